@@ -1,0 +1,59 @@
+"""Imagette: from labelled small images to a classifier that people really use.
+
+    >>> import imagette
+    >>> imagette.Classifier().predict("cat.jpg").label
+    'cat'
+
+The public names below are loaded on first use, so that `import imagette` is quick and brings
+in neither Keras nor PyTorch until something is trained.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from imagette.data import Dataset, load_dataset
+    from imagette.errors import ImagetteError, PictureError
+    from imagette.evaluation import evaluate
+    from imagette.inference.classifier import Classifier, Prediction
+    from imagette.models import build_model
+    from imagette.training.recipe import Recipe
+    from imagette.training.run import train
+
+_HOMES = {
+    "Classifier": "imagette.inference.classifier",
+    "Dataset": "imagette.data",
+    "ImagetteError": "imagette.errors",
+    "PictureError": "imagette.errors",
+    "Prediction": "imagette.inference.classifier",
+    "Recipe": "imagette.training.recipe",
+    "build_model": "imagette.models",
+    "evaluate": "imagette.evaluation",
+    "load_dataset": "imagette.data",
+    "train": "imagette.training.run",
+}
+
+__all__ = [
+    "Classifier",
+    "Dataset",
+    "ImagetteError",
+    "PictureError",
+    "Prediction",
+    "Recipe",
+    "build_model",
+    "evaluate",
+    "load_dataset",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'imagette' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

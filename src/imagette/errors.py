@@ -1,0 +1,29 @@
+"""Errors that a user can cause: what is wrong, and what to do."""
+
+
+class ImagetteError(Exception):
+    """Something the user can mend.
+
+    Args:
+        problem: one sentence on what is wrong.
+        remedy: one sentence on what to do about it.
+    """
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem} {remedy}")
+        self.problem = problem
+        self.remedy = remedy
+
+
+class PictureError(ImagetteError):
+    """A picture that cannot be read, or that is too large to be read safely.
+
+    Args:
+        problem: one sentence on what is wrong.
+        remedy: one sentence on what to do about it.
+        too_large: whether the picture was refused for its number of pixels.
+    """
+
+    def __init__(self, problem: str, remedy: str, *, too_large: bool = False) -> None:
+        super().__init__(problem, remedy)
+        self.too_large = too_large

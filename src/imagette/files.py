@@ -1,0 +1,61 @@
+"""Writing files so that a crash, a kill or a full disk never leaves half of one."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from imagette.errors import ImagetteError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; on success it takes `path`'s place in one step.
+
+    When the body fails, the temporary file goes and an earlier `path` stays as it was.
+
+    Raises:
+        ImagetteError: the file could not be written (a full disk, say).
+    """
+    # The ending stays, because savers choose the format by it.
+    temporary = path.with_name(f".writing-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _flush_to_disk(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise ImagetteError(
+            f"{path} could not be written: {error.strerror or error}.",
+            "Free some space or choose a folder that can be written to, then run the command again.",
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _flush_to_disk(path: Path) -> None:
+    """Make sure the bytes are on the disk before the name points at them (survives power loss)."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, all of it or nothing."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content`, all of it or nothing."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, all of it or nothing."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,200 @@
+"""From any picture a person may send to the uint8 pixels a network takes.
+
+The order is fixed: open, check the size, decode the first frame, turn it upright (EXIF), bring it
+to 8-bit RGB (16-bit scaled, transparency laid over white), resize. Training on a folder of
+pictures and answering about one picture both come through here, so they see the same pixels.
+"""
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps
+
+from imagette.errors import ImagetteError, PictureError
+
+Picture = str | Path | bytes | Image.Image | NDArray
+"""What a picture may come as: a path, a file's bytes, a PIL image, or an array."""
+
+MAX_PIXELS = 50_000_000
+"""Pictures with more pixels than this are refused before they are decoded (decompression bombs)."""
+
+BACKGROUND = (255, 255, 255)
+"""What shows through transparent pixels."""
+
+SUFFIXES = frozenset(
+    ".apng .avif .bmp .dib .gif .ico .j2k .jfif .jp2 .jpe .jpeg .jpg .pbm .pcx .pgm .png .pnm .ppm"
+    " .qoi .tga .tif .tiff .webp".split()
+)
+"""Endings by which a file in a folder is taken for a picture; contents decide how it is read."""
+
+# Not pictures but programs, which Pillow would run through Ghostscript.
+_UNSAFE_FORMATS = {"EPS"}
+
+
+def to_pixels(
+    picture: Picture, height: int, width: int, max_pixels: int = MAX_PIXELS
+) -> NDArray[np.uint8]:
+    """Turn a picture into what a network takes.
+
+    Args:
+        picture: a path, a file's bytes, a PIL image, or an array (see `from_array`).
+        height: rows of the result.
+        width: columns of the result.
+        max_pixels: refuse pictures with more pixels than this.
+
+    Returns:
+        uint8 `(height, width, 3)`, RGB. A picture of just that size keeps its pixels as they are;
+        any other is squashed to it with an antialiasing (bicubic) filter.
+
+    Raises:
+        PictureError: the picture cannot be read, or has too many pixels.
+    """
+    image = to_rgb(picture, max_pixels)
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(image, dtype=np.uint8)
+
+
+def to_rgb(picture: Picture, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Open a picture and bring it, upright, to 8-bit RGB in its own size.
+
+    Raises:
+        PictureError: the picture cannot be read, or has too many pixels.
+    """
+    image = _open(picture)
+    width, height = image.size
+    if width * height > max_pixels:
+        raise PictureError(
+            f"{_name(picture)} has {width}×{height} pixels, more than the"
+            f" {max_pixels / 1e6:g} million allowed.",
+            "Make it smaller and send it again.",
+            too_large=True,
+        )
+    try:
+        image.load()
+        return _flatten(_upright(image))
+    # Pillow's readers raise nearly any exception on damaged or hostile bytes.
+    except Exception as error:
+        raise _unreadable(picture) from error
+
+
+def from_array(array: NDArray) -> Image.Image:
+    """Make a picture of an array.
+
+    Args:
+        array: `(height, width)`, or `(height, width, channels)` with 1, 3 (RGB) or 4 (RGBA)
+            channels; uint8 in 0–255, uint16 in 0–65535, boolean, or floating in 0–1.
+
+    Raises:
+        PictureError: the array has another shape, type or range.
+    """
+    what = f"The array of shape {array.shape} and type {array.dtype}"
+    remedy = (
+        "Give (height, width, 3) as uint8 in 0–255 or as floating numbers in 0–1;"
+        " for several pictures, give a list of arrays."
+    )
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))) or array.size == 0:
+        raise PictureError(f"{what} is not one picture.", remedy)
+    if array.dtype == np.uint8:
+        return Image.fromarray(np.ascontiguousarray(array))
+    if array.dtype == np.uint16:
+        return Image.fromarray(np.rint(array / 257).astype(np.uint8))
+    if array.dtype == np.bool_ or np.issubdtype(array.dtype, np.floating):
+        values = array.astype(np.float64)
+        # NaN fails both comparisons, so it is refused too.
+        if values.min() >= 0 and values.max() <= 1:
+            return Image.fromarray(np.rint(values * 255).astype(np.uint8))
+    raise PictureError(f"{what} holds values that are not pixels.", remedy)
+
+
+def _open(picture: Picture) -> Image.Image:
+    """The picture as a PIL image, its pixels not decoded yet where it comes from a file."""
+    if isinstance(picture, Image.Image):
+        return picture
+    if isinstance(picture, np.ndarray):
+        return from_array(picture)
+    if not isinstance(picture, str | Path | bytes):
+        raise PictureError(
+            f"A {type(picture).__name__} is not a picture.",
+            "Give a path, the bytes of a file, a PIL image or an array.",
+        )
+    if isinstance(picture, str | Path) and not Path(picture).is_file():
+        raise PictureError(f"There is no file {picture}.", "Check its name and folder.")
+    try:
+        Image.init()
+        formats = sorted(set(Image.OPEN) - _UNSAFE_FORMATS)
+        file = io.BytesIO(picture) if isinstance(picture, bytes) else picture
+        with warnings.catch_warnings():
+            # Our own limit on pixels, checked next, takes the place of Pillow's warning.
+            warnings.simplefilter("ignore")
+            return Image.open(file, formats=formats)
+    except Image.DecompressionBombError as error:
+        raise PictureError(
+            f"{_name(picture)} has far too many pixels.",
+            "Make it smaller and send it again.",
+            too_large=True,
+        ) from error
+    except PermissionError as error:
+        raise PictureError(
+            f"{picture} may not be read.", "Give yourself the right to read it, then try again."
+        ) from error
+    except Exception as error:
+        raise _unreadable(picture) from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turn the picture the way its EXIF orientation says; a damaged EXIF block turns nothing."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:
+        return image
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    """Bring any mode Pillow knows to RGB."""
+    if image.mode.startswith("I") or image.mode == "F":
+        image = Image.fromarray(_to_8_bit(np.asarray(image), image.mode))
+    elif image.mode == "LAB":
+        image = ImageCms.profileToProfile(
+            image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
+        )
+    elif image.mode in ("La", "RGBa"):  # alpha already multiplied in
+        image = image.convert("LA" if image.mode == "La" else "RGBA")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        background = Image.new("RGBA", image.size, BACKGROUND)
+        image = Image.alpha_composite(background, image)
+    return image.convert("RGB")
+
+
+def _to_8_bit(values: NDArray, mode: str) -> NDArray[np.uint8]:
+    """Scale deep greyscale (modes I;16, I, F) to 0–255.
+
+    16-bit pictures are scaled by their full range, so that a dark one stays dark. Modes I and F
+    do not say their range: it is taken for 0–1 (F alone), 0–255 or 0–65535, the first that holds
+    every value, and stretched from lowest to highest where none does.
+    """
+    numbers = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
+    lowest, highest = float(numbers.min()), float(numbers.max())
+    ranges = [65535] if mode.startswith("I;16") else [1, 255, 65535] if mode == "F" else [255, 65535]
+    top = next((top for top in ranges if highest <= top), None)
+    if lowest < 0 or top is None:
+        numbers, top = numbers - lowest, max(highest - lowest, 1.0)
+    return np.rint(numbers / top * 255).astype(np.uint8)
+
+
+def _name(picture: Picture) -> str:
+    return str(picture) if isinstance(picture, str | Path) else "The picture"
+
+
+def _unreadable(picture: Picture) -> ImagetteError:
+    return PictureError(
+        f"{_name(picture)} cannot be read as a picture: it is damaged, cut short, or of a kind"
+        " that is not known.",
+        "Save it again as PNG or JPEG.",
+    )
