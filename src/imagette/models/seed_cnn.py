@@ -1,0 +1,37 @@
+"""The small network of the classic CIFAR-10 tutorials, where this project began."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
+
+
+def seed_cnn(input_shape: tuple[int, int, int], classes: int, data_format: str) -> "keras.Model":
+    """Two convolutions, two dense layers: 167,562 parameters for ten classes of 32×32 pictures.
+
+    Args:
+        input_shape: `(32, 32, 3)`, or `(3, 32, 32)` for `channels_first`; other sizes work too.
+        classes: number of classes.
+        data_format: `channels_last` or `channels_first`.
+
+    Returns:
+        A model from float32 pixels 0–255 to float32 probabilities `(batch, classes)`.
+    """
+    from keras import Sequential, layers
+
+    return Sequential(
+        [
+            layers.Input(input_shape, name="pixels"),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(32, 3, activation="relu", data_format=data_format),
+            layers.MaxPooling2D(data_format=data_format),
+            layers.Conv2D(64, 3, activation="relu", data_format=data_format),
+            layers.MaxPooling2D(data_format=data_format),
+            layers.Flatten(data_format=data_format),
+            layers.Dense(64, activation="relu"),
+            layers.Dropout(0.5),
+            layers.Dense(classes, name="logits"),
+            layers.Activation("softmax", name="probabilities"),
+        ],
+        name="seed-cnn",
+    )

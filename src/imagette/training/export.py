@@ -1,0 +1,211 @@
+"""From a Keras model to files: `.keras` and `.h5` that open anywhere, and the bundle.
+
+Only this module writes bundles; `imagette.inference.bundle` says what they are and reads them.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from imagette.errors import ImagetteError
+from imagette.files import replacing
+from imagette.inference.bundle import BundleMetadata, open_bundle
+from imagette.models.backend import load_torch_keras
+
+if TYPE_CHECKING:
+    import keras
+
+KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
+
+
+def save_keras(model: "keras.Model", path: Path) -> None:
+    """Save as `.keras` or `.h5`, by the ending of `path`; all of it or nothing."""
+    with replacing(path) as temporary, warnings.catch_warnings():
+        # Keras calls .h5 "legacy"; it is written here for scripts that read nothing else.
+        warnings.filterwarnings("ignore", message=".*HDF5.*")
+        with _quiet("absl"):
+            model.save(temporary)
+
+
+def load_keras_file(path: Path) -> "keras.Model":
+    """Load a `.keras` or `.h5` classifier, refusing any that carries code.
+
+    Raises:
+        ImagetteError: the file is missing, damaged, carries code, or is no picture classifier.
+    """
+    keras = load_torch_keras()
+    if not path.is_file():
+        raise ImagetteError(f"There is no file {path}.", "Check its name and folder.")
+    try:
+        with _quiet("absl"):
+            model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    # Keras raises nearly any exception on a damaged file or one made with custom code.
+    except Exception as error:
+        if _mentions_code(error):
+            raise ImagetteError(
+                f"{path} carries program code (a Lambda layer or custom objects), which could do"
+                " anything to this machine; it was not opened.",
+                "Rebuild the model from Keras' stock layers and save it again.",
+            ) from error
+        raise ImagetteError(
+            f"{path} cannot be read as a Keras model: it is damaged, or needs layers that Keras"
+            " itself does not have.",
+            "Save the whole model again with Keras 3, from stock layers: model.save(...).",
+        ) from error
+    _check_classifier(model, path)
+    return model
+
+
+def takes_0_to_1(model: "keras.Model") -> bool:
+    """Guess the range of pixels a model takes: 0–255 if it begins by scaling them down."""
+    import keras
+
+    first = next(layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer))
+    return not (isinstance(first, keras.layers.Rescaling) and np.max(first.scale) < 0.1)
+
+
+def with_input_range(model: "keras.Model", factor: float) -> "keras.Model":
+    """The same network, taking pixels that are first multiplied by `factor`.
+
+    A factor of 255 makes a network of 0–255 take 0–1. Where the network begins with a Rescaling,
+    that layer changes (or goes, if nothing is left for it to do), so that the saved file stays as
+    plain as it was; otherwise a Rescaling comes before it. The weights are the same.
+    """
+    import keras
+    from keras import layers
+
+    inputs = layers.Input(model.input_shape[1:], name="pixels")
+    first, *rest = [layer for layer in model.layers if not isinstance(layer, layers.InputLayer)]
+    if not (isinstance(model, keras.Sequential) and isinstance(first, layers.Rescaling)):
+        return keras.Model(inputs, model(layers.Rescaling(factor)(inputs)), name=model.name)
+    scale = first.scale * factor
+    plain = np.allclose(scale, 1) and np.allclose(first.offset, 0)
+    rescaling = [] if plain else [layers.Rescaling(scale, first.offset)]
+    return keras.Sequential([inputs, *rescaling, *rest], name=model.name)
+
+
+def write_bundle(
+    model: "keras.Model", path: Path, metadata: BundleMetadata, pixels: int = 255
+) -> None:
+    """Write the bundle of a Keras classifier.
+
+    Args:
+        model: takes float32 `(batch, height, width, 3)` and gives class probabilities, or logits
+            (then a softmax is added).
+        path: the `.onnx` file.
+        metadata: what the bundle is to say of itself.
+        pixels: the top of the range the model takes: 255, or 1.
+    """
+    import onnx
+
+    graph = _Bundled(model, pixels, _gives_logits(model)).eval()
+    example = torch.zeros((2, *model.input_shape[1:]), dtype=torch.uint8)
+    with warnings.catch_warnings(), _quiet("torch.onnx"):
+        warnings.simplefilter("ignore")  # about PyTorch's own internals
+        program = torch.onnx.export(
+            graph,
+            (example,),
+            input_names=["image"],
+            output_names=["probabilities"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            dynamo=True,
+            verbose=False,
+        )
+    proto = program.model_proto
+    # The exporter notes the source line of every operation: folders of this machine.
+    for node in proto.graph.node:
+        del node.metadata_props[:]
+    proto.graph.doc_string = ""
+    onnx.helper.set_model_props(proto, metadata.to_properties())
+    with replacing(path) as temporary:
+        onnx.save(proto, temporary)
+
+
+def update_metadata(path: Path, **changes: Any) -> None:
+    """Change what a bundle says of itself; its graph stays as it is."""
+    import onnx
+
+    metadata = open_bundle(path).metadata.model_copy(update=changes)
+    proto = onnx.load(path)
+    onnx.helper.set_model_props(proto, metadata.to_properties())
+    with replacing(path) as temporary:
+        onnx.save(proto, temporary)
+
+
+class _Bundled(torch.nn.Module):
+    """A Keras classifier as the bundle has it: uint8 pixels in, probabilities out."""
+
+    def __init__(self, model: "keras.Model", pixels: int, gives_logits: bool) -> None:
+        super().__init__()
+        self.model = model
+        self.scale = pixels / 255
+        self.gives_logits = gives_logits
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        pixels = image.to(torch.float32)
+        if self.scale != 1:
+            pixels = pixels * self.scale
+        output = self.model(pixels, training=False)
+        return torch.softmax(output, dim=-1) if self.gives_logits else output
+
+
+def _gives_logits(model: "keras.Model") -> bool:
+    """Whether the model's output still needs a softmax.
+
+    Raises:
+        ImagetteError: the output is neither probabilities nor logits.
+    """
+    random = np.random.default_rng(0).random((4, *model.input_shape[1:]), np.float32)
+    output = model.predict(random, verbose=0)
+    if output.min() >= 0 and np.allclose(output.sum(axis=1), 1, atol=1e-3):
+        return False
+    activation = getattr(model.layers[-1], "activation", None)
+    if activation is None or activation.__name__ == "linear":
+        return True
+    raise ImagetteError(
+        f"The model ends in {activation.__name__}, which gives no probabilities that sum to one.",
+        "Export a classifier that ends in a softmax, or in plain logits.",
+    )
+
+
+def _check_classifier(model: "keras.Model", path: Path) -> None:
+    """Refuse what is not one picture in, one row of classes out."""
+    inputs, outputs = model.inputs or [], model.outputs or []
+    takes = [tuple(tensor.shape) for tensor in inputs]
+    gives = [tuple(tensor.shape) for tensor in outputs]
+    if (
+        len(takes) != 1
+        or len(gives) != 1
+        or len(takes[0]) != 4
+        or takes[0][3] != 3
+        or None in takes[0][1:]
+        or len(gives[0]) != 2
+        or (gives[0][1] or 0) < 2
+    ):
+        raise ImagetteError(
+            f"{path} is no classifier of colour pictures: it goes from {takes} to {gives}.",
+            "It must go from (batch, height, width, 3) to (batch, classes).",
+        )
+
+
+def _mentions_code(error: Exception) -> bool:
+    text = str(error).lower()
+    return any(word in text for word in ("lambda", "safe_mode", "unsafe"))
+
+
+@contextmanager
+def _quiet(logger_name: str) -> Iterator[None]:
+    """Keep a library's log lines, which no user can act on, off the terminal."""
+    logger = logging.getLogger(logger_name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

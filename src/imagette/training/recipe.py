@@ -1,0 +1,122 @@
+"""A recipe: every choice of a training, in one file."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from imagette.errors import ImagetteError
+from imagette.files import write_text
+
+DEFAULT = "seed"
+PRESETS = Path(__file__).parent.parent / "recipes"
+
+
+class Recipe(BaseModel):
+    """Every choice of a training.
+
+    Attributes:
+        name: what to call it; names the run folder where the user does not.
+        model: a network of the registry (see `imagette.models`).
+        optimizer: `adam` (Kingma & Ba, 2015) or `sgd` (with Nesterov momentum 0.9).
+        learning_rate: step size of the optimizer.
+        batch_size: pictures a step.
+        epochs: passes over the training pictures, at most.
+        patience: stop after this many epochs in a row without a lower validation loss;
+            0 never stops early.
+        validation_fraction: share of the train part held out for validation, stratified.
+        seed: every random choice flows from it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1)
+    model: str
+    optimizer: Literal["adam", "sgd"] = "adam"
+    learning_rate: float = Field(gt=0, allow_inf_nan=False)
+    batch_size: int = Field(ge=1)
+    epochs: int = Field(ge=1)
+    patience: int = Field(ge=0)
+    validation_fraction: float = Field(gt=0, lt=1)
+    seed: int = Field(default=0, ge=0, lt=2**32)
+
+    @classmethod
+    def load(cls, name_or_file: str | Path = DEFAULT) -> "Recipe":
+        """Load a preset by name, or any TOML file by path.
+
+        Raises:
+            ImagetteError: there is no such recipe, or its contents are wrong.
+        """
+        text, origin = _read(name_or_file)
+        try:
+            return cls._validated(tomllib.loads(text), origin)
+        except tomllib.TOMLDecodeError as error:
+            raise ImagetteError(
+                f"{origin} is not valid TOML: {error}.", "Mend that line and try again."
+            ) from error
+
+    def change(self, settings: list[str]) -> "Recipe":
+        """The same recipe with some fields changed.
+
+        Args:
+            settings: `KEY=VALUE` each, such as `epochs=3`; values are read as TOML.
+
+        Raises:
+            ImagetteError: a setting is not of that form, or names no field, or its value is wrong.
+        """
+        changes = dict(_parse_setting(setting) for setting in settings)
+        return self._validated(self.model_dump() | changes, "The recipe with these settings")
+
+    def save(self, path: Path) -> None:
+        """Write the recipe as TOML."""
+        import tomli_w
+
+        write_text(path, tomli_w.dumps(self.model_dump()))
+
+    @classmethod
+    def _validated(cls, values: dict[str, Any], origin: str) -> "Recipe":
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"])
+            wrong = {
+                "extra_forbidden": f"there is no field `{field}`",
+                "missing": f"the field `{field}` is missing",
+            }.get(first["type"], f"`{field}` = {first['input']!r} is wrong ({first['msg'].lower()})")
+            raise ImagetteError(
+                f"{origin} cannot be used: {wrong}.",
+                f"The fields are: {', '.join(cls.model_fields)}.",
+            ) from error
+
+
+def presets() -> list[str]:
+    """Names of the recipes that come with the package."""
+    return sorted(file.stem for file in PRESETS.glob("*.toml"))
+
+
+def _read(name_or_file: str | Path) -> tuple[str, str]:
+    """The text of a recipe and what to call it in an error."""
+    if str(name_or_file) in presets():
+        preset = PRESETS / f"{name_or_file}.toml"
+        return preset.read_text(encoding="utf-8"), f"The recipe {name_or_file}"
+    try:
+        return Path(name_or_file).read_text(encoding="utf-8"), str(name_or_file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImagetteError(
+            f"There is no recipe {name_or_file}.",
+            f"Choose one of: {', '.join(presets())}; or give the path of a TOML file.",
+        ) from error
+
+
+def _parse_setting(setting: str) -> tuple[str, Any]:
+    key, equals, value = (part.strip() for part in setting.partition("="))
+    if not key or not equals or not value:
+        raise ImagetteError(
+            f"{setting!r} is not a setting.", "Write it as KEY=VALUE, such as --set epochs=3."
+        )
+    try:
+        return key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:  # a bare word, such as model=seed-cnn
+        return key, value

@@ -1,0 +1,316 @@
+"""A run: one training, and the folder with everything it leaves.
+
+    runs/<name>/
+        recipe.toml        every choice, as used
+        environment.json   versions and machine
+        run.json           dataset, size of the network, how far it came
+        history.csv        a row an epoch
+        checkpoint.pt      to go on from; gone once the run has finished
+        model.keras        the best network, for Keras
+        model.onnx         the best network as a bundle, for serving
+        metrics.json, confusion.png, curves.png, report.html   from the evaluation
+
+Every file is written whole or not at all, and the checkpoint before all others, so that a run
+killed at any moment loses at most the epoch under way.
+"""
+
+import csv
+import io
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from imagette import __version__
+from imagette.data import Dataset, load_dataset, split_validation
+from imagette.errors import ImagetteError
+from imagette.evaluation import evaluate
+from imagette.files import replacing, write_json, write_text
+from imagette.inference.bundle import BundleMetadata
+from imagette.models import MODELS, build_model
+from imagette.models.backend import load_torch_keras
+from imagette.training.environment import environment
+from imagette.training.export import save_keras, update_metadata, write_bundle
+from imagette.training.loop import Progress, State, epochs, set_weights
+from imagette.training.recipe import DEFAULT, Recipe
+
+if TYPE_CHECKING:
+    import keras
+
+LICENCE = "MIT"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder and what its training came to.
+
+    Attributes:
+        folder: the run folder.
+        recipe: what it was trained with.
+        metrics: what the evaluation measured (see `imagette.evaluation.metrics`).
+        trained: False where the run had finished before and nothing was left to do.
+    """
+
+    folder: Path
+    recipe: Recipe
+    metrics: dict[str, Any]
+    trained: bool
+
+
+class Reporter:
+    """Hears of a training as it goes; this one says nothing. The command line has one that does."""
+
+    def start(self, folder: Path, recipe: Recipe, dataset: Dataset, epochs_done: int) -> None:
+        """Everything is loaded and the first (or next) epoch is about to begin."""
+
+    def progress(self, progress: Progress) -> None:
+        """A `loop.Progress`, a few times a second during an epoch."""
+
+    def epoch(self, row: dict[str, float], best: bool) -> None:
+        """An epoch is over; `row` is its row of the history."""
+
+    def evaluating(self) -> None:
+        """Training is over, the files are being written and the best network measured."""
+
+
+def train(
+    dataset: str | Path | Dataset | None = None,
+    recipe: Recipe | str | Path | None = None,
+    *,
+    name: str | None = None,
+    runs_dir: str | Path = "runs",
+    resume: bool = False,
+    data_dir: str | Path | None = None,
+    reporter: Reporter | None = None,
+) -> Run:
+    """Train a network, evaluate it, and leave everything in a run folder.
+
+    Args:
+        dataset: what `load_dataset` takes, or a `Dataset`; `cifar10` if None.
+        recipe: a `Recipe`, a preset's name or a TOML file; `seed` if None.
+        name: name of the run; by default `<dataset>-<recipe>`, numbered when that is taken.
+        runs_dir: folder in which the run's folder is made.
+        resume: go on with the run of that name (by default the latest of the default name)
+            from its last whole epoch; begin it if there is none.
+        data_dir: where to look for CIFAR-10 first.
+        reporter: hears of the progress.
+
+    Raises:
+        ImagetteError: the data, the recipe or the run folder cannot be used, or the loss is no
+            longer a number.
+        KeyboardInterrupt: stopped by Ctrl-C; the best network so far has been saved.
+    """
+    reporter = reporter or Reporter()
+    recipe_given = recipe is not None
+    recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe or DEFAULT)
+    if recipe.model not in MODELS:
+        raise ImagetteError(
+            f"There is no network called {recipe.model!r}.", f"Choose one of: {', '.join(MODELS)}."
+        )
+    title = dataset.name if isinstance(dataset, Dataset) else Path(dataset or "cifar10").name
+    folder = _choose_folder(Path(runs_dir), name, f"{title}-{recipe.name}", resume)
+    earlier = read_run(folder) if resume and (folder / "run.json").is_file() else None
+    if earlier:
+        recipe = _earlier_recipe(folder, recipe if recipe_given else None)
+        dataset = _earlier_dataset(folder, earlier, dataset)
+        if earlier["finished"]:
+            return Run(folder, recipe, _read_json(folder / "metrics.json"), trained=False)
+    data = dataset if isinstance(dataset, Dataset) else load_dataset(dataset or "cifar10", data_dir)
+    return _train(folder, recipe, data, data_dir, reporter)
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """What `run.json` says of a run.
+
+    Raises:
+        ImagetteError: the folder is no run, or the file is damaged.
+    """
+    return _read_json(folder / "run.json")
+
+
+def _train(
+    folder: Path,
+    recipe: Recipe,
+    dataset: Dataset,
+    data_dir: str | Path | None,
+    reporter: Reporter,
+) -> Run:
+    train_part, validation = split_validation(
+        dataset.train, recipe.validation_fraction, recipe.seed
+    )
+    model = _build(recipe, dataset)
+    state = _load_checkpoint(folder)
+    facts = {
+        "dataset": dataset.source,
+        "data_dir": str(Path(data_dir).resolve()) if data_dir else None,
+        "validation_fraction": recipe.validation_fraction,
+        "seed": recipe.seed,
+        "parameters": model.count_params(),
+    }
+    recipe.save(folder / "recipe.toml")
+    write_json(folder / "environment.json", environment())
+    _write_run(folder, facts, state, finished=False)
+    reporter.start(folder, recipe, dataset, state.epoch)
+    try:
+        for state in epochs(model, train_part, validation, recipe, state, reporter.progress):
+            _save_checkpoint(folder, state)
+            _write_history(folder, state)
+            _write_run(folder, facts, state, finished=False)
+            reporter.epoch(state.history[-1], best=state.best_epoch == state.epoch)
+    except KeyboardInterrupt:
+        if state.epoch:
+            _save_best(folder, recipe, dataset, model, state)
+        raise
+    reporter.evaluating()
+    _save_best(folder, recipe, dataset, model, state)
+    metrics = evaluate(folder, dataset).metrics
+    _note_accuracy(folder, metrics)
+    _write_run(folder, facts, state, finished=True)
+    (folder / "checkpoint.pt").unlink(missing_ok=True)
+    return Run(folder, recipe, metrics, trained=True)
+
+
+def _choose_folder(runs_dir: Path, name: str | None, default: str, resume: bool) -> Path:
+    if name is not None and (not name.strip() or Path(name).name != name):
+        raise ImagetteError(
+            f"{name!r} cannot be the name of a run.",
+            "Give a plain name without slashes, and choose the folder with --runs-dir.",
+        )
+    if name is None:
+        return _default_folder(runs_dir, re.sub(r"[^\w.-]+", "-", default), resume)
+    folder = runs_dir / name
+    if folder.exists() and not resume:
+        raise ImagetteError(
+            f"{folder} exists already, and nothing in it was changed.",
+            "Choose another --name, or go on with that run by --resume.",
+        )
+    return folder
+
+
+def _default_folder(runs_dir: Path, default: str, resume: bool) -> Path:
+    """`default`, or `default-2` and so on: the first that is free, or the last that is taken."""
+    taken, number = None, 1
+    folder = runs_dir / default
+    while folder.exists():
+        taken, number = folder, number + 1
+        folder = runs_dir / f"{default}-{number}"
+    return taken if resume and taken else folder
+
+
+def _earlier_recipe(folder: Path, wanted: Recipe | None) -> Recipe:
+    """The recipe a run began with; refuses another one."""
+    recipe = Recipe.load(folder / "recipe.toml")
+    if wanted is not None and wanted != recipe:
+        before, now = recipe.model_dump(), wanted.model_dump()
+        changed = [f"{key} = {before[key]}, not {now[key]}" for key in now if before[key] != now[key]]
+        raise ImagetteError(
+            f"{folder} began with other settings: {'; '.join(changed)}.",
+            "Go on without changing them, or start a new run under another --name.",
+        )
+    return recipe
+
+
+def _earlier_dataset(
+    folder: Path, earlier: dict[str, Any], wanted: str | Path | Dataset | None
+) -> str | Path | Dataset:
+    """The dataset a run began with; refuses another one."""
+    source = earlier["dataset"]
+    if wanted is None:
+        return source
+    asked = wanted.source if isinstance(wanted, Dataset) else str(wanted)
+    if asked != source and str(Path(asked).resolve()) != source:
+        raise ImagetteError(
+            f"{folder} began with the dataset {source}, not {asked}.",
+            "Go on without naming a dataset, or start a new run under another --name.",
+        )
+    return wanted
+
+
+def _build(recipe: Recipe, dataset: Dataset) -> "keras.Model":
+    """The network in the layout that trains fast, its weights drawn from the recipe's seed."""
+    load_torch_keras().utils.set_random_seed(recipe.seed)
+    return build_model(
+        recipe.model,
+        input_shape=dataset.train.images.shape[1:],
+        classes=len(dataset.class_names),
+        data_format="channels_first",
+    )
+
+
+def _save_best(folder: Path, recipe: Recipe, dataset: Dataset, model: "keras.Model", state: State) -> None:
+    """Save the best weights in the portable layout: `model.keras` and the bundle."""
+    portable = build_model(
+        recipe.model,
+        input_shape=dataset.train.images.shape[1:],
+        classes=len(dataset.class_names),
+    )
+    set_weights(portable, state.best_weights)
+    save_keras(portable, folder / "model.keras")
+    metadata = BundleMetadata(
+        class_names=dataset.class_names,
+        class_names_fr=dataset.class_names_fr,
+        imagette_version=__version__,
+        model=recipe.model,
+        parameters=model.count_params(),
+        dataset=dataset.name,
+        recipe=recipe.model_dump(),
+        licence=LICENCE,
+    )
+    write_bundle(portable, folder / "model.onnx", metadata)
+
+
+def _note_accuracy(folder: Path, metrics: dict[str, Any]) -> None:
+    update_metadata(
+        folder / "model.onnx", accuracy=metrics["accuracy"], accuracy_split=metrics["split"]
+    )
+
+
+def _save_checkpoint(folder: Path, state: State) -> None:
+    with replacing(folder / "checkpoint.pt") as temporary:
+        torch.save(vars(state), temporary)
+
+
+def _load_checkpoint(folder: Path) -> State:
+    """The state to go on from; the beginning where there is none."""
+    path = folder / "checkpoint.pt"
+    if not path.is_file():
+        return State()
+    try:
+        return State(**torch.load(path, weights_only=True))
+    # A damaged file makes PyTorch raise nearly anything.
+    except Exception as error:
+        raise ImagetteError(
+            f"{path} is damaged, so the run cannot go on from it.",
+            "Delete the run folder and train again.",
+        ) from error
+
+
+def _write_history(folder: Path, state: State) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, state.history[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(state.history)
+    write_text(folder / "history.csv", text.getvalue())
+
+
+def _write_run(folder: Path, facts: dict[str, Any], state: State, finished: bool) -> None:
+    progress = {
+        "epochs": state.epoch,
+        "best_epoch": state.best_epoch,
+        "seconds": sum(row["seconds"] for row in state.history),
+        "finished": finished,
+    }
+    write_json(folder / "run.json", facts | progress)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ImagetteError(
+            f"{path} is missing or damaged, so {path.parent} cannot be used as a run.",
+            "Name the folder of a run, or train again under another --name.",
+        ) from error
