@@ -1,0 +1,33 @@
+"""Numbers as people write them, in English and in French."""
+
+from typing import Literal
+
+Language = Literal["en", "fr"]
+
+LANGUAGES: tuple[Language, ...] = ("en", "fr")
+
+_THIN_SPACE = "\u202f"  # does not break; French sets it between thousands and before a unit
+
+
+def number(value: float, language: Language, digits: int = 0) -> str:
+    """`60000` becomes `60,000` in English and `60 000` in French."""
+    text = f"{value:,.{digits}f}"
+    if language == "fr":
+        text = text.replace(",", _THIN_SPACE).replace(".", ",")
+    return text
+
+
+def percent(fraction: float, language: Language, digits: int = 1) -> str:
+    """`0.683` becomes `68.3%` in English and `68,3 %` in French."""
+    sign = "%" if language == "en" else f"{_THIN_SPACE}%"
+    return number(100 * fraction, language, digits) + sign
+
+
+def duration(seconds: float, language: Language) -> str:
+    """`200` becomes `3 min 20 s`; under a minute, `8.5 s` in English and `8,5 s` in French."""
+    if seconds < 59.95:
+        return number(seconds, language, digits=1) + " s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
