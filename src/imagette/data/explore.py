@@ -1,0 +1,166 @@
+"""What is in a dataset: counts, examples, pixel statistics and duplicates, on one page."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagette.data.dataset import Dataset, Part
+
+_PIXELS_AT_ONCE = 10_000_000
+
+
+class Copy(NamedTuple):
+    """One of several pictures with the same pixels.
+
+    Attributes:
+        part: `train` or `test`.
+        position: its position in that part.
+        label: position of its class.
+    """
+
+    part: str
+    position: int
+    label: int
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """How many pictures there are more than once, in one place.
+
+    Attributes:
+        groups: sets of pictures with the same pixels.
+        pictures: within a part, the pictures beyond the first of each group; across the parts,
+            the test pictures that are in train too.
+        disagreeing: groups whose pictures have different labels.
+    """
+
+    groups: int
+    pictures: int
+    disagreeing: int
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """What is in a dataset.
+
+    Attributes:
+        name: the dataset's name.
+        height: rows of each picture.
+        width: columns of each picture.
+        counts: number of pictures by part (`train`, and `test` if there is one), then by class.
+        mean: mean of the red, green and blue values of the train part, 0–255.
+        deviation: their standard deviation over all its pixels, 0–255.
+        duplicates: exact duplicates within `train`, within `test` and, as `across`, between both;
+            the last two only where there is a test part.
+        duplicate_groups: every set of pictures with the same pixels.
+        skipped: files that could not be read, with the reason.
+        page: the HTML page that shows it all.
+    """
+
+    name: str
+    height: int
+    width: int
+    counts: dict[str, dict[str, int]]
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
+    duplicates: dict[str, Duplicates]
+    duplicate_groups: tuple[tuple[Copy, ...], ...]
+    skipped: tuple[tuple[str, str], ...]
+    page: Path
+
+
+def explore(dataset: Dataset, out: Path) -> Exploration:
+    """Look into a dataset and write what is found.
+
+    Args:
+        dataset: any dataset.
+        out: folder for classes.png, examples.png, duplicates.png (if there are duplicates) and
+            index.html, which stands alone.
+
+    Raises:
+        ImagetteError: the files cannot be written.
+    """
+    groups = find_duplicates(dataset)
+    mean, deviation = channel_statistics(dataset.train.images)
+    exploration = Exploration(
+        name=dataset.name,
+        height=dataset.train.images.shape[1],
+        width=dataset.train.images.shape[2],
+        counts={
+            name: dict(zip(dataset.class_names, _count(part, dataset), strict=True))
+            for name, part in dataset.parts.items()
+        },
+        mean=mean,
+        deviation=deviation,
+        duplicates=_summarise(groups, dataset),
+        duplicate_groups=groups,
+        skipped=dataset.skipped,
+        page=out / "index.html",
+    )
+    from imagette.data import explore_page  # brings in matplotlib
+
+    explore_page.write(dataset, exploration)
+    return exploration
+
+
+def channel_statistics(
+    images: NDArray[np.uint8],
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Mean and standard deviation of each channel over all pixels of all pictures.
+
+    Args:
+        images: uint8 `(n, height, width, 3)`.
+
+    Returns:
+        Means and deviations of red, green and blue, 0–255. They are exact: computed from the
+        number of times each of the 256 values occurs, so that no float copy of the pictures is
+        needed either.
+    """
+    times = np.zeros((3, 256), dtype=np.int64)
+    portion = max(1, _PIXELS_AT_ONCE // (images.shape[1] * images.shape[2]))
+    for start in range(0, len(images), portion):
+        for channel in range(3):
+            values = images[start : start + portion, :, :, channel].ravel()
+            times[channel] += np.bincount(values, minlength=256)
+    weights = times / times.sum(axis=1, keepdims=True)
+    means = weights @ np.arange(256)
+    variances = (weights * (np.arange(256) - means[:, np.newaxis]) ** 2).sum(axis=1)
+    red, green, blue = ((float(m), float(v) ** 0.5) for m, v in zip(means, variances, strict=True))
+    return (red[0], green[0], blue[0]), (red[1], green[1], blue[1])
+
+
+def find_duplicates(dataset: Dataset) -> tuple[tuple[Copy, ...], ...]:
+    """Every set of pictures that have exactly the same pixels, wherever in the dataset they are."""
+    copies: dict[bytes, list[Copy]] = defaultdict(list)
+    for name, part in dataset.parts.items():
+        for position, (image, label) in enumerate(zip(part.images, part.labels, strict=True)):
+            # 128 bits: no two different pictures will ever share a digest by chance.
+            digest = blake2b(image.tobytes(), digest_size=16).digest()
+            copies[digest].append(Copy(name, position, int(label)))
+    return tuple(tuple(group) for group in copies.values() if len(group) > 1)
+
+
+def _count(part: Part, dataset: Dataset) -> list[int]:
+    return np.bincount(part.labels, minlength=len(dataset.class_names)).tolist()
+
+
+def _summarise(groups: tuple[tuple[Copy, ...], ...], dataset: Dataset) -> dict[str, Duplicates]:
+    def summary(found: list[list[Copy]], pictures: int) -> Duplicates:
+        disagreeing = sum(len({copy.label for copy in group}) > 1 for group in found)
+        return Duplicates(len(found), pictures, disagreeing)
+
+    result = {}
+    for name in dataset.parts:
+        inside = [[copy for copy in group if copy.part == name] for group in groups]
+        inside = [group for group in inside if len(group) > 1]
+        result[name] = summary(inside, sum(len(group) - 1 for group in inside))
+    if dataset.test is not None:
+        both = [list(group) for group in groups if len({copy.part for copy in group}) > 1]
+        leaked = sum(copy.part == "test" for group in both for copy in group)
+        result["across"] = summary(both, leaked)
+    return result

@@ -1,0 +1,179 @@
+"""The pictures and the page that show what is in a dataset."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
+
+from imagette.data.dataset import Dataset
+from imagette.data.explore import Copy, Exploration
+from imagette.files import write_bytes, write_text
+from imagette.html import both, pixels_url, png_url, render
+from imagette.plotting import BLUE, INK, ORANGE, contact_sheet, short, styled, tile, to_png
+from imagette.wording import LANGUAGES, Language, number
+
+MOST_CLASSES_DRAWN = 40
+"""With more classes, half this number of the largest and of the smallest are drawn."""
+
+EXAMPLES_PER_CLASS = 10
+
+MOST_GROUPS_DRAWN = 12
+"""Groups of duplicates that are shown; all are counted."""
+
+_MOST_COPIES_DRAWN = 4
+
+_PARTS: dict[str, dict[Language, str]] = {
+    "train": {"en": "train", "fr": "entraînement"},
+    "test": {"en": "test", "fr": "test"},
+}
+
+
+def write(dataset: Dataset, exploration: Exploration) -> None:
+    """Write classes.png, examples.png, duplicates.png (if there are any) and the page.
+
+    Args:
+        dataset: the dataset explored.
+        exploration: what was found; its `page` says where all files go.
+    """
+    out = exploration.page.parent
+    names: dict[Language, tuple[str, ...]] = {
+        "en": dataset.class_names,
+        "fr": dataset.class_names_fr,
+    }
+    drawn = _classes_to_draw(list(exploration.counts["train"].values()))
+    charts = {
+        language: _chart(exploration.counts, names[language], drawn, language)
+        for language in LANGUAGES
+    }
+    write_bytes(out / "classes.png", charts["en"])
+    examples = _examples(dataset, drawn)
+    rows = [(short(dataset.class_names[label]), images) for label, images in examples]
+    title = f"{dataset.name}: examples"
+    if len(drawn) < len(dataset.class_names):
+        title += f" of {len(drawn)} of its {number(len(dataset.class_names), 'en')} classes"
+    write_bytes(out / "examples.png", contact_sheet(rows, title))
+    shown = exploration.duplicate_groups[:MOST_GROUPS_DRAWN]
+    if shown:
+        rows = [_duplicate_row(group, dataset) for group in shown]
+        title = f"{dataset.name}: pictures there more than once"
+        write_bytes(out / "duplicates.png", contact_sheet(rows, title))
+    else:
+        # One of an earlier exploration would tell of another state of the dataset.
+        (out / "duplicates.png").unlink(missing_ok=True)
+    page = render(
+        "data/explore.html.j2",
+        dataset=dataset,
+        exploration=exploration,
+        names=[both(en, fr) for en, fr in zip(*names.values(), strict=True)],
+        part_names={name: both(*words.values()) for name, words in _PARTS.items()},
+        drawn=drawn,
+        charts={language: png_url(chart) for language, chart in charts.items()},
+        examples=[(label, _strip_url(images)) for label, images in examples],
+        groups=[(group, _strip_url([_picture(group[0], dataset)])) for group in shown],
+    )
+    write_text(exploration.page, page)
+
+
+def _classes_to_draw(counts: list[int]) -> list[int]:
+    """All classes in their order or, of too many, the largest and the smallest ones by size."""
+    if len(counts) <= MOST_CLASSES_DRAWN:
+        return list(range(len(counts)))
+    by_size = sorted(range(len(counts)), key=lambda label: -counts[label])
+    half = MOST_CLASSES_DRAWN // 2
+    return by_size[:half] + by_size[-half:]
+
+
+@styled()
+def _chart(
+    counts: dict[str, dict[str, int]],
+    class_names: tuple[str, ...],
+    drawn: list[int],
+    language: Language,
+) -> bytes:
+    """Bars of the number of pictures by class, as PNG."""
+    size = (9, 1.3 + 0.17 * len(drawn) * (1 + len(counts)))
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.add_subplot()
+    _draw_bars(axes, counts, drawn, language)
+    axes.set_yticks(range(len(drawn)), [short(class_names[label]) for label in drawn])
+    if len(drawn) < len(class_names):
+        half, classes = MOST_CLASSES_DRAWN // 2, number(len(class_names), language)
+        axes.set_title(
+            f"The {half} largest and the {half} smallest of {classes} classes"
+            if language == "en"
+            else f"Les {half} plus grandes et les {half} plus petites de {classes} classes",
+            pad=28,
+        )
+        axes.axhline(half - 0.5, color=INK, linewidth=1, linestyle=":")
+    return to_png(figure)
+
+
+def _draw_bars(
+    axes: Axes, counts: dict[str, dict[str, int]], drawn: list[int], language: Language
+) -> None:
+    thickness = 0.8 / len(counts)
+    for row, (part, by_class) in enumerate(counts.items()):
+        values = list(by_class.values())
+        bars = axes.barh(
+            [place - 0.4 + thickness * (row + 0.5) for place in range(len(drawn))],
+            [values[label] for label in drawn],
+            height=0.92 * thickness,
+            color=BLUE if part == "train" else ORANGE,
+            label=_PARTS[part][language],
+        )
+        texts = [number(values[label], language) for label in drawn]
+        axes.bar_label(bars, texts, padding=3, fontsize=8)
+    axes.set_ylim(len(drawn) - 0.4, -0.6)
+    axes.set_xlim(left=0)
+    axes.margins(x=0.08)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params("y", length=0)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, language)))
+    axes.set_xlabel("Pictures" if language == "en" else "Images")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
+
+
+def _examples(dataset: Dataset, drawn: list[int]) -> list[tuple[int, list[NDArray[np.uint8]]]]:
+    """Some pictures of each class, the same at every call."""
+    random = np.random.default_rng(0)
+    examples = []
+    for label in drawn:
+        positions = np.flatnonzero(dataset.train.labels == label)
+        number = min(EXAMPLES_PER_CLASS, len(positions))
+        chosen = random.choice(positions, number, replace=False)
+        examples.append((label, [dataset.train.images[position] for position in sorted(chosen)]))
+    return examples
+
+
+def _picture(copy: Copy, dataset: Dataset) -> NDArray[np.uint8]:
+    return dataset.parts[copy.part].images[copy.position]
+
+
+def _duplicate_row(
+    group: tuple[Copy, ...], dataset: Dataset
+) -> tuple[str, list[NDArray[np.uint8]]]:
+    shown = group[:_MOST_COPIES_DRAWN]
+    lines = [
+        f"{copy.part} {copy.position}: {short(dataset.class_names[copy.label])}" for copy in shown
+    ]
+    if len(group) > len(shown):
+        lines[-1] += f", and {len(group) - len(shown)} more"
+    return "\n".join(lines), [_picture(copy, dataset) for copy in shown]
+
+
+def _strip_url(images: list[NDArray[np.uint8]]) -> str:
+    """Pictures side by side, with transparent gaps, as one data URL; empty without pictures."""
+    if not images:
+        return ""
+    side = min(max(images[0].shape[:2]), 96)
+    tiles = [tile(image, side) for image in images]
+    gap = max(1, side // 16)
+    height, width = tiles[0].shape[:2]
+    strip = np.zeros((height, len(tiles) * (width + gap) - gap, 4), dtype=np.uint8)
+    for column, pixels in enumerate(tiles):
+        left = column * (width + gap)
+        strip[:, left : left + width, :3] = pixels
+        strip[:, left : left + width, 3] = 255
+    return pixels_url(strip)
