@@ -1,0 +1,155 @@
+"""The page that tells a person how good a model is."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagette.data.dataset import Part
+from imagette.evaluation.plots import MOST_NAMED_CLASSES
+from imagette.evaluation.run_folder import RunFolder
+from imagette.html import both, pixels_url, png_url, render
+from imagette.inference.bundle import BundleMetadata
+from imagette.plotting import tile
+from imagette.wording import Language
+
+MOST_MISTAKES = 24
+MOST_CONFUSIONS = 10
+
+_SHOWN_SIDE = 256
+"""Pictures larger than this, in pixels, are shrunk on the page."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One picture the model was wrong about.
+
+    Attributes:
+        picture: data URL of what the network saw.
+        position: its position among the pictures measured on.
+        true: position of its class.
+        predicted: position of the class the model gave.
+        confidence: probability of that class.
+    """
+
+    picture: str
+    position: int
+    true: int
+    predicted: int
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How often one class was taken for another.
+
+    Attributes:
+        true: position of the true class.
+        predicted: position of the class the model gave.
+        count: number of pictures.
+        share: their share of the true class.
+    """
+
+    true: int
+    predicted: int
+    count: int
+    share: float
+
+
+def page(
+    metrics: dict[str, Any],
+    metadata: BundleMetadata,
+    figures: dict[str, dict[Language, bytes]],
+    part: Part,
+    probabilities: NDArray[np.float32],
+    run: RunFolder | None,
+) -> str:
+    """Write the report as HTML that stands alone.
+
+    Args:
+        metrics: what was measured; see `imagette.evaluation.Evaluation`.
+        metadata: what the bundle says of itself.
+        figures: the plots `confusion` and, for a run, `curves`, as PNG by language.
+        part: the pictures measured on, as the network saw them.
+        probabilities: float32 `(n, classes)`, what the model answered.
+        run: the run whose model it is, if it is one.
+    """
+    classes = list(metrics["per_class"].values())
+    return render(
+        "evaluation/report.html.j2",
+        title=Path(metrics["model"]).name,
+        metrics=metrics,
+        names=[
+            both(en, fr)
+            for en, fr in zip(metadata.class_names, metadata.class_names_fr, strict=True)
+        ],
+        names_en=metadata.class_names,
+        names_fr=metadata.class_names_fr,
+        classes=classes,
+        chance=max(row["support"] for row in classes) / metrics["n"],
+        typical_probability=math.exp(-metrics["loss"]),
+        figures={
+            name: {language: png_url(png) for language, png in drawn.items()}
+            for name, drawn in figures.items()
+        },
+        named_in_plot=len(classes) <= MOST_NAMED_CLASSES,
+        confusions=most_frequent_confusions(metrics["confusion"]),
+        mistakes=most_confident_mistakes(part, probabilities),
+        metadata=metadata,
+        run=run,
+        tables=_tables(metadata, run),
+    )
+
+
+def most_confident_mistakes(part: Part, probabilities: NDArray[np.float32]) -> list[Mistake]:
+    """The pictures whose wrong answer the model was surest of, the surest first."""
+    predicted = probabilities.argmax(axis=1)
+    confidence = probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != part.labels)
+    surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:MOST_MISTAKES]
+    return [
+        Mistake(
+            picture=pixels_url(_shrunk(part.images[position])),
+            position=int(position),
+            true=int(part.labels[position]),
+            predicted=int(predicted[position]),
+            confidence=float(confidence[position]),
+        )
+        for position in surest
+    ]
+
+
+def most_frequent_confusions(confusion: list[list[int]]) -> list[Confusion]:
+    """The pairs of classes most often mixed up, the most frequent first."""
+    pairs = [
+        Confusion(true, predicted, count, count / sum(row))
+        for true, row in enumerate(confusion)
+        for predicted, count in enumerate(row)
+        if count and true != predicted
+    ]
+    return sorted(pairs, key=lambda pair: -pair.count)[:MOST_CONFUSIONS]
+
+
+def _shrunk(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return tile(image, _SHOWN_SIDE) if max(image.shape[:2]) > _SHOWN_SIDE else image
+
+
+def _tables(metadata: BundleMetadata, run: RunFolder | None) -> list[tuple[Any, dict[str, Any]]]:
+    """Facts for those who want to make the same again: a title in both languages and a table."""
+    recipe = run.recipe if run else metadata.recipe or {}
+    environment = run.environment if run else {}
+    bundle = metadata.model_dump(exclude={"class_names", "class_names_fr", "recipe"})
+    tables = [
+        (both("Recipe", "Recette"), recipe),
+        (both("Versions", "Versions"), environment.get("versions", {})),
+        (both("Machine", "Machine"), environment.get("machine", {})),
+        (both("Model file", "Fichier du modèle"), bundle),
+    ]
+    return [
+        (title, {key: value for key, value in table.items() if value not in (None, "", {})})
+        for title, table in tables
+        if isinstance(table, dict) and table
+    ]

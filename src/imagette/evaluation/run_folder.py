@@ -1,0 +1,174 @@
+"""Reading what a training left: the run folder."""
+
+import csv
+import json
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from imagette.errors import ImagetteError
+
+
+class Facts(BaseModel):
+    """`run.json`: what a training says of itself beside its recipe.
+
+    Attributes:
+        dataset: the source it was trained on, as `load_dataset` takes it.
+        data_dir: folder that `load_dataset` was told to look in, if any.
+        validation_fraction: share of the train part that was held out.
+        seed: the seed the held out pictures were drawn with.
+        parameters: number of weights of the network.
+        epochs: epochs trained.
+        best_epoch: epoch whose weights were kept, counted from 1.
+        seconds: time of the training.
+        finished: whether it came to its end.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    dataset: str
+    data_dir: str | None = None
+    validation_fraction: float
+    seed: int
+    parameters: int | None = None
+    epochs: int | None = None
+    best_epoch: int | None = None
+    seconds: float | None = None
+    finished: bool = False
+
+
+class Epoch(BaseModel):
+    """One line of `history.csv`; accuracies are fractions, seconds those of this epoch."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    epoch: int
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+
+
+class _Metrics(BaseModel):
+    """What of `metrics.json` others rely on; see `imagette.evaluation.Evaluation`."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    dataset: str
+    split: str
+    n: int
+    accuracy: float
+    accuracy_interval: Annotated[list[float], Field(min_length=2, max_length=2)]
+    loss: float
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """What a training left.
+
+    Attributes:
+        path: the folder.
+        facts: what `run.json` says; None where the training stopped before it was written.
+        history: one entry per epoch; empty where the first did not end.
+        recipe: every choice of the training.
+        environment: versions and machine, each a table; empty where unknown.
+    """
+
+    path: Path
+    facts: Facts | None
+    history: tuple[Epoch, ...]
+    recipe: dict[str, Any]
+    environment: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.resolve().name
+
+    @property
+    def best(self) -> Epoch | None:
+        """The epoch whose weights were kept, where it is known."""
+        number = self.facts.best_epoch if self.facts else None
+        return next((epoch for epoch in self.history if epoch.epoch == number), None)
+
+    @property
+    def bundle(self) -> Path:
+        """The model, in the form that is served."""
+        return self.path / "model.onnx"
+
+    @property
+    def resume_remedy(self) -> str:
+        """The sentence that says how to finish this run."""
+        folder = f" --runs-dir {self.path.parent}" if self.path.parent != Path("runs") else ""
+        return f"Finish it with `imagette train --name {self.name}{folder} --resume`."
+
+
+def read_run(path: Path) -> RunFolder:
+    """Read a run folder.
+
+    Raises:
+        ImagetteError: the folder is no run, or a file in it is damaged.
+    """
+    if not (path / "recipe.toml").is_file():
+        what = "is not a run folder: it holds no recipe.toml" if path.is_dir() else "does not exist"
+        raise ImagetteError(
+            f"{path} {what}.",
+            "Give the folder of a run that `imagette train` made, such as runs/NAME.",
+        )
+    return RunFolder(
+        path=path,
+        facts=_read(path / "run.json", Facts.model_validate_json),
+        history=_read(path / "history.csv", _parse_history) or (),
+        recipe=_read(path / "recipe.toml", tomllib.loads),
+        environment=_read(path / "environment.json", _parse_object) or {},
+    )
+
+
+def read_metrics(run: RunFolder) -> dict[str, Any] | None:
+    """What the last evaluation of a run measured (`metrics.json`); None where there was none.
+
+    Raises:
+        ImagetteError: the file is damaged.
+    """
+    return _read(
+        run.path / "metrics.json",
+        _parse_metrics,
+        f"Measure again with `imagette evaluate {run.path}`.",
+    )
+
+
+def _read(
+    path: Path,
+    parse: Callable[[str], Any],
+    remedy: str = "Restore it from a copy, or train again under another name.",
+) -> Any:
+    """What `parse` makes of the file's text; None where there is no such file."""
+    if not path.exists():
+        return None
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    # Also what JSON, TOML and pydantic raise: all of them are kinds of ValueError.
+    except (OSError, ValueError, RecursionError) as error:
+        raise ImagetteError(f"{path} is damaged and cannot be read.", remedy) from error
+
+
+def _parse_history(text: str) -> tuple[Epoch, ...]:
+    return tuple(Epoch.model_validate(row) for row in csv.DictReader(text.splitlines()))
+
+
+def _parse_object(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return value
+
+
+def _parse_metrics(text: str) -> dict[str, Any]:
+    metrics = _parse_object(text)
+    _Metrics.model_validate(metrics)
+    return metrics
