@@ -60,3 +60,20 @@ def cifar10_dir() -> Path:
     if not folder or not Path(folder, "data_batch_1").is_file():
         pytest.skip("CIFAR-10 is not at hand: set IMAGETTE_CIFAR10_DIR to cifar-10-batches-py")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory):
+    """A finished run: the seed recipe on the digits, five epochs."""
+    import imagette
+
+    recipe = imagette.Recipe.load("seed").change(["epochs=5"])
+    return imagette.train("digits", recipe, name="digits", runs_dir=tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """The digits dataset, loaded once."""
+    import imagette
+
+    return imagette.load_dataset("digits")

@@ -29,7 +29,7 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise ImagetteError(
             f"{path} could not be written: {error.strerror or error}.",
-            "Free some space or choose a folder that can be written to, then run the command again.",
+            "Free some space or choose a folder you may write to, then run the command again.",
         ) from error
     finally:
         temporary.unlink(missing_ok=True)

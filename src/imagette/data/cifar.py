@@ -107,9 +107,7 @@ def download_cifar10(cache: Path) -> Path:
     downloader = pooch.HTTPDownloader(progressbar=True, timeout=30)
     try:
         pooch.get_logger().setLevel("WARNING")
-        archive = pooch.retrieve(
-            URL, f"sha256:{ARCHIVE_SHA256}", path=cache, downloader=downloader
-        )
+        archive = pooch.retrieve(URL, f"sha256:{ARCHIVE_SHA256}", path=cache, downloader=downloader)
         folder = _unpack(Path(archive), cache)
     # requests' errors are OSErrors; pooch raises ValueError where the checksum is wrong.
     except (OSError, ValueError, tarfile.TarError) as error:

@@ -14,7 +14,7 @@ from rich.progress import track
 
 from imagette.data.dataset import Dataset, Part
 from imagette.errors import ImagetteError, PictureError
-from imagette.inference.preprocess import SUFFIXES, to_pixels
+from imagette.inference.preprocess import find_pictures, to_pixels
 
 SIZE = 32
 """Rows and columns that every picture is brought to."""
@@ -90,15 +90,12 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(path.name for path in inside))
 
 
-def _load_part(
-    folder: Path, class_names: tuple[str, ...]
-) -> tuple[Part, list[tuple[str, str]]]:
+def _load_part(folder: Path, class_names: tuple[str, ...]) -> tuple[Part, list[tuple[str, str]]]:
     """Decode every picture of every class; also list the files that are no readable pictures."""
     files = [
         (path, label)
         for label, name in enumerate(class_names)
-        for path in sorted((folder / name).rglob("*"))
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
+        for path in find_pictures(folder / name)
     ]
     images, labels, skipped = [], [], []
     for (path, label), result in zip(files, _decode([path for path, _ in files]), strict=True):
@@ -132,4 +129,3 @@ def _decode_one(path: Path) -> NDArray[np.uint8] | PictureError:
         return to_pixels(path, SIZE, SIZE)
     except PictureError as error:
         return error
-

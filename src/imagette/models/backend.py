@@ -35,10 +35,13 @@ def load_torch_keras() -> ModuleType:
     Raises:
         ImagetteError: another backend was chosen, or Keras is too old.
     """
-    keras = load_keras()
-    if keras.backend.backend() != "torch":
+    # Asked before the import, because the other backend may not even be installed.
+    chosen = os.environ.get("KERAS_BACKEND", "torch")
+    if "keras" in sys.modules:
+        chosen = load_keras().backend.backend()
+    if chosen != "torch":
         raise ImagetteError(
-            f"Keras runs on {keras.backend.backend()} here, and this needs it on PyTorch.",
+            f"Keras is set to run on {chosen}, and this needs it on PyTorch.",
             "Set the environment variable KERAS_BACKEND=torch, or unset it, before Python starts.",
         )
-    return keras
+    return load_keras()

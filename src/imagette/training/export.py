@@ -7,21 +7,139 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 
+from imagette import __version__
+from imagette.data.cifar import CLASS_NAMES, CLASS_NAMES_FR
 from imagette.errors import ImagetteError
-from imagette.files import replacing
+from imagette.files import replacing, write_bytes
 from imagette.inference.bundle import BundleMetadata, open_bundle
 from imagette.models.backend import load_torch_keras
 
 if TYPE_CHECKING:
     import keras
 
-KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
+Format = Literal["onnx", "keras", "h5"]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote.
+
+    Attributes:
+        path: the file.
+        notes: what was taken for granted, a sentence each.
+    """
+
+    path: Path
+    notes: tuple[str, ...] = ()
+
+
+def export(
+    source: str | Path,
+    format: Format,
+    *,
+    out: str | Path | None = None,
+    classes: list[str] | None = None,
+    pixels: Literal[1, 255] | None = None,
+) -> Exported:
+    """Write a run, or a Keras file from anywhere, in another format.
+
+    Args:
+        source: a run folder, or a `.keras` or `.h5` classifier of colour pictures.
+        format: `onnx` for a bundle, `keras` or `h5` for Keras.
+        out: the file to write; by default beside the source, with the format's ending.
+        classes: class names for a bundle made of a Keras file, in the order of its outputs;
+            CIFAR-10's where there are ten.
+        pixels: the top of the range the Keras file takes. For `onnx` that is the file read (by
+            default found out from its first layer), otherwise the file written (by default 1 for
+            `h5`, unchanged for `keras`).
+
+    Raises:
+        ImagetteError: the source cannot be read, or what was asked does not fit it.
+    """
+    source = Path(source)
+    is_run = source.is_dir()
+    target = Path(out) if out else _beside(source, format)
+    if not is_run and target.resolve() == source.resolve():
+        raise ImagetteError(f"{target} would be written over itself.", "Name a file with --out.")
+    if is_run and format == "onnx":
+        return _copy_bundle(source / "model.onnx", target, classes, pixels)
+    model = load_keras_file(source / "model.keras" if is_run else source)
+    if format == "onnx":
+        return _bundle_of_file(model, source, target, classes, pixels)
+    if classes is not None:
+        raise ImagetteError(f"A .{format} file holds no class names.", "Leave out --classes.")
+    return _keras_of_model(model, target, format, pixels)
+
+
+def _beside(source: Path, format: Format) -> Path:
+    return source / f"model.{format}" if source.is_dir() else source.with_suffix(f".{format}")
+
+
+def _copy_bundle(
+    bundle: Path, target: Path, classes: list[str] | None, pixels: int | None
+) -> Exported:
+    """A run has its bundle already, with the right names and range in it."""
+    if classes is not None or pixels is not None:
+        raise ImagetteError(
+            "A run's bundle knows its own class names and range of pixels.",
+            "Leave out --classes and --pixels.",
+        )
+    open_bundle(bundle)
+    if target.resolve() != bundle.resolve():
+        write_bytes(target, bundle.read_bytes())
+    return Exported(target)
+
+
+def _bundle_of_file(
+    model: "keras.Model",
+    source: Path,
+    target: Path,
+    classes: list[str] | None,
+    pixels: int | None,
+) -> Exported:
+    notes = []
+    count = model.output_shape[-1]
+    if classes is None and count == len(CLASS_NAMES):
+        classes = list(CLASS_NAMES)
+        notes.append("Ten outputs: taken for CIFAR-10's classes (name others with --classes).")
+    if classes is None or len(classes) != count:
+        raise ImagetteError(
+            f"The model has {count} outputs, and {len(classes or [])} class names were given.",
+            "Name every class in the order of the outputs: --classes red,green,blue.",
+        )
+    if pixels is None:
+        pixels = input_range(model)
+        notes.append(f"Taken to expect pixels in 0–{pixels} (say otherwise with --pixels).")
+    french = dict(zip(CLASS_NAMES, CLASS_NAMES_FR, strict=True))
+    metadata = BundleMetadata(
+        class_names=tuple(classes),
+        class_names_fr=tuple(french.get(name, name) for name in classes),
+        imagette_version=__version__,
+        model=source.name,
+        parameters=model.count_params(),
+    )
+    write_bundle(model, target, metadata, pixels)
+    return Exported(target, tuple(notes))
+
+
+def _keras_of_model(
+    model: "keras.Model", target: Path, format: Format, pixels: int | None
+) -> Exported:
+    if target.suffix != f".{format}":
+        raise ImagetteError(
+            f"{target} does not end in .{format}.", f"Give --out a name that ends in .{format}."
+        )
+    takes = input_range(model)
+    wanted = pixels or (1 if format == "h5" else takes)
+    save_keras(model if wanted == takes else with_input_range(model, takes / wanted), target)
+    return Exported(target, (f"It takes pixels in 0–{wanted}.",))
 
 
 def save_keras(model: "keras.Model", path: Path) -> None:
@@ -62,12 +180,14 @@ def load_keras_file(path: Path) -> "keras.Model":
     return model
 
 
-def takes_0_to_1(model: "keras.Model") -> bool:
-    """Guess the range of pixels a model takes: 0–255 if it begins by scaling them down."""
+def input_range(model: "keras.Model") -> Literal[1, 255]:
+    """The top of the range of pixels a model takes: 255 if it begins by scaling them down."""
     import keras
 
-    first = next(layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer))
-    return not (isinstance(first, keras.layers.Rescaling) and np.max(first.scale) < 0.1)
+    first = _layers(model)[0]
+    if isinstance(first, keras.Model):
+        return input_range(first)
+    return 255 if isinstance(first, keras.layers.Rescaling) and np.max(first.scale) < 0.1 else 1
 
 
 def with_input_range(model: "keras.Model", factor: float) -> "keras.Model":
@@ -81,7 +201,7 @@ def with_input_range(model: "keras.Model", factor: float) -> "keras.Model":
     from keras import layers
 
     inputs = layers.Input(model.input_shape[1:], name="pixels")
-    first, *rest = [layer for layer in model.layers if not isinstance(layer, layers.InputLayer)]
+    first, *rest = _layers(model)
     if not (isinstance(model, keras.Sequential) and isinstance(first, layers.Rescaling)):
         return keras.Model(inputs, model(layers.Rescaling(factor)(inputs)), name=model.name)
     scale = first.scale * factor
@@ -123,8 +243,7 @@ def write_bundle(
         del node.metadata_props[:]
     proto.graph.doc_string = ""
     onnx.helper.set_model_props(proto, metadata.to_properties())
-    with replacing(path) as temporary:
-        onnx.save(proto, temporary)
+    write_bytes(path, proto.SerializeToString())
 
 
 def update_metadata(path: Path, **changes: Any) -> None:
@@ -134,8 +253,14 @@ def update_metadata(path: Path, **changes: Any) -> None:
     metadata = open_bundle(path).metadata.model_copy(update=changes)
     proto = onnx.load(path)
     onnx.helper.set_model_props(proto, metadata.to_properties())
-    with replacing(path) as temporary:
-        onnx.save(proto, temporary)
+    write_bytes(path, proto.SerializeToString())
+
+
+def _layers(model: "keras.Model") -> list[Any]:
+    """The layers that compute something; Functional models list their Input too."""
+    import keras
+
+    return [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
 
 
 class _Bundled(torch.nn.Module):

@@ -149,7 +149,7 @@ def logits_model(model: "keras.Model") -> "keras.Model":
 
 
 def to_network(pictures: Tensor) -> Tensor:
-    """uint8 `(n, height, width, 3)` to float32 `(n, 3, height, width)`, in the same memory order."""
+    """uint8 `(n, height, width, 3)` to float32 `(n, 3, height, width)`, in channels-last memory."""
     return pictures.permute(0, 3, 1, 2).float()
 
 

@@ -84,7 +84,7 @@ class Recipe(BaseModel):
             wrong = {
                 "extra_forbidden": f"there is no field `{field}`",
                 "missing": f"the field `{field}` is missing",
-            }.get(first["type"], f"`{field}` = {first['input']!r} is wrong ({first['msg'].lower()})")
+            }.get(first["type"], f"`{field}` = {first['input']!r}: {first['msg'].lower()}")
             raise ImagetteError(
                 f"{origin} cannot be used: {wrong}.",
                 f"The fields are: {', '.join(cls.model_fields)}.",

@@ -16,7 +16,6 @@ killed at any moment loses at most the epoch under way.
 
 import csv
 import io
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +27,10 @@ from imagette import __version__
 from imagette.data import Dataset, load_dataset, split_validation
 from imagette.errors import ImagetteError
 from imagette.evaluation import evaluate
-from imagette.files import replacing, write_json, write_text
+from imagette.evaluation.run_folder import Facts, read_run
+from imagette.files import write_bytes, write_json, write_text
 from imagette.inference.bundle import BundleMetadata
-from imagette.models import MODELS, build_model
+from imagette.models import MODELS, DataFormat, build_model
 from imagette.models.backend import load_torch_keras
 from imagette.training.environment import environment
 from imagette.training.export import save_keras, update_metadata, write_bundle
@@ -50,14 +50,13 @@ class Run:
     Attributes:
         folder: the run folder.
         recipe: what it was trained with.
-        metrics: what the evaluation measured (see `imagette.evaluation.metrics`).
-        trained: False where the run had finished before and nothing was left to do.
+        metrics: what the evaluation measured (see `imagette.evaluation.Evaluation`); None where
+            the run had finished before and nothing was left to do.
     """
 
     folder: Path
     recipe: Recipe
-    metrics: dict[str, Any]
-    trained: bool
+    metrics: dict[str, Any] | None
 
 
 class Reporter:
@@ -112,23 +111,16 @@ def train(
         )
     title = dataset.name if isinstance(dataset, Dataset) else Path(dataset or "cifar10").name
     folder = _choose_folder(Path(runs_dir), name, f"{title}-{recipe.name}", resume)
+    # A run killed before it had written run.json has nothing to go on from, and begins.
     earlier = read_run(folder) if resume and (folder / "run.json").is_file() else None
-    if earlier:
+    if earlier and earlier.facts:
         recipe = _earlier_recipe(folder, recipe if recipe_given else None)
-        dataset = _earlier_dataset(folder, earlier, dataset)
-        if earlier["finished"]:
-            return Run(folder, recipe, _read_json(folder / "metrics.json"), trained=False)
+        dataset = _earlier_dataset(folder, earlier.facts.dataset, dataset)
+        data_dir = data_dir or earlier.facts.data_dir
+        if earlier.facts.finished:
+            return Run(folder, recipe, metrics=None)
     data = dataset if isinstance(dataset, Dataset) else load_dataset(dataset or "cifar10", data_dir)
     return _train(folder, recipe, data, data_dir, reporter)
-
-
-def read_run(folder: Path) -> dict[str, Any]:
-    """What `run.json` says of a run.
-
-    Raises:
-        ImagetteError: the folder is no run, or the file is damaged.
-    """
-    return _read_json(folder / "run.json")
 
 
 def _train(
@@ -141,40 +133,41 @@ def _train(
     train_part, validation = split_validation(
         dataset.train, recipe.validation_fraction, recipe.seed
     )
-    model = _build(recipe, dataset)
+    model = _build(recipe, dataset, "channels_first")  # the layout that trains fast
     state = _load_checkpoint(folder)
-    facts = {
-        "dataset": dataset.source,
-        "data_dir": str(Path(data_dir).resolve()) if data_dir else None,
-        "validation_fraction": recipe.validation_fraction,
-        "seed": recipe.seed,
-        "parameters": model.count_params(),
-    }
+    facts = Facts(
+        dataset=dataset.source,
+        data_dir=str(Path(data_dir).resolve()) if data_dir else None,
+        validation_fraction=recipe.validation_fraction,
+        seed=recipe.seed,
+        parameters=model.count_params(),
+    )
     recipe.save(folder / "recipe.toml")
     write_json(folder / "environment.json", environment())
     _write_run(folder, facts, state, finished=False)
     reporter.start(folder, recipe, dataset, state.epoch)
     try:
-        for state in epochs(model, train_part, validation, recipe, state, reporter.progress):
+        for reached in epochs(model, train_part, validation, recipe, state, reporter.progress):
+            state = reached
             _save_checkpoint(folder, state)
             _write_history(folder, state)
             _write_run(folder, facts, state, finished=False)
             reporter.epoch(state.history[-1], best=state.best_epoch == state.epoch)
     except KeyboardInterrupt:
         if state.epoch:
-            _save_best(folder, recipe, dataset, model, state)
+            _save_best(folder, recipe, dataset, state)
         raise
     reporter.evaluating()
-    _save_best(folder, recipe, dataset, model, state)
+    _save_best(folder, recipe, dataset, state)
     metrics = evaluate(folder, dataset).metrics
     _note_accuracy(folder, metrics)
     _write_run(folder, facts, state, finished=True)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
-    return Run(folder, recipe, metrics, trained=True)
+    return Run(folder, recipe, metrics)
 
 
 def _choose_folder(runs_dir: Path, name: str | None, default: str, resume: bool) -> Path:
-    if name is not None and (not name.strip() or Path(name).name != name):
+    if name is not None and (Path(name).name != name or name.strip() in ("", "..")):
         raise ImagetteError(
             f"{name!r} cannot be the name of a run.",
             "Give a plain name without slashes, and choose the folder with --runs-dir.",
@@ -205,7 +198,9 @@ def _earlier_recipe(folder: Path, wanted: Recipe | None) -> Recipe:
     recipe = Recipe.load(folder / "recipe.toml")
     if wanted is not None and wanted != recipe:
         before, now = recipe.model_dump(), wanted.model_dump()
-        changed = [f"{key} = {before[key]}, not {now[key]}" for key in now if before[key] != now[key]]
+        changed = [
+            f"{key} = {before[key]}, not {now[key]}" for key in now if now[key] != before[key]
+        ]
         raise ImagetteError(
             f"{folder} began with other settings: {'; '.join(changed)}.",
             "Go on without changing them, or start a new run under another --name.",
@@ -214,10 +209,9 @@ def _earlier_recipe(folder: Path, wanted: Recipe | None) -> Recipe:
 
 
 def _earlier_dataset(
-    folder: Path, earlier: dict[str, Any], wanted: str | Path | Dataset | None
+    folder: Path, source: str, wanted: str | Path | Dataset | None
 ) -> str | Path | Dataset:
     """The dataset a run began with; refuses another one."""
-    source = earlier["dataset"]
     if wanted is None:
         return source
     asked = wanted.source if isinstance(wanted, Dataset) else str(wanted)
@@ -229,24 +223,20 @@ def _earlier_dataset(
     return wanted
 
 
-def _build(recipe: Recipe, dataset: Dataset) -> "keras.Model":
-    """The network in the layout that trains fast, its weights drawn from the recipe's seed."""
+def _build(recipe: Recipe, dataset: Dataset, data_format: DataFormat) -> "keras.Model":
+    """The recipe's network for these pictures and classes, its weights drawn from the seed."""
     load_torch_keras().utils.set_random_seed(recipe.seed)
     return build_model(
         recipe.model,
         input_shape=dataset.train.images.shape[1:],
         classes=len(dataset.class_names),
-        data_format="channels_first",
+        data_format=data_format,
     )
 
 
-def _save_best(folder: Path, recipe: Recipe, dataset: Dataset, model: "keras.Model", state: State) -> None:
+def _save_best(folder: Path, recipe: Recipe, dataset: Dataset, state: State) -> None:
     """Save the best weights in the portable layout: `model.keras` and the bundle."""
-    portable = build_model(
-        recipe.model,
-        input_shape=dataset.train.images.shape[1:],
-        classes=len(dataset.class_names),
-    )
+    portable = _build(recipe, dataset, "channels_last")
     set_weights(portable, state.best_weights)
     save_keras(portable, folder / "model.keras")
     metadata = BundleMetadata(
@@ -254,7 +244,7 @@ def _save_best(folder: Path, recipe: Recipe, dataset: Dataset, model: "keras.Mod
         class_names_fr=dataset.class_names_fr,
         imagette_version=__version__,
         model=recipe.model,
-        parameters=model.count_params(),
+        parameters=portable.count_params(),
         dataset=dataset.name,
         recipe=recipe.model_dump(),
         licence=LICENCE,
@@ -269,8 +259,10 @@ def _note_accuracy(folder: Path, metrics: dict[str, Any]) -> None:
 
 
 def _save_checkpoint(folder: Path, state: State) -> None:
-    with replacing(folder / "checkpoint.pt") as temporary:
-        torch.save(vars(state), temporary)
+    # Through memory, because on a full disk PyTorch's own writing ends in an error of its insides.
+    content = io.BytesIO()
+    torch.save(vars(state), content)
+    write_bytes(folder / "checkpoint.pt", content.getvalue())
 
 
 def _load_checkpoint(folder: Path) -> State:
@@ -296,21 +288,11 @@ def _write_history(folder: Path, state: State) -> None:
     write_text(folder / "history.csv", text.getvalue())
 
 
-def _write_run(folder: Path, facts: dict[str, Any], state: State, finished: bool) -> None:
+def _write_run(folder: Path, facts: Facts, state: State, finished: bool) -> None:
     progress = {
         "epochs": state.epoch,
-        "best_epoch": state.best_epoch,
+        "best_epoch": state.best_epoch or None,
         "seconds": sum(row["seconds"] for row in state.history),
         "finished": finished,
     }
-    write_json(folder / "run.json", facts | progress)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ImagetteError(
-            f"{path} is missing or damaged, so {path.parent} cannot be used as a run.",
-            "Name the folder of a run, or train again under another --name.",
-        ) from error
+    write_json(folder / "run.json", facts.model_copy(update=progress).model_dump())

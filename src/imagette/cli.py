@@ -1,0 +1,378 @@
+"""The commands: parse, call, print. What they do lives in the package."""
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from imagette import __version__
+from imagette.errors import ImagetteError, PictureError
+
+if TYPE_CHECKING:
+    from imagette.data.explore import Exploration
+    from imagette.inference.classifier import Classifier
+
+app = typer.Typer(
+    name="imagette",
+    help="From labelled small images to a classifier that people really use.",
+    epilog="Begin with: imagette demo",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+# Modules that `imagette[train]` and `imagette[webapp]` bring, by their import names.
+_TRAIN_MODULES = (
+    "keras", "matplotlib", "onnx", "onnxscript", "platformdirs", "pooch", "sklearn", "tomli_w",
+    "torch", "tqdm",
+)  # fmt: skip
+
+DatasetArgument = Annotated[
+    str,
+    typer.Argument(
+        help="`cifar10`, `digits` (no download), or a folder: FOLDER/<class>/pictures,"
+        " or FOLDER/train/<class>/pictures with an optional FOLDER/test."
+    ),
+]
+DataDirOption = Annotated[
+    Path | None,
+    typer.Option(help="Where to look first for CIFAR-10's folder cifar-10-batches-py."),
+]
+RunsDirOption = Annotated[Path, typer.Option(help="Folder in which run folders are made.")]
+ModelOption = Annotated[
+    Path | None,
+    typer.Option("--model", help="A bundle (.onnx); by default the model that ships with it."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")]
+
+
+def main() -> None:
+    """Run the command line; an error a user can mend is two sentences, never a traceback."""
+    try:
+        app()
+    except ImagetteError as error:
+        _fail(error.problem, error.remedy)
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module not in _TRAIN_MODULES:
+            raise
+        _fail(
+            f"This command needs {module}, which is not installed.",
+            "Install it with: pip install 'imagette[train]'",
+        )
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        problem = f"{where}{error.strerror or error}."
+        _fail(problem, "Check the disk and your rights to it, then try again.")
+
+
+def _fail(problem: str, remedy: str) -> NoReturn:
+    err.print(f"[bold red]Error:[/] {escape(problem)}", soft_wrap=True)
+    err.print(escape(remedy), soft_wrap=True)
+    sys.exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command(epilog="Example: imagette explore digits --out digits-pages")
+def explore(
+    dataset: DatasetArgument = "cifar10",
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the page; explore-DATASET.")
+    ] = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Look at a dataset: counts, examples, colours, duplicates, as pictures and one HTML page."""
+    from imagette.data import load_dataset
+    from imagette.data.explore import explore as explore_dataset
+
+    data = load_dataset(dataset, data_dir)
+    folder = out_dir or Path(f"explore-{data.name}")
+    exploration = explore_dataset(data, folder)
+    _print_exploration(exploration)
+    _print(f"Page: {folder / 'index.html'}")
+
+
+@app.command(epilog="Example: imagette train digits --set epochs=10 --name first")
+def train(
+    dataset: Annotated[str | None, DatasetArgument.__metadata__[0]] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="A recipe's name or a TOML file; `seed` if not given.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the run; DATASET-RECIPE if not given.")
+    ] = None,
+    runs_dir: RunsDirOption = Path("runs"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was stopped, or begin it.")
+    ] = False,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Train a network, measure it, and leave everything in a run folder.
+
+    DATASET is `cifar10` if not given. Ctrl-C stops cleanly; --resume goes on.
+    """
+    from imagette.progress import TrainingReporter
+    from imagette.training.recipe import DEFAULT, Recipe
+    from imagette.training.run import train as train_run
+
+    chosen = Recipe.load(recipe or DEFAULT).change(settings or []) if recipe or settings else None
+    reporter = TrainingReporter(err)
+    # A stop asked for by a service manager is as clean as one from the keyboard.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        run = train_run(
+            dataset, chosen, name=name, runs_dir=runs_dir, resume=resume, data_dir=data_dir,
+            reporter=reporter,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        reporter.interrupted()
+        raise typer.Exit(130) from None
+    finally:
+        reporter.close()
+    if run.metrics is None:
+        _print(f"{run.folder} has finished already; nothing was left to do.")
+    else:
+        _print_metrics(run.metrics)
+    _print(f"Report: {run.folder / 'report.html'}")
+    _print(f"Try it: imagette serve --ui --model {run.folder / 'model.onnx'}")
+
+
+@app.command(epilog="Example: imagette evaluate runs/first --json")
+def evaluate(
+    run_or_bundle: Annotated[Path, typer.Argument(help="A run folder, or a bundle (.onnx).")],
+    dataset: Annotated[
+        str | None,
+        typer.Argument(help="As for `train`; the run's own dataset if not given."),
+    ] = None,
+    as_json: JsonOption = False,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Folder for what it writes; the run's own.")
+    ] = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Measure a network on pictures it has not seen, with a report to read."""
+    from imagette.evaluation import evaluate as evaluate_model
+
+    evaluation = evaluate_model(run_or_bundle, dataset, data_dir=data_dir, out=out_dir)
+    if as_json:
+        print(json.dumps(evaluation.metrics, indent=2, ensure_ascii=False))
+        return
+    _print_metrics(evaluation.metrics)
+    _print_classes(evaluation.metrics["per_class"])
+    _print(f"Report: {evaluation.folder / 'report.html'}")
+
+
+@app.command(epilog="Example: imagette predict cat.jpg holidays/")
+def predict(
+    pictures: Annotated[
+        list[str], typer.Argument(metavar="PICTURE...", help="Files, folders, or - for stdin.")
+    ],
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what pictures show, the likeliest classes first."""
+    from imagette.inference.classifier import Classifier
+
+    answers = list(_answers(Classifier(model), pictures, show=not as_json))
+    if as_json:
+        print(json.dumps(answers, indent=2, ensure_ascii=False))
+    if any("error" in answer for answer in answers):
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: imagette compare runs/first runs/second")
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
+    plot: Annotated[Path, typer.Option("--out", help="Where the plot goes.")] = Path("compare.png"),
+) -> None:
+    """Set runs side by side: one table, one plot."""
+    from imagette.evaluation.compare import compare as compare_runs
+
+    _print_comparison(compare_runs(runs, plot))
+    _print(f"Plot: {plot}")
+
+
+@app.command(epilog="Example: imagette export cifar10_model.h5 --format onnx")
+def export(
+    source: Annotated[
+        Path, typer.Argument(metavar="RUN|MODEL", help="A run folder, or a .keras or .h5 file.")
+    ],
+    format: Annotated[
+        Literal["onnx", "keras", "h5"], typer.Option(help="onnx is a bundle, for serving.")
+    ],
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="The file to write; beside the source.")
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(help="Class names of a Keras file, in its order, with commas between."),
+    ] = None,
+    pixels: Annotated[
+        Literal["1", "255"] | None,
+        typer.Option(
+            help="Range of pixels the Keras file takes, 0–1 or 0–255. An .h5 is written for 0–1"
+            " if not given, so that scripts that divide by 255 work with it."
+        ),
+    ] = None,
+) -> None:
+    """Write a run, or a Keras model from elsewhere, in another format."""
+    from imagette.training.export import export as export_model
+
+    top: Literal[1, 255] | None = None if pixels is None else 1 if pixels == "1" else 255
+    names = [name.strip() for name in classes.split(",")] if classes else None
+    exported = export_model(source, format, out=out_file, classes=names, pixels=top)
+    for note in exported.notes:
+        err.print(note, markup=False, soft_wrap=True)
+    _print(str(exported.path))
+
+
+@app.command(epilog="Example: imagette serve --model runs/first/model.onnx --ui")
+def serve(
+    model: ModelOption = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the API.")] = 5000,
+    ui: Annotated[bool, typer.Option("--ui", help="Serve the web page too.")] = False,
+    ui_port: Annotated[int, typer.Option(help="Port of the web page.")] = 8501,
+) -> None:
+    """Answer over HTTP, and with --ui on a web page, until Ctrl-C."""
+    from imagette.serving.server import serve as serve_model
+    from imagette.serving.settings import Settings
+
+    serve_model(Settings(model=model), host=host, port=port, ui=ui, ui_port=ui_port)
+
+
+@app.command(epilog="Example: imagette demo")
+def demo() -> None:
+    """Serve the model that ships with Imagette, with its page, on this machine."""
+    from imagette.inference.bundle import SHIPPED_BUNDLE
+    from imagette.serving.server import serve as serve_model
+    from imagette.serving.settings import Settings
+
+    serve_model(Settings(model=SHIPPED_BUNDLE), ui=True)
+
+
+def _answers(classifier: "Classifier", pictures: list[str], show: bool) -> Iterator[dict[str, Any]]:
+    """An answer for each picture, in order, unreadable ones in their place."""
+    for name, picture in _sources(pictures):
+        try:
+            prediction = classifier.predict(picture)
+        except PictureError as error:
+            yield {"file": name, "error": error.problem, "remedy": error.remedy}
+            if show:
+                err.print(f"{name}: {error.problem} {error.remedy}", markup=False, soft_wrap=True)
+            continue
+        if show:
+            best = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[:3]
+            text = ", ".join(f"{label} {value:.1%}" for label, value in best)
+            _print(f"{name}: {text}")
+        yield {"file": name, **asdict(prediction)}
+
+
+def _sources(pictures: list[str]) -> Iterator[tuple[str, str | bytes]]:
+    """Name and contents of each picture; folders give the pictures in them."""
+    from imagette.inference.preprocess import find_pictures
+
+    for picture in pictures:
+        if picture == "-":
+            yield "stdin", sys.stdin.buffer.read()
+        elif Path(picture).is_dir():
+            found = find_pictures(Path(picture))
+            if not found:
+                raise ImagetteError(
+                    f"There are no pictures in {picture}.", "Name a folder that holds some."
+                )
+            yield from ((str(path), str(path)) for path in found)
+        else:
+            yield picture, picture
+
+
+def _print_exploration(exploration: "Exploration") -> None:
+    counts = exploration.counts
+    rows = [
+        [name, *(f"{counts[part].get(name, 0):,}" for part in counts)] for name in counts["train"]
+    ]
+    rows.append(["all", *(f"{sum(counts[part].values()):,}" for part in counts)])
+    _print_table(["class", *counts], rows)
+    for title, values in (("mean", exploration.mean), ("deviation", exploration.deviation)):
+        red, green, blue = values
+        _print(f"{title:<9} red {red:.2f}, green {green:.2f}, blue {blue:.2f} (of 255)")
+    for where, found in exploration.duplicates.items():
+        place = "across train and test" if where == "across" else f"within {where}"
+        labels = f", {found.disagreeing} with labels that differ" if found.disagreeing else ""
+        _print(f"exact duplicates {place}: {found.pictures}{labels}")
+    for path, reason in exploration.skipped:
+        _print(f"left out: {path}: {reason}")
+
+
+def _print_metrics(metrics: dict[str, Any]) -> None:
+    low, high = metrics["accuracy_interval"]
+    where = {
+        "test": f"on the test part of {metrics['dataset']}",
+        "validation": f"on the pictures of {metrics['dataset']} held out for validation"
+        " (it has no test part)",
+        "all": f"on all pictures of {metrics['dataset']} (it has no test part)",
+    }[metrics["split"]]
+    _print(
+        f"Accuracy {metrics['accuracy']:.2%} {where}: {metrics['n']:,} pictures,"
+        f" 95 % interval {low:.2%} to {high:.2%}, loss {metrics['loss']:.4f}"
+    )
+
+
+def _print_classes(per_class: dict[str, dict[str, float]]) -> None:
+    rows = [
+        [name, *(f"{row[key]:.1%}" for key in ("precision", "recall", "f1")), f"{row['support']:,}"]
+        for name, row in per_class.items()
+    ]
+    _print_table(["class", "precision", "recall", "F1", "pictures"], rows)
+
+
+def _print_comparison(rows: list[dict[str, Any]]) -> None:
+    formats = {
+        "run": "{}", "dataset": "{}", "accuracy": "{:.2%}", "split": "{}", "loss": "{:.4f}",
+        "validation_accuracy": "{:.2%}", "epochs": "{}", "best_epoch": "{}", "seconds": "{:,.0f}",
+        "parameters": "{:,}",
+    }  # fmt: skip
+    _print_table(
+        [key.replace("_", " ") for key in formats],
+        [
+            ["-" if row[key] is None else form.format(row[key]) for key, form in formats.items()]
+            for row in rows
+        ],
+    )
+
+
+def _print_table(columns: list[str], rows: list[list[str]]) -> None:
+    """A table, its first column to the left and all others to the right."""
+    table = Table(
+        *(Column(name, justify="right" if i else "left") for i, name in enumerate(columns))
+    )
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    out.print(table)
+
+
+def _print(text: str) -> None:
+    """Print a line as it is, however long, on stdout."""
+    out.print(text, markup=False, soft_wrap=True)

@@ -1,0 +1,103 @@
+"""What the terminal shows while a network trains."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from imagette.data import Dataset
+from imagette.training import loop
+from imagette.training.recipe import Recipe
+from imagette.training.run import Reporter
+
+
+class TrainingReporter(Reporter):
+    """A bar for the epoch under way where there is a terminal, and a line per epoch everywhere."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.bar = Progress(
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]:.3f}  accuracy {task.fields[accuracy]:.1%}"),
+            TextColumn("{task.fields[speed]:,.0f} pictures/s"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self.task = self.bar.add_task(
+            "epoch", total=None, epoch="", loss=0.0, accuracy=0.0, speed=0.0, left=""
+        )
+        self.folder: Path | None = None
+        self.epochs = 0
+        self.last_epoch = 0
+
+    def start(self, folder: Path, recipe: Recipe, dataset: Dataset, epochs_done: int) -> None:
+        self.folder, self.epochs, self.last_epoch = folder, recipe.epochs, epochs_done
+        for path, reason in dataset.skipped:
+            self._say(f"Left out: {path}: {reason}")
+        begins = f"going on after epoch {epochs_done}" if epochs_done else "beginning"
+        self._say(
+            f"Training {recipe.model} by the recipe {recipe.name} on {dataset.name},"
+            f" {begins}, at most {recipe.epochs} epochs; run folder {folder}"
+        )
+        self.bar.start()
+
+    def progress(self, progress: loop.Progress) -> None:
+        speed = progress.pictures / progress.seconds
+        epochs_left = self.epochs - progress.epoch
+        at_most = epochs_left * progress.total_pictures / speed
+        self.bar.update(
+            self.task,
+            completed=progress.pictures,
+            total=progress.total_pictures,
+            epoch=f"{progress.epoch}/{self.epochs}",
+            loss=progress.loss,
+            accuracy=progress.accuracy,
+            speed=speed,
+            left=f"(then at most {_duration(at_most)})" if epochs_left else "",
+        )
+
+    def epoch(self, row: dict[str, float], best: bool) -> None:
+        self.last_epoch = int(row["epoch"])
+        self.bar.reset(self.task)
+        self._say(
+            f"epoch {self.last_epoch:>2}/{self.epochs}"
+            f"  loss {row['loss']:.4f}  accuracy {row['accuracy']:.2%}"
+            f"  val loss {row['val_loss']:.4f}  val accuracy {row['val_accuracy']:.2%}"
+            f"  {row['seconds']:.1f} s  {row['pictures_per_second']:,.0f} pictures/s"
+            f"{'  best so far' if best else ''}"
+        )
+
+    def evaluating(self) -> None:
+        self.close()
+        self._say("Saving and measuring the best network ...")
+
+    def interrupted(self) -> None:
+        """Say what a stop by Ctrl-C left and how to go on."""
+        self.close()
+        if self.folder is None:
+            self._say("Stopped before the training began; nothing was written.")
+        elif not self.last_epoch:
+            self._say("Stopped in the first epoch; add --resume to the command to begin again.")
+        else:
+            self._say(
+                f"Stopped after epoch {self.last_epoch}; the best network so far is"
+                f" {self.folder / 'model.onnx'}. Go on with: imagette train"
+                f" --name {self.folder.name} --runs-dir {self.folder.parent} --resume"
+            )
+
+    def close(self) -> None:
+        """Take the bar off the terminal."""
+        self.bar.stop()
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, markup=False, soft_wrap=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes else f"{seconds:.0f} s"

@@ -1,0 +1,67 @@
+"""Recipes: presets, files, settings, and what is refused."""
+
+import pytest
+
+from imagette import ImagetteError, Recipe
+from imagette.training.recipe import presets
+
+
+def test_the_seed_recipe_is_the_classic_one():
+    recipe = Recipe.load("seed")
+    assert (recipe.model, recipe.optimizer, recipe.batch_size) == ("seed-cnn", "adam", 64)
+    assert (recipe.epochs, recipe.patience, recipe.validation_fraction) == (50, 5, 0.2)
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_preset_opens_with_its_command(name):
+    from imagette.training.recipe import PRESETS
+
+    first = (PRESETS / f"{name}.toml").read_text(encoding="utf-8").splitlines()[0]
+    assert first == f"# imagette train --recipe {name}"
+    assert Recipe.load(name).name == name
+
+
+def test_saved_recipes_load_as_they_were(tmp_path):
+    recipe = Recipe.load("seed").change(['name=été "1"', "learning_rate=1e-5", "seed=7"])
+    recipe.save(tmp_path / "recipe.toml")
+    assert Recipe.load(tmp_path / "recipe.toml") == recipe
+
+
+def test_settings_change_any_field():
+    recipe = Recipe.load("seed").change(["epochs=3", "patience = 0", "optimizer=sgd"])
+    assert (recipe.epochs, recipe.patience, recipe.optimizer) == (3, 0, "sgd")
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("epochs", "not a setting"),
+        ("=3", "not a setting"),
+        ("epochs=", "not a setting"),
+        ("epoch=3", "no field `epoch`"),
+        ("epochs=0", "`epochs` = 0"),
+        ("epochs=many", "`epochs` = 'many'"),
+        ("learning_rate=nan", "`learning_rate`"),
+        ("validation_fraction=1", "`validation_fraction`"),
+        ("optimizer=magic", "`optimizer`"),
+        ("seed=-1", "`seed`"),
+    ],
+)
+def test_wrong_settings_are_named(setting, message):
+    with pytest.raises(ImagetteError, match=message):
+        Recipe.load("seed").change([setting])
+
+
+def test_wrong_files_are_named(tmp_path):
+    with pytest.raises(ImagetteError, match="no recipe nowhere"):
+        Recipe.load("nowhere")
+    file = tmp_path / "mine.toml"
+    file.write_text("epochs = = 3")
+    with pytest.raises(ImagetteError, match="not valid TOML"):
+        Recipe.load(file)
+    file.write_text('name = "mine"')
+    with pytest.raises(ImagetteError, match="`model` is missing"):
+        Recipe.load(file)
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ImagetteError):
+        Recipe.load(file)

@@ -1,0 +1,207 @@
+"""Runs: what they leave, how they stop, and how they go on.
+
+Stops are real: `imagette train` as a process of its own, killed or interrupted by a signal.
+"""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import imagette
+from imagette.models.backend import load_keras
+
+EPOCHS = 8
+
+
+def command(runs: Path, *arguments: str) -> list[str]:
+    train = [sys.executable, "-m", "imagette", "train", "digits", "--runs-dir", str(runs)]
+    return [*train, "--name", "run", "--set", f"epochs={EPOCHS}", "--set", "patience=0", *arguments]
+
+
+def train(runs: Path, *arguments: str, **options) -> subprocess.CompletedProcess:
+    return subprocess.run(command(runs, *arguments), capture_output=True, text=True, **options)
+
+
+def start_and_wait_for_epochs(runs: Path, epochs: int) -> subprocess.Popen:
+    """A training under way, with that many epochs done."""
+    process = subprocess.Popen(
+        command(runs), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    history = runs / "run" / "history.csv"
+    deadline = time.monotonic() + 120
+    while not history.is_file() or len(history.read_text().splitlines()) <= epochs:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return process
+
+
+def weights(runs: Path) -> list[np.ndarray]:
+    return load_keras().saving.load_model(runs / "run" / "model.keras").get_weights()
+
+
+def losses(runs: Path) -> list[str]:
+    with (runs / "run" / "history.csv").open() as file:
+        return [row["loss"] + row["val_loss"] for row in csv.DictReader(file)]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory) -> Path:
+    runs = tmp_path_factory.mktemp("uninterrupted")
+    finished = train(runs)
+    assert finished.returncode == 0, finished.stderr
+    return runs
+
+
+def test_a_run_leaves_everything(uninterrupted):
+    left = {path.name for path in (uninterrupted / "run").iterdir()}
+    assert left == {
+        "recipe.toml", "environment.json", "run.json", "history.csv", "model.keras", "model.onnx",
+        "metrics.json", "confusion.png", "curves.png", "report.html",
+    }  # fmt: skip
+
+
+def test_the_bundle_knows_where_it_came_from(uninterrupted):
+    classifier = imagette.Classifier(uninterrupted / "run" / "model.onnx")
+    metrics = json.loads((uninterrupted / "run" / "metrics.json").read_text())
+    metadata = classifier.metadata
+    assert metadata.accuracy == metrics["accuracy"] > 0.9
+    assert metadata.accuracy_split == "test"
+    assert metadata.dataset == "digits"
+    assert metadata.class_names_fr[1] == "un"
+    assert metadata.recipe is not None
+    assert metadata.recipe["epochs"] == EPOCHS
+    assert metadata.parameters == 167_562
+
+
+def test_bundle_and_keras_agree_on_real_pictures(uninterrupted, digits):
+    classifier = imagette.Classifier(uninterrupted / "run" / "model.onnx")
+    model = load_keras().saving.load_model(uninterrupted / "run" / "model.keras")
+    expected = model.predict(digits.test.images.astype(np.float32), verbose=0)
+    assert np.abs(classifier.probabilities(digits.test.images) - expected).max() < 1e-4
+
+
+def test_killed_and_resumed_ends_with_the_same_weights(uninterrupted, tmp_path):
+    process = start_and_wait_for_epochs(tmp_path, 3)
+    process.kill()
+    process.wait()
+    resumed = train(tmp_path, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "going on after epoch" in resumed.stderr
+    assert losses(tmp_path) == losses(uninterrupted)
+    for ours, theirs in zip(weights(tmp_path), weights(uninterrupted), strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_keeps_the_best_model_and_can_go_on(uninterrupted, tmp_path, stop):
+    process = start_and_wait_for_epochs(tmp_path, 1)
+    process.send_signal(stop)
+    _, messages = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in messages
+    assert "the best network so far" in messages
+    bundle = tmp_path / "run" / "model.onnx"
+    assert imagette.Classifier(bundle).predict(np.zeros((32, 32, 3), np.uint8)).label
+    assert train(tmp_path, "--resume").returncode == 0
+    assert losses(tmp_path) == losses(uninterrupted)
+
+
+def test_resuming_a_finished_run_says_so(uninterrupted):
+    before = (uninterrupted / "run" / "model.keras").stat().st_mtime_ns
+    again = train(uninterrupted, "--resume")
+    assert again.returncode == 0
+    assert "finished already" in again.stdout
+    assert (uninterrupted / "run" / "model.keras").stat().st_mtime_ns == before
+
+
+def test_resume_refuses_other_settings_and_other_data(uninterrupted):
+    other = train(uninterrupted, "--resume", "--set", "seed=5")
+    assert other.returncode == 1
+    assert "seed = 0, not 5" in other.stderr
+    with pytest.raises(imagette.ImagetteError, match="began with the dataset digits"):
+        imagette.train("cifar10", name="run", runs_dir=uninterrupted, resume=True)
+
+
+def test_an_existing_run_is_left_alone(uninterrupted):
+    before = {p: p.stat().st_mtime_ns for p in (uninterrupted / "run").iterdir()}
+    again = train(uninterrupted)
+    assert again.returncode == 1
+    assert "exists already" in again.stderr
+    assert "Traceback" not in again.stderr
+    assert {p: p.stat().st_mtime_ns for p in (uninterrupted / "run").iterdir()} == before
+
+
+def test_resume_begins_a_run_without_checkpoint(tmp_path):
+    (tmp_path / "run").mkdir()  # killed before anything was written
+    begun = train(tmp_path, "--resume", "--set", "epochs=1")
+    assert begun.returncode == 0, begun.stderr
+    assert len(losses(tmp_path)) == 1
+
+
+def test_a_loss_that_runs_away_is_said(tmp_path):
+    lost = train(tmp_path, "--set", "optimizer=sgd", "--set", "learning_rate=1e20")
+    assert lost.returncode == 1
+    assert "The loss became" in lost.stderr
+    assert "lower learning rate" in lost.stderr
+    assert "Traceback" not in lost.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits the size of files, which Windows cannot")
+def test_a_full_disk_is_said_and_earlier_files_stay(tmp_path):
+    import resource
+
+    def no_large_files():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    full = train(tmp_path, preexec_fn=no_large_files)
+    assert full.returncode == 1
+    assert "checkpoint.pt could not be written" in full.stderr
+    assert "Traceback" not in full.stderr
+    assert (tmp_path / "run" / "recipe.toml").is_file()
+    assert not [path for path in (tmp_path / "run").iterdir() if "writing" in path.name]
+    assert train(tmp_path, "--resume").returncode == 0
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    process = start_and_wait_for_epochs(tmp_path, 1)
+    process.kill()
+    process.wait()
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"nonsense")
+    resumed = train(tmp_path, "--resume")
+    assert resumed.returncode == 1
+    assert "checkpoint.pt is damaged" in resumed.stderr
+
+
+def test_default_names_are_numbered_and_resumed(tmp_path):
+    recipe = imagette.Recipe.load("seed").change(["epochs=1"])
+    first = imagette.train("digits", recipe, runs_dir=tmp_path)
+    second = imagette.train("digits", recipe, runs_dir=tmp_path)
+    assert [first.folder.name, second.folder.name] == ["digits-seed", "digits-seed-2"]
+    assert imagette.train("digits", recipe, runs_dir=tmp_path, resume=True).metrics is None
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "/tmp/x"])
+def test_names_that_lead_elsewhere_are_refused(tmp_path, name):
+    with pytest.raises(imagette.ImagetteError, match="cannot be the name"):
+        imagette.train("digits", name=name, runs_dir=tmp_path)
+
+
+def test_early_stopping_keeps_the_best_epoch(tmp_path, digits):
+    recipe = imagette.Recipe.load("seed").change(
+        ["epochs=30", "patience=2", "learning_rate=0.02", "seed=1"]
+    )
+    run = imagette.train(digits, recipe, name="early", runs_dir=tmp_path)
+    facts = json.loads((run.folder / "run.json").read_text())
+    with (run.folder / "history.csv").open() as file:
+        val_losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
+    assert facts["epochs"] == len(val_losses) < 30
+    assert facts["best_epoch"] == int(np.argmin(val_losses)) + 1 == len(val_losses) - 2
