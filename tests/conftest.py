@@ -48,6 +48,12 @@ def write_bundle(path: Path, class_names=CIFAR10_NAMES, class_names_fr=CIFAR10_N
 
 
 @pytest.fixture(scope="session")
+def make_bundle():
+    """`write_bundle`, for tests that want other classes or sizes."""
+    return write_bundle
+
+
+@pytest.fixture(scope="session")
 def bundle_path(tmp_path_factory) -> Path:
     """A tiny bundle with CIFAR-10's ten class names; quick, and not a good classifier."""
     return write_bundle(tmp_path_factory.mktemp("bundle") / "tiny.onnx")

@@ -1,0 +1,193 @@
+"""What exploring finds, and the files it writes."""
+
+import hashlib
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from html_pages import Page
+from PIL import Image
+
+from imagette.data import Dataset, Part, load_dataset
+from imagette.data.explore import Copy, channel_statistics, explore, find_duplicates
+
+HOSTILE = '<script>alert("1")</script> & $x_1$ 名前'
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+
+
+def dataset(train: Part, test: Part | None = None, names=("yes", "no"), **fields) -> Dataset:
+    return Dataset("small", "/small", tuple(names), tuple(names), train, test, **fields)
+
+
+def test_counts_by_class_and_part(tmp_path, digits):
+    found = explore(digits, tmp_path)
+
+    for name, part in digits.parts.items():
+        for label, class_name in enumerate(digits.class_names):
+            assert found.counts[name][class_name] == (part.labels == label).sum()
+    assert sum(map(sum, (by_class.values() for by_class in found.counts.values()))) == 1797
+    assert (found.height, found.width) == (32, 32)
+
+
+def test_writes_pictures_and_one_page_that_stands_alone(tmp_path, digits):
+    found = explore(digits, tmp_path)
+
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "classes.png",
+        "examples.png",
+        "index.html",
+    ]
+    for file in tmp_path.glob("*.png"):
+        with Image.open(file) as image:
+            image.load()
+            assert image.format == "PNG"
+            assert min(image.size) > 300
+    page = Page(found.page)
+    assert len(page.images) == 2 + len(digits.class_names)  # the chart in two languages, examples
+    assert all(image["src"].startswith("data:image/png;base64,") for image in page.images)
+    assert all(image["alt"] for image in page.images)
+    assert "link" not in page.tags
+    assert not re.search(r"https?://|url\(", page.source)
+    assert "Images par classe" in page.text
+    assert "Pictures by class" in page.text
+    assert digits.class_names_fr[4] in page.text
+
+
+def test_same_data_gives_same_files(tmp_path, digits):
+    explore(digits, tmp_path / "a")
+    explore(digits, tmp_path / "b")
+
+    for file in (tmp_path / "a").iterdir():
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
+
+
+def test_channel_statistics_are_exact():
+    images = noise(60, 9, 5)
+    images[..., 1] //= 3
+
+    mean, deviation = channel_statistics(images)
+
+    assert mean == pytest.approx(images.mean(axis=(0, 1, 2), dtype=np.float64), rel=1e-12)
+    assert deviation == pytest.approx(images.std(axis=(0, 1, 2), dtype=np.float64), rel=1e-12)
+
+
+def test_channel_statistics_of_more_pixels_than_are_read_at_once(monkeypatch):
+    images = noise(25, 4, 4)
+    monkeypatch.setattr("imagette.data.explore._PIXELS_AT_ONCE", 40)  # two pictures and a half
+
+    assert channel_statistics(images)[0] == pytest.approx(images.mean(axis=(0, 1, 2)))
+
+
+def test_planted_duplicates_are_found(tmp_path):
+    train = Part(noise(20, 8, 8), np.arange(20) % 2)
+    test = Part(255 - train.images[:10], np.arange(10) % 2)
+    train.images[7] = train.images[13] = train.images[2]  # labels no, no, yes: they disagree
+    train.images[4] = train.images[6]  # both yes
+    test.images[3] = test.images[5]  # both no
+    test.images[8] = train.images[0]  # yes in both parts
+    test.images[9] = train.images[2]  # a fourth copy of the first group
+    found = explore(dataset(train, test), tmp_path)
+
+    places = {
+        place: (some.groups, some.pictures, some.disagreeing)
+        for place, some in found.duplicates.items()
+    }
+    assert places == {"train": (2, 3, 1), "test": (1, 1, 0), "across": (2, 2, 1)}
+    assert (
+        Copy("train", 2, 0),
+        Copy("train", 7, 1),
+        Copy("train", 13, 1),
+        Copy("test", 9, 1),
+    ) in found.duplicate_groups
+    assert len(found.duplicate_groups) == 4
+    with Image.open(tmp_path / "duplicates.png") as image:
+        assert image.height > 4 * 128  # one row a group
+    assert "in both train and test" in Page(found.page).text
+
+
+def test_duplicates_of_an_earlier_exploration_go(tmp_path):
+    twice = Part(noise(1, 8, 8).repeat(4, axis=0), np.arange(4) % 2)
+    explore(dataset(twice), tmp_path)
+    assert (tmp_path / "duplicates.png").exists()
+
+    explore(dataset(Part(noise(4, 8, 8), twice.labels)), tmp_path)
+
+    assert not (tmp_path / "duplicates.png").exists()
+
+
+def test_nearly_the_same_is_no_duplicate():
+    images = noise(1, 8, 8).repeat(2, axis=0)
+    images[1, 3, 3, 0] ^= 1
+
+    assert find_duplicates(dataset(Part(images, np.array([0, 1])))) == ()
+
+
+def test_hostile_names_are_escaped(tmp_path):
+    names = (HOSTILE, "l" * 300, "two\nlines\x07", "$")
+    train = Part(noise(12, 8, 8), np.arange(12) % 4)
+    skipped = (("<b>.png", "cut & damaged"),)
+    found = explore(replace(dataset(train, names=names, skipped=skipped), name="<i>x"), tmp_path)
+
+    page = Page(found.page)
+    assert page.tags.count("script") == 1  # the page's own
+    assert "i" not in page.tags
+    assert "<i>x" in page.text
+    assert HOSTILE in page.text
+    assert "<b>.png" in page.text
+    assert "cut & damaged" in page.text
+    assert any(HOSTILE in image["alt"] for image in page.images)
+
+
+def test_a_thousand_classes_without_test_part(tmp_path):
+    labels = np.concatenate([np.arange(999), np.arange(20)])  # the last class has no picture
+    names = [f"class {number}" for number in range(1000)]
+    found = explore(dataset(Part(noise(len(labels), 6, 10), labels), names=names), tmp_path)
+
+    assert list(found.counts) == ["train"]
+    assert list(found.duplicates) == ["train"]
+    page = Page(found.page)
+    assert len(page.images) == 2 + 39  # the chart twice; 20 largest, 20 smallest, one of them empty
+    assert "Shown are the largest and the smallest classes" in page.text
+    assert "class 999" in page.text
+    assert "There is no test part" in page.text
+    with Image.open(tmp_path / "classes.png") as image:
+        assert image.height < 3000
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 200), (300, 200)])
+def test_pictures_of_any_size(tmp_path, height, width):
+    found = explore(dataset(Part(noise(4, height, width), np.arange(4) % 2)), tmp_path)
+
+    assert (found.height, found.width) == (height, width)
+    assert len(Page(found.page).images) == 4
+
+
+def test_pictures_are_shown_as_they_are(tmp_path):
+    """A sharp picture enlarged a whole number of times holds no colour of its own making."""
+    colours = np.array([[255, 0, 0], [0, 0, 255]], dtype=np.uint8)
+    images = colours[np.arange(64).reshape(1, 8, 8) % 2]
+    explore(dataset(Part(images.repeat(2, axis=0) ^ [[[[0]]], [[[1]]]], np.arange(2))), tmp_path)
+
+    with Image.open(tmp_path / "examples.png") as picture:
+        pixels = np.asarray(picture.convert("RGB"))
+    assert (pixels == [255, 0, 0]).all(axis=2).sum() == 128 * 128 / 2
+
+
+def test_official_cifar10(tmp_path, cifar10_dir):
+    data = load_dataset("cifar10", cifar10_dir)
+    found = explore(data, tmp_path)
+
+    assert set(found.counts["train"].values()) == {5000}
+    assert set(found.counts["test"].values()) == {1000}
+    # The figures that CIFAR-10's users normalise with.
+    assert np.divide(found.mean, 255).round(4).tolist() == [0.4914, 0.4822, 0.4465]
+    assert np.divide(found.deviation, 255).round(4).tolist() == [0.2470, 0.2435, 0.2616]
+    digests = {
+        hashlib.sha256(image).digest() for part in data.parts.values() for image in part.images
+    }
+    assert len(digests) == 60_000
+    assert found.duplicate_groups == ()

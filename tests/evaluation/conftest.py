@@ -1,0 +1,76 @@
+"""Runs to evaluate and compare, assembled without training."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imagette.data import Dataset, Part
+from imagette.evaluation.run_folder import Epoch
+
+
+@pytest.fixture
+def make_run(make_bundle):
+    """Writes a run folder whose model is the tiny bundle of the tests."""
+
+    def write(path: Path, dataset: Dataset, epochs: int = 4, **facts) -> Path:
+        path.mkdir(parents=True)
+        make_bundle(
+            path / "model.onnx",
+            dataset.class_names,
+            dataset.class_names_fr,
+            dataset.train.images.shape[1],
+        )
+        (path / "recipe.toml").write_text('name = "seed"\nmodel = "tiny <b>"\nepochs = 9\n')
+        (path / "environment.json").write_text(
+            json.dumps({"versions": {"keras": "3.15.1"}, "machine": {"cores": 2}})
+        )
+        rows = [epoch.model_dump() | {"pictures_per_second": 1000.0} for epoch in history(epochs)]
+        with (path / "history.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+        said = {
+            "dataset": dataset.source,
+            "data_dir": None,
+            "validation_fraction": 0.25,
+            "seed": 7,
+            "parameters": 30,
+            "best_epoch": 3,
+            "epochs": epochs,
+            "seconds": 12.5,
+            "finished": True,
+        }
+        (path / "run.json").write_text(json.dumps(said | facts))
+        return path
+
+    return write
+
+
+def history(epochs: int) -> list[Epoch]:
+    return [
+        Epoch(
+            epoch=number,
+            loss=2 / number,
+            accuracy=1 - 0.8 / number,
+            val_loss=2 / min(number, 3) + 0.1 * max(0, number - 3),
+            val_accuracy=0.9 - 0.7 / number,
+            seconds=3.0,
+        )
+        for number in range(1, epochs + 1)
+    ]
+
+
+@pytest.fixture
+def colours() -> Dataset:
+    """240 pictures of 6×6 noisy pixels in three classes, without a test part."""
+    random = np.random.default_rng(1)
+    labels = np.arange(240) % 3
+    base = np.eye(3)[labels][:, np.newaxis, np.newaxis, :] * 120
+    images = (base + random.integers(0, 130, (240, 6, 6, 3))).astype(np.uint8)
+    return Dataset(
+        "colours", "/colours", ("red", "green", "blue"), ("rouge", "vert", "bleu"),
+        Part(images, labels), None,
+    )  # fmt: skip

@@ -1,0 +1,300 @@
+"""Evaluating runs and bundles: on which pictures, with what result, leaving what."""
+
+import json
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from html_pages import Page
+from PIL import Image
+
+from imagette.data import Part, load_dataset, split_validation
+from imagette.errors import ImagetteError
+from imagette.evaluation import evaluate
+from imagette.evaluation.report import most_confident_mistakes
+from imagette.inference.classifier import Classifier
+
+KEYS = {
+    "model", "dataset", "split", "n", "accuracy", "accuracy_interval", "loss", "per_class",
+    "confusion",
+}  # fmt: skip
+
+
+def share_right(bundle, images, labels) -> float:
+    """Top-1 accuracy by another way than the one under test: picture by picture."""
+    predictions = Classifier(bundle).predict(list(images))
+    return np.mean([p.index == label for p, label in zip(predictions, labels, strict=True)])
+
+
+def with_test_part(dataset):
+    train, test = split_validation(dataset.train, 0.3, seed=0)
+    return replace(dataset, train=train, test=test)
+
+
+# On which pictures ----------------------------------------------------------------------------
+
+
+def test_run_with_test_part(tmp_path, colours, make_run):
+    data = with_test_part(colours)
+    run = make_run(tmp_path / "runs" / "mine", data)
+
+    evaluation = evaluate(run, data)
+
+    metrics = evaluation.metrics
+    assert metrics.keys() == KEYS
+    assert (metrics["model"], metrics["dataset"], metrics["split"]) == ("mine", "colours", "test")
+    assert metrics["n"] == len(data.test) == 72
+    assert metrics["accuracy"] == share_right(
+        run / "model.onnx", data.test.images, data.test.labels
+    )
+    assert sum(map(sum, metrics["confusion"])) == 72
+
+
+def test_run_without_test_part_is_measured_on_what_training_held_out(tmp_path, colours, make_run):
+    run = make_run(tmp_path / "mine", colours)
+    held_out = split_validation(colours.train, 0.25, seed=7)[1]
+
+    metrics = evaluate(run, colours).metrics
+
+    assert metrics["split"] == "validation"
+    assert metrics["n"] == len(held_out) == 60
+    assert metrics["accuracy"] == share_right(run / "model.onnx", held_out.images, held_out.labels)
+
+
+def test_run_loads_its_own_dataset(tmp_path, make_run):
+    folder = tmp_path / "pictures"
+    random = np.random.default_rng(0)
+    for name in ("left", "right"):
+        (folder / name).mkdir(parents=True)
+        for number in range(8):
+            pixels = random.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    run = make_run(tmp_path / "mine", load_dataset(folder))
+
+    metrics = evaluate(run).metrics
+
+    assert (metrics["split"], metrics["n"]) == ("validation", 4)
+    assert evaluate(run, folder).metrics == metrics  # named, it is still its own
+
+
+def test_run_on_another_dataset_keeps_what_it_reached_on_its_own(tmp_path, colours, make_run):
+    run = make_run(tmp_path / "mine", colours)
+    own = evaluate(run, colours)
+    other = replace(colours, name="others", source="/others")
+
+    evaluation = evaluate(run, other)
+
+    assert (evaluation.metrics["split"], evaluation.metrics["n"]) == ("all", 240)
+    assert evaluation.folder == run / "evaluation-others"
+    assert json.loads((run / "metrics.json").read_text()) == own.metrics
+
+
+def test_bundle_on_a_dataset_without_test_part(tmp_path, colours, make_bundle, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    bundle = make_bundle(tmp_path / "tiny.onnx", colours.class_names, colours.class_names_fr, 6)
+
+    evaluation = evaluate(bundle, colours)
+
+    assert (evaluation.metrics["split"], evaluation.metrics["n"]) == ("all", 240)
+    assert evaluation.metrics["model"] == str(bundle)
+    assert evaluation.folder.resolve() == tmp_path / "evaluation-tiny"
+    assert sorted(file.name for file in evaluation.folder.iterdir()) == [
+        "confusion.png",
+        "metrics.json",
+        "report.html",
+    ]
+
+
+def test_bundle_knows_the_built_in_dataset_it_was_trained_on(tmp_path, digits, make_bundle):
+    import onnx
+
+    bundle = make_bundle(tmp_path / "tiny.onnx", digits.class_names, digits.class_names_fr)
+    model = onnx.load(bundle)
+    next(entry for entry in model.metadata_props if entry.key == "dataset").value = '"digits"'
+    onnx.save(model, bundle)
+
+    metrics = evaluate(bundle, out=tmp_path / "out").metrics
+
+    assert (metrics["dataset"], metrics["split"], metrics["n"]) == ("digits", "test", 360)
+
+
+def test_bundle_without_dataset(bundle_path):
+    with pytest.raises(ImagetteError, match="does not say on which dataset"):
+        evaluate(bundle_path)
+
+
+def test_official_cifar10(tmp_path, bundle_path, cifar10_dir):
+    metrics = evaluate(bundle_path, "cifar10", data_dir=cifar10_dir, out=tmp_path).metrics
+
+    assert (metrics["split"], metrics["n"]) == ("test", 10_000)
+    assert {row["support"] for row in metrics["per_class"].values()} == {1000}
+
+
+# Classes and sizes ----------------------------------------------------------------------------
+
+
+def test_classes_are_matched_by_name(tmp_path, colours, make_bundle):
+    bundle = make_bundle(
+        tmp_path / "tiny.onnx", ("blue", "pink", "red", "green"), ("b", "p", "r", "v"), 6
+    )
+
+    metrics = evaluate(bundle, colours, out=tmp_path / "out").metrics
+
+    assert list(metrics["per_class"]) == ["blue", "pink", "red", "green"]
+    assert [row["support"] for row in metrics["per_class"].values()] == [80, 0, 80, 80]
+    in_order_of_bundle = np.array([2, 3, 0])[colours.train.labels]
+    assert metrics["accuracy"] == share_right(bundle, colours.train.images, in_order_of_bundle)
+
+
+def test_unknown_classes_are_named(tmp_path, colours, make_bundle):
+    bundle = make_bundle(tmp_path / "tiny.onnx", ("red", "black"), ("r", "n"), 6)
+
+    with pytest.raises(ImagetteError, match="does not know 'green', 'blue'"):
+        evaluate(bundle, colours, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_sizes_are_brought_to_the_model_s(tmp_path, colours, make_bundle):
+    bundle = make_bundle(tmp_path / "tiny.onnx", colours.class_names, colours.class_names_fr, 16)
+
+    metrics = evaluate(bundle, colours, out=tmp_path / "out").metrics
+
+    # The classifier brings each picture to size by the same function.
+    assert metrics["accuracy"] == share_right(bundle, colours.train.images, colours.train.labels)
+
+
+# What is left ---------------------------------------------------------------------------------
+
+
+def test_files_of_a_run(tmp_path, colours, make_run):
+    run = make_run(tmp_path / "mine", colours)
+
+    evaluation = evaluate(run, colours)
+
+    assert evaluation.folder == run
+    assert json.loads((run / "metrics.json").read_text()) == evaluation.metrics
+    for name in ("confusion.png", "curves.png"):
+        with Image.open(run / name) as image:
+            image.load()
+            assert min(image.size) > 500
+    page = Page(evaluation.report)
+    assert all(image["src"].startswith("data:image/png;base64,") for image in page.images)
+    assert all(image["alt"] for image in page.images)
+    assert not re.search(r"https?://|url\(|<link", page.source)
+    percentage = f"{100 * evaluation.metrics['accuracy']:.1f}"
+    assert f"{percentage}%" in page.text
+    assert percentage.replace(".", ",") + "\u202f%" in page.text
+    for text in ("held out for validation", "mises de côté", "rouge", "tiny <b>", "3.15.1"):
+        assert text in page.text
+    assert "12.5 s" in page.text
+    assert "12,5 s" in page.text
+
+
+def test_hostile_class_names_are_escaped(tmp_path, colours, make_bundle):
+    names = ('<script>alert("1")</script>', "$a_b$ & 名前", "l" * 200 + "\n<img src=x>")
+    data = replace(colours, class_names=names, class_names_fr=names, name="<i>data</i>")
+    bundle = make_bundle(tmp_path / "tiny.onnx", names, names, 6)
+
+    page = Page(evaluate(bundle, data, out=tmp_path / "out").report)
+
+    assert page.tags.count("script") == 1
+    assert "i" not in page.tags
+    assert all(image["src"].startswith("data:") for image in page.images)
+    assert names[0] in page.text
+    assert "<i>data</i>" in page.text
+
+
+def test_model_without_mistakes(tmp_path, colours, make_bundle):
+    bundle = make_bundle(tmp_path / "tiny.onnx", colours.class_names, colours.class_names_fr, 6)
+    answers = Classifier(bundle).probabilities(colours.train.images).argmax(axis=1)
+    data = replace(colours, train=Part(colours.train.images, answers))
+
+    evaluation = evaluate(bundle, data, out=tmp_path / "out")
+
+    assert evaluation.metrics["accuracy"] == 1
+    assert evaluation.metrics["accuracy_interval"][1] == 1
+    assert "There is none: every answer was right." in Page(evaluation.report).text
+
+
+def test_the_most_confident_mistakes_come_first():
+    images = np.random.default_rng(0).integers(0, 256, (40, 4, 4, 3), dtype=np.uint8)
+    confidence = np.linspace(0.55, 0.94, 40)
+    probabilities = np.stack([confidence, 1 - confidence], axis=1).astype(np.float32)
+    labels = np.arange(40) % 2  # the odd ones are mistakes
+
+    mistakes = most_confident_mistakes(Part(images, labels), probabilities)
+
+    assert [mistake.position for mistake in mistakes] == list(range(39, 0, -2))
+    assert mistakes[0].confidence == pytest.approx(0.94)
+    assert (mistakes[0].true, mistakes[0].predicted) == (1, 0)
+
+
+# What goes wrong ------------------------------------------------------------------------------
+
+
+def test_neither_run_nor_bundle(tmp_path):
+    with pytest.raises(ImagetteError, match="There is no model file"):
+        evaluate(tmp_path / "nothing")
+    with pytest.raises(ImagetteError, match="is not a run folder"):
+        evaluate(tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["model.onnx", "run.json"])
+def test_run_that_was_stopped_early(tmp_path, colours, make_run, missing):
+    run = make_run(tmp_path / "mine", colours)
+    (run / missing).unlink()
+
+    with pytest.raises(ImagetteError, match=f"has no {missing}") as caught:
+        evaluate(run, colours)
+    assert f"imagette train --name mine --runs-dir {tmp_path} --resume" in caught.value.remedy
+
+
+def test_run_without_history_or_environment(tmp_path, colours, make_run):
+    run = make_run(tmp_path / "mine", colours)
+    (run / "history.csv").unlink()
+    (run / "environment.json").unlink()
+
+    evaluation = evaluate(run, colours)
+
+    assert not (run / "curves.png").exists()
+    assert "How it learned" not in Page(evaluation.report).text
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("run.json", "{"),
+        ("run.json", '{"dataset": "digits"}'),
+        ("recipe.toml", "epochs = = 3"),
+        ("environment.json", "[1]"),
+        ("history.csv", "epoch,loss\n1,2\n"),
+        ("history.csv", "epoch,loss,accuracy,val_loss,val_accuracy,seconds\n1,2,x,1,1,1\n"),
+        ("history.csv", b"\xff\xfe\x00"),
+    ],
+)
+def test_damaged_files_are_named(tmp_path, colours, make_run, name, content):
+    run = make_run(tmp_path / "mine", colours)
+    (run / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    with pytest.raises(ImagetteError, match=re.escape(f"{run / name} is damaged")):
+        evaluate(run, colours)
+
+
+def test_dataset_of_a_run_that_has_gone(tmp_path, colours, make_run):
+    run = make_run(tmp_path / "mine", replace(colours, source=str(tmp_path / "gone")))
+
+    with pytest.raises(ImagetteError, match="gone"):
+        evaluate(run)
+
+
+def test_earlier_results_stay_when_nothing_can_be_measured(tmp_path, colours, make_run):
+    run = make_run(tmp_path / "mine", colours)
+    evaluate(run, colours)
+    before = (run / "metrics.json").read_bytes()
+    shutil.copy(run / "recipe.toml", run / "model.onnx")  # no ONNX any more
+
+    with pytest.raises(ImagetteError, match="not an ONNX file"):
+        evaluate(run, colours)
+    assert (run / "metrics.json").read_bytes() == before

@@ -1,0 +1,73 @@
+"""The report as a reader meets it, in a real Chromium."""
+
+import shutil
+
+import pytest
+
+from imagette.evaluation import evaluate
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def report(tmp_path, colours, make_run):
+    return evaluate(make_run(tmp_path / "mine", colours), colours).report.as_uri()
+
+
+def test_speaks_the_reader_s_language_and_switches(browser, report):
+    page = browser.new_context(locale="fr-FR").new_page()
+    page.goto(report)
+
+    first = page.locator(".mistakes img").first
+    assert page.get_by_text("Comment il a appris").is_visible()
+    assert not page.get_by_text("How it learned").is_visible()
+    assert page.evaluate("document.documentElement.lang") == "fr"
+    assert "prise pour" in first.get_attribute("alt")
+
+    page.get_by_label("English").check()
+
+    assert page.get_by_text("How it learned").is_visible()
+    assert not page.get_by_text("Comment il a appris").is_visible()
+    assert page.evaluate("document.documentElement.lang") == "en"
+    assert "taken for" in first.get_attribute("alt")
+
+
+def test_is_readable_without_scripts(browser, report):
+    page = browser.new_context(locale="fr-FR", java_script_enabled=False).new_page()
+    page.goto(report)
+
+    assert page.get_by_text("How it learned").is_visible()
+    page.get_by_label("Français").check()
+    assert page.get_by_text("Comment il a appris").is_visible()
+    assert not page.get_by_text("How it learned").is_visible()
+
+
+def test_loads_nothing_and_shows_every_picture(browser, report):
+    page = browser.new_context(locale="en-GB").new_page()
+    asked, complaints = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.goto(report)
+
+    assert [url for url in asked if not url.startswith("data:")] == [report]
+    assert complaints == []
+    assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_fits_the_width_of_the_screen(browser, report, width):
+    page = browser.new_context(viewport={"width": width, "height": 800}).new_page()
+    page.goto(report)
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
