@@ -1,0 +1,112 @@
+"""The web page as a process of its own: Streamlit, which speaks to the API over HTTP only.
+
+`PageProcess` is the parent's half; run as a program, this module is the child's.
+"""
+
+import importlib.util
+import os
+import runpy
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from threading import Thread
+
+from imagette.errors import ImagetteError
+
+_SCRIPT = Path(__file__).parents[1] / "webapp" / "page.py"
+
+_OPTIONS = {
+    "server.headless": "true",
+    "server.fileWatcherType": "none",
+    "browser.gatherUsageStats": "false",
+    "client.toolbarMode": "viewer",
+    "client.showErrorDetails": "none",
+    "logger.level": "warning",
+    "theme.base": "light",
+    "theme.primaryColor": "#3d5a80",
+    "theme.backgroundColor": "#fbfaf7",
+    "theme.secondaryBackgroundColor": "#f1eee7",
+    "theme.textColor": "#2b2d33",
+    "theme.borderColor": "#e0dbd0",
+    "theme.baseRadius": "0.75rem",
+}
+
+
+class PageProcess:
+    """The process that serves the page.
+
+    Args:
+        address: IP address to listen on.
+        port: port to listen on.
+        api_url: where the page finds the API.
+        max_upload_bytes: the largest file that the page accepts.
+
+    Raises:
+        ImagetteError: what the page needs is not installed.
+    """
+
+    def __init__(self, address: str, port: int, api_url: str, max_upload_bytes: int) -> None:
+        for package in ("streamlit", "requests"):
+            if importlib.util.find_spec(package) is None:
+                raise ImagetteError(
+                    f"The web page needs the package {package}, which is not installed.",
+                    "Install it with `pip install 'imagette[webapp]'`, or serve without the page.",
+                )
+        self.address = address
+        self.port = port
+        self._options = _OPTIONS | {
+            "server.address": address,
+            "server.port": str(port),
+            "server.maxUploadSize": str(-(-max_upload_bytes // 2**20)),  # MiB, rounded up
+        }
+        self._environment = os.environ | {"IMAGETTE_API_URL": api_url}
+        self._process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        """Start the process; it answers some seconds later."""
+        options = [f"--{name}={value}" for name, value in self._options.items()]
+        self._process = subprocess.Popen(
+            # -P: a `random.py` in the folder where the command is run must not be imported.
+            [sys.executable, "-P", "-m", __name__, *options],
+            env=self._environment,
+            stdin=subprocess.PIPE,  # never written to; it closes when this process is gone
+            stdout=subprocess.DEVNULL,  # Streamlit's banner; its errors go to stderr
+            start_new_session=True,  # Ctrl-C reaches the parent alone, which stops the page
+        )
+
+    def has_stopped(self) -> bool:
+        """Whether the process was started and runs no more."""
+        return self._process is not None and self._process.poll() is not None
+
+    def wait(self) -> None:
+        """Wait until the process has stopped."""
+        if self._process is not None:
+            self._process.wait()
+
+    def stop(self) -> None:
+        """Stop the process, kindly at first, if it runs."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _main() -> None:
+    """Run Streamlit in this process until a signal comes or the parent is gone."""
+    Thread(target=_stop_with_parent, daemon=True).start()
+    sys.argv = ["streamlit", "run", str(_SCRIPT), *sys.argv[1:]]
+    runpy.run_module("streamlit", run_name="__main__")
+
+
+def _stop_with_parent() -> None:
+    os.read(0, 1)  # returns when standard input closes, even if the parent was killed
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    _main()

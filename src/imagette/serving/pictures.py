@@ -1,0 +1,141 @@
+"""From an HTTP request to the pictures in it."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from flask import Request
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from imagette.serving.problems import RequestError
+
+_HOW_TO_SEND = "Send the file as the multipart field `image`: `curl -F image=@cat.png …/predict`."
+
+
+@dataclass(frozen=True)
+class SentPicture:
+    """One picture of a request.
+
+    Attributes:
+        content: the bytes of a file, or float64 `(height, width, 3)` in 0–1.
+        file: the file's name as the client gave it; empty where there is none.
+    """
+
+    content: bytes | NDArray[np.float64]
+    file: str = ""
+
+
+def read_pictures(
+    request: Request, height: int, width: int, max_pictures: int
+) -> list[SentPicture]:
+    """The pictures of a request: multipart files, a raw body, or an array in JSON.
+
+    Args:
+        request: the request, its body not read yet.
+        height: rows that an array must have.
+        width: columns that an array must have.
+        max_pictures: refuse requests with more pictures than this.
+
+    Raises:
+        RequestError: there is no picture, or it does not come in any of the ways above.
+        RequestEntityTooLarge: the body is larger than the application's limit.
+    """
+    kind = request.mimetype
+    if kind == "multipart/form-data":
+        return _from_form(request, max_pictures)
+    if kind.startswith("image/") or kind == "application/octet-stream":
+        return [SentPicture(_read_body(request))]
+    if kind == "application/json" or kind.endswith("+json"):
+        return [SentPicture(_from_json(_read_body(request), height, width))]
+    raise RequestError(
+        "unsupported-content-type",
+        f"A picture cannot come as {kind}." if kind else "The request has no content type.",
+        _HOW_TO_SEND,
+    )
+
+
+def _read_body(request: Request) -> bytes:
+    body = request.get_data()
+    # Werkzeug cuts a body of undeclared length (a chunked one) off at the limit, and says nothing.
+    if request.content_length is None and len(body) == request.max_content_length:
+        raise RequestEntityTooLarge
+    if not body:
+        raise RequestError("no-picture", "The body of the request is empty.", _HOW_TO_SEND)
+    return body
+
+
+def _from_form(request: Request, max_pictures: int) -> list[SentPicture]:
+    files = request.files.getlist("image")
+    if len(files) > max_pictures:
+        raise RequestError(
+            "too-many-pictures",
+            f"The request holds {len(files)} pictures, more than the {max_pictures} allowed.",
+            "Send them in several requests.",
+        )
+    if files:
+        return [SentPicture(file.read(), file.filename or "") for file in files]
+    if "image" in request.form:
+        problem = "The field `image` holds text, not a file."
+    elif names := [*request.files, *request.form]:
+        problem = f"The form has no field `image`, only `{names[0]}`."
+    else:
+        problem = "The form has no field `image`."
+    raise RequestError("no-picture", problem, _HOW_TO_SEND)
+
+
+class _ArrayBody(BaseModel):
+    """`{"image": [[[r, g, b], …], …]}`; reading stops at the first wrong element."""
+
+    model_config = ConfigDict(strict=True)
+
+    image: Annotated[
+        list[
+            Annotated[
+                list[
+                    Annotated[
+                        list[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]],
+                        FailFast(),
+                    ]
+                ],
+                FailFast(),
+            ]
+        ],
+        FailFast(),
+    ]
+
+
+def _from_json(body: bytes, height: int, width: int) -> NDArray[np.float64]:
+    remedy = (
+        f'Send {{"image": [[[r, g, b], …], …]}} with {height} rows of {width} pixels of'
+        " 3 numbers from 0 to 1."
+    )
+    try:
+        array = np.array(_ArrayBody.model_validate_json(body).image, dtype=np.float64)
+    except ValidationError as error:
+        raise _json_error(error, remedy) from error
+    except ValueError as error:
+        raise RequestError(
+            "wrong-shape", "The rows of the array are not all of the same length.", remedy
+        ) from error
+    if array.shape != (height, width, 3):
+        shape = "×".join(str(size) for size in array.shape)
+        raise RequestError("wrong-shape", f"The array has the shape {shape}.", remedy)
+    return array
+
+
+def _json_error(error: ValidationError, remedy: str) -> RequestError:
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = "".join(f"[{key}]" if isinstance(key, int) else key for key in first["loc"])
+    match first["type"]:
+        case "json_invalid":
+            return RequestError("invalid-json", "The body is not valid JSON in UTF-8.", remedy)
+        case "model_type":
+            return RequestError("no-picture", "The JSON is not an object.", remedy)
+        case "missing":
+            return RequestError("no-picture", "The JSON has no field `image`.", remedy)
+        case "list_type":
+            return RequestError("wrong-shape", f"`{place}` is not a list.", remedy)
+        case _:
+            return RequestError("wrong-values", f"`{place}` is not a number from 0 to 1.", remedy)

@@ -1,0 +1,209 @@
+"""The servers: the API on Granian and, if wanted, the web page beside it."""
+
+import errno
+import http.client
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+from functools import partial
+from multiprocessing.process import BaseProcess
+from threading import Event, Thread
+
+from flask import Flask
+from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
+from granian.server import Server
+from granian.server.common import AbstractServer
+
+from imagette.errors import ImagetteError
+from imagette.inference.bundle import open_bundle
+from imagette.serving.app import create_app
+from imagette.serving.page_process import PageProcess
+from imagette.serving.settings import Settings
+
+# A worker looks at one picture at a time; its other threads receive uploads meanwhile.
+_THREADS_PER_WORKER = 16
+_ALL_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+def serve(
+    settings: Settings | None = None,
+    host: str = "127.0.0.1",
+    port: int = 5000,
+    ui: bool = False,
+    ui_port: int = 8501,
+) -> None:
+    """Serve the API, and the web page if wanted, until Ctrl-C or SIGTERM.
+
+    Once everything answers, the addresses are printed. When this returns or raises, every
+    process that it started has stopped. It must be called in the main thread.
+
+    Args:
+        settings: what to serve; from the environment if None.
+        host: address to listen on; `0.0.0.0` lets other machines in.
+        port: port of the API.
+        ui: whether to serve the web page too.
+        ui_port: port of the web page.
+
+    Raises:
+        ImagetteError: the model cannot be loaded, an address cannot be listened on, the web page
+            is not installed, or a server stopped by itself.
+    """
+    settings = settings or Settings()
+    open_bundle(settings.model, threads=1)
+    address = _resolve(host)
+    _check_free(address, port, "--port")
+    page = None
+    if ui:
+        if ui_port == port:
+            raise ImagetteError(
+                f"The API and the page cannot both have the port {port}.",
+                "Choose another one with --port or --ui-port.",
+            )
+        _check_free(address, ui_port, "--ui-port")
+        page = PageProcess(address, ui_port, _url(address, port), settings.max_upload_bytes)
+    _run(_make_server(address, port, settings.workers), settings, page)
+
+
+def _resolve(host: str) -> str:
+    """The IP address of a host name, an IPv4 one where there is one."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise ImagetteError(
+            f"There is no address called {host}.",
+            "Give 127.0.0.1 for this machine alone, or 0.0.0.0 to let other machines in.",
+        ) from error
+    addresses = sorted(found, key=lambda entry: entry[0] != socket.AF_INET)
+    return str(addresses[0][4][0])
+
+
+def _check_free(address: str, port: int, option: str) -> None:
+    """Raise an ImagetteError if this port of this address cannot be listened on."""
+    another = f"Choose another one with {option}."
+    if not 0 < port < 65536:
+        raise ImagetteError(f"There is no port {port}: ports go from 1 to 65535.", another)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            if os.name == "posix":  # so that a server that has just stopped does not count
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ImagetteError(
+                f"The port {port} is in use by another program"
+                " (on a Mac, 5000 may be AirPlay Receiver's).",
+                f"Stop that program, or choose another port with {option}.",
+            ) from error
+        if error.errno == errno.EACCES:
+            raise ImagetteError(
+                f"You may not listen on the port {port}: those below 1024 are reserved.", another
+            ) from error
+        raise ImagetteError(
+            f"{address} is not an address of this machine.",
+            "Give 127.0.0.1 for this machine alone, or 0.0.0.0 to let other machines in.",
+        ) from error
+
+
+def _make_server(address: str, port: int, workers: int) -> AbstractServer:
+    return Server(
+        target="imagette",
+        address=address,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=_THREADS_PER_WORKER,
+        http=HTTPModes.http1,
+        websockets=False,
+        log_level=LogLevels.error,
+        respawn_failed_workers=True,
+        workers_kill_timeout=10,
+    )
+
+
+def _run(server: AbstractServer, settings: Settings, page: PageProcess | None) -> None:
+    """Run until a signal comes or a server stops by itself; leave no process behind."""
+    stopped = Event()
+
+    # Granian calls this once it handles signals, so that none can leave the page behind.
+    @server.on_startup
+    def start_others() -> None:
+        # A terminal that is closed ends what runs in it. Without one, SIGHUP stays Granian's sign
+        # to replace the workers, which load the model anew.
+        if hasattr(signal, "SIGHUP") and sys.stdin is not None and sys.stdin.isatty():
+            signal.signal(signal.SIGHUP, server.signal_handler_interrupt)
+        if page:
+            page.start()
+        Thread(target=_watch, args=(server, page, stopped), daemon=True).start()
+
+    try:
+        server.serve(target_loader=partial(_load_app, settings), wrap_loader=False)
+    except SystemExit as error:  # what Granian does when its workers fail again and again
+        raise ImagetteError(
+            "The API stopped: its workers fail again and again.",
+            "The messages above say why; mend that, then start it again.",
+        ) from error
+    finally:
+        page_failed = page is not None and page.has_stopped()
+        stopped.set()
+        if page:
+            page.stop()
+    if page_failed:
+        raise ImagetteError(
+            "The web page stopped by itself, so the API was stopped too.",
+            "The messages above say why; start it again, or serve without the page.",
+        )
+
+
+def _load_app(settings: Settings) -> Flask:
+    """What a worker runs."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:  # None where Granian's workers are threads (Python without a GIL)
+        if hasattr(os, "setpgid"):
+            # In a group of its own, a worker does not get the terminal's Ctrl-C: the parent does,
+            # and stops its workers in good order.
+            os.setpgid(0, 0)
+        Thread(target=_stop_with, args=(parent,), daemon=True).start()
+    return create_app(settings)
+
+
+def _stop_with(parent: BaseProcess) -> None:
+    """Stop this worker when its parent is gone, even if that was killed."""
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _watch(server: AbstractServer, page: PageProcess | None, stopped: Event) -> None:
+    """Print the addresses once they answer; stop everything when the page has stopped."""
+    addresses = {"API ": (server.bind_addr, server.bind_port, "/healthz")}
+    if page:
+        addresses["Page"] = (page.address, page.port, "/_stcore/health")
+    while not all(_answers(*address) for address in addresses.values()):
+        if stopped.wait(0.1) or (page and page.has_stopped()):
+            break
+    else:
+        lines = [f"  {name}  {_url(host, port)}" for name, (host, port, _) in addresses.items()]
+        print("Imagette is ready:", *lines, "Press Ctrl-C to stop.", sep="\n", flush=True)
+    if page:
+        page.wait()
+        server.signal_handler_interrupt()
+
+
+def _answers(address: str, port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection(_ALL_ADDRESSES.get(address, address), port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _url(address: str, port: int) -> str:
+    """Where this machine finds what listens there."""
+    address = _ALL_ADDRESSES.get(address, address)
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"

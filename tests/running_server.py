@@ -1,0 +1,104 @@
+"""The API (and the page) as programs of their own, for the tests that need the real thing."""
+
+import http.client
+import io
+import os
+import socket
+import subprocess
+import sys
+import time
+
+from PIL import Image
+
+
+def picture_file(colour=(200, 30, 30), size=(32, 32), mode="RGB", kind="PNG") -> bytes:
+    file = io.BytesIO()
+    Image.new(mode, size, colour).save(file, format=kind)
+    return file.getvalue()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+PROGRAM = """
+import sys
+from imagette.errors import ImagetteError
+from imagette.serving.server import serve
+from imagette.serving.settings import Settings
+try:
+    serve(Settings(), port=int(sys.argv[1]), ui=len(sys.argv) > 2, ui_port=int(sys.argv[-1]))
+except ImagetteError as error:
+    sys.exit(f"{error.problem}\\n{error.remedy}")
+"""
+
+
+class RunningServer:
+    """`serve` in a process of its own, in a group of its own as a terminal would start it."""
+
+    def __init__(self, model, *, port=None, ui_port=None, **environment):
+        self.port = port or free_port()
+        self.ui_port = ui_port
+        ports = [str(self.port)] + ([str(ui_port)] if ui_port else [])
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, *ports],
+            env=os.environ | {"IMAGETTE_MODEL": str(model), "IMAGETTE_WORKERS": "2"} | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            process_group=0,
+        )
+        self.printed = ""
+
+    def wait_until_ready(self):
+        for line in self.process.stdout:
+            self.printed += line
+            if "Press Ctrl-C" in line:
+                return self
+        raise AssertionError(f"the server stopped before it was ready:\n{self.printed}")
+
+    def ask(self, method, path, body=None, headers=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            return response.status, response.headers, response.read()
+        finally:
+            connection.close()
+
+    def descendants(self):
+        """Ids of all processes below this one."""
+        found, parents = [], [self.process.pid]
+        while parents:
+            children = subprocess.run(
+                ["ps", "-o", "pid=", "--ppid", ",".join(map(str, parents))],
+                capture_output=True,
+                text=True,
+            ).stdout.split()
+            parents = [int(child) for child in children]
+            found += parents
+        return found
+
+    def finish(self, timeout=30):
+        """Wait for the end; give the exit status and everything printed."""
+        rest, _ = self.process.communicate(timeout=timeout)
+        return self.process.returncode, self.printed + rest
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process runs (one that has ended but is not waited for does not)."""
+    status = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
+    return status.stdout.strip()[:1] not in ("", "Z")
+
+
+def wait_until(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)

@@ -1,0 +1,34 @@
+"""Clients of the API, and the API as a program of its own."""
+
+import pytest
+from running_server import RunningServer
+
+from imagette.serving.app import create_app
+from imagette.serving.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch):
+    """No setting of whoever runs the tests gets in."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"IMAGETTE_{name.upper()}", raising=False)
+
+
+@pytest.fixture
+def client(bundle_path):
+    settings = Settings(model=bundle_path, max_pictures=8, max_pixels=1_000_000)
+    return create_app(settings).test_client()
+
+
+@pytest.fixture
+def start_server(bundle_path):
+    """A function that starts a server; what it started ends with the test."""
+    servers = []
+
+    def start(model=bundle_path, **options):
+        servers.append(RunningServer(model, **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.kill()

@@ -1,0 +1,246 @@
+"""Bad requests: never a 500, always a problem that says what is wrong and what to do."""
+
+import io
+import json
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from running_server import picture_file
+
+from imagette.serving.app import create_app
+from imagette.serving.settings import Settings
+
+
+def assert_problem(response, status, kind):
+    assert response.status_code == status, response.text
+    assert response.mimetype == "application/problem+json"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    problem = json.loads(response.data)
+    assert problem["type"] == f"urn:imagette:problem:{kind}"
+    assert problem["status"] == status
+    assert problem["title"]
+    assert problem["detail"].endswith(".")
+    assert problem["detail"].count(". ") >= 1, "one sentence on what is wrong, one on what to do"
+    return problem
+
+
+def huge_png(width=30_000, height=30_000) -> bytes:
+    """A PNG of a few bytes that claims to hold 900 million pixels."""
+
+    def chunk(name, data):
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    rows = zlib.compress(b"\0" * 10_000)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    )
+
+
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\n%%EndComments\nshowpage\n%%EOF\n"
+GOOD = picture_file()
+UNREADABLE = (400, "unreadable-picture")
+TOO_LARGE = (413, "picture-too-large")
+JPEG = picture_file((1, 2, 3), (200, 200), kind="JPEG")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [
+        pytest.param(b"", 400, "no-picture", id="empty body"),
+        pytest.param(b"hello", *UNREADABLE, id="text"),
+        pytest.param(b"\0" * 5000, *UNREADABLE, id="zeros"),
+        pytest.param(bytes(range(256)) * 40, *UNREADABLE, id="noise"),
+        pytest.param(GOOD[:50], *UNREADABLE, id="PNG cut short"),
+        pytest.param(JPEG[:-300], *UNREADABLE, id="JPEG cut short"),
+        pytest.param(GOOD[:40] + b"?" * 40, *UNREADABLE, id="PNG damaged"),
+        pytest.param(b"RIFF\xff\xff\xff\xffWEBPVP8 ", *UNREADABLE, id="WebP header"),
+        pytest.param(b"GIF89a" + b"\xff" * 30, *UNREADABLE, id="GIF header"),
+        pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'/>", *UNREADABLE, id="SVG"),
+        pytest.param(EPS, *UNREADABLE, id="EPS, a program"),
+        pytest.param(huge_png(), *TOO_LARGE, id="decompression bomb"),
+        pytest.param(huge_png(1001, 1000), *TOO_LARGE, id="just over max_pixels"),
+        pytest.param(huge_png(2**31 - 1, 2**31 - 1), *TOO_LARGE, id="overflowing size"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("way", ["raw", "form"])
+def test_bad_files(client, way, body, status, kind):
+    if way == "raw":
+        response = client.post("/predict", data=body, content_type="image/png")
+    else:
+        response = client.post("/predict", data={"image": (io.BytesIO(body), "it.png")})
+        kind = "empty-picture" if kind == "no-picture" else kind
+    assert_problem(response, status, kind)
+
+
+ARRAY = np.zeros((32, 32, 3)).tolist()
+
+
+def changed(value, row=31, column=31, channel=2):
+    array = np.zeros((32, 32, 3)).tolist()
+    array[row][column][channel] = value
+    return json.dumps({"image": array})
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("", "no-picture"),
+        ("{}", "no-picture"),
+        ("[]", "no-picture"),
+        ("3", "no-picture"),
+        ("null", "no-picture"),
+        ('"image"', "no-picture"),
+        ('{"picture": []}', "no-picture"),
+        ("{", "invalid-json"),
+        ('{"image": [[[0, 0, 0],]]}', "invalid-json"),
+        ("nonsense", "invalid-json"),
+        (b"\xff\xfe\xfa", "invalid-json"),
+        (b'{"image": "\xe9t\xe9"}', "invalid-json"),
+        ('{"image": [[[0]]]}'.encode("utf-16"), "invalid-json"),
+        ('{"image": "\\ud800"}', "invalid-json"),
+        ("[" * 100_000, "invalid-json"),
+        ('{"image":' * 100_000, "invalid-json"),
+        ('{"image":' + "[" * 100 + "]" * 100 + "}", "wrong-values"),
+        ('{"image": null}', "wrong-shape"),
+        ('{"image": {}}', "wrong-shape"),
+        ('{"image": true}', "wrong-shape"),
+        ('{"image": "iVBORw0KGgo="}', "wrong-shape"),
+        ('{"image": 0.5}', "wrong-shape"),
+        ('{"image": []}', "wrong-shape"),
+        ('{"image": [[]]}', "wrong-shape"),
+        ('{"image": [[[]]]}', "wrong-shape"),
+        ('{"image": [0.1, 0.2]}', "wrong-shape"),
+        ('{"image": [[0.1], [0.2]]}', "wrong-shape"),
+        (json.dumps({"image": ARRAY[:31]}), "wrong-shape"),
+        (json.dumps({"image": [ARRAY]}), "wrong-values"),
+        (json.dumps({"image": np.zeros((32, 32, 4)).tolist()}), "wrong-shape"),
+        (json.dumps({"image": np.zeros((32, 32, 1)).tolist()}), "wrong-shape"),
+        (json.dumps({"image": np.zeros((3, 32, 32)).tolist()}), "wrong-shape"),
+        (json.dumps({"image": [*ARRAY[:31], ARRAY[0][:5]]}), "wrong-shape"),
+        (json.dumps({"image": [*ARRAY[:31], [*ARRAY[0][:31], [0, 0]]]}), "wrong-shape"),
+        (changed(float("nan")), "wrong-values"),
+        (changed(float("inf")), "wrong-values"),
+        (changed(float("-inf")), "wrong-values"),
+        (changed(1.0001), "wrong-values"),
+        (changed(255), "wrong-values"),
+        (changed(-0.01), "wrong-values"),
+        (changed(True), "wrong-values"),
+        (changed(None), "wrong-values"),
+        (changed("0.5"), "wrong-values"),
+        (changed([0.5]), "wrong-values"),
+        (changed({}), "wrong-values"),
+        (changed(10**400), "wrong-values"),
+        (changed(1e308), "wrong-values"),
+    ],
+)
+def test_bad_json(client, body, kind):
+    response = client.post("/predict", data=body, content_type="application/json")
+    assert_problem(response, 400, kind)
+
+
+def test_bad_json_names_the_place(client):
+    response = client.post("/predict", data=changed(2, 4, 5, 1), content_type="application/json")
+    assert "`image[4][5][1]`" in assert_problem(response, 400, "wrong-values")["detail"]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status", "kind"),
+    [
+        (None, 415, "unsupported-content-type"),
+        ("", 415, "unsupported-content-type"),
+        ("text/plain", 415, "unsupported-content-type"),
+        ("application/x-www-form-urlencoded", 415, "unsupported-content-type"),
+        ("nonsense", 415, "unsupported-content-type"),
+        ("\xe9\xe8; \xff", 415, "unsupported-content-type"),
+        ("multipart/form-data", 400, "no-picture"),
+        ("multipart/form-data; boundary=", 400, "no-picture"),
+        ("multipart/form-data; boundary=abc", 400, "no-picture"),
+        ("multipart/mixed; boundary=abc", 415, "unsupported-content-type"),
+        ("application/json", 400, "invalid-json"),
+    ],
+)
+def test_wrong_content_type(client, content_type, status, kind):
+    response = client.post("/predict", data=GOOD, content_type=content_type)
+    assert_problem(response, status, kind)
+
+
+@pytest.mark.parametrize(
+    ("form", "what"),
+    [
+        ({}, "no field `image`"),
+        ({"file": (io.BytesIO(GOOD), "a.png")}, "only `file`"),
+        ({"Image": (io.BytesIO(GOOD), "a.png")}, "only `Image`"),
+        ({"image": "iVBORw0KGgo="}, "text, not a file"),
+    ],
+)
+def test_form_without_a_picture(client, form, what):
+    response = client.post("/predict", data=form, content_type="multipart/form-data")
+    assert what in assert_problem(response, 400, "no-picture")["detail"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"--b\r\n",
+        b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n",
+        b"--b\r\nContent-Disposition: form-data; name=image; filename=a.png\r\n\r\n" + GOOD,
+        b"--b\r\nnonsense\r\n\r\n\r\n--b--\r\n",
+        b'--b\r\nContent-Disposition: form-data; name="\xff"; filename="\xff"\r\n\r\nx\r\n--b--',
+        b"--b\r\n" + b"X-Long: " + b"a" * 100_000,
+    ],
+)
+def test_damaged_forms(client, body):
+    response = client.post("/predict", data=body, content_type="multipart/form-data; boundary=b")
+    assert 400 <= response.status_code < 500
+    assert response.mimetype == "application/problem+json"
+
+
+def test_too_many_pictures(client):
+    form = {"image": [(io.BytesIO(GOOD), "a.png") for _ in range(9)]}
+    problem = assert_problem(client.post("/predict", data=form), 413, "too-many-pictures")
+    assert "9 pictures" in problem["detail"]
+
+
+def test_too_many_form_parts(client):
+    form = {f"field{i}": "x" for i in range(1100)}
+    response = client.post("/predict", data=form, content_type="multipart/form-data")
+    assert_problem(response, 413, "request-too-large")
+
+
+@pytest.mark.parametrize(
+    "content_type", ["image/png", "application/json", "multipart/form-data; boundary=b"]
+)
+def test_body_over_the_limit(bundle_path, content_type):
+    client = create_app(Settings(model=bundle_path, max_upload_bytes=2000)).test_client()
+    response = client.post("/predict", data=b"x" * 2001, content_type=content_type)
+    assert "0.002 MB" in assert_problem(response, 413, "request-too-large")["detail"]
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/predict/", "/static/x.js", "/%ff%00", "/../model"])
+def test_unknown_address(client, path):
+    assert_problem(client.get(path), 404, "not-found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/predict"), ("POST", "/model"), ("PUT", "/")]
+)
+def test_wrong_method(client, method, path):
+    response = client.open(path, method=method)
+    assert_problem(response, 405, "method-not-allowed")
+    assert response.headers["Allow"]
+
+
+def test_an_unforeseen_error_is_logged_and_not_shown(client, monkeypatch, caplog):
+    def fail(*_):
+        raise ZeroDivisionError("private words")
+
+    monkeypatch.setattr("imagette.inference.classifier.Classifier.predict_pixels", fail)
+    response = client.post("/predict", data=GOOD, content_type="image/png")
+    assert_problem(response, 500, "internal-error")
+    assert "private words" not in response.text
+    assert "private words" in caplog.text

@@ -1,0 +1,185 @@
+"""The API as people run it: a process of its own, a real port, real signals."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+from running_server import free_port, is_running, picture_file, wait_until
+
+from imagette import ImagetteError
+from imagette.serving.server import serve
+from imagette.serving.settings import Settings
+
+
+def send_raw(port, request: bytes) -> bytes:
+    """Send bytes as they are, say that no more come, and give all that comes back."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while received := connection.recv(65536):
+            answer += received
+        return answer
+
+
+def test_answers_until_sigterm_and_leaves_nothing(start_server):
+    server = start_server().wait_until_ready()
+    assert f"http://127.0.0.1:{server.port}" in server.printed
+
+    status, headers, body = server.ask(
+        "POST", "/predict", picture_file(), {"Content-Type": "image/png"}
+    )
+    assert status == 200
+    assert headers["Content-Type"] == "application/json"
+    assert json.loads(body)["class"]
+    assert server.ask("GET", "/nothing")[0] == 404
+
+    workers = server.descendants()
+    assert len(workers) >= 2
+    server.process.send_signal(signal.SIGTERM)
+    status, printed = server.finish()
+    assert status == 0
+    assert "Traceback" not in printed
+    assert "ERROR" not in printed
+    assert not any(is_running(worker) for worker in workers)
+
+
+def test_ctrl_c_stops_api_and_page(start_server):
+    pytest.importorskip("streamlit")
+    server = start_server(ui_port=free_port()).wait_until_ready()
+    assert f"http://127.0.0.1:{server.ui_port}" in server.printed
+    others = server.descendants()
+    os.killpg(server.process.pid, signal.SIGINT)  # what a terminal does
+    status, printed = server.finish()
+    assert status == 0
+    assert "Traceback" not in printed
+    assert "ERROR" not in printed
+    assert not any(is_running(process) for process in others)
+
+
+def page_process(server):
+    arguments = {
+        process: subprocess.run(
+            ["ps", "-o", "args=", "-p", str(process)], capture_output=True, text=True
+        ).stdout
+        for process in server.descendants()
+    }
+    return next(process for process, words in arguments.items() if "page_process" in words)
+
+
+def test_when_the_page_dies_the_api_stops_and_says_why(start_server):
+    pytest.importorskip("streamlit")
+    server = start_server(ui_port=free_port()).wait_until_ready()
+    others = server.descendants()
+    os.kill(page_process(server), signal.SIGKILL)
+    status, printed = server.finish()
+    assert status == 1
+    assert "The web page stopped by itself" in printed
+    assert "Traceback" not in printed
+    assert not any(is_running(process) for process in others)
+
+
+def test_a_killed_parent_leaves_nothing_behind(start_server):
+    pytest.importorskip("streamlit")
+    server = start_server(ui_port=free_port()).wait_until_ready()
+    others = server.descendants()
+    server.process.kill()
+    wait_until(lambda: not any(is_running(process) for process in others))
+
+
+def test_a_killed_worker_is_replaced(start_server):
+    server = start_server().wait_until_ready()
+    workers = server.descendants()
+    os.kill(workers[0], signal.SIGKILL)
+    wait_until(lambda: len(set(server.descendants()) - set(workers)) == 1)
+    wait_until(lambda: all(server.ask("GET", "/healthz")[0] == 200 for _ in range(4)))
+
+
+def test_hostile_connections_do_not_harm_the_others(start_server):
+    server = start_server(IMAGETTE_MAX_UPLOAD_BYTES="100000").wait_until_ready()
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: image/png\r\n"
+    chunked = head + b"Transfer-Encoding: chunked\r\n\r\n"
+    for request in (
+        head + b"Content-Length: 1000\r\n\r\nabc",  # fewer bytes than promised
+        head + b"Content-Length: 2\r\n\r\nabcdef",  # more bytes than promised
+        head + b"Content-Length: -1\r\n\r\nabc",
+        head + b"Content-Length: many\r\n\r\nabc",
+        chunked + b"3\r\nabc\r\n0\r\n\r\n",
+        chunked + b"zz\r\nabc\r\n0\r\n\r\n",
+        chunked + b"ff\r\nabc",
+        b"nonsense\r\n\r\n",
+    ):
+        answer = send_raw(server.port, request)
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 4"), answer
+    assert server.ask("GET", "/healthz")[0] == 200
+
+    as_png = {"Content-Type": "image/png"}
+    large = b"\x89PNG" + b"x" * 200_000
+    for body in (large, iter([large])):  # http.client sends an iterator in chunks
+        status, _, answer = server.ask("POST", "/predict", body, as_png)
+        assert status == 413
+        assert json.loads(answer)["type"].endswith(":request-too-large")
+
+    good = picture_file()
+    assert server.ask("POST", "/predict", iter([good[:50], good[50:]]), as_png)[0] == 200
+
+
+def test_a_port_in_use_is_told(bundle_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ImagetteError, match=f"port {port} is in use.*--port"):
+            serve(Settings(model=bundle_path), port=port)
+
+
+def test_two_servers_cannot_share_a_port(start_server):
+    first = start_server().wait_until_ready()
+    second = start_server(port=first.port)
+    status, printed = second.finish()
+    assert status == 1
+    assert "in use" in printed
+    assert "Traceback" not in printed
+
+
+def test_the_port_of_the_page_in_use_is_told(bundle_path):
+    pytest.importorskip("streamlit")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ImagetteError, match="--ui-port"):
+            serve(Settings(model=bundle_path), port=free_port(), ui=True, ui_port=port)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"port": 0}, "no port 0"),
+        ({"port": 70000}, "no port 70000"),
+        ({"host": "no.such.host.invalid"}, r"no address called no\.such\.host\.invalid"),
+        ({"host": "192.0.2.1"}, "not an address of this machine"),
+        ({"ui": True, "port": 5999, "ui_port": 5999}, "cannot both"),
+    ],
+)
+def test_addresses_that_cannot_be_listened_on(bundle_path, options, words):
+    with pytest.raises(ImagetteError, match=words):
+        serve(Settings(model=bundle_path), **options)
+
+
+def test_a_missing_or_damaged_model_is_told_before_anything_starts(start_server, tmp_path):
+    damaged = tmp_path / "damaged.onnx"
+    damaged.write_bytes(b"not an ONNX file")
+    for model in (tmp_path / "missing.onnx", damaged):
+        server = start_server(model)
+        status, printed = server.finish()
+        assert status == 1
+        assert model.name in printed
+        assert "Traceback" not in printed
+        assert "worker" not in printed
+
+
+def test_without_streamlit_the_page_says_what_to_install(bundle_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "streamlit", None)
+    with pytest.raises(ImagetteError, match=r"pip install 'imagette\[webapp\]'"):
+        serve(Settings(model=bundle_path), port=free_port(), ui=True, ui_port=free_port())
