@@ -7,17 +7,22 @@ them, with ONNX Runtime alone.
 """
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import onnxruntime
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from imagette.errors import ImagetteError
 
 FORMAT_VERSION = 1
 """Raised when an older Imagette could no longer read a newer bundle rightly."""
+
+MAX_SIDE = 4096
+"""Most rows or columns a network may ask for; more is a damaged file, or a hostile one."""
 
 SHIPPED_BUNDLE = Path(__file__).parent.parent / "assets" / "imagette-cifar10.onnx"
 """The model that comes with the package."""
@@ -44,7 +49,7 @@ class BundleMetadata(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    format_version: int = FORMAT_VERSION
+    format_version: int = Field(FORMAT_VERSION, ge=1)
     class_names: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=2)
     class_names_fr: tuple[Annotated[str, Field(min_length=1)], ...]
     imagette_version: str = ""
@@ -52,7 +57,7 @@ class BundleMetadata(BaseModel):
     parameters: int | None = None
     dataset: str | None = None
     recipe: dict[str, Any] | None = None
-    accuracy: float | None = None
+    accuracy: float | None = Field(None, ge=0, le=1)
     accuracy_split: str | None = None
     licence: str = ""
 
@@ -100,22 +105,39 @@ def open_bundle(path: str | Path | None = None, threads: int | None = None) -> B
     """
     path = SHIPPED_BUNDLE if path is None else Path(path)
     session = _open_session(path, threads)
-    metadata = _read_metadata(path, session)
-    height, width = _check_graph(path, session, len(metadata.class_names))
-    return Bundle(path, session, metadata, height, width)
+    try:
+        metadata = _read_metadata(path, session)
+        height, width = _check_graph(path, session, len(metadata.class_names))
+    # ValueError is also what text that is not UTF-8, JSON or what the field holds raises.
+    except (ValueError, RecursionError) as error:
+        raise ImagetteError(f"The metadata of {path} is damaged.", _MAKE_ONE) from error
+    bundle = Bundle(path, session, metadata, height, width)
+    _try_out(bundle)
+    return bundle
 
 
 def _open_session(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
-    if not path.is_file():
-        raise ImagetteError(f"There is no model file {path}.", _MAKE_ONE)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ImagetteError(f"There is no model file {path}.", _MAKE_ONE) from error
+    except (OSError, ValueError) as error:  # a folder, a name that cannot be one
+        raise ImagetteError(
+            f"The model file {path} cannot be read: {error}.", "Check its name and its permissions."
+        ) from error
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors only; they reach the user as ImagetteError
+    options.log_severity_level = 4  # errors are not printed; they reach the user as ImagetteError
+    # Weights kept in another file are looked for where there is none, so that a hostile bundle
+    # cannot pull in a file of this machine.
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", os.devnull
+    )
     if threads is not None:
         options.intra_op_num_threads = threads
     try:
-        # From bytes, so that a hostile file cannot pull in other files that lie beside it.
+        # The fallback would only try the same provider again, with words on stdout.
         return onnxruntime.InferenceSession(
-            path.read_bytes(), options, providers=["CPUExecutionProvider"]
+            content, options, providers=["CPUExecutionProvider"], enable_fallback=False
         )
     # ONNX Runtime has a dozen exception types with no common base but Exception.
     except Exception as error:
@@ -131,39 +153,56 @@ def _read_metadata(path: Path, session: onnxruntime.InferenceSession) -> BundleM
         raise ImagetteError(
             f"{path} is an ONNX file without class names, not an Imagette bundle.", _MAKE_ONE
         )
-    try:
-        known = {key: properties[key] for key in BundleMetadata.model_fields if key in properties}
-        metadata = BundleMetadata.model_validate({k: json.loads(v) for k, v in known.items()})
-    except (ValidationError, ValueError, RecursionError) as error:
-        raise ImagetteError(f"The metadata of {path} is damaged.", _MAKE_ONE) from error
-    if metadata.format_version > FORMAT_VERSION:
+    known = {key: properties[key] for key in BundleMetadata.model_fields if key in properties}
+    values = {key: json.loads(text) for key, text in known.items()}
+    # Before the rest is checked, because a newer format may have changed it.
+    version = values.get("format_version")
+    if isinstance(version, int) and version > FORMAT_VERSION:
         raise ImagetteError(
-            f"{path} was made by a newer Imagette (format {metadata.format_version},"
+            f"{path} was made by a newer Imagette (format {version},"
             f" this one reads up to {FORMAT_VERSION}).",
             "Upgrade with `pip install --upgrade imagette`.",
         )
-    return metadata
+    return BundleMetadata.model_validate(values)
 
 
 def _check_graph(
     path: Path, session: onnxruntime.InferenceSession, classes: int
 ) -> tuple[int, int]:
     """Check inputs and outputs; return the height and width of the pictures."""
-    inputs, output = session.get_inputs(), session.get_outputs()[0]
-    shape = inputs[0].shape
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    shape = inputs[0].shape if len(inputs) == 1 else []
     takes_pictures = (
-        len(inputs) == 1
+        len(shape) == 4
         and inputs[0].type == "tensor(uint8)"
-        and len(shape) == 4
         and not isinstance(shape[0], int)
-        and all(isinstance(size, int) for size in shape[1:])
+        and all(isinstance(size, int) and 1 <= size <= MAX_SIDE for size in shape[1:])
         and shape[3] == 3
     )
-    gives_probabilities = output.name == "probabilities" and output.type == "tensor(float)"
-    if not takes_pictures or not gives_probabilities or output.shape[1:] != [classes]:
+    gives_probabilities = (
+        len(outputs) > 0
+        and outputs[0].name == "probabilities"
+        and outputs[0].type == "tensor(float)"
+        and outputs[0].shape[1:] == [classes]
+    )
+    if not takes_pictures or not gives_probabilities:
         raise ImagetteError(
             f"{path} does not go from uint8 pictures (batch, height, width, 3) to float32"
             f" probabilities of its {classes} classes.",
             _MAKE_ONE,
         )
     return shape[1], shape[2]
+
+
+def _try_out(bundle: Bundle) -> None:
+    """Ask about two black pictures, so that a bundle that opens is one that answers."""
+    pictures = np.zeros((2, bundle.height, bundle.width, 3), np.uint8)
+    name = bundle.session.get_inputs()[0].name
+    try:
+        answers = bundle.session.run(["probabilities"], {name: pictures})[0]
+    except Exception as error:  # as when a session is opened
+        raise ImagetteError(f"{bundle.path} opens but does not run.", _MAKE_ONE) from error
+    if answers.shape != (2, len(bundle.metadata.class_names)):
+        raise ImagetteError(
+            f"{bundle.path} does not give one row of probabilities for each picture.", _MAKE_ONE
+        )

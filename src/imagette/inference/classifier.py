@@ -110,8 +110,10 @@ class Classifier:
         Returns:
             float32 `(n, classes)`.
         """
-        batches = (images[i : i + batch_size] for i in range(0, len(images), batch_size))
-        return np.concatenate([self._run(batch) for batch in batches])
+        found = np.empty((len(images), len(self.class_names)), np.float32)
+        for start in range(0, len(images), batch_size):
+            found[start : start + batch_size] = self._run(images[start : start + batch_size])
+        return found
 
     def predict_pixels(self, images: NDArray[np.uint8]) -> list[Prediction]:
         """Predictions for pictures that are already as the network takes them.

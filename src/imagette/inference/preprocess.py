@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageOps
 
-from imagette.errors import ImagetteError, PictureError
+from imagette.errors import PictureError
 
 Picture = str | Path | bytes | Image.Image | NDArray
 """What a picture may come as: a path, a file's bytes, a PIL image, or an array."""
@@ -24,10 +24,11 @@ MAX_PIXELS = 50_000_000
 BACKGROUND = (255, 255, 255)
 """What shows through transparent pixels."""
 
-SUFFIXES = frozenset(
-    ".apng .avif .bmp .dib .gif .ico .j2k .jfif .jp2 .jpe .jpeg .jpg .pbm .pcx .pgm .png .pnm .ppm"
-    " .qoi .tga .tif .tiff .webp".split()
-)
+SUFFIXES = frozenset([
+    ".apng", ".avif", ".bmp", ".dib", ".gif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg",
+    ".jpg", ".pbm", ".pcx", ".pgm", ".png", ".pnm", ".ppm", ".qoi", ".tga", ".tif", ".tiff",
+    ".webp",
+])  # fmt: skip
 """Endings by which a file in a folder is taken for a picture; contents decide how it is read."""
 
 # Not pictures but programs, which Pillow would run through Ghostscript.
@@ -64,21 +65,20 @@ def to_rgb(picture: Picture, max_pixels: int = MAX_PIXELS) -> Image.Image:
     Raises:
         PictureError: the picture cannot be read, or has too many pixels.
     """
-    image = _open(picture)
-    width, height = image.size
-    if width * height > max_pixels:
-        raise PictureError(
-            f"{_name(picture)} has {width}×{height} pixels, more than the"
-            f" {max_pixels / 1e6:g} million allowed.",
-            "Make it smaller and send it again.",
-            too_large=True,
-        )
-    try:
-        image.load()
-        return _flatten(_upright(image))
-    # Pillow's readers raise nearly any exception on damaged or hostile bytes.
-    except Exception as error:
-        raise _unreadable(picture) from error
+    with warnings.catch_warnings():
+        # Our own limit on pixels takes the place of Pillow's warnings.
+        warnings.simplefilter("ignore")
+        image = _open(picture)
+        _check_size(picture, image, max_pixels)
+        try:
+            image.load()
+            # A 16-bit PPM file comes as mode I, which does not say its range.
+            if image.format == "PPM" and image.mode == "I":
+                image = image.convert("I;16")
+            return _flatten(_upright(image))
+        # Pillow's readers raise nearly any exception on damaged or hostile bytes.
+        except Exception as error:
+            raise _unreadable(picture) from error
 
 
 def from_array(array: NDArray) -> Image.Image:
@@ -102,7 +102,7 @@ def from_array(array: NDArray) -> Image.Image:
         raise PictureError(f"{what} is not one picture.", remedy)
     if array.dtype == np.uint8:
         return Image.fromarray(np.ascontiguousarray(array))
-    if array.dtype == np.uint16:
+    if np.issubdtype(array.dtype, np.uint16):  # in either byte order
         return Image.fromarray(np.rint(array / 257).astype(np.uint8))
     if array.dtype == np.bool_ or np.issubdtype(array.dtype, np.floating):
         values = array.astype(np.float64)
@@ -110,6 +110,15 @@ def from_array(array: NDArray) -> Image.Image:
         if values.min() >= 0 and values.max() <= 1:
             return Image.fromarray(np.rint(values * 255).astype(np.uint8))
     raise PictureError(f"{what} holds values that are not pixels.", remedy)
+
+
+def find_pictures(folder: Path) -> list[Path]:
+    """Files in `folder`, however deep, that look like pictures by their ending; hidden ones not."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file()
+    ]
 
 
 def _open(picture: Picture) -> Image.Image:
@@ -123,16 +132,13 @@ def _open(picture: Picture) -> Image.Image:
             f"A {type(picture).__name__} is not a picture.",
             "Give a path, the bytes of a file, a PIL image or an array.",
         )
-    if isinstance(picture, str | Path) and not Path(picture).is_file():
+    if isinstance(picture, str | Path) and not _is_file(picture):
         raise PictureError(f"There is no file {picture}.", "Check its name and folder.")
     try:
         Image.init()
         formats = sorted(set(Image.OPEN) - _UNSAFE_FORMATS)
         file = io.BytesIO(picture) if isinstance(picture, bytes) else picture
-        with warnings.catch_warnings():
-            # Our own limit on pixels, checked next, takes the place of Pillow's warning.
-            warnings.simplefilter("ignore")
-            return Image.open(file, formats=formats)
+        return Image.open(file, formats=formats)
     except Image.DecompressionBombError as error:
         raise PictureError(
             f"{_name(picture)} has far too many pixels.",
@@ -141,10 +147,31 @@ def _open(picture: Picture) -> Image.Image:
         ) from error
     except PermissionError as error:
         raise PictureError(
-            f"{picture} may not be read.", "Give yourself the right to read it, then try again."
+            f"{_name(picture)} may not be read.",
+            "Give yourself the right to read it, then try again.",
         ) from error
     except Exception as error:
         raise _unreadable(picture) from error
+
+
+def _is_file(path: str | Path) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:  # a name that is too long, say
+        return False
+
+
+def _check_size(picture: Picture, image: Image.Image, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height == 0:
+        raise PictureError(f"{_name(picture)} has no pixels.", "Choose another one.")
+    if width * height > max_pixels:
+        raise PictureError(
+            f"{_name(picture)} has {width}×{height} pixels, more than the"
+            f" {max_pixels / 1e6:g} million allowed.",
+            "Make it smaller and send it again.",
+            too_large=True,
+        )
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -159,10 +186,6 @@ def _flatten(image: Image.Image) -> Image.Image:
     """Bring any mode Pillow knows to RGB."""
     if image.mode.startswith("I") or image.mode == "F":
         image = Image.fromarray(_to_8_bit(np.asarray(image), image.mode))
-    elif image.mode == "LAB":
-        image = ImageCms.profileToProfile(
-            image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
     elif image.mode in ("La", "RGBa"):  # alpha already multiplied in
         image = image.convert("LA" if image.mode == "La" else "RGBA")
     if image.has_transparency_data:
@@ -181,18 +204,21 @@ def _to_8_bit(values: NDArray, mode: str) -> NDArray[np.uint8]:
     """
     numbers = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
     lowest, highest = float(numbers.min()), float(numbers.max())
-    ranges = [65535] if mode.startswith("I;16") else [1, 255, 65535] if mode == "F" else [255, 65535]
-    top = next((top for top in ranges if highest <= top), None)
-    if lowest < 0 or top is None:
-        numbers, top = numbers - lowest, max(highest - lowest, 1.0)
-    return np.rint(numbers / top * 255).astype(np.uint8)
+    if mode.startswith("I;16"):
+        ranges = [65535]
+    else:
+        ranges = [1, 255, 65535] if mode == "F" else [255, 65535]
+    fitting = [top for top in ranges if lowest >= 0 and highest <= top]
+    if fitting:
+        return np.rint(numbers / fitting[0] * 255).astype(np.uint8)
+    return np.rint((numbers - lowest) / max(highest - lowest, 1e-9) * 255).astype(np.uint8)
 
 
 def _name(picture: Picture) -> str:
     return str(picture) if isinstance(picture, str | Path) else "The picture"
 
 
-def _unreadable(picture: Picture) -> ImagetteError:
+def _unreadable(picture: Picture) -> PictureError:
     return PictureError(
         f"{_name(picture)} cannot be read as a picture: it is damaged, cut short, or of a kind"
         " that is not known.",

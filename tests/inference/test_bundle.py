@@ -1,0 +1,318 @@
+"""Opening bundles: the good ones open, and everything else is one clear error."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+from conftest import CIFAR10_NAMES, CIFAR10_NAMES_FR, write_bundle
+from onnx import TensorProto, helper, numpy_helper
+
+from imagette.errors import ImagetteError
+from imagette.inference.bundle import FORMAT_VERSION, BundleMetadata, open_bundle
+from imagette.inference.classifier import Classifier
+
+
+def refused(path) -> ImagetteError:
+    with pytest.raises(ImagetteError) as caught:
+        open_bundle(path)
+    assert str(path) in caught.value.problem
+    assert caught.value.remedy.endswith(".")
+    return caught.value
+
+
+@pytest.fixture
+def changed(bundle_path, tmp_path):
+    """A function that writes the tiny bundle again, changed by another function."""
+
+    def write(change):
+        model = onnx.load(bundle_path)
+        change(model)
+        path = tmp_path / "changed.onnx"
+        path.write_bytes(model.SerializeToString())
+        return path
+
+    return write
+
+
+def set_metadata(model, key: str, value: str | None) -> None:
+    kept = {entry.key: entry.value for entry in model.metadata_props if entry.key != key}
+    helper.set_model_props(model, kept if value is None else kept | {key: value})
+
+
+# --- what opens ----------------------------------------------------------------------------------
+
+
+def test_a_good_bundle_opens(bundle_path):
+    bundle = open_bundle(bundle_path)
+    assert (bundle.height, bundle.width) == (32, 32)
+    assert bundle.metadata.class_names == tuple(CIFAR10_NAMES)
+    assert bundle.metadata.class_names_fr == tuple(CIFAR10_NAMES_FR)
+    assert bundle.metadata.model == "mean-colour"
+    assert open_bundle(str(bundle_path), threads=1).metadata == bundle.metadata
+
+
+def test_height_and_width_are_told_apart(changed):
+    def widen(model):
+        model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 48
+
+    path = changed(widen)
+    bundle = open_bundle(path)
+    assert (bundle.height, bundle.width) == (32, 48)
+    assert Classifier(path).preprocess(np.zeros((7, 9, 3), np.uint8)).shape == (32, 48, 3)
+
+
+def test_metadata_goes_through_a_file_unharmed(changed):
+    metadata = BundleMetadata(
+        class_names=("a b", 'c"d', "e:é", "猫"),
+        class_names_fr=("à", "ç", "œ", "chat"),
+        imagette_version="0.1.0",
+        model="seed-cnn",
+        parameters=167_562,
+        dataset="cifar10",
+        recipe={"epochs": 50, "learning_rate": 0.001, "augment": None},
+        accuracy=0.6875,
+        accuracy_split="test",
+        licence="MIT",
+    )
+
+    def rename(model):
+        helper.set_model_props(model, metadata.to_properties())
+        weights = np.zeros((3, 4), np.float32)
+        del model.graph.initializer[0]
+        model.graph.initializer.append(numpy_helper.from_array(weights, "weights"))
+        model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 4
+
+    assert open_bundle(changed(rename)).metadata == metadata
+
+
+def test_unknown_metadata_and_further_outputs_are_let_be(changed):
+    def extend(model):
+        set_metadata(model, "author", "not JSON")
+        model.graph.output.append(
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 10])
+        )
+
+    path = changed(extend)
+    picture = np.full((32, 32, 3), 90, np.uint8)
+    assert len(Classifier(path).predict(picture).probabilities) == 10
+
+
+# --- files that are no ONNX ----------------------------------------------------------------------
+
+
+def test_a_missing_file_and_a_folder(tmp_path):
+    assert "There is no model file" in refused(tmp_path / "missing.onnx").problem
+    assert "cannot be read" in refused(tmp_path).problem
+    for name in ("a" * 5000, "null\0byte"):
+        refused(tmp_path / name)
+
+
+def test_files_that_are_no_onnx(tmp_path, capfd):
+    path = tmp_path / "model.onnx"
+    for content in (b"", b"\0", b"PK\3\4 keras", np.random.default_rng(0).bytes(4000)):
+        path.write_bytes(content)
+        refused(path)
+    # Machines read what commands print, so ONNX Runtime must not talk in between.
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_file_cut_short(bundle_path, tmp_path):
+    content, path = bundle_path.read_bytes(), tmp_path / "short.onnx"
+    needed = content.index(b"class_names_fr")
+    for length in range(0, needed, needed // 30):
+        path.write_bytes(content[:length])
+        refused(path)
+
+
+def test_damaged_bytes_give_a_bundle_or_an_imagette_error(bundle_path, tmp_path, capfd):
+    random, path = np.random.default_rng(1), tmp_path / "damaged.onnx"
+    content = np.frombuffer(bundle_path.read_bytes(), np.uint8)
+    opened = 0
+    for _ in range(150):
+        mutant = content.copy()
+        where = random.integers(0, len(content), random.integers(1, 4))
+        mutant[where] ^= random.integers(1, 256, len(where), dtype=np.uint8)
+        path.write_bytes(mutant.tobytes())
+        try:
+            opened += open_bundle(path).height > 0
+        except ImagetteError:
+            continue
+    assert opened < 150
+    assert capfd.readouterr() == ("", "")
+
+
+# --- ONNX files that are no bundles --------------------------------------------------------------
+
+
+def test_onnx_without_metadata(changed):
+    error = refused(changed(lambda model: helper.set_model_props(model, {})))
+    assert "not an Imagette bundle" in error.problem
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("class_names", ""),
+        ("class_names", "{"),
+        ("class_names", "null"),
+        ("class_names", '"airplane"'),
+        ("class_names", "[1, 2, 3]"),
+        ("class_names", '["airplane"]'),
+        ("class_names", json.dumps([*CIFAR10_NAMES[:9], "airplane"])),
+        ("class_names", json.dumps([*CIFAR10_NAMES[:9], ""])),
+        ("class_names", json.dumps(CIFAR10_NAMES[:9])),
+        ("class_names", '["\\ud800", "b"]'),
+        ("class_names", "[" * 100_000),
+        ("class_names_fr", None),
+        ("class_names_fr", '["avion"]'),
+        ("format_version", '"one"'),
+        ("format_version", "0"),
+        ("format_version", "1" * 5000),
+        ("accuracy", "NaN"),
+        ("accuracy", "68.4"),
+        ("parameters", '"many"'),
+        ("recipe", "[]"),
+    ],
+)
+def test_damaged_metadata(changed, key, value):
+    error = refused(changed(lambda model: set_metadata(model, key, value)))
+    assert "metadata" in error.problem
+    assert "damaged" in error.problem
+
+
+def test_metadata_that_is_no_utf8(bundle_path, tmp_path):
+    path = tmp_path / "latin.onnx"
+    path.write_bytes(bundle_path.read_bytes().replace(b"airplane", b"airplan\xe9"))
+    assert "metadata" in refused(path).problem
+
+
+def test_names_that_do_not_fit_the_probabilities(changed):
+    names = json.dumps([f"class {i}" for i in range(11)])
+
+    def eleven(model):
+        set_metadata(model, "class_names", names)
+        set_metadata(model, "class_names_fr", names)
+
+    assert "probabilities of its 11 classes" in refused(changed(eleven)).problem
+
+
+def test_a_newer_format_asks_for_an_upgrade(changed):
+    def newer(model):
+        set_metadata(model, "format_version", str(FORMAT_VERSION + 1))
+        set_metadata(model, "class_names", '{"meaning": "changed in the newer format"}')
+
+    error = refused(changed(newer))
+    assert "newer Imagette" in error.problem
+    assert "pip install --upgrade imagette" in error.remedy
+
+
+def set_input(model, type_: int, shape: list) -> None:
+    model.graph.input[0].CopyFrom(helper.make_tensor_value_info("image", type_, shape))
+
+
+@pytest.mark.parametrize(
+    ("type_", "shape"),
+    [
+        (TensorProto.FLOAT, ["batch", 32, 32, 3]),
+        (TensorProto.INT8, ["batch", 32, 32, 3]),
+        (TensorProto.UINT8, ["batch", 3, 32, 32]),
+        (TensorProto.UINT8, ["batch", 32, 32, 1]),
+        (TensorProto.UINT8, [1, 32, 32, 3]),
+        (TensorProto.UINT8, [2, 32, 32, 3]),
+        (TensorProto.UINT8, ["batch", "height", "width", 3]),
+        (TensorProto.UINT8, ["batch", 0, 32, 3]),
+        (TensorProto.UINT8, ["batch", 32, 2**40, 3]),
+        (TensorProto.UINT8, ["batch", 32, 3]),
+        (TensorProto.UINT8, []),
+    ],
+)
+def test_another_input(changed, type_, shape):
+    refused(changed(lambda model: set_input(model, type_, shape)))
+
+
+def test_no_input_two_inputs_no_output(changed):
+    def no_input(model):
+        del model.graph.input[:]
+        still = numpy_helper.from_array(np.zeros((1, 32, 32, 3), np.uint8), "image")
+        model.graph.initializer.append(still)
+
+    def two_inputs(model):
+        model.graph.input.append(
+            helper.make_tensor_value_info("more", TensorProto.FLOAT, ["batch"])
+        )
+
+    def no_output(model):
+        del model.graph.output[:]
+
+    for change in (no_input, two_inputs, no_output):
+        assert "uint8 pictures" in refused(changed(change)).problem
+
+
+def test_another_output(changed):
+    def renamed(model):
+        model.graph.node[-1].output[0] = model.graph.output[0].name = "scores"
+
+    def double(model):
+        model.graph.node[-1].output[0] = "single"
+        model.graph.node.append(
+            helper.make_node("Cast", ["single"], ["probabilities"], to=TensorProto.DOUBLE)
+        )
+        model.graph.output[0].type.tensor_type.elem_type = TensorProto.DOUBLE
+
+    for change in (renamed, double):
+        assert "probabilities" in refused(changed(change)).problem
+
+
+def test_a_bundle_that_opens_is_one_that_runs(changed, capfd):
+    def only_one_picture(model):
+        shape = numpy_helper.from_array(np.array([1, 10]), "shape")
+        model.graph.initializer.append(shape)
+        model.graph.node[-1].output[0] = "rows"
+        model.graph.node.append(helper.make_node("Reshape", ["rows", "shape"], ["probabilities"]))
+
+    def mean_of_all_pictures(model):
+        del model.graph.initializer[1]
+        model.graph.initializer.append(numpy_helper.from_array(np.array([0, 1, 2]), "axes"))
+        model.graph.node[1].attribute[0].i = 1  # keepdims
+        flat = numpy_helper.from_array(np.array([1, 3]), "flat")
+        model.graph.initializer.append(flat)
+        model.graph.node.insert(2, helper.make_node("Reshape", ["colour", "flat"], ["row"]))
+        model.graph.node[3].input[0] = "row"
+
+    assert "does not run" in refused(changed(only_one_picture)).problem
+    assert "one row" in refused(changed(mean_of_all_pictures)).problem
+    assert capfd.readouterr() == ("", "")
+
+
+# --- bundles that reach for other files ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["beside the bundle", "in the working folder"])
+@pytest.mark.parametrize("kind", ["initializer", "constant"])
+def test_weights_in_another_file_are_never_read(bundle_path, tmp_path, monkeypatch, where, kind):
+    (tmp_path / "secret.bin").write_bytes(np.ones((3, 10), np.float32).tobytes())
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere" if where == "beside the bundle" else tmp_path)
+    for location in ("secret.bin", "../secret.bin", str(tmp_path / "secret.bin"), "/etc/passwd"):
+        model = onnx.load(bundle_path)
+        weights = model.graph.initializer[0]
+        weights.ClearField("raw_data")
+        weights.data_location = TensorProto.EXTERNAL
+        for key, value in (("location", location), ("offset", "0"), ("length", "120")):
+            weights.external_data.add(key=key, value=value)
+        if kind == "constant":
+            node = helper.make_node("Constant", [], ["weights"])
+            node.attribute.add(name="value", type=onnx.AttributeProto.TENSOR).t.CopyFrom(weights)
+            model.graph.node.insert(0, node)
+            del model.graph.initializer[0]
+        path = tmp_path / "reaching.onnx"
+        path.write_bytes(model.SerializeToString())
+        refused(path)
+
+
+def test_write_bundle_takes_other_classes(tmp_path):
+    path = write_bundle(tmp_path / "two.onnx", ["cat", "dog"], ["chat", "chien"], size=16)
+    bundle = open_bundle(path)
+    assert (bundle.height, bundle.width) == (16, 16)
+    assert bundle.metadata.class_names == ("cat", "dog")

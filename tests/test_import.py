@@ -1,0 +1,74 @@
+"""`import imagette` is light, and what serves never brings in a training framework."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import imagette
+
+HEAVY = {"keras", "torch", "tensorflow", "jax", "onnx", "onnxscript", "sklearn", "matplotlib"}
+HEAVY |= {"scipy", "pandas", "streamlit", "pooch"}
+
+
+def modules_after(code: str) -> set[str]:
+    """The top-level packages that a fresh interpreter has loaded after running `code`."""
+    code += "\nimport json, sys; print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_the_package_alone_loads_next_to_nothing():
+    loaded = modules_after("import imagette")
+    assert not loaded & (HEAVY | {"numpy", "PIL", "onnxruntime", "pydantic", "flask", "rich"})
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import imagette; imagette.Classifier, imagette.Prediction, imagette.PictureError",
+        "import imagette.inference.bundle",
+        "import imagette.inference.preprocess",
+        "import imagette.serving.app",
+    ],
+)
+def test_what_predicts_and_serves_needs_no_training_framework(code):
+    assert not modules_after(code) & HEAVY
+
+
+def test_predicting_needs_no_training_framework(bundle_path, tmp_path):
+    from PIL import Image
+
+    picture = tmp_path / "picture.png"
+    Image.new("RGB", (40, 30), (10, 200, 30)).save(picture)
+    code = f"""
+import imagette
+prediction = imagette.Classifier({str(bundle_path)!r}).predict({str(picture)!r})
+assert prediction.label in prediction.probabilities
+"""
+    assert not modules_after(code) & HEAVY
+
+
+@pytest.mark.parametrize("name", imagette.__all__)
+def test_every_public_name_is_there(name):
+    assert getattr(imagette, name).__doc__
+
+
+@pytest.mark.parametrize("name", ["Dataset", "Recipe", "load_dataset"])
+def test_data_and_recipes_load_no_framework(name):
+    assert not modules_after(f"import imagette; imagette.{name}") & {"keras", "torch", "tensorflow"}
+
+
+def test_dir_lists_the_public_names():
+    listed = dir(imagette)
+    assert set(imagette.__all__) <= set(listed)
+    assert len(listed) == len(set(listed))
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'Clasifier'"):
+        _ = imagette.Clasifier
+    assert not hasattr(imagette, "clasifier")
