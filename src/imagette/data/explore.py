@@ -74,7 +74,7 @@ class Exploration:
     page: Path
 
 
-def explore(dataset: Dataset, out: Path) -> Exploration:
+def explore(dataset: Dataset, out: str | Path) -> Exploration:
     """Look into a dataset and write what is found.
 
     Args:
@@ -100,7 +100,7 @@ def explore(dataset: Dataset, out: Path) -> Exploration:
         duplicates=_summarise(groups, dataset),
         duplicate_groups=groups,
         skipped=dataset.skipped,
-        page=out / "index.html",
+        page=Path(out) / "index.html",
     )
     from imagette.data import explore_page  # brings in matplotlib
 

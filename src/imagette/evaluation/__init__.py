@@ -42,7 +42,7 @@ def evaluate(
     dataset: str | Path | Dataset | None = None,
     *,
     data_dir: str | Path | None = None,
-    out: Path | None = None,
+    out: str | Path | None = None,
 ) -> Evaluation:
     """Measure a model as it will be served, and write metrics, plots and a report.
 
@@ -77,7 +77,7 @@ def evaluate(
         "split": split,
         **measure(probabilities, part.labels, classifier.class_names),
     }
-    folder = out or _default_folder(path, run, own, dataset)
+    folder = Path(out) if out else _default_folder(path, run, own, dataset)
     _write(folder, metrics, classifier, part, probabilities, run)
     return Evaluation(metrics, folder)
 

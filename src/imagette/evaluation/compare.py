@@ -1,5 +1,6 @@
 """Several runs side by side."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from imagette.evaluation.run_folder import RunFolder, read_metrics, read_run
 from imagette.files import write_bytes
 
 
-def compare(runs: list[Path], out: Path) -> list[dict[str, Any]]:
+def compare(runs: Sequence[str | Path], out: str | Path) -> list[dict[str, Any]]:
     """Compare runs: one row each, and one plot.
 
     Args:
@@ -37,7 +38,7 @@ def compare(runs: list[Path], out: Path) -> list[dict[str, Any]]:
         plots.Line(name, run.history, measured)
         for name, run, measured in zip(names, folders, metrics, strict=True)
     ]
-    write_bytes(out, plots.comparison(lines))
+    write_bytes(Path(out), plots.comparison(lines))
     return [_row(*run) for run in zip(names, folders, metrics, strict=True)]
 
 
