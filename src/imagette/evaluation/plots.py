@@ -199,6 +199,10 @@ def comparison(lines: Sequence[Line]) -> bytes:
     right.margins(x=0.25)
     if all(line.metrics is None for line in lines):
         right.set_xlim(0, 1)
+    # The margin that the labels need may reach where no accuracy can be.
+    limits = right.get_xlim()
+    right.set_xticks([tick for tick in right.get_xticks() if 0 <= tick <= 1])
+    right.set_xlim(limits)
     right.xaxis.set_major_formatter(_percents("en"))
     right.grid(visible=False, axis="y")
     right.tick_params("y", length=0)
