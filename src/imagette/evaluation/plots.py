@@ -201,7 +201,7 @@ def comparison(lines: Sequence[Line]) -> bytes:
         right.set_xlim(0, 1)
     # The margin that the labels need may reach where no accuracy can be.
     limits = right.get_xlim()
-    right.set_xticks([tick for tick in right.get_xticks() if 0 <= tick <= 1])
+    right.set_xticks([tick for tick in right.get_xticks() if -1e-9 < tick < 1 + 1e-9])
     right.set_xlim(limits)
     right.xaxis.set_major_formatter(_percents("en"))
     right.grid(visible=False, axis="y")
