@@ -49,7 +49,7 @@ class BundleMetadata(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    format_version: int = Field(FORMAT_VERSION, ge=1)
+    format_version: Annotated[int, Field(ge=1)] = FORMAT_VERSION
     class_names: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=2)
     class_names_fr: tuple[Annotated[str, Field(min_length=1)], ...]
     imagette_version: str = ""
@@ -57,7 +57,7 @@ class BundleMetadata(BaseModel):
     parameters: int | None = None
     dataset: str | None = None
     recipe: dict[str, Any] | None = None
-    accuracy: float | None = Field(None, ge=0, le=1)
+    accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
     accuracy_split: str | None = None
     licence: str = ""
 
