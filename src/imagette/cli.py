@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 
 from imagette import __version__
 from imagette.errors import ImagetteError, PictureError
@@ -349,25 +350,33 @@ def _print_classes(per_class: dict[str, dict[str, float]]) -> None:
 
 
 def _print_comparison(rows: list[dict[str, Any]]) -> None:
-    formats = {
-        "run": "{}", "dataset": "{}", "accuracy": "{:.2%}", "split": "{}", "loss": "{:.4f}",
-        "validation_accuracy": "{:.2%}", "epochs": "{}", "best_epoch": "{}", "seconds": "{:,.0f}",
-        "parameters": "{:,}",
-    }  # fmt: skip
     _print_table(
-        [key.replace("_", " ") for key in formats],
+        ["run", "accuracy", "on", "loss", "epochs", "best", "seconds", "parameters"],
         [
-            ["-" if row[key] is None else form.format(row[key]) for key, form in formats.items()]
+            [
+                row["run"],
+                _shown(row["accuracy"], "{:.2%}"),
+                _shown(row["split"], "{}"),
+                _shown(row["loss"], "{:.4f}"),
+                _shown(row["epochs"], "{}"),
+                _shown(row["best_epoch"], "{}"),
+                _shown(row["seconds"], "{:,.0f}"),
+                _shown(row["parameters"], "{:,}"),
+            ]
             for row in rows
         ],
     )
 
 
+def _shown(value: Any, form: str) -> str:
+    return "-" if value is None else form.format(value)
+
+
 def _print_table(columns: list[str], rows: list[list[str]]) -> None:
     """A table, its first column to the left and all others to the right."""
-    table = Table(
-        *(Column(name, justify="right" if i else "left") for i, name in enumerate(columns))
-    )
+    table = Table(box=box.SIMPLE_HEAD)
+    for number, name in enumerate(columns):
+        table.add_column(name, justify="right" if number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     out.print(table)

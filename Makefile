@@ -1,0 +1,56 @@
+# make demo   installs what serving needs and shows the shipped model on a web page
+# make test   installs everything and runs the tests
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: demo test lint format test-tensorflow constraints clean
+
+demo: $(VENV)/serves
+	$(BIN)/imagette demo
+
+test: $(VENV)/develops
+	tests/install_chromium.sh
+	$(BIN)/pytest
+
+lint: $(VENV)/develops
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/develops
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# Our .keras and .h5 files must open in TensorFlow too; it gets an environment of its own.
+test-tensorflow: $(VENV)/develops $(VENV)-tensorflow/installed
+	$(BIN)/python tests/outside/tensorflow_opens_our_files.py $(VENV)-tensorflow/bin/python
+
+# Pins everything to today's newest; run the tests before you commit the result.
+constraints:
+	tools/freeze.sh $(PYTHON)
+
+clean:
+	rm -rf $(VENV) $(VENV)-tensorflow build dist
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/serves: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[webapp]'
+	@touch $@
+
+# PyTorch comes first and alone, so that no other package chooses its build.
+$(VENV)/develops: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) torch
+	$(PIP) --editable '.[train,webapp,dev]'
+	@touch $@
+
+$(VENV)-tensorflow/installed:
+	$(PYTHON) -m venv $(VENV)-tensorflow
+	$(VENV)-tensorflow/bin/python -m pip --disable-pip-version-check install --quiet tensorflow-cpu==2.21.0
+	@touch $@

@@ -1,0 +1,173 @@
+"""The command line, run as a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imagette.cli import app
+
+
+def imagette(*arguments: str | Path, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "imagette", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, **options)
+
+
+COMMANDS = [command.name or command.callback.__name__ for command in app.registered_commands]
+
+
+def test_the_commands_are_the_promised_ones():
+    assert sorted(COMMANDS) == [
+        "compare", "demo", "evaluate", "explore", "export", "predict", "serve", "train",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(command):
+    answer = imagette(command, "--help")
+    assert answer.returncode == 0
+    assert f"Example: imagette {command}" in answer.stdout
+
+
+def test_help_names_every_command():
+    text = imagette("--help").stdout
+    assert all(command in text for command in COMMANDS)
+
+
+def test_version():
+    from imagette import __version__
+
+    assert imagette("--version").stdout.strip() == __version__
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    Image.new("RGB", (50, 40), "red").save(folder / "a.png")
+    (folder / "b.jpg").write_bytes(b"not a picture")
+    Image.new("RGB", (50, 40), "blue").save(folder / "c.webp")
+    return folder
+
+
+def test_predict_reports_an_unreadable_file_in_its_place(pictures, bundle_path):
+    answer = imagette("predict", pictures, "--model", bundle_path, "--json")
+    assert answer.returncode == 1
+    answers = json.loads(answer.stdout)
+    assert [Path(one["file"]).name for one in answers] == ["a.png", "b.jpg", "c.webp"]
+    assert ["label" in one for one in answers] == [True, False, True]
+    assert "cannot be read" in answers[1]["error"]
+    assert answers[0]["known"] is None
+    assert sum(answers[0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_predict_shows_the_likeliest_classes(pictures, bundle_path):
+    answer = imagette("predict", pictures / "a.png", "--model", bundle_path)
+    assert answer.returncode == 0
+    best = json.loads(
+        imagette("predict", pictures / "a.png", "--model", bundle_path, "--json").stdout
+    )[0]
+    assert answer.stdout.startswith(f"{pictures / 'a.png'}: {best['label']} ")
+    assert answer.stdout.count("%") == 3
+
+
+def test_predict_reads_stdin(pictures, bundle_path):
+    with (pictures / "a.png").open("rb") as file:
+        answer = imagette("predict", "-", "--model", bundle_path, "--json", stdin=file)
+    assert json.loads(answer.stdout)[0]["file"] == "stdin"
+    assert answer.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predict", "absent.png", "--model", "absent.onnx"], "no model file absent.onnx"),
+        (["train", "nowhere"], "no dataset or folder called nowhere"),
+        (["train", "digits", "--recipe", "nothing"], "no recipe nothing"),
+        (["train", "digits", "--set", "epoch=3"], "no field `epoch`"),
+        (["train", "digits", "--set", "model=alexnet"], "no network called 'alexnet'"),
+        (["evaluate", "nothing"], "nothing"),
+        (["compare", "nothing"], "nothing"),
+        (["export", "nothing.h5", "--format", "onnx"], "no file nothing.h5"),
+        (["explore", "[red]nowhere[/]"], "called [red]nowhere[/]"),
+    ],
+)
+def test_a_mistake_is_two_sentences_and_no_traceback(arguments, message, tmp_path):
+    answer = imagette(*arguments, cwd=tmp_path)
+    assert answer.returncode == 1
+    assert message in answer.stderr
+    assert answer.stderr.startswith("Error: ")
+    assert len(answer.stderr.splitlines()) == 2
+    assert answer.stdout == ""
+
+
+def test_an_empty_folder_is_said(tmp_path, bundle_path):
+    answer = imagette("predict", tmp_path, "--model", bundle_path)
+    assert answer.returncode == 1
+    assert "no pictures in" in answer.stderr
+
+
+def test_evaluate_json_is_one_object_and_nothing_else(digits_run):
+    answer = imagette("evaluate", digits_run.folder, "--json")
+    assert answer.returncode == 0, answer.stderr
+    metrics = json.loads(answer.stdout)
+    assert {
+        "accuracy", "loss", "accuracy_interval", "n", "split", "per_class", "confusion",
+    } <= metrics.keys()  # fmt: skip
+    assert metrics == json.loads((digits_run.folder / "metrics.json").read_text())
+    assert (metrics["split"], metrics["n"]) == ("test", 360)
+
+
+def test_evaluate_for_people(digits_run):
+    answer = imagette("evaluate", digits_run.folder)
+    assert "on the test part of digits: 360 pictures" in answer.stdout
+    assert "seven" in answer.stdout
+    assert str(digits_run.folder / "report.html") in answer.stdout
+
+
+def test_explore_and_compare_print_tables(tmp_path, digits_run):
+    explored = imagette("explore", "digits", cwd=tmp_path)
+    assert "1,437" in explored.stdout
+    assert (tmp_path / "explore-digits" / "index.html").is_file()
+    compared = imagette("compare", digits_run.folder, cwd=tmp_path)
+    assert "167,562" in compared.stdout
+    assert (tmp_path / "compare.png").is_file()
+
+
+def test_a_folder_of_pictures_from_exploring_to_predicting(tmp_path):
+    """A new user's own pictures: red things and blue things, one file of them broken."""
+    rng = np.random.default_rng(0)
+    for name, colour in (("red [things]", (200, 30, 30)), ("blue", (30, 30, 200))):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+        for number in range(20):
+            noise = rng.integers(-25, 25, (24, 30, 3))
+            pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "mine" / name / f"{number}.png")
+    (tmp_path / "mine" / "blue" / "broken.png").write_bytes(b"")
+
+    explored = imagette("explore", "mine", cwd=tmp_path)
+    assert explored.returncode == 0, explored.stderr
+    assert "broken.png" in explored.stdout
+    trained = imagette("train", "mine", "--set", "epochs=12", "--set", "batch_size=8", cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    assert "broken.png" in trained.stderr
+    assert "held out for validation" in trained.stdout
+    bundle = tmp_path / "runs" / "mine-seed" / "model.onnx"
+    picture = tmp_path / "mine" / "red [things]" / "0.png"
+    predicted = imagette("predict", picture, "--model", bundle, "--json", cwd=tmp_path)
+    assert json.loads(predicted.stdout)[0]["label"] == "red [things]"
+    shown = imagette("predict", picture, "--model", bundle, cwd=tmp_path)
+    assert f"{picture}: red [things] " in shown.stdout
+
+
+def test_what_is_not_installed_is_named(tmp_path):
+    """A plain installation, which lacks the training libraries: one says how to get them."""
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(name='torch')")
+    answer = imagette("train", "digits", env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert answer.returncode == 1
+    assert "pip install 'imagette[train]'" in answer.stderr
+    assert len(answer.stderr.splitlines()) == 2
