@@ -308,18 +308,17 @@ def automobile() -> Array:
 
 
 def cat() -> Array:
-    canvas = flat((150, 122, 94)).copy()
-    canvas[:] = speckled(fade((132, 108, 88), (86, 66, 52), 0, 320), noise(31, 3, 3, 2), 0.14)
+    canvas = speckled(fade((84, 44, 40), (50, 28, 26), 0, 320), noise(31, 3, 3, 2), 0.14)
     paint(canvas, below(252), (104, 74, 52), edge=5)
     fur = noise(33, 60, 60, 2)
-    ginger, cream, dark = (206, 136, 70), (244, 226, 200), (134, 74, 32)
+    tabby, cream, dark = (150, 132, 110), (232, 222, 206), (66, 52, 40)
 
     def furry(mask: Array, colour: Colour, depth: float) -> None:
         paint(canvas, mask, speckled(rounded(mask, colour, depth), fur, 0.07), edge=1.2)
 
     shadow(canvas, ellipse(172, 306, 130, 24), 12, 0.6)
     body = smooth((84, 320), (84, 262), (108, 206), (160, 186), (212, 206), (238, 262), (242, 320))
-    furry(body, ginger, 22)
+    furry(body, tabby, 22)
     for side in (-1, 1):
         for y in (236, 258, 280):
             band = stroke(*mirrored(side, (74, y), (46, y + 7)), width=9, end=3)
@@ -333,7 +332,7 @@ def cat() -> Array:
         ear = smooth(
             *mirrored(side, (22, 74), (44, 46), (66, 20), (77, 14), (86, 34), (95, 80), (92, 114))
         )
-        furry(ear, ginger, 8)
+        furry(ear, tabby, 8)
         inner = smooth(*mirrored(side, (44, 76), (60, 48), (73, 32), (80, 52), (85, 92)))
         paint(canvas, inner, fade((224, 160, 144), (180, 112, 92), 30, 90), edge=3)
     head = smooth(
@@ -341,7 +340,7 @@ def cat() -> Array:
         (108, 206), (74, 178), (64, 140), (76, 96), (114, 62),
     )  # fmt: skip
     shadow(canvas, smooth((80, 190), (160, 240), (240, 190), (160, 210)), 10, 0.4)
-    furry(head, ginger, 26)
+    furry(head, tabby, 26)
     paint(canvas, stroke((160, 58), (160, 96), width=9, end=3), dark, edge=2, opacity=0.75)
     for side in (-1, 1):
         for x, top, bottom in ((18, 60, 92), (36, 66, 86)):
@@ -353,7 +352,7 @@ def cat() -> Array:
     muzzle = union(ellipse(141, 182, 27, 22), ellipse(179, 182, 27, 22), ellipse(160, 200, 20, 14))
     furry(muzzle, cream, 12)
     bridge = smooth((150, 104), (170, 104), (174, 150), (168, 168), (152, 168), (146, 150))
-    paint(canvas, bridge, (232, 178, 118), edge=5, opacity=0.7)
+    paint(canvas, bridge, (182, 160, 132), edge=5, opacity=0.7)
 
     for side in (-1, 1):
         x = 160 + side * 41
@@ -584,8 +583,6 @@ def truck() -> Array:
     paint(canvas, box, rounded(box, fade((246, 246, 244), (206, 209, 214), 66, 216), 5))
     for x in range(36, 212, 20):
         paint(canvas, stroke((x, 72), (x, 210), width=1.4), (186, 190, 197), opacity=0.8)
-    band = polygon((18, 128), (213, 128), (213, 152), (18, 152))
-    paint(canvas, band, fade((44, 108, 176), (28, 80, 142), 128, 152))
     paint(canvas, polygon((16, 66), (214, 66), (214, 72), (16, 72)), (176, 181, 189))
     paint(canvas, polygon((16, 208), (214, 208), (214, 216), (16, 216)), (150, 155, 163))
     cab = smooth(
@@ -657,8 +654,8 @@ SAMPLES = [
      "A red car seen from the side on a road, trees behind it.",
      "Une voiture rouge vue de côté sur une route, des arbres derrière elle."),
     (cat, "a cat", "un chat",
-     "A ginger tabby cat looks straight at you.",
-     "Un chat roux tigré vous regarde droit dans les yeux."),
+     "A brown tabby cat looks straight at you.",
+     "Un chat tigré brun vous regarde droit dans les yeux."),
     (frog, "a frog", "une grenouille",
      "A green spotted frog sits on the ground, its head to the right.",
      "Une grenouille verte tachetée, assise par terre, la tête tournée vers la droite."),
