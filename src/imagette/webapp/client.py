@@ -1,0 +1,69 @@
+"""What the page asks of the API, over HTTP."""
+
+from typing import Any
+
+import requests
+
+
+class ApiDown(Exception):  # noqa: N818  # a state of things that the page shows, not a mistake
+    """Nothing, or something that is not the API, answers at its address."""
+
+
+class Refused(Exception):  # noqa: N818
+    """The API would not answer about a picture.
+
+    Attributes:
+        kind: the short name of the problem, such as `unreadable-picture`.
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+class Api:
+    """The API at an address.
+
+    Args:
+        url: its address, such as `http://127.0.0.1:5000`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+        self._session = requests.Session()
+        # A proxy that the environment names is for other sites, not for the API next door.
+        self._session.trust_env = False
+
+    def model(self) -> dict[str, Any]:
+        """What the model is and knows.
+
+        Raises:
+            ApiDown: the API does not answer.
+        """
+        return self._ask("class_names", "GET", "/model")
+
+    def predict(self, picture: bytes) -> dict[str, Any]:
+        """What a picture shows, with the pixels that the network saw as `seen`.
+
+        Raises:
+            Refused: the file is not a picture that the API takes.
+            ApiDown: the API does not answer.
+        """
+        headers = {"Content-Type": "application/octet-stream"}
+        return self._ask("class", "POST", "/predict?seen=1", data=picture, headers=headers)
+
+    def _ask(self, expected: str, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """The answer, an object that has the key `expected`."""
+        try:
+            response = self._session.request(method, self._url + path, timeout=(3, 60), **options)
+            answer = response.json()
+        except requests.RequestException as error:
+            raise ApiDown(str(error)) from error
+        if not isinstance(answer, dict):
+            raise ApiDown("what answers there is not the API")
+        if response.ok and expected in answer:
+            return answer
+        namespace, _, kind = str(answer.get("type")).rpartition(":")
+        if namespace != "urn:imagette:problem":
+            raise ApiDown("what answers there is not the API")
+        raise Refused(kind)

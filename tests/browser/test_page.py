@@ -1,0 +1,191 @@
+"""The page as people see it: upload, answer, samples, languages, mistakes, API down and back."""
+
+import base64
+import io
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+from running_server import RunningServer, free_port, is_listening, picture_file, wait_until
+
+from imagette import Classifier
+from imagette.assets import list_samples
+from imagette.serving.page_process import PageProcess
+from imagette.webapp.texts import TEXTS, answer, percent
+
+
+@pytest.fixture
+def expect():
+    """Playwright's assertions, which wait."""
+    expect = pytest.importorskip("playwright.sync_api").expect
+    expect.set_options(timeout=20_000)
+    return expect
+
+
+def ranking(bundle_path, picture, language):
+    """The classes' names and probabilities as the classifier itself gives them."""
+    classifier = Classifier(bundle_path)
+    names = classifier.class_names_fr if language == "fr" else classifier.class_names
+    values = classifier.predict(picture).probabilities.values()
+    return sorted(zip(names, values, strict=True), key=lambda pair: -pair[1])
+
+
+def upload(page, name, content, mime="image/png"):
+    page.locator("input[type=file]").set_input_files(
+        {"name": name, "mimeType": mime, "buffer": content}
+    )
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_upload_and_answer(open_page, server, bundle_path, expect, language):
+    picture = picture_file((180, 60, 20), (90, 60))
+    page = open_page(server.ui_port, language)
+    upload(page, "mine.png", picture)
+
+    expected = ranking(bundle_path, picture, language)
+    expect(page.get_by_role("heading", level=2)).to_have_text(answer(expected, language))
+    bars = page.locator(".imagette-bars li")
+    expect(bars).to_have_text([name + percent(value, language) for name, value in expected])
+    expect(page.get_by_text(TEXTS[language].your_picture, exact=True)).to_be_visible()
+
+    seen = page.locator(".imagette-pictures img").last
+    assert seen.evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
+    data = base64.b64decode(seen.get_attribute("src").partition(",")[2])
+    pixels = np.asarray(Image.open(io.BytesIO(data)))
+    np.testing.assert_array_equal(pixels, Classifier(bundle_path).preprocess(picture))
+    # The picture before it is decoded and shown.
+    assert (
+        page.locator(".imagette-pictures img").first.evaluate("image => image.naturalWidth") == 90
+    )
+
+
+def test_drag_and_drop(open_page, server, expect):
+    page = open_page(server.ui_port)
+    zone = page.get_by_test_id("stFileUploaderDropzone")
+    expect(zone).to_be_visible()
+    content = base64.b64encode(picture_file()).decode()
+    transfer = page.evaluate_handle(
+        """content => {
+            const bytes = Uint8Array.from(atob(content), c => c.charCodeAt(0));
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([bytes], "dropped.png", {type: "image/png"}));
+            return transfer;
+        }""",
+        content,
+    )
+    for event in ("dragenter", "dragover", "drop"):
+        zone.dispatch_event(event, {"dataTransfer": transfer})
+    expect(page.locator(".imagette-bars li")).to_have_count(10)
+
+
+def test_the_language_can_be_switched(open_page, server, bundle_path, expect):
+    picture = picture_file()
+    page = open_page(server.ui_port, "fr-FR")
+    expect(page.get_by_text(TEXTS["fr"].introduction)).to_be_visible()
+    upload(page, "a.png", picture)
+    heading = page.get_by_role("heading", level=2)
+    expect(heading).to_have_text(answer(ranking(bundle_path, picture, "fr"), "fr"))
+
+    page.get_by_role("button", name="English").click()
+    expect(page.get_by_text(TEXTS["en"].introduction)).to_be_visible()
+    expect(heading).to_have_text(answer(ranking(bundle_path, picture, "en"), "en"))
+
+    page.get_by_role("button", name="Français").click()
+    expect(page.get_by_text(TEXTS["fr"].introduction)).to_be_visible()
+
+
+@pytest.mark.skipif(not list_samples(), reason="no sample pictures ship")
+def test_one_click_on_a_sample(open_page, server, bundle_path, expect):
+    sample = list_samples()[-1]
+    page = open_page(server.ui_port, "fr", width=390)
+    page.get_by_role("button", name=sample.name["fr"]).click()
+    expected = answer(ranking(bundle_path, sample.path, "fr"), "fr")
+    expect(page.get_by_role("heading", level=2)).to_have_text(expected)
+    expect(page.get_by_alt_text(sample.description["fr"])).to_be_visible()
+    # Nothing sticks out of a phone's screen.
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+    # A picture of one's own takes the sample's place.
+    picture = picture_file((0, 0, 255))
+    upload(page, "blue.png", picture)
+    expected = answer(ranking(bundle_path, picture, "fr"), "fr")
+    expect(page.get_by_role("heading", level=2)).to_have_text(expected)
+
+
+@pytest.mark.parametrize(
+    ("language", "content", "kind"),
+    [
+        ("en", b"I am no picture.", "unreadable-picture"),
+        ("fr", b"I am no picture.", "unreadable-picture"),
+        ("en", b"", "empty-picture"),
+        ("fr", os.urandom(310_000), "request-too-large"),
+    ],
+    ids=["text, English", "text, French", "empty", "too large"],
+)
+def test_a_wrong_file_is_told_kindly(open_page, server, expect, language, content, kind):
+    page = open_page(server.ui_port, language)
+    upload(page, "notes.png", content)
+    expect(page.get_by_role("alert")).to_contain_text(TEXTS[language].problems[kind])
+    expect(page.locator(".imagette-bars")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "colour"),
+    [("TIFF", "CMYK", (0, 90, 90, 0)), ("PPM", "RGB", (9, 99, 9))],
+)
+def test_formats_that_no_browser_shows_are_shown(open_page, server, expect, kind, mode, colour):
+    page = open_page(server.ui_port)
+    upload(page, f"odd.{kind.lower()}", picture_file(colour, (70, 50), mode, kind), "image/tiff")
+    shown = page.locator(".imagette-pictures img")
+    expect(shown).to_have_count(2)
+    assert shown.first.evaluate("image => image.decode().then(() => image.naturalWidth)") == 70
+
+
+def test_facts_of_the_model(open_page, server, expect):
+    page = open_page(server.ui_port)
+    expect(page.locator(".imagette-knows")).to_contain_text("10 things: airplane, automobile")
+    page.get_by_text(TEXTS["en"].about).click()
+    expect(page.get_by_text(TEXTS["en"].limits)).to_be_visible()
+
+
+def test_page_has_a_title_and_none_of_streamlits_menu(open_page, server, expect):
+    page = open_page(server.ui_port)
+    expect(page).to_have_title("Imagette")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Imagette")
+    assert "Deploy" not in page.inner_text("body")
+    assert page.locator("[data-testid=stMainMenu]:visible").count() == 0
+
+
+@pytest.fixture
+def page_without_api():
+    """The page as a process, and a port where its API may come."""
+    api_port = free_port()
+    page = PageProcess("127.0.0.1", free_port(), f"http://127.0.0.1:{api_port}", 10_000_000)
+    page.start()
+    yield page, api_port
+    page.stop()
+
+
+def test_api_down_and_back(open_page, page_without_api, bundle_path, expect):
+    process, api_port = page_without_api
+    wait_until(lambda: is_listening(process.port))
+    page = open_page(process.port, "fr")
+    texts = TEXTS["fr"]
+    expect(page.get_by_text(texts.api_down)).to_be_visible()
+    expect(page.get_by_text("imagette serve")).to_be_visible()
+
+    api = RunningServer(bundle_path, port=api_port)
+    try:
+        api.wait_until_ready()
+        page.get_by_role("button", name=texts.retry).click()
+        expect(page.get_by_text(texts.api_down)).to_have_count(0)
+        upload(page, "a.png", picture_file())
+        expect(page.locator(".imagette-bars li")).to_have_count(10)
+
+        api.process.terminate()
+        api.finish()
+        page.get_by_role("button", name="English").click()
+        expect(page.get_by_text(TEXTS["en"].api_down)).to_be_visible()
+    finally:
+        api.kill()

@@ -1,0 +1,73 @@
+"""The page's client, before servers that are not the API."""
+
+import json
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import pytest
+
+pytest.importorskip("requests", reason="the page needs imagette[webapp]")
+
+from running_server import free_port
+
+from imagette.webapp.client import Api, ApiDown, Refused
+
+
+@pytest.fixture
+def answering():
+    """A function that starts a server with one answer to everything, and gives a client of it."""
+    servers = []
+
+    def start(status, body, content_type="application/json"):
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(status)
+                self.send_header("Content-Type", content_type)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        servers.append(HTTPServer(("127.0.0.1", 0), Handler))
+        Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return Api(f"http://127.0.0.1:{servers[-1].server_port}/")
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_nobody_there():
+    with pytest.raises(ApiDown):
+        Api(f"http://127.0.0.1:{free_port()}").model()
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b"<h1>AirPlay</h1>"),
+        (200, b"[]"),
+        (200, b'{"hello": "world"}'),
+        (403, b""),
+        (404, b'{"type": "about:blank"}'),
+        (502, b"<h1>Bad gateway</h1>"),
+    ],
+)
+def test_somebody_else_there(answering, status, body):
+    with pytest.raises(ApiDown):
+        answering(status, body).model()
+
+
+def test_a_refusal_keeps_its_kind(answering):
+    problem = {"type": "urn:imagette:problem:unreadable-picture", "status": 400}
+    with pytest.raises(Refused) as refusal:
+        answering(400, json.dumps(problem).encode(), "application/problem+json").model()
+    assert refusal.value.kind == "unreadable-picture"
+
+
+def test_a_proxy_in_the_environment_is_not_used(answering, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert answering(200, b'{"class_names": []}').model() == {"class_names": []}
