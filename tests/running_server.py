@@ -97,6 +97,12 @@ def is_running(pid: int) -> bool:
     return status.stdout.strip()[:1] not in ("", "Z")
 
 
+def is_listening(port: int) -> bool:
+    """Whether something accepts connections on a port of this machine."""
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) == 0
+
+
 def wait_until(condition, seconds=30):
     end = time.monotonic() + seconds
     while not condition():

@@ -1,6 +1,7 @@
 """The web page as a process of its own: Streamlit, which speaks to the API over HTTP only.
 
-`PageProcess` is the parent's half; run as a program, this module is the child's.
+`PageProcess` is the parent's half; run as a program, this module is the child's. How Streamlit
+looks and behaves is said in `webapp/.streamlit/config.toml`, where it looks for that.
 """
 
 import importlib.util
@@ -16,22 +17,6 @@ from imagette.errors import ImagetteError
 
 _SCRIPT = Path(__file__).parents[1] / "webapp" / "page.py"
 
-_OPTIONS = {
-    "server.headless": "true",
-    "server.fileWatcherType": "none",
-    "browser.gatherUsageStats": "false",
-    "client.toolbarMode": "viewer",
-    "client.showErrorDetails": "none",
-    "logger.level": "warning",
-    "theme.base": "light",
-    "theme.primaryColor": "#3d5a80",
-    "theme.backgroundColor": "#fbfaf7",
-    "theme.secondaryBackgroundColor": "#f1eee7",
-    "theme.textColor": "#2b2d33",
-    "theme.borderColor": "#e0dbd0",
-    "theme.baseRadius": "0.75rem",
-}
-
 
 class PageProcess:
     """The process that serves the page.
@@ -40,7 +25,7 @@ class PageProcess:
         address: IP address to listen on.
         port: port to listen on.
         api_url: where the page finds the API.
-        max_upload_bytes: the largest file that the page accepts.
+        max_upload_bytes: the largest file that the API accepts.
 
     Raises:
         ImagetteError: what the page needs is not installed.
@@ -55,10 +40,14 @@ class PageProcess:
                 )
         self.address = address
         self.port = port
-        self._options = _OPTIONS | {
+        self._options = {
             "server.address": address,
-            "server.port": str(port),
-            "server.maxUploadSize": str(-(-max_upload_bytes // 2**20)),  # MiB, rounded up
+            "server.port": port,
+            # In MiB, and more than the API accepts: it says in the reader's language that a file
+            # is too large, which Streamlit does not.
+            "server.maxUploadSize": 4 * max_upload_bytes // 2**20 + 1,
+            "server.headless": "true",
+            "browser.gatherUsageStats": "false",
         }
         self._environment = os.environ | {"IMAGETTE_API_URL": api_url}
         self._process: subprocess.Popen | None = None

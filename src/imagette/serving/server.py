@@ -167,7 +167,10 @@ def _load_app(settings: Settings) -> Flask:
             # and stops its workers in good order.
             os.setpgid(0, 0)
         Thread(target=_stop_with, args=(parent,), daemon=True).start()
-    return create_app(settings)
+    try:
+        return create_app(settings)
+    except ImagetteError as error:  # the model's file was changed since the server started
+        sys.exit(str(error))
 
 
 def _stop_with(parent: BaseProcess) -> None:
