@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+# The order of the official files.
 CIFAR10_NAMES = (
-    "airplane automobile bird cat deer dog frog horse ship truck".split()
-)  # the order of the official file
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"
+)  # fmt: skip
 CIFAR10_NAMES_FR = (
-    "avion voiture oiseau chat cerf chien grenouille cheval bateau camion".split()
-)
+    "avion", "voiture", "oiseau", "chat", "cerf", "chien", "grenouille", "cheval", "bateau",
+    "camion",
+)  # fmt: skip
 
 
 def write_bundle(path: Path, class_names=CIFAR10_NAMES, class_names_fr=CIFAR10_NAMES_FR, size=32):

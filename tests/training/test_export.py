@@ -121,7 +121,9 @@ def test_pixels_says_what_the_first_layer_does_not(tmp_path, digits):
     logits = model.predict(digits.test.images[:5].astype(np.float32), verbose=0)
     softmax = np.exp(logits - logits.max(1, keepdims=True))
     expected = softmax / softmax.sum(1, keepdims=True)
-    assert np.allclose(Classifier(bundle).probabilities(digits.test.images[:5]), expected, atol=1e-4)
+    assert np.allclose(
+        Classifier(bundle).probabilities(digits.test.images[:5]), expected, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("format", ["h5", "keras"])
