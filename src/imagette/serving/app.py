@@ -39,6 +39,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings()
     # The server runs one worker a core, so more threads for one picture would only get in the way.
     classifier = Classifier(settings.model, threads=1, max_pixels=settings.max_pixels)
+    # Icons (ICO, ICNS) hold pictures larger than they say; Pillow itself refuses those beyond twice
+    # this number before it decodes them.
+    Image.MAX_IMAGE_PIXELS = settings.max_pixels // 2
 
     app = Flask("imagette", static_folder=None)
     app.request_class = _InMemoryRequest
