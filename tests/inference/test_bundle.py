@@ -5,8 +5,8 @@ import json
 import numpy as np
 import onnx
 import pytest
-from conftest import CIFAR10_NAMES, CIFAR10_NAMES_FR, write_bundle
 from onnx import TensorProto, helper, numpy_helper
+from tiny_bundle import CIFAR10_NAMES, CIFAR10_NAMES_FR, write_bundle
 
 from imagette.errors import ImagetteError
 from imagette.inference.bundle import FORMAT_VERSION, BundleMetadata, open_bundle

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from conftest import CIFAR10_NAMES, CIFAR10_NAMES_FR
 from PIL import Image
+from tiny_bundle import CIFAR10_NAMES, CIFAR10_NAMES_FR
 
 import imagette
 from imagette.errors import ImagetteError, PictureError
