@@ -135,8 +135,9 @@ def _open(picture: Picture) -> Image.Image:
     if isinstance(picture, str | Path) and not _is_file(picture):
         raise PictureError(f"There is no file {picture}.", "Check its name and folder.")
     try:
+        Image.preinit()  # before the rare formats, so that the common ones are tried first
         Image.init()
-        formats = sorted(set(Image.OPEN) - _UNSAFE_FORMATS)
+        formats = [name for name in Image.ID if name not in _UNSAFE_FORMATS]
         file = io.BytesIO(picture) if isinstance(picture, bytes) else picture
         return Image.open(file, formats=formats)
     except Image.DecompressionBombError as error:

@@ -51,9 +51,12 @@ def preview(picture: bytes) -> str | None:
     Args:
         picture: the bytes of a file that the API has accepted, so it is not too large.
     """
+    Image.preinit()
     Image.init()
+    # EPS files are programs, not pictures.
+    formats = [name for name in Image.ID if name != "EPS"]
     try:
-        image = Image.open(io.BytesIO(picture), formats=sorted(set(Image.OPEN) - {"EPS"}))
+        image = Image.open(io.BytesIO(picture), formats=formats)
         image.thumbnail(_PREVIEW_SIZE)
         return _data_url(_flatten(ImageOps.exif_transpose(image)), "WEBP")
     # Pillow raises nearly any exception; the page then shows only what the network saw.
