@@ -39,10 +39,10 @@ _TRAIN_MODULES = (
 )  # fmt: skip
 
 DatasetArgument = Annotated[
-    str,
+    str | None,
     typer.Argument(
-        help="`cifar10`, `digits` (no download), or a folder: FOLDER/<class>/pictures,"
-        " or FOLDER/train/<class>/pictures with an optional FOLDER/test."
+        help="`cifar10` (the default), `digits` (needs no download), or a folder:"
+        " FOLDER/<class>/pictures, or FOLDER/train/<class>/pictures with an optional FOLDER/test."
     ),
 ]
 DataDirOption = Annotated[
@@ -94,7 +94,7 @@ def _options(
 
 @app.command(epilog="Example: imagette explore digits --out digits-pages")
 def explore(
-    dataset: DatasetArgument = "cifar10",
+    dataset: DatasetArgument = None,
     out_dir: Annotated[
         Path | None, typer.Option("--out", help="Folder for the page; explore-DATASET.")
     ] = None,
@@ -104,7 +104,7 @@ def explore(
     from imagette.data import load_dataset
     from imagette.data.explore import explore as explore_dataset
 
-    data = load_dataset(dataset, data_dir)
+    data = load_dataset(dataset or "cifar10", data_dir)
     folder = out_dir or Path(f"explore-{data.name}")
     exploration = explore_dataset(data, folder)
     _print_exploration(exploration)
@@ -113,7 +113,7 @@ def explore(
 
 @app.command(epilog="Example: imagette train digits --set epochs=10 --name first")
 def train(
-    dataset: Annotated[str | None, DatasetArgument.__metadata__[0]] = None,
+    dataset: DatasetArgument = None,
     recipe: Annotated[
         str | None, typer.Option(help="A recipe's name or a TOML file; `seed` if not given.")
     ] = None,
@@ -132,7 +132,7 @@ def train(
 ) -> None:
     """Train a network, measure it, and leave everything in a run folder.
 
-    DATASET is `cifar10` if not given. Ctrl-C stops cleanly; --resume goes on.
+    Ctrl-C stops cleanly, with the best network so far saved; --resume goes on.
     """
     from imagette.progress import TrainingReporter
     from imagette.training.recipe import DEFAULT, Recipe

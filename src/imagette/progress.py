@@ -81,14 +81,13 @@ class TrainingReporter(Reporter):
         self.close()
         if self.folder is None:
             self._say("Stopped before the training began; nothing was written.")
-        elif not self.last_epoch:
-            self._say("Stopped in the first epoch; add --resume to the command to begin again.")
-        else:
-            self._say(
-                f"Stopped after epoch {self.last_epoch}; the best network so far is"
-                f" {self.folder / 'model.onnx'}. Go on with: imagette train"
-                f" --name {self.folder.name} --runs-dir {self.folder.parent} --resume"
-            )
+            return
+        bundle = self.folder / "model.onnx"
+        kept = f"; the best network so far is {bundle}" if bundle.is_file() else ""
+        self._say(
+            f"Stopped after {self.last_epoch} whole epochs{kept}. Go on with: imagette train"
+            f" --name {self.folder.name} --runs-dir {self.folder.parent} --resume"
+        )
 
     def close(self) -> None:
         """Take the bar off the terminal."""

@@ -109,8 +109,9 @@ def train(
         raise ImagetteError(
             f"There is no network called {recipe.model!r}.", f"Choose one of: {', '.join(MODELS)}."
         )
-    title = dataset.name if isinstance(dataset, Dataset) else Path(dataset or "cifar10").name
-    folder = _choose_folder(Path(runs_dir), name, f"{title}-{recipe.name}", resume)
+    folder = _choose_folder(
+        Path(runs_dir), name, f"{_title(dataset or 'cifar10')}-{recipe.name}", resume
+    )
     # A run killed before it had written run.json has nothing to go on from, and begins.
     earlier = read_run(folder) if resume and (folder / "run.json").is_file() else None
     if earlier and earlier.facts:
@@ -164,6 +165,11 @@ def _train(
     _write_run(folder, facts, state, finished=True)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     return Run(folder, recipe, metrics)
+
+
+def _title(dataset: str | Path | Dataset) -> str:
+    """What to call a run on this dataset, before it is loaded."""
+    return dataset.name if isinstance(dataset, Dataset) else Path(dataset).resolve().name
 
 
 def _choose_folder(runs_dir: Path, name: str | None, default: str, resume: bool) -> Path:
