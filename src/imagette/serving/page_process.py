@@ -60,7 +60,7 @@ class PageProcess:
             [sys.executable, "-P", "-m", __name__, *options],
             env=self._environment,
             stdin=subprocess.PIPE,  # never written to; it closes when this process is gone
-            stdout=subprocess.DEVNULL,  # Streamlit's banner; its errors go to stderr
+            stdout=subprocess.DEVNULL,  # Streamlit's small talk; its errors go to stderr
             start_new_session=True,  # Ctrl-C reaches the parent alone, which stops the page
         )
 
@@ -87,7 +87,11 @@ class PageProcess:
 
 def _main() -> None:
     """Run Streamlit in this process until a signal comes or the parent is gone."""
+    import streamlit.net_util
+
     Thread(target=_stop_with_parent, daemon=True).start()
+    # Streamlit would ask a machine elsewhere for this one's public address.
+    streamlit.net_util.get_external_ip = lambda: None
     sys.argv = ["streamlit", "run", str(_SCRIPT), *sys.argv[1:]]
     runpy.run_module("streamlit", run_name="__main__")
 

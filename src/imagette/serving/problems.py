@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 from imagette.errors import ImagetteError, PictureError
 
 # name: (HTTP status, title)
-_KINDS = {
+KINDS = {
     "bad-request": (400, "The request cannot be understood"),
     "no-picture": (400, "There is no picture in the request"),
     "empty-picture": (400, "The picture file is empty"),
@@ -52,7 +52,7 @@ def describe(error: RequestError | PictureError) -> dict[str, Any]:
 
 
 def _problem(kind: str, detail: str) -> dict[str, Any]:
-    status, title = _KINDS[kind]
+    status, title = KINDS[kind]
     return {
         "type": f"urn:imagette:problem:{kind}",
         "title": title,

@@ -126,7 +126,7 @@ def _make_server(address: str, port: int, workers: int) -> AbstractServer:
 
 def _run(server: AbstractServer, settings: Settings, page: PageProcess | None) -> None:
     """Run until a signal comes or a server stops by itself; leave no process behind."""
-    stopped = Event()
+    stopped, page_failed = Event(), Event()
 
     # Granian calls this once it handles signals, so that none can leave the page behind.
     @server.on_startup
@@ -137,7 +137,7 @@ def _run(server: AbstractServer, settings: Settings, page: PageProcess | None) -
             signal.signal(signal.SIGHUP, server.signal_handler_interrupt)
         if page:
             page.start()
-        Thread(target=_watch, args=(server, page, stopped), daemon=True).start()
+        Thread(target=_watch, args=(server, page, stopped, page_failed), daemon=True).start()
 
     try:
         server.serve(target_loader=partial(_load_app, settings), wrap_loader=False)
@@ -147,11 +147,10 @@ def _run(server: AbstractServer, settings: Settings, page: PageProcess | None) -
             "The messages above say why; mend that, then start it again.",
         ) from error
     finally:
-        page_failed = page is not None and page.has_stopped()
         stopped.set()
         if page:
             page.stop()
-    if page_failed:
+    if page_failed.is_set():
         raise ImagetteError(
             "The web page stopped by itself, so the API was stopped too.",
             "The messages above say why; start it again, or serve without the page.",
@@ -179,20 +178,24 @@ def _stop_with(parent: BaseProcess) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _watch(server: AbstractServer, page: PageProcess | None, stopped: Event) -> None:
+def _watch(
+    server: AbstractServer, page: PageProcess | None, stopped: Event, page_failed: Event
+) -> None:
     """Print the addresses once they answer; stop everything when the page has stopped."""
     addresses = {"API ": (server.bind_addr, server.bind_port, "/healthz")}
     if page:
         addresses["Page"] = (page.address, page.port, "/_stcore/health")
-    while not all(_answers(*address) for address in addresses.values()):
-        if stopped.wait(0.1) or (page and page.has_stopped()):
+    # Waiting comes first: the workers are forked meanwhile, and find this thread at rest.
+    while not stopped.wait(0.1) and not (page and page.has_stopped()):
+        if all(_answers(*address) for address in addresses.values()):
+            lines = [f"  {name}  {_url(host, port)}" for name, (host, port, _) in addresses.items()]
+            print("Imagette is ready:", *lines, "Press Ctrl-C to stop.", sep="\n", flush=True)
             break
-    else:
-        lines = [f"  {name}  {_url(host, port)}" for name, (host, port, _) in addresses.items()]
-        print("Imagette is ready:", *lines, "Press Ctrl-C to stop.", sep="\n", flush=True)
     if page:
         page.wait()
-        server.signal_handler_interrupt()
+        if not server.interrupt_signal:
+            page_failed.set()
+            server.signal_handler_interrupt()
 
 
 def _answers(address: str, port: int, path: str) -> bool:

@@ -1,0 +1,65 @@
+"""The examples of docs/api.md do what the page says, on a real server."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from running_server import picture_file
+
+PAGE = Path(__file__).parents[2] / "docs" / "api.md"
+EXAMPLES = re.findall(r"```(sh|python)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+CURL = [code for language, code in EXAMPLES if language == "sh" and code.startswith("curl")]
+PYTHON = [code for language, code in EXAMPLES if language == "python"]
+
+
+@pytest.fixture
+def run(start_server, tmp_path):
+    """A function that runs a command where the pictures of the examples lie."""
+    server = start_server().wait_until_ready()
+    for name in ("cat.png", "ship.png"):
+        (tmp_path / name).write_bytes(picture_file(size=(80, 60)))
+    (tmp_path / "notes.txt").write_text("no picture")
+
+    def run_it(command, code):
+        code = code.replace("127.0.0.1:5000", f"127.0.0.1:{server.port}")
+        done = subprocess.run(
+            [*command, code], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run_it
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_curl_examples(run):
+    form, body, several, model = (json.loads(run(["sh", "-c"], code)) for code in CURL)
+    assert form["class"] == body["class"]
+    assert [answer["file"] for answer in several["predictions"]] == [
+        "cat.png",
+        "ship.png",
+        "notes.txt",
+    ]
+    assert several["predictions"][2]["type"].endswith("unreadable-picture")
+    assert "class_names" in model
+
+
+def test_python_examples(run):
+    pytest.importorskip("requests")
+    file, array, error = (run([sys.executable, "-c"], code) for code in PYTHON)
+    assert re.fullmatch(r"\w+: \d+%\n", file)
+    assert array.strip().isdigit()
+    assert error.startswith("urn:imagette:problem:unreadable-picture\n")
+
+
+def test_every_problem_is_in_the_table():
+    from imagette.serving.problems import KINDS
+
+    table = re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", PAGE.read_text(encoding="utf-8"), re.M)
+    assert {kind: int(status) for kind, status in table} == {
+        kind: status for kind, (status, _) in KINDS.items()
+    }
