@@ -1,6 +1,7 @@
 """Clients of the API, and the API as a program of its own."""
 
 import pytest
+from PIL import Image
 from running_server import RunningServer
 
 from imagette.serving.app import create_app
@@ -12,6 +13,12 @@ def _own_environment(monkeypatch):
     """No setting of whoever runs the tests gets in."""
     for name in Settings.model_fields:
         monkeypatch.delenv(f"IMAGETTE_{name.upper()}", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _own_pixel_limit(monkeypatch):
+    """The application sets Pillow's limit for the whole process; other tests keep theirs."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
 
 
 @pytest.fixture

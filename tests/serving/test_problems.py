@@ -41,6 +41,12 @@ def huge_png(width=30_000, height=30_000) -> bytes:
     )
 
 
+def icon(picture: bytes) -> bytes:
+    """An ICO that says it is 16×16 and holds another picture."""
+    entry = struct.pack("<BBBBHHII", 16, 16, 0, 0, 1, 32, len(picture), 22)
+    return struct.pack("<HHH", 0, 1, 1) + entry + picture
+
+
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\n%%EndComments\nshowpage\n%%EOF\n"
 GOOD = picture_file()
 UNREADABLE = (400, "unreadable-picture")
@@ -64,6 +70,7 @@ JPEG = picture_file((1, 2, 3), (200, 200), kind="JPEG")
         pytest.param(EPS, *UNREADABLE, id="EPS, a program"),
         pytest.param(huge_png(), *TOO_LARGE, id="decompression bomb"),
         pytest.param(huge_png(1001, 1000), *TOO_LARGE, id="just over max_pixels"),
+        pytest.param(icon(huge_png(1500, 1000)), *TOO_LARGE, id="icon larger than it says"),
         pytest.param(huge_png(2**31 - 1, 2**31 - 1), *TOO_LARGE, id="overflowing size"),
     ],
 )  # fmt: skip
