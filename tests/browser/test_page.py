@@ -146,7 +146,7 @@ def test_facts_of_the_model(open_page, server, expect):
     page = open_page(server.ui_port)
     expect(page.locator(".imagette-knows")).to_contain_text("10 things: airplane, automobile")
     page.get_by_text(TEXTS["en"].about).click()
-    expect(page.get_by_text(TEXTS["en"].limits)).to_be_visible()
+    expect(page.get_by_text(TEXTS["en"].limits.format(count=10))).to_be_visible()
 
 
 def test_page_has_a_title_and_none_of_streamlits_menu(open_page, server, expect):

@@ -28,7 +28,11 @@ def test_both_languages_say_everything_with_the_same_blanks(field):
 @pytest.mark.parametrize(
     ("confidence", "english", "french"),
     [
-        (0.999, "It is a cat, I am almost certain (> 99% sure).", "sûr à > 99"),
+        (
+            0.999,
+            "It is a cat, I am almost certain (more than 99% sure).",
+            "(sûr à plus de 99\u202f%)",
+        ),
         (0.93, "It is a cat, I am almost certain (93% sure).", "C’est un chat, j’en suis presque"),
         (0.87, "I think it is a cat (87% sure).", "Je pense que c’est un chat (sûr à 87\u202f%)."),
         (0.45, "It may be a cat (45% sure), or else a frog.", "ou bien une grenouille."),

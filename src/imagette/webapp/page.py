@@ -9,7 +9,7 @@ import streamlit as st
 from imagette.assets import Sample, list_samples
 from imagette.webapp import pieces
 from imagette.webapp.client import Api, ApiDown, Refused
-from imagette.webapp.texts import TEXTS, Language, answer, number, percent
+from imagette.webapp.texts import DATASET_TITLES, TEXTS, Language, answer, number, percent
 
 _HERE = Path(__file__).parent
 _API_URL = os.environ.get("IMAGETTE_API_URL", "http://127.0.0.1:5000")
@@ -117,9 +117,9 @@ def _show_answer(
 
 def _about(model: dict[str, Any], language: Language) -> None:
     texts = TEXTS[language]
-    facts = [texts.limits, texts.privacy]
-    if model["dataset"]:
-        facts.append(texts.dataset.format(dataset=model["dataset"]))
+    facts = []
+    if dataset := model["dataset"]:
+        facts.append(texts.dataset.format(dataset=DATASET_TITLES.get(dataset, dataset)))
     if model["accuracy"] is not None:
         on_test = model["accuracy_split"] == "test"
         told = texts.test_accuracy if on_test else texts.validation_accuracy
@@ -127,6 +127,7 @@ def _about(model: dict[str, Any], language: Language) -> None:
     if model["parameters"]:
         parameters = number(model["parameters"], language)
         facts.append(texts.network.format(model=model["model"], parameters=parameters))
+    facts += [texts.limits.format(count=len(model["class_names"])), texts.privacy]
     with st.expander(texts.about, icon=":material/info:"):
         st.html("".join(pieces.text("p", "fact", fact) for fact in facts))
 

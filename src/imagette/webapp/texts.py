@@ -37,6 +37,7 @@ class Texts:
     probably: str
     perhaps: str
     unsure: str
+    more_than: str
     problems: dict[str, str]
     other_problem: str
 
@@ -59,10 +60,10 @@ ENGLISH = Texts(
     validation_accuracy=(
         "On pictures set aside while it learned, it is right {accuracy} of the time."
     ),
-    network="It is a small network, {model}, of {parameters} numbers.",
+    network="It is a neural network, {model}, of {parameters} numbers.",
     limits=(
-        "It knows nothing else: shown a pizza, it still answers with one of the things that"
-        " it knows. And it can be wrong, even when it is sure."
+        "It only knows the {count} things named above: shown anything else, it still answers with"
+        " one of them. And it can be wrong, even when it is sure."
     ),
     privacy="Your picture is looked at, then forgotten: it is not kept.",
     api_down="I cannot think right now: the part of me that looks at pictures does not answer.",
@@ -75,6 +76,7 @@ ENGLISH = Texts(
     probably="I think it is {first} ({confidence} sure).",
     perhaps="It may be {first} ({confidence} sure), or else {second}.",
     unsure="I do not really know. Perhaps {first}, but I am only {confidence} sure.",
+    more_than="more than",
     problems={
         "unreadable-picture": (
             "I cannot read this file as a picture. It may be damaged, or not be a picture at all."
@@ -110,10 +112,10 @@ FRENCH = Texts(
     validation_accuracy=(
         "Sur des images mises de côté pendant qu’il apprenait, il a raison {accuracy} du temps."
     ),
-    network="C’est un petit réseau, {model}, de {parameters} nombres.",
+    network="C’est un réseau de neurones, {model}, de {parameters} nombres.",
     limits=(
-        "Il ne connaît rien d’autre\u00a0: devant une pizza, il répond quand même par l’une des"
-        " choses qu’il connaît. Et il peut se tromper, même quand il est sûr de lui."
+        "Il ne connaît que les {count} choses citées plus haut\u00a0: devant autre chose, il répond"
+        " quand même par l’une d’elles. Et il peut se tromper, même quand il est sûr de lui."
     ),
     privacy="Ton image est regardée, puis oubliée\u00a0: elle n’est pas conservée.",
     api_down=(
@@ -129,6 +131,7 @@ FRENCH = Texts(
     probably="Je pense que c’est {first} (sûr à {confidence}).",
     perhaps="C’est peut-être {first} (sûr à {confidence}), ou bien {second}.",
     unsure="Je ne sais pas vraiment. Peut-être {first}, mais je n’en suis sûr qu’à {confidence}.",
+    more_than="plus de",
     problems={
         "unreadable-picture": (
             "Je n’arrive pas à lire ce fichier comme une image. Il est peut-être abîmé, ou ce n’est"
@@ -150,6 +153,8 @@ FRENCH = Texts(
 )
 
 TEXTS: dict[Language, Texts] = {"en": ENGLISH, "fr": FRENCH}
+
+DATASET_TITLES = {"cifar10": "CIFAR-10"}
 
 # Other names are quoted, because their article is not known.
 _WITH_ARTICLE = {
@@ -203,5 +208,5 @@ def answer(ranking: list[tuple[str, float]], language: Language) -> str:
     return sentence.format(
         first=with_article(ranking[0][0], language),
         second=with_article(ranking[1][0], language),
-        confidence=percent(confidence, language),
+        confidence=percent(confidence, language).replace(">", texts.more_than),
     )
