@@ -1,39 +1,13 @@
-"""A real headless Chromium, and the real page before it."""
-
-import shutil
+"""The real page, in a real headless Chromium."""
 
 import pytest
 from running_server import RunningServer, free_port
-
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="session")
-def browser():
-    pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="session")
 def server(bundle_path):
     """API and page, running; the same for all tests that do not stop them."""
+    pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
     running = RunningServer(bundle_path, ui_port=free_port(), IMAGETTE_MAX_UPLOAD_BYTES="300000")
     try:
         yield running.wait_until_ready()
