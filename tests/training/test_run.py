@@ -18,7 +18,7 @@ import pytest
 import imagette
 from imagette.models.backend import load_keras
 
-EPOCHS = 8
+EPOCHS = 5
 
 
 def command(runs: Path, *arguments: str) -> list[str]:
@@ -90,7 +90,7 @@ def test_bundle_and_keras_agree_on_real_pictures(uninterrupted, digits):
 
 
 def test_killed_and_resumed_ends_with_the_same_weights(uninterrupted, tmp_path):
-    process = start_and_wait_for_epochs(tmp_path, 3)
+    process = start_and_wait_for_epochs(tmp_path, 2)
     process.kill()
     process.wait()
     resumed = train(tmp_path, "--resume")
