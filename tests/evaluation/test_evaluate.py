@@ -79,6 +79,27 @@ def test_run_loads_its_own_dataset(tmp_path, make_run):
     assert evaluate(run, folder).metrics == metrics  # named, it is still its own
 
 
+def test_held_out_pictures_of_a_changed_dataset_cannot_be_told(tmp_path, colours, make_run):
+    fingerprint = colours.train.fingerprint()
+    run = make_run(tmp_path / "mine", colours, train_fingerprint=fingerprint)
+    assert evaluate(run, colours).metrics["split"] == "validation"
+    images = colours.train.images.copy()
+    images[5, 0, 0, 0] ^= 1
+    labels = colours.train.labels.copy()
+    labels[[0, 1]] = labels[[1, 0]]
+
+    for part in (
+        Part(images, colours.train.labels),
+        Part(colours.train.images, labels),
+        colours.train.take(np.arange(239)),
+    ):
+        with pytest.raises(ImagetteError, match="/colours have changed since the run was trained"):
+            evaluate(run, replace(colours, train=part))
+
+    with_test = replace(colours, train=Part(images, labels), test=colours.train)
+    assert evaluate(run, with_test).metrics["split"] == "test"
+
+
 def test_run_on_another_dataset_keeps_what_it_reached_on_its_own(tmp_path, colours, make_run):
     run = make_run(tmp_path / "mine", colours)
     own = evaluate(run, colours)

@@ -117,9 +117,21 @@ def _choose_pictures(dataset: Dataset, own_run: Facts | None) -> tuple[Part, str
     if dataset.test is not None:
         return dataset.test, "test"
     if own_run is not None:
+        _check_unchanged(dataset, own_run)
         held_out = split_validation(dataset.train, own_run.validation_fraction, own_run.seed)[1]
         return held_out, "validation"
     return dataset.train, "all"
+
+
+def _check_unchanged(dataset: Dataset, own_run: Facts) -> None:
+    # Other pictures would be split in another way: some that were trained on would be measured on.
+    known = own_run.train_fingerprint
+    if known is not None and dataset.train.fingerprint() != known:
+        raise ImagetteError(
+            f"The pictures in {dataset.source} have changed since the run was trained, so the ones"
+            " held out for validation can no longer be told.",
+            "Evaluate on a dataset with a test part, or train again under another name.",
+        )
 
 
 def _fit(part: Part, class_names: tuple[str, ...], classifier: Classifier) -> Part:

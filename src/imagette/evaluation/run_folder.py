@@ -19,6 +19,8 @@ class Facts(BaseModel):
     Attributes:
         dataset: the source it was trained on, as `load_dataset` takes it.
         data_dir: folder that `load_dataset` was told to look in, if any.
+        train_fingerprint: of the pictures and labels of the train part (`Part.fingerprint`), so
+            that a changed dataset is noticed; None in runs that did not note it.
         validation_fraction: share of the train part that was held out.
         seed: the seed the held out pictures were drawn with.
         parameters: number of weights of the network.
@@ -32,6 +34,7 @@ class Facts(BaseModel):
 
     dataset: str
     data_dir: str | None = None
+    train_fingerprint: str | None = None
     validation_fraction: float
     seed: int
     parameters: int | None = None
