@@ -1,11 +1,9 @@
 """Folders of pictures."""
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from imagette import ImagetteError, load_dataset
-from imagette.data import split_validation
 
 
 def paint(path, colour, size=(40, 30)):
@@ -87,20 +85,3 @@ def test_what_is_no_dataset_is_refused(tmp_path, make, message):
     make(tmp_path / "folder")
     with pytest.raises(ImagetteError, match=message):
         load_dataset(tmp_path / "folder")
-
-
-def test_validation_is_stratified_seeded_and_apart(shop):
-    data = load_dataset(shop)
-    train, validation = split_validation(data.train, 1 / 3, seed=1)
-    assert np.bincount(validation.labels).tolist() == [2, 2]
-    again = split_validation(data.train, 1 / 3, seed=1)[1]
-    assert np.array_equal(again.images, validation.images)
-    everything = {p.tobytes() for p in train.images} | {p.tobytes() for p in validation.images}
-    assert len(everything) == 12
-
-
-def test_too_few_pictures_to_hold_any_out(tmp_path):
-    paint(tmp_path / "a" / "1.png", "red")
-    paint(tmp_path / "b" / "1.png", "blue")
-    with pytest.raises(ImagetteError, match="too few"):
-        split_validation(load_dataset(tmp_path).train, 0.2, seed=0)

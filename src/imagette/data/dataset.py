@@ -15,18 +15,50 @@ class Part:
 
     Attributes:
         images: uint8 `(n, height, width, 3)`, RGB.
-        labels: int64 `(n,)`, positions in the dataset's `class_names`.
+        labels: `(n,)`, positions in the dataset's `class_names`; any integers become int64.
+        paths: the file of each picture, relative to the dataset's folder; None where the pictures
+            do not come from files.
+
+    Raises:
+        ImagetteError: the arrays have another shape or type, or are not of equal length.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
+    paths: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.images.dtype != np.uint8 or self.images.ndim != 4 or self.images.shape[3] != 3:
+            raise ImagetteError(
+                f"Images of shape {self.images.shape} and type {self.images.dtype} are not a part"
+                " of a dataset.",
+                "Give them as uint8 (n, height, width, 3), in 0–255 and RGB.",
+            )
+        if not np.issubdtype(self.labels.dtype, np.integer) or self.labels.ndim != 1:
+            raise ImagetteError(
+                f"Labels of shape {self.labels.shape} and type {self.labels.dtype} are not the"
+                " classes of pictures.",
+                "Give them as integers (n,): the position of each picture's class.",
+            )
+        if len(self.images) != len(self.labels):
+            raise ImagetteError(
+                f"There are {len(self.images)} images but {len(self.labels)} labels.",
+                "Give one label for each image.",
+            )
+        if self.paths is not None and len(self.paths) != len(self.images):
+            raise ImagetteError(
+                f"There are {len(self.images)} images but {len(self.paths)} paths.",
+                "Give one path for each image, or none at all.",
+            )
+        object.__setattr__(self, "labels", self.labels.astype(np.int64, copy=False))
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, indices: NDArray[np.int64]) -> "Part":
         """The pictures at `indices`, in that order."""
-        return Part(self.images[indices], self.labels[indices])
+        paths = None if self.paths is None else tuple(self.paths[index] for index in indices)
+        return Part(self.images[indices], self.labels[indices], paths)
 
     def fingerprint(self) -> str:
         """A hex digest (128 bits) of the pictures and labels, in their order."""
@@ -48,7 +80,11 @@ class Dataset:
         train: what training may look at; validation is split off it.
         test: what no training ever looks at, or None where the dataset has no such part.
         licence: under what terms the pictures may be used, in a few words; empty if unknown.
-        skipped: files that could not be read and were left out, with the reason.
+        skipped: files and folders that were left out, each with the reason, which does not repeat
+            the path.
+
+    Raises:
+        ImagetteError: labels, names and picture sizes do not fit one another.
     """
 
     name: str
@@ -59,6 +95,33 @@ class Dataset:
     test: Part | None
     licence: str = ""
     skipped: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        classes = len(self.class_names)
+        if len(set(self.class_names)) != classes:
+            twice = next(name for name in self.class_names if self.class_names.count(name) > 1)
+            raise ImagetteError(
+                f"Two classes are called {twice!r}.", "Give every class a name of its own."
+            )
+        if len(self.class_names_fr) != classes:
+            raise ImagetteError(
+                f"There are {classes} English class names but {len(self.class_names_fr)} French"
+                " ones.",
+                "Give a French name for each class; repeat the English one where there is none.",
+            )
+        for name, part in self.parts.items():
+            outside = part.labels[(part.labels < 0) | (part.labels >= classes)]
+            if len(outside):
+                raise ImagetteError(
+                    f"The label {outside[0]} in the {name} part is the position of no class.",
+                    f"Labels of {classes} classes go from 0 to {classes - 1}.",
+                )
+        sizes = {part.images.shape[1:3] for part in self.parts.values()}
+        if len(sizes) > 1:
+            raise ImagetteError(
+                "The pictures of the train part and of the test part differ in size.",
+                "Bring all of them to the same height and width.",
+            )
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -83,13 +146,37 @@ def split_validation(part: Part, fraction: float, seed: int) -> tuple[Part, Part
     from sklearn.model_selection import train_test_split
 
     try:
-        train, validation = train_test_split(
+        indices = train_test_split(
             np.arange(len(part)), test_size=fraction, random_state=seed, stratify=part.labels
         )
     except ValueError as error:
-        raise ImagetteError(
-            f"{len(part)} pictures are too few to hold out {fraction:.0%} of every class"
-            " for validation.",
-            "Add pictures to the smallest classes, or change `validation_fraction`.",
-        ) from error
-    return part.take(np.sort(train)), part.take(np.sort(validation))
+        raise _too_few(part, fraction) from error
+    train, validation = (part.take(np.sort(chosen)) for chosen in indices)
+    classes = len(np.unique(part.labels))
+    if any(len(np.unique(side.labels)) < classes for side in (train, validation)):
+        raise _too_few(part, fraction)
+    return train, validation
+
+
+def _too_few(part: Part, fraction: float) -> ImagetteError:
+    problem = (
+        f"{len(part)} pictures are too few to have every class on both sides when"
+        f" `validation_fraction` is {fraction}"
+    )
+    if not len(part):
+        return ImagetteError(f"{problem}.", "Add pictures.")
+    labels, counts = np.unique(part.labels, return_counts=True)
+    smallest, count = labels[counts.argmin()], int(counts.min())
+    problem += f": class {smallest} (counted from 0), the smallest, has {count}."
+    if count == 1:
+        return ImagetteError(
+            problem, "No fraction can split a single picture: add pictures to it, or remove it."
+        )
+    lowest = -(-100 // count) / 100  # the first whole percentage that is a picture or more
+    if lowest == 0.5:
+        return ImagetteError(problem, "Add pictures to it, or set `validation_fraction` to 0.5.")
+    return ImagetteError(
+        problem,
+        "Add pictures to it, or choose a `validation_fraction` between"
+        f" {lowest:.2f} and {1 - lowest:.2f}.",
+    )

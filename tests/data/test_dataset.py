@@ -1,0 +1,134 @@
+"""What a dataset must be, and how validation is split off it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from imagette import Dataset, ImagetteError
+from imagette.data import Part, split_validation
+
+
+def part(*counts: int, size: int = 4) -> Part:
+    """So many noisy pictures of each class."""
+    labels = np.repeat(np.arange(len(counts)), counts)
+    random = np.random.default_rng(0)
+    return Part(random.integers(0, 256, (len(labels), size, size, 3), dtype=np.uint8), labels)
+
+
+def dataset(train: Part, test: Part | None = None, names=("a", "b"), names_fr=("à", "b")):
+    return Dataset("small", "/small", tuple(names), tuple(names_fr), train, test)
+
+
+# Parts ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (np.zeros((2, 4, 4, 3), np.float32), [0, 1], "type float32"),
+        (np.zeros((2, 4, 4), np.uint8), [0, 1], r"shape \(2, 4, 4\)"),
+        (np.zeros((2, 3, 4, 4), np.uint8), [0, 1], r"shape \(2, 3, 4, 4\)"),
+        (np.zeros((2, 4, 4, 3), np.uint8), [0.0, 1.0], "Labels .* float64"),
+        (np.zeros((2, 4, 4, 3), np.uint8), [[0, 1]], r"Labels of shape \(1, 2\)"),
+        (np.zeros((2, 4, 4, 3), np.uint8), [0], "2 images but 1 labels"),
+    ],
+)
+def test_arrays_that_are_no_part_are_refused(images, labels, message):
+    with pytest.raises(ImagetteError, match=message):
+        Part(images, np.array(labels))
+
+
+def test_paths_must_be_as_many():
+    with pytest.raises(ImagetteError, match="2 images but 1 paths"):
+        replace(part(1, 1), paths=("a/1.png",))
+
+
+def test_any_integers_become_labels():
+    labels = Part(np.zeros((3, 4, 4, 3), np.uint8), np.array([0, 2, 1], np.uint8)).labels
+    assert labels.dtype == np.int64
+    assert labels.tolist() == [0, 2, 1]
+
+
+def test_taken_pictures_keep_their_paths():
+    taken = replace(part(1, 2), paths=("a/0", "b/0", "b/1")).take(np.array([2, 0]))
+    assert taken.paths == ("b/1", "a/0")
+    assert taken.labels.tolist() == [1, 0]
+    assert part(1, 2).take(np.array([0])).paths is None
+
+
+def test_fingerprint_is_of_pictures_and_labels_alone():
+    some = part(3, 3)
+    assert some.fingerprint() == part(3, 3).fingerprint()
+    assert some.fingerprint() == replace(some, paths=tuple("abcdef")).fingerprint()
+    reshaped = some.images.reshape(6, 2, 8, 3)
+    for other in (
+        replace(some, labels=some.labels[::-1]),
+        replace(some, images=some.images[::-1]),
+        replace(some, images=reshaped),
+        some.take(np.arange(5)),
+    ):
+        assert other.fingerprint() != some.fingerprint()
+
+
+# Datasets -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: dataset(part(1, 1, 1)), "label 2 in the train part"),
+        (lambda: dataset(part(1, 1), part(1, 0, 4)), "label 2 in the test part"),
+        (lambda: dataset(Part(part(1, 1).images, np.array([-1, 0]))), "label -1"),
+        (lambda: dataset(part(1, 1), part(1, 1, size=5)), "differ in size"),
+        (lambda: dataset(part(1, 1), names=("a", "a")), "Two classes are called 'a'"),
+        (lambda: dataset(part(1, 1), names_fr=("à",)), "2 English class names but 1 French"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(make, message):
+    with pytest.raises(ImagetteError, match=message):
+        make()
+
+
+# Validation -----------------------------------------------------------------------------------
+
+
+def test_validation_is_stratified_seeded_and_apart():
+    some = part(6, 6)
+    train, validation = split_validation(some, 1 / 3, seed=1)
+    assert np.bincount(validation.labels).tolist() == [2, 2]
+    again = split_validation(some, 1 / 3, seed=1)[1]
+    assert np.array_equal(again.images, validation.images)
+    everything = {p.tobytes() for p in train.images} | {p.tobytes() for p in validation.images}
+    assert len(everything) == 12
+
+
+def test_a_single_picture_cannot_be_on_both_sides():
+    with pytest.raises(ImagetteError, match=r"too few .* class 1 .* has 1\.") as caught:
+        split_validation(part(5, 1), 0.2, seed=0)
+    assert "No fraction can split a single picture" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("counts", "fraction", "remedy"),
+    [
+        ((100, 3), 0.1, "between 0.34 and 0.66"),  # the split itself is possible, without class 1
+        ((100, 3), 0.9999, "between 0.34 and 0.66"),
+        ((100, 2), 0.1, "to 0.5"),
+        ((5000, 4000), 0.0001, "between 0.01 and 0.99"),
+    ],
+)
+def test_every_class_is_on_both_sides_or_the_remedy_helps(counts, fraction, remedy):
+    with pytest.raises(ImagetteError, match=f"is {fraction}: class 1") as caught:
+        split_validation(part(*counts, size=1), fraction, seed=0)
+    assert remedy in caught.value.remedy
+
+    bounds = [float(word.rstrip(".")) for word in remedy.split() if word[0] == "0"]
+    for better in bounds:
+        for side in split_validation(part(*counts, size=1), better, seed=0):
+            assert set(side.labels) == {0, 1}
+
+
+def test_no_picture_at_all():
+    with pytest.raises(ImagetteError, match="0 pictures are too few"):
+        split_validation(part(0, 0), 0.2, seed=0)
