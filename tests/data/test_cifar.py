@@ -74,6 +74,12 @@ def test_found_in_each_place(folder, place, tmp_path, monkeypatch):
     assert len(load_dataset("cifar10", data_dir).train) == 5 * PICTURES
 
 
+def test_a_named_folder_without_the_files_is_said(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("IMAGETTE_CIFAR10_DIR", str(folder))
+    assert cifar.find_cifar10(tmp_path / "typo") == folder
+    assert f"No CIFAR-10 in {tmp_path / 'typo'}" in capsys.readouterr().err
+
+
 def test_data_dir_comes_before_the_environment(folder, tmp_path, monkeypatch):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "test_batch").write_bytes(b"")
@@ -95,7 +101,7 @@ def test_a_damaged_file_is_named(folder, damage):
         victim.unlink()
     with pytest.raises(ImagetteError, match="data_batch_3") as caught:
         load_dataset("cifar10", folder)
-    assert "copy the official file" in caught.value.remedy
+    assert "Put the official file in its place" in caught.value.remedy
 
 
 def test_a_pickle_that_carries_code_does_nothing(folder, tmp_path, monkeypatch):

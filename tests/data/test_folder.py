@@ -1,9 +1,12 @@
 """Folders of pictures."""
 
+import os
+
 import pytest
 from PIL import Image
 
 from imagette import ImagetteError, load_dataset
+from imagette.inference.preprocess import to_pixels
 
 
 def paint(path, colour, size=(40, 30)):
@@ -47,6 +50,61 @@ def test_train_and_test_folders(shop, tmp_path):
     assert data.test.labels.tolist() == [1]
 
 
+@pytest.mark.parametrize(
+    ("train", "test"), [("Train", "Test"), ("TRAIN", "testing"), ("training", "TEST")]
+)
+def test_parts_are_known_by_their_usual_names(shop, tmp_path, train, test):
+    both = tmp_path / "both"
+    both.mkdir()
+    shop.rename(both / train)
+    paint(both / test / "pear" / "x.webp", "green")
+    data = load_dataset(both)
+    assert data.class_names == ("apple", "pear")
+    assert len(data.train) == 12
+    assert data.test is not None
+    assert data.test.paths == (f"{test}/pear/x.webp",)
+    assert data.skipped == ()
+
+
+def test_neighbours_of_the_parts_are_listed(shop, tmp_path):
+    both = tmp_path / "both"
+    both.mkdir()
+    shop.rename(both / "train")
+    paint(both / "val" / "pear" / "x.png", "green")
+    (both / ".cache").mkdir()
+    assert load_dataset(both).skipped == ((str(both / "val"), "is neither train nor test."),)
+
+
+def test_two_folders_for_one_part(shop, tmp_path):
+    both = tmp_path / "both"
+    both.mkdir()
+    shop.rename(both / "train")
+    (both / "training").mkdir()
+    with pytest.raises(ImagetteError, match="train and training could both be the train part"):
+        load_dataset(both)
+
+
+def test_paths_are_those_of_the_pictures(shop):
+    train = load_dataset(shop).train
+    assert train.paths is not None
+    assert train.paths[3] == "apple/3.png"
+    assert train.paths[6] == "pear/deeper/0.JPG"
+    for image, path in zip(train.images, train.paths, strict=True):
+        assert (to_pixels(shop / path, 32, 32) == image).all()
+
+
+def test_names_that_are_not_utf8(shop):
+    (shop / "apple" / "0.png").rename(shop / "apple" / os.fsdecode(b"caf\xe9.png"))
+    data = load_dataset(shop)
+    assert data.skipped == ((f"{shop}/apple/caf\\xe9.png", "its name is not UTF-8."),)
+    assert len(data.train) == 11
+
+    (shop / "pear").rename(shop / os.fsdecode(b"p\xeache"))
+    with pytest.raises(ImagetteError, match=r"p\\xeache is not UTF-8") as caught:
+        load_dataset(shop)
+    assert "Rename it" in caught.value.remedy
+
+
 def test_a_class_may_be_called_train(tmp_path):
     paint(tmp_path / "train" / "1.png", "red")
     paint(tmp_path / "ship" / "1.png", "blue")
@@ -59,7 +117,11 @@ def test_unreadable_pictures_are_left_out_and_listed(shop):
     (shop / "apple" / ".hidden.png").write_bytes(b"")
     data = load_dataset(shop)
     assert len(data.train) == 12
-    assert [path for path, _ in data.skipped] == [str(shop / "apple" / "broken.png")]
+    (skipped,) = data.skipped
+    assert skipped[0] == str(shop / "apple" / "broken.png")
+    assert skipped[1].startswith("cannot be read as a picture: ")
+    assert data.train.paths is not None
+    assert "apple/broken.png" not in data.train.paths
 
 
 @pytest.mark.parametrize(

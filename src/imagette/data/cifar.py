@@ -10,6 +10,7 @@ import io
 import os
 import pickle
 import shutil
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -76,6 +77,8 @@ def find_cifar10(data_dir: str | Path | None = None) -> Path | None:
         for folder in (place, place / FOLDER):
             if any((folder / name).is_file() for name in MD5):
                 return folder
+        if place in named:
+            print(f"No CIFAR-10 in {place}; looking elsewhere.", file=sys.stderr)
     return None
 
 
@@ -103,6 +106,7 @@ def download_cifar10(cache: Path) -> Path:
         ImagetteError: the download failed; says the three ways to provide the data.
     """
     import pooch
+    import requests
 
     downloader = pooch.HTTPDownloader(progressbar=True, timeout=30)
     try:
@@ -111,8 +115,10 @@ def download_cifar10(cache: Path) -> Path:
         folder = _unpack(Path(archive), cache)
     # requests' errors are OSErrors; pooch raises ValueError where the checksum is wrong.
     except (OSError, ValueError, tarfile.TarError) as error:
+        unreachable = isinstance(error, requests.ConnectionError | requests.Timeout)
+        reason = "it cannot be reached, or broke off" if unreachable else error
         raise ImagetteError(
-            f"CIFAR-10 is not on this machine and could not be downloaded from {URL} ({error}).",
+            f"CIFAR-10 is not on this machine and could not be downloaded from {URL}: {reason}.",
             "Provide it in one of three ways: connect to the internet and run this again;"
             f" unpack cifar-10-python.tar.gz and name its folder {FOLDER} with --data-dir or with"
             f" the environment variable IMAGETTE_CIFAR10_DIR; or put that folder into {cache}.",
@@ -145,7 +151,8 @@ def _load_part(folder: Path, names: tuple[str, ...]) -> Part:
 
 def _load_file(path: Path) -> dict[bytes, Any]:
     remedy = (
-        f"Delete {path.parent} so that it is downloaded again, or copy the official file there."
+        "Put the official file in its place, or move that folder away so that it is downloaded"
+        " again."
     )
     try:
         content = path.read_bytes()

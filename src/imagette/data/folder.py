@@ -1,9 +1,11 @@
 """A folder of pictures, one folder inside it for each class.
 
 Either `train/<class>/*` with an optional `test/<class>/*`, or just `<class>/*`. The name of a
-class's folder is the name of the class; pictures may lie deeper inside it.
+class's folder is the name of the class; pictures may lie deeper inside it. `training` and
+`testing` do as well, in capitals or not.
 """
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,20 +28,20 @@ _LAYOUT = (
 
 
 def load_folder(folder: Path) -> Dataset:
-    """Load a folder of pictures; unreadable ones are left out and listed in `skipped`.
+    """Load a folder of pictures; what is left out is listed in `skipped`.
 
     Raises:
         ImagetteError: there is no such folder, it has fewer than two classes, a class has no
-            readable picture, or the test part has a class that the train part lacks.
+            readable picture, the test part has a class that the train part lacks, two folders
+            could be the same part, or a folder's name is not UTF-8.
     """
     if not folder.is_dir():
         raise ImagetteError(
-            f"There is no dataset or folder called {folder}.",
+            f"There is no dataset or folder called {_printable(folder)}.",
             "Give `cifar10`, `digits`, or the path of a folder of pictures.",
         )
-    # A class may well be called "train"; its folder then holds pictures, not class folders.
-    in_parts = (folder / "train").is_dir() and bool(_class_names(folder / "train"))
-    train_folder = folder / "train" if in_parts else folder
+    _check_name(folder.resolve())
+    train_folder, test_folder, skipped = _find_parts(folder)
     class_names = _class_names(train_folder)
     if len(class_names) < 2:
         raise ImagetteError(
@@ -47,7 +49,8 @@ def load_folder(folder: Path) -> Dataset:
             " are needed.",
             _LAYOUT,
         )
-    train, skipped = _load_part(train_folder, class_names)
+    train, train_skipped = _load_part(folder, train_folder, class_names)
+    skipped += train_skipped
     empty = [name for i, name in enumerate(class_names) if i not in train.labels]
     if empty:
         raise ImagetteError(
@@ -55,8 +58,8 @@ def load_folder(folder: Path) -> Dataset:
             "Put pictures there, or remove the folder.",
         )
     test = None
-    if in_parts and (folder / "test").is_dir():
-        test, test_skipped = _load_test(folder / "test", class_names)
+    if test_folder is not None:
+        test, test_skipped = _load_test(folder, test_folder, class_names)
         skipped += test_skipped
     return Dataset(
         name=folder.resolve().name,
@@ -69,43 +72,105 @@ def load_folder(folder: Path) -> Dataset:
     )
 
 
-def _load_test(folder: Path, class_names: tuple[str, ...]) -> tuple[Part, list[tuple[str, str]]]:
-    unknown = sorted(set(_class_names(folder)) - set(class_names))
+def _printable(path: Path) -> str:
+    """A path that can be printed and saved, also where its bytes are not UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _find_parts(folder: Path) -> tuple[Path, Path | None, list[tuple[str, str]]]:
+    """The folders of the train part and of the test part, and those that are neither."""
+    inside = _folders(folder)
+    train = _named(inside, ("train", "training"))
+    # A class may well be called "train"; its folder then holds pictures, not class folders.
+    if train is None or not _folders(train):
+        return folder, None, []
+    test = _named(inside, ("test", "testing"))
+    others = [path for path in inside if path not in (train, test)]
+    return train, test, [(_printable(path), "is neither train nor test.") for path in others]
+
+
+def _named(folders: list[Path], names: tuple[str, str]) -> Path | None:
+    found = [path for path in folders if path.name.lower() in names]
+    if len(found) > 1:
+        raise ImagetteError(
+            f"{found[0]} and {found[1].name} could both be the {names[0]} part.",
+            "Keep one of them, or put them together.",
+        )
+    return found[0] if found else None
+
+
+def _load_test(
+    folder: Path, test_folder: Path, class_names: tuple[str, ...]
+) -> tuple[Part, list[tuple[str, str]]]:
+    unknown = sorted(set(_class_names(test_folder)) - set(class_names))
     if unknown:
         raise ImagetteError(
-            f"{folder / unknown[0]} is a class that the train part does not have.",
+            f"{test_folder / unknown[0]} is a class that the train part does not have.",
             "Use the same class folders in train and test.",
         )
-    test, skipped = _load_part(folder, class_names)
+    test, skipped = _load_part(folder, test_folder, class_names)
     if not len(test):
         raise ImagetteError(
-            f"{folder} holds no readable picture.", "Put pictures there, or remove the folder."
+            f"{test_folder} holds no readable picture.",
+            "Put pictures there, or remove the folder.",
         )
     return test, skipped
 
 
-def _class_names(folder: Path) -> tuple[str, ...]:
-    """The folders inside `folder`, hidden ones left out."""
+def _folders(folder: Path) -> list[Path]:
+    """The folders inside `folder`, by name; hidden ones left out."""
     inside = (path for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._")
-    return tuple(sorted(path.name for path in inside))
+    return sorted(inside)
 
 
-def _load_part(folder: Path, class_names: tuple[str, ...]) -> tuple[Part, list[tuple[str, str]]]:
-    """Decode every picture of every class; also list the files that are no readable pictures."""
-    files = [
+def _class_names(folder: Path) -> tuple[str, ...]:
+    folders = _folders(folder)
+    for path in folders:
+        _check_name(path)
+    return tuple(path.name for path in folders)
+
+
+def _check_name(path: Path) -> None:
+    if not _is_utf8(path):
+        raise ImagetteError(
+            f"The name of the folder {_printable(path)} is not UTF-8.",
+            "Rename it, so that it can be shown and saved.",
+        )
+
+
+def _is_utf8(path: Path) -> bool:
+    return _printable(path) == str(path)
+
+
+def _load_part(
+    folder: Path, part_folder: Path, class_names: tuple[str, ...]
+) -> tuple[Part, list[tuple[str, str]]]:
+    """Decode every picture of every class; also list the files that were left out.
+
+    Args:
+        folder: the dataset's folder, which paths are relative to.
+        part_folder: where the class folders are.
+        class_names: names of the class folders.
+    """
+    found = [
         (path, label)
         for label, name in enumerate(class_names)
-        for path in find_pictures(folder / name)
+        for path in find_pictures(part_folder / name)
     ]
-    images, labels, skipped = [], [], []
+    files = [(path, label) for path, label in found if _is_utf8(path)]
+    skipped = [
+        (_printable(path), "its name is not UTF-8.") for path, _ in found if not _is_utf8(path)
+    ]
+    images, labels, paths = [], [], []
     for (path, label), result in zip(files, _decode([path for path, _ in files]), strict=True):
         if isinstance(result, PictureError):
-            skipped.append((str(path), result.problem))
+            skipped.append((str(path), result.problem.removeprefix(f"{path} ")))
         else:
             images.append(result)
             labels.append(label)
+            paths.append(path.relative_to(folder).as_posix())
     pixels = np.array(images, np.uint8).reshape(-1, SIZE, SIZE, 3)
-    return Part(pixels, np.array(labels, np.int64)), skipped
+    return Part(pixels, np.array(labels, np.int64), tuple(paths)), skipped
 
 
 def _decode(paths: list[Path]) -> list[NDArray[np.uint8] | PictureError]:
