@@ -109,6 +109,16 @@ def test_planted_duplicates_are_found(tmp_path):
     assert "in both train and test" in Page(found.page).text
 
 
+def test_duplicates_name_their_files(tmp_path):
+    twice = Part(noise(1, 8, 8).repeat(2, axis=0), np.arange(2), ("yes/1.png", "no/<i>2.png"))
+
+    page = Page(explore(dataset(twice), tmp_path).page)
+
+    assert "yes/1.png" in page.text
+    assert "no/<i>2.png" in page.text
+    assert "i" not in page.tags
+
+
 def test_duplicates_of_an_earlier_exploration_go(tmp_path):
     twice = Part(noise(1, 8, 8).repeat(4, axis=0), np.arange(4) % 2)
     explore(dataset(twice), tmp_path)

@@ -58,7 +58,7 @@ class Exploration:
         duplicates: exact duplicates within `train`, within `test` and, as `across`, between both;
             the last two only where there is a test part.
         duplicate_groups: every set of pictures with the same pixels.
-        skipped: files that could not be read, with the reason.
+        skipped: files and folders that were left out, with the reason.
         page: the HTML page that shows it all.
     """
 
