@@ -75,9 +75,23 @@ def test_what_is_no_run(tmp_path, colours, make_run):
         compare([run, tmp_path / "photos"], tmp_path / "compare.png")
     with pytest.raises(ImagetteError, match="nowhere does not exist"):
         compare([run, tmp_path / "nowhere"], tmp_path / "compare.png")
+    with pytest.raises(ImagetteError, match=r"recipe\.toml is a file, not a run folder"):
+        compare([run / "recipe.toml"], tmp_path / "compare.png")
     with pytest.raises(ImagetteError, match="nothing to compare"):
         compare([], tmp_path / "compare.png")
     assert not (tmp_path / "compare.png").exists()
+
+
+@pytest.mark.parametrize("name", ["compare.jpg", "compare", ".png", "compare.png.txt"])
+def test_plots_are_png_files(tmp_path, colours, make_run, name):
+    run = make_run(tmp_path / "mine", colours)
+
+    with pytest.raises(ImagetteError, match=r"is a PNG file") as caught:
+        compare([run], tmp_path / name)
+    assert "ending in .png" in caught.value.remedy
+    assert not (tmp_path / name).exists()
+    compare([run], tmp_path / "COMPARE.PNG")
+    assert (tmp_path / "COMPARE.PNG").exists()
 
 
 def test_damaged_metrics(tmp_path, colours, make_run):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 from dataclasses import replace
 
@@ -165,6 +166,9 @@ def test_classes_are_matched_by_name(tmp_path, colours, make_bundle):
 
     assert list(metrics["per_class"]) == ["blue", "pink", "red", "green"]
     assert [row["support"] for row in metrics["per_class"].values()] == [80, 0, 80, 80]
+    page = Page(tmp_path / "out" / "report.html")
+    assert page.text.count("–") == 3  # precision, recall and F1 of pink
+    assert re.search(r"Not tested, because no picture is of these classes:.*pink", page.text, re.S)
     in_order_of_bundle = np.array([2, 3, 0])[colours.train.labels]
     assert metrics["accuracy"] == share_right(bundle, colours.train.images, in_order_of_bundle)
 
@@ -227,6 +231,23 @@ def test_hostile_class_names_are_escaped(tmp_path, colours, make_bundle):
     assert "<i>data</i>" in page.text
 
 
+def test_mistakes_name_their_files(tmp_path, colours, make_bundle):
+    paths = tuple(f'red <b>&/{number} "<i>.png' for number in range(len(colours.train)))
+    bundle = make_bundle(tmp_path / "tiny.onnx", colours.class_names, colours.class_names_fr, 16)
+    data = replace(colours, train=replace(colours.train, paths=paths))
+
+    page = Page(evaluate(bundle, data, out=tmp_path / "out").report)
+
+    answers = Classifier(bundle).predict(list(data.train.images))
+    wrong = [n for n, answer in enumerate(answers) if answer.index != data.train.labels[n]]
+    named = {int(name) for name in re.findall(r"(\d+) \"<i>\.png", page.text)}
+    assert named
+    assert named <= set(wrong)
+    assert page.titles
+    assert set(page.titles) == {paths[number] for number in named}
+    assert "i" not in page.tags
+
+
 def test_model_without_mistakes(tmp_path, colours, make_bundle):
     bundle = make_bundle(tmp_path / "tiny.onnx", colours.class_names, colours.class_names_fr, 6)
     answers = Classifier(bundle).probabilities(colours.train.images).argmax(axis=1)
@@ -270,6 +291,16 @@ def test_run_that_was_stopped_early(tmp_path, colours, make_run, missing):
     with pytest.raises(ImagetteError, match=f"has no {missing}") as caught:
         evaluate(run, colours)
     assert f"imagette train --name mine --runs-dir {tmp_path} --resume" in caught.value.remedy
+
+
+def test_remedies_can_be_pasted(tmp_path, colours, make_run):
+    run = make_run(tmp_path / "my runs" / "it's mine", colours)
+    (run / "run.json").unlink()
+
+    with pytest.raises(ImagetteError) as caught:
+        evaluate(run, colours)
+    command = shlex.split(caught.value.remedy.split("`")[1])
+    assert command[3:] == ["it's mine", "--runs-dir", str(run.parent), "--resume"]
 
 
 def test_run_without_history_or_environment(tmp_path, colours, make_run):

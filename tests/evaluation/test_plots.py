@@ -49,7 +49,17 @@ def test_confusion_colours_rows_by_their_own_size():
 
 
 def test_class_without_pictures_is_drawn_blank():
-    assert open_png(plots.confusion([[3, 1], [0, 0]], ["a", "b"])).size
+    """All its row is in one colour, which is none that a share is drawn in."""
+    pixels = open_png(plots.confusion([[4, 0], [0, 0]], ["a", "b"]))
+
+    height, width = pixels.shape[:2]
+    cells = pixels[int(0.1 * height) : int(0.85 * height), int(0.1 * width) : int(0.8 * width)]
+    rows, columns = cells.shape[:2]
+    all_of_it, nothing = cells[rows // 8, columns // 8], cells[rows // 8, -columns // 8]
+    blank = cells[-rows // 8, columns // 8], cells[-rows // 8, -columns // 8]
+    assert (blank[0] == blank[1]).all()
+    assert (blank[0] != all_of_it).any()
+    assert (blank[0] != nothing).any()
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 200])

@@ -136,7 +136,8 @@ def _check_unchanged(dataset: Dataset, own_run: Facts) -> None:
 
 def _fit(part: Part, class_names: tuple[str, ...], classifier: Classifier) -> Part:
     """The same pictures in the size, and the labels in the class order, of the model."""
-    return Part(_resize(part.images, classifier), _relabel(part.labels, class_names, classifier))
+    labels = _relabel(part.labels, class_names, classifier)
+    return Part(_resize(part.images, classifier), labels, part.paths)
 
 
 def _resize(images: NDArray[np.uint8], classifier: Classifier) -> NDArray[np.uint8]:

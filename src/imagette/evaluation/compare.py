@@ -24,10 +24,15 @@ def compare(runs: Sequence[str | Path], out: str | Path) -> list[dict[str, Any]]
         `parameters`. What a run lacks is None.
 
     Raises:
-        ImagetteError: a folder is no run, a file in it is damaged, or there is no run at all.
+        ImagetteError: a folder is no run, a file in it is damaged, there is no run at all, or
+            `out` does not end in .png.
     """
     if not runs:
         raise ImagetteError("There is nothing to compare.", "Give the folders of some runs.")
+    if Path(out).suffix.lower() != ".png":
+        raise ImagetteError(
+            f"The plot is a PNG file, which {out} does not say.", "Give it a name ending in .png."
+        )
     folders = [read_run(Path(run)) for run in runs]
     names = _names(folders)
     metrics = [read_metrics(run) for run in folders]

@@ -30,6 +30,7 @@ class Mistake:
     Attributes:
         picture: data URL of what the network saw.
         position: its position among the pictures measured on.
+        path: its file, relative to the dataset's folder; None where it comes from no file.
         true: position of its class.
         predicted: position of the class the model gave.
         confidence: probability of that class.
@@ -37,6 +38,7 @@ class Mistake:
 
     picture: str
     position: int
+    path: str | None
     true: int
     predicted: int
     confidence: float
@@ -89,6 +91,7 @@ def page(
         names_en=metadata.class_names,
         names_fr=metadata.class_names_fr,
         classes=classes,
+        untested=[label for label, row in enumerate(classes) if not row["support"]],
         chance=max(row["support"] for row in classes) / metrics["n"],
         typical_probability=math.exp(-metrics["loss"]),
         figures={
@@ -114,6 +117,7 @@ def most_confident_mistakes(part: Part, probabilities: NDArray[np.float32]) -> l
         Mistake(
             picture=pixels_url(_shrunk(part.images[position])),
             position=int(position),
+            path=part.paths[position] if part.paths is not None else None,
             true=int(part.labels[position]),
             predicted=int(predicted[position]),
             confidence=float(confidence[position]),

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -107,8 +108,10 @@ class RunFolder:
     @property
     def resume_remedy(self) -> str:
         """The sentence that says how to finish this run."""
-        folder = f" --runs-dir {self.path.parent}" if self.path.parent != Path("runs") else ""
-        return f"Finish it with `imagette train --name {self.name}{folder} --resume`."
+        command = ["imagette", "train", "--name", self.name]
+        if self.path.parent != Path("runs"):
+            command += ["--runs-dir", str(self.path.parent)]
+        return f"Finish it with `{shlex.join([*command, '--resume'])}`."
 
 
 def read_run(path: Path) -> RunFolder:
@@ -118,9 +121,8 @@ def read_run(path: Path) -> RunFolder:
         ImagetteError: the folder is no run, or a file in it is damaged.
     """
     if not (path / "recipe.toml").is_file():
-        what = "is not a run folder: it holds no recipe.toml" if path.is_dir() else "does not exist"
         raise ImagetteError(
-            f"{path} {what}.",
+            f"{path} {_what_is_wrong(path)}.",
             "Give the folder of a run that `imagette train` made, such as runs/NAME.",
         )
     return RunFolder(
@@ -132,6 +134,12 @@ def read_run(path: Path) -> RunFolder:
     )
 
 
+def _what_is_wrong(path: Path) -> str:
+    if path.is_dir():
+        return "is not a run folder: it holds no recipe.toml"
+    return "is a file, not a run folder" if path.exists() else "does not exist"
+
+
 def read_metrics(run: RunFolder) -> dict[str, Any] | None:
     """What the last evaluation of a run measured (`metrics.json`); None where there was none.
 
@@ -141,7 +149,7 @@ def read_metrics(run: RunFolder) -> dict[str, Any] | None:
     return _read(
         run.path / "metrics.json",
         _parse_metrics,
-        f"Measure again with `imagette evaluate {run.path}`.",
+        f"Measure again with `{shlex.join(['imagette', 'evaluate', str(run.path)])}`.",
     )
 
 
