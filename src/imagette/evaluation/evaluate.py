@@ -1,0 +1,203 @@
+"""Measuring one model: a run or a bundle becomes metrics, plots and a report."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagette.data import BUILT_IN, Dataset, Part, load_dataset, split_validation
+from imagette.errors import ImagetteError
+from imagette.evaluation.metrics import measure
+from imagette.evaluation.run_folder import Facts, RunFolder, read_run
+from imagette.files import write_bytes, write_json, write_text
+from imagette.inference.classifier import Classifier
+from imagette.inference.preprocess import to_pixels
+from imagette.wording import LANGUAGES, Language
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes:
+        metrics: plain JSON values, as in `metrics.json`: what `imagette.evaluation.metrics.measure`
+            gives, and `model` (name of the run or path of the bundle), `dataset` (its name) and
+            `split` (`test`, `validation` or `all`: which pictures were measured on).
+        folder: where metrics.json, confusion.png, report.html and, for a run, curves.png lie.
+    """
+
+    metrics: dict[str, Any]
+    folder: Path
+
+    @property
+    def report(self) -> Path:
+        """The page to read."""
+        return self.folder / "report.html"
+
+
+def evaluate(
+    run_or_bundle: str | Path,
+    dataset: str | Path | Dataset | None = None,
+    *,
+    data_dir: str | Path | None = None,
+    out: str | Path | None = None,
+) -> Evaluation:
+    """Measure a model as it will be served, and write metrics, plots and a report.
+
+    A run is measured on the test part of the dataset it was trained on or, where that has none, on
+    the pictures that its training held out for validation. A bundle, or a run given a dataset other
+    than its own, is measured on the dataset's test part or, where it has none, on all its pictures.
+
+    Args:
+        run_or_bundle: the folder of a run, or a `.onnx` bundle.
+        dataset: what to measure on, as `load_dataset` takes it or already loaded; the dataset the
+            model was trained on if None.
+        data_dir: where to look for CIFAR-10 first.
+        out: folder to write to. By default the run's folder (a folder `evaluation-DATASET` in it
+            where the dataset is not its own), and `evaluation-NAME` in the working directory for
+            the bundle NAME.onnx.
+
+    Raises:
+        ImagetteError: the run, the bundle or the dataset is missing, damaged or does not fit.
+    """
+    path = Path(run_or_bundle)
+    run = read_run(path) if path.is_dir() else None
+    facts = _facts_for_evaluation(run) if run else None
+    classifier = Classifier(run.bundle if run else path)
+    dataset = _load(dataset, data_dir, facts, classifier)
+    own = facts is not None and dataset.source == facts.dataset
+    part, split = _choose_pictures(dataset, facts if own else None)
+    part = _fit(part, dataset.class_names, classifier)
+    probabilities = classifier.probabilities(part.images)
+    metrics = {
+        "model": run.name if run else str(path),
+        "dataset": dataset.name,
+        "split": split,
+        **measure(probabilities, part.labels, classifier.class_names),
+    }
+    folder = Path(out) if out else _default_folder(path, run, own, dataset)
+    _write(folder, metrics, classifier, part, probabilities, run)
+    return Evaluation(metrics, folder)
+
+
+def _facts_for_evaluation(run: RunFolder) -> Facts:
+    if run.facts is None or not run.bundle.is_file():
+        missing = "run.json" if run.facts is None else "model.onnx"
+        raise ImagetteError(
+            f"The run {run.path} has no {missing}: its training stopped before it was written.",
+            run.resume_remedy,
+        )
+    return run.facts
+
+
+def _load(
+    dataset: str | Path | Dataset | None,
+    data_dir: str | Path | None,
+    facts: Facts | None,
+    classifier: Classifier,
+) -> Dataset:
+    if isinstance(dataset, Dataset):
+        return dataset
+    if dataset is not None:
+        return load_dataset(dataset, data_dir)
+    if facts is not None:
+        return load_dataset(facts.dataset, data_dir or facts.data_dir)
+    if classifier.metadata.dataset in BUILT_IN:
+        return load_dataset(classifier.metadata.dataset, data_dir)
+    raise ImagetteError(
+        f"{classifier.path} does not say on which dataset it can be measured.",
+        "Name one: `imagette evaluate BUNDLE DATASET`.",
+    )
+
+
+def _choose_pictures(dataset: Dataset, own_run: Facts | None) -> tuple[Part, str]:
+    """The pictures to measure on, and the name of the split they are."""
+    if dataset.test is not None:
+        return dataset.test, "test"
+    if own_run is not None:
+        _check_unchanged(dataset, own_run)
+        held_out = split_validation(dataset.train, own_run.validation_fraction, own_run.seed)[1]
+        return held_out, "validation"
+    return dataset.train, "all"
+
+
+def _check_unchanged(dataset: Dataset, own_run: Facts) -> None:
+    # Other pictures would be split in another way: some that were trained on would be measured on.
+    known = own_run.train_fingerprint
+    if known is not None and dataset.train.fingerprint() != known:
+        raise ImagetteError(
+            f"The pictures in {dataset.source} have changed since the run was trained, so the ones"
+            " held out for validation can no longer be told.",
+            "Evaluate on a dataset with a test part, or train again under another name.",
+        )
+
+
+def _fit(part: Part, class_names: tuple[str, ...], classifier: Classifier) -> Part:
+    """The same pictures in the size, and the labels in the class order, of the model."""
+    labels = _relabel(part.labels, class_names, classifier)
+    return Part(_resize(part.images, classifier), labels, part.paths)
+
+
+def _resize(images: NDArray[np.uint8], classifier: Classifier) -> NDArray[np.uint8]:
+    size = classifier.height, classifier.width
+    if images.shape[1:3] == size:
+        return images
+    return np.stack([to_pixels(image, *size) for image in images])
+
+
+def _relabel(
+    labels: NDArray[np.int64], class_names: tuple[str, ...], classifier: Classifier
+) -> NDArray[np.int64]:
+    positions = {name: position for position, name in enumerate(classifier.class_names)}
+    unknown = [name for name in class_names if name not in positions]
+    if unknown:
+        raise ImagetteError(
+            f"The model does not know {_listed(unknown)}.",
+            f"Its classes are {_listed(classifier.class_names)}: rename or leave out the others.",
+        )
+    return np.array([positions[name] for name in class_names], dtype=np.int64)[labels]
+
+
+def _listed(names: list[str] | tuple[str, ...], most: int = 20) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(repr(name) for name in names[:most]) + more
+
+
+def _default_folder(path: Path, run: RunFolder | None, own: bool, dataset: Dataset) -> Path:
+    if run is None:
+        return Path(f"evaluation-{path.stem}")
+    # What a run reached on its own data must not be replaced by what it reaches elsewhere.
+    return run.path if own else run.path / f"evaluation-{dataset.name}"
+
+
+def _write(
+    folder: Path,
+    metrics: dict[str, Any],
+    classifier: Classifier,
+    part: Part,
+    probabilities: NDArray[np.float32],
+    run: RunFolder | None,
+) -> None:
+    from imagette.evaluation import plots, report
+
+    names: dict[Language, tuple[str, ...]] = {
+        "en": classifier.class_names,
+        "fr": classifier.class_names_fr,
+    }
+    figures: dict[str, dict[Language, bytes]] = {
+        "confusion": {
+            language: plots.confusion(metrics["confusion"], names[language], language)
+            for language in LANGUAGES
+        }
+    }
+    if run is not None and run.history:
+        figures["curves"] = {
+            language: plots.curves(run.history, run.best, language) for language in LANGUAGES
+        }
+    write_json(folder / "metrics.json", metrics)
+    for name, drawn in figures.items():
+        write_bytes(folder / f"{name}.png", drawn["en"])
+    page = report.page(metrics, classifier.metadata, figures, part, probabilities, run)
+    write_text(folder / "report.html", page)
