@@ -655,7 +655,7 @@ SAMPLES = [
      "Une voiture rouge vue de côté sur une route, des arbres derrière elle."),
     (cat, "a cat", "un chat",
      "A brown tabby cat looks straight at you.",
-     "Un chat tigré brun vous regarde droit dans les yeux."),
+     "Un chat tigré brun te regarde droit dans les yeux."),
     (frog, "a frog", "une grenouille",
      "A green spotted frog sits on the ground, its head to the right.",
      "Une grenouille verte tachetée, assise par terre, la tête tournée vers la droite."),
