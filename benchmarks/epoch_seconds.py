@@ -41,7 +41,7 @@ def imagette_epochs(epochs: int) -> list[float]:
     import tempfile
 
     clock = Clock()
-    recipe = imagette.Recipe.load("seed").change([f"epochs={epochs}", "patience=0"])
+    recipe = imagette.Recipe.load("seed").change(epochs=epochs, patience=0)
     with tempfile.TemporaryDirectory() as folder:
         imagette.train("cifar10", recipe, runs_dir=folder, reporter=clock)
     return [after - before for before, after in zip(clock.times, clock.times[1:], strict=False)]

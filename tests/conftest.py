@@ -34,7 +34,7 @@ def digits_run(tmp_path_factory):
     """A finished run: the seed recipe on the digits, five epochs."""
     import imagette
 
-    recipe = imagette.Recipe.load("seed").change(["epochs=5"])
+    recipe = imagette.Recipe.load("seed").change(epochs=5)
     return imagette.train("digits", recipe, name="digits", runs_dir=tmp_path_factory.mktemp("runs"))
 
 

@@ -24,7 +24,7 @@ def environment(tmp_path_factory):
         capture_output=True,
         text=True,
     )
-    if "NewConnectionError" in install.stderr or "No matching distribution" in install.stderr:
+    if "NewConnectionError" in install.stderr:
         pytest.skip("pip cannot reach the packages from here")
     assert install.returncode == 0, install.stderr
     return bin

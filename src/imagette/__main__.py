@@ -1,5 +1,17 @@
-"""`python -m imagette` does what `imagette` does."""
+"""`imagette`, and `python -m imagette`."""
 
-from imagette.cli import main
+import sys
 
-main()
+
+def main() -> None:
+    """Run the command line; Ctrl-C ends it quietly, even while it is still being loaded."""
+    try:
+        from imagette.cli import main as run
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

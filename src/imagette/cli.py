@@ -1,6 +1,8 @@
 """The commands: parse, call, print. What they do lives in the package."""
 
+import io
 import json
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
@@ -32,10 +34,10 @@ app = typer.Typer(
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
-# Modules that `imagette[train]` and `imagette[webapp]` bring, by their import names.
+# What `imagette[train]` brings, by import names.
 _TRAIN_MODULES = (
-    "keras", "matplotlib", "onnx", "onnxscript", "platformdirs", "pooch", "sklearn", "tomli_w",
-    "torch", "tqdm",
+    "filelock", "keras", "matplotlib", "onnx", "onnxscript", "platformdirs", "pooch", "sklearn",
+    "tomli_w", "torch", "tqdm",
 )  # fmt: skip
 
 DatasetArgument = Annotated[
@@ -52,13 +54,17 @@ DataDirOption = Annotated[
 RunsDirOption = Annotated[Path, typer.Option(help="Folder in which run folders are made.")]
 ModelOption = Annotated[
     Path | None,
-    typer.Option("--model", help="A bundle (.onnx); by default the model that ships with it."),
+    typer.Option("--model", help="A bundle (.onnx); by default the one that ships with Imagette."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")]
 
 
 def main() -> None:
     """Run the command line; an error a user can mend is two sentences, never a traceback."""
+    # A name that the terminal cannot show is no reason to fail.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except ImagetteError as error:
@@ -96,7 +102,7 @@ def _options(
 def explore(
     dataset: DatasetArgument = None,
     out_dir: Annotated[
-        Path | None, typer.Option("--out", help="Folder for the page; explore-DATASET.")
+        Path | None, typer.Option("--out", help="Folder for the page (default: explore-DATASET).")
     ] = None,
     data_dir: DataDirOption = None,
 ) -> None:
@@ -115,14 +121,14 @@ def explore(
 def train(
     dataset: DatasetArgument = None,
     recipe: Annotated[
-        str | None, typer.Option(help="A recipe's name or a TOML file; `seed` if not given.")
+        str | None, typer.Option(help="A recipe's name or a TOML file (default: seed).")
     ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe."),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="Name of the run; DATASET-RECIPE if not given.")
+        str | None, typer.Option(help="Name of the run (default: DATASET-RECIPE, numbered).")
     ] = None,
     runs_dir: RunsDirOption = Path("runs"),
     resume: Annotated[
@@ -135,10 +141,12 @@ def train(
     Ctrl-C stops cleanly, with the best network so far saved; --resume goes on.
     """
     from imagette.progress import TrainingReporter
-    from imagette.training.recipe import DEFAULT, Recipe
+    from imagette.training.recipe import DEFAULT, Recipe, parse_settings
     from imagette.training.run import train as train_run
 
-    chosen = Recipe.load(recipe or DEFAULT).change(settings or []) if recipe or settings else None
+    chosen = None
+    if recipe or settings:
+        chosen = Recipe.load(recipe or DEFAULT).change(**parse_settings(settings or []))
     reporter = TrainingReporter(err)
     # A stop asked for by a service manager is as clean as one from the keyboard.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -157,7 +165,8 @@ def train(
     else:
         _print_metrics(run.metrics)
     _print(f"Report: {run.folder / 'report.html'}")
-    _print(f"Try it: imagette serve --ui --model {run.folder / 'model.onnx'}")
+    bundle = shlex.quote(str(run.folder / "model.onnx"))
+    _print(f"Try it: imagette serve --ui --model {bundle}")
 
 
 @app.command(epilog="Example: imagette evaluate runs/first --json")
@@ -165,11 +174,14 @@ def evaluate(
     run_or_bundle: Annotated[Path, typer.Argument(help="A run folder, or a bundle (.onnx).")],
     dataset: Annotated[
         str | None,
-        typer.Argument(help="As for `train`; the run's own dataset if not given."),
+        typer.Argument(help="As for `train` (default: what the run or the bundle was trained on)."),
     ] = None,
     as_json: JsonOption = False,
     out_dir: Annotated[
-        Path | None, typer.Option("--out", help="Folder for what it writes; the run's own.")
+        Path | None,
+        typer.Option(
+            "--out", help="Folder for what it writes (default: the run's, or evaluation-BUNDLE)."
+        ),
     ] = None,
     data_dir: DataDirOption = None,
 ) -> None:
@@ -224,7 +236,7 @@ def export(
         Literal["onnx", "keras", "h5"], typer.Option(help="onnx is a bundle, for serving.")
     ],
     out_file: Annotated[
-        Path | None, typer.Option("--out", help="The file to write; beside the source.")
+        Path | None, typer.Option("--out", help="The file to write (default: beside the source).")
     ] = None,
     classes: Annotated[
         str | None,
@@ -265,13 +277,16 @@ def serve(
 
 
 @app.command(epilog="Example: imagette demo")
-def demo() -> None:
+def demo(
+    port: Annotated[int, typer.Option(help="Port of the API.")] = 5000,
+    ui_port: Annotated[int, typer.Option(help="Port of the web page.")] = 8501,
+) -> None:
     """Serve the model that ships with Imagette, with its page, on this machine."""
     from imagette.inference.bundle import SHIPPED_BUNDLE
     from imagette.serving.server import serve as serve_model
     from imagette.serving.settings import Settings
 
-    serve_model(Settings(model=SHIPPED_BUNDLE), ui=True)
+    serve_model(Settings(model=SHIPPED_BUNDLE), port=port, ui=True, ui_port=ui_port)
 
 
 def _answers(classifier: "Classifier", pictures: list[str], show: bool) -> Iterator[dict[str, Any]]:

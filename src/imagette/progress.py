@@ -1,5 +1,6 @@
 """What the terminal shows while a network trains."""
 
+import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -72,6 +73,10 @@ class TrainingReporter(Reporter):
             f"{'  best so far' if best else ''}"
         )
 
+    def stopping(self) -> None:
+        self.close()
+        self._say("Stopping: saving the best network so far ...")
+
     def evaluating(self) -> None:
         self.close()
         self._say("Saving and measuring the best network ...")
@@ -84,9 +89,12 @@ class TrainingReporter(Reporter):
             return
         bundle = self.folder / "model.onnx"
         kept = f"; the best network so far is {bundle}" if bundle.is_file() else ""
+        again = shlex.join(
+            ["--name", self.folder.name, "--runs-dir", str(self.folder.parent), "--resume"]
+        )
         self._say(
-            f"Stopped after {self.last_epoch} whole epochs{kept}. Go on with: imagette train"
-            f" --name {self.folder.name} --runs-dir {self.folder.parent} --resume"
+            f"Stopped; whole epochs done: {self.last_epoch}{kept}."
+            f" Go on with: imagette train {again}"
         )
 
     def close(self) -> None:

@@ -103,7 +103,10 @@ def test_unknown_metadata_and_further_outputs_are_let_be(changed):
 
 def test_a_missing_file_and_a_folder(tmp_path):
     assert "There is no model file" in refused(tmp_path / "missing.onnx").problem
-    assert "cannot be read" in refused(tmp_path).problem
+    assert "There is no model file" in refused(tmp_path).problem  # no run's folder either
+    keras_file = tmp_path / "model.h5"
+    keras_file.write_bytes(b"")
+    assert "imagette export" in refused(keras_file).remedy
     for name in ("a" * 5000, "null\0byte"):
         refused(tmp_path / name)
 

@@ -36,7 +36,7 @@ def main() -> None:
     digits = imagette.load_dataset("digits")
     assert digits.test is not None
     with tempfile.TemporaryDirectory() as folder:
-        recipe = imagette.Recipe.load("seed").change(["epochs=3"])
+        recipe = imagette.Recipe.load("seed").change(epochs=3)
         run = imagette.train(digits, recipe, name="run", runs_dir=folder).folder
         export(run, "h5")
         pictures = digits.test.images

@@ -147,6 +147,96 @@ def test_a_file_that_carries_code_is_refused(tmp_path, format):
     assert not path.with_suffix(".onnx").exists()
 
 
+def functional(*front):
+    """A Functional network with batch normalisation and a shortcut, behind `front`."""
+    layers = load_keras().layers
+    load_keras().utils.set_random_seed(5)
+    inputs = x = layers.Input((32, 32, 3))
+    for layer in front:
+        x = layer(x)
+    x = layers.BatchNormalization()(layers.Conv2D(4, 3, padding="same")(x))
+    x = layers.add([x, layers.ReLU()(x)])
+    x = layers.GlobalAveragePooling2D()(x)
+    return load_keras().Model(inputs, layers.Dense(10, activation="softmax")(x))
+
+
+@pytest.mark.parametrize(
+    ("front", "takes"),
+    [
+        (lambda layers: [], 1),
+        (lambda layers: [layers.Rescaling(1 / 255)], 255),
+        (lambda layers: [layers.Rescaling([1 / 255] * 3)], 255),
+        (lambda layers: [layers.RandomFlip(), layers.Rescaling(1 / 127.5, offset=-1)], 255),
+        (lambda layers: [load_keras().Sequential([layers.RandomFlip(), layers.Rescaling(1 / 255)])],
+         255),
+    ],
+)  # fmt: skip
+def test_the_range_of_pixels_is_found_behind_augmentation(tmp_path, digits, front, takes):
+    model = functional(*front(load_keras().layers))
+    model.save(tmp_path / "m.keras")
+    pictures = digits.test.images[:20]
+    expected = model.predict(pictures.astype(np.float32) * (takes / 255), verbose=0)
+    exported = export(tmp_path / "m.keras", "onnx")
+    assert f"0–{takes}" in exported.notes[-1]
+    assert np.abs(Classifier(exported.path).probabilities(pictures) - expected).max() < 1e-4
+    h5 = export(tmp_path / "m.keras", "h5").path
+    again = load_keras().saving.load_model(h5, compile=False)
+    answers = again.predict(pictures.astype(np.float32) / 255, verbose=0)
+    assert np.abs(answers - expected).max() < 1e-4
+
+
+def test_a_range_that_cannot_be_told_is_asked_for(tmp_path, digits):
+    normalization = load_keras().layers.Normalization(mean=120.0, variance=3600.0)
+    model = functional(normalization)
+    model.save(tmp_path / "m.keras")
+    for format in ("onnx", "h5"):
+        with pytest.raises(ImagetteError, match=r"range of pixels .* cannot be told"):
+            export(tmp_path / "m.keras", format)
+    bundle = export(tmp_path / "m.keras", "onnx", pixels=255).path
+    expected = model.predict(digits.test.images[:5].astype(np.float32), verbose=0)
+    assert np.abs(Classifier(bundle).probabilities(digits.test.images[:5]) - expected).max() < 1e-4
+
+
+def test_a_nested_sigmoid_is_refused(tmp_path):
+    keras = load_keras()
+    model = keras.Sequential([keras.layers.Input((32, 32, 3)), classic_model(last="sigmoid")])
+    model.save(tmp_path / "m.keras")
+    with pytest.raises(ImagetteError, match="ends in sigmoid"):
+        export(tmp_path / "m.keras", "onnx")
+
+
+def test_half_precision_networks_become_bundles_that_open(tmp_path, digits):
+    keras = load_keras()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = classic_model()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    model.save(tmp_path / "m.keras")
+    bundle = export(tmp_path / "m.keras", "onnx").path
+    sums = Classifier(bundle).probabilities(digits.test.images[:5]).sum(axis=1)
+    assert np.allclose(sums, 1, atol=1e-2)
+
+
+def test_no_keras_file_is_overwritten_unless_it_is_named(digits_run, classic, tmp_path):
+    network = (digits_run.folder / "model.keras").read_bytes()
+    with pytest.raises(ImagetteError, match="written over itself"):
+        export(digits_run.folder, "keras", pixels=1)
+    assert (digits_run.folder / "model.keras").read_bytes() == network
+    path, _ = classic
+    other = "keras" if path.suffix == ".h5" else "h5"
+    path.with_suffix(f".{other}").write_text("somebody's work")
+    with pytest.raises(ImagetteError, match="exists already"):
+        export(path, other)
+    assert path.with_suffix(f".{other}").read_text() == "somebody's work"
+
+
+@pytest.mark.parametrize("names", [["a"] * 10, ["a", "", *"bcdefghi"]])
+def test_class_names_that_are_none_are_refused(classic, names):
+    with pytest.raises(ImagetteError, match="cannot be the names"):
+        export(classic[0], "onnx", classes=names)
+
+
 def test_what_is_no_classifier_is_refused(tmp_path):
     keras = load_keras()
     layers = keras.layers
@@ -170,8 +260,8 @@ def test_damaged_and_missing_files_are_named(tmp_path):
         export(tmp_path / "broken.h5", "onnx")
     with pytest.raises(ImagetteError, match=r"no file .*absent\.h5"):
         export(tmp_path / "absent.h5", "onnx")
-    with pytest.raises(ImagetteError):
-        export(tmp_path, "h5")  # a folder that is no run
+    with pytest.raises(ImagetteError, match="is no run"):
+        export(tmp_path, "h5")
 
 
 def test_what_does_not_fit_is_said(classic, digits_run, tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from imagette import ImagetteError, Recipe
-from imagette.training.recipe import presets
+from imagette.training.recipe import parse_settings, presets
 
 
 def test_the_seed_recipe_is_the_classic_one():
@@ -22,13 +22,15 @@ def test_every_preset_opens_with_its_command(name):
 
 
 def test_saved_recipes_load_as_they_were(tmp_path):
-    recipe = Recipe.load("seed").change(['name=été "1"', "learning_rate=1e-5", "seed=7"])
+    recipe = Recipe.load("seed").change(name='été "1"', learning_rate=1e-5, seed=7)
     recipe.save(tmp_path / "recipe.toml")
     assert Recipe.load(tmp_path / "recipe.toml") == recipe
 
 
 def test_settings_change_any_field():
-    recipe = Recipe.load("seed").change(["epochs=3", "patience = 0", "optimizer=sgd"])
+    recipe = Recipe.load("seed").change(
+        **parse_settings(["epochs=3", "patience = 0", "optimizer=sgd"])
+    )
     assert (recipe.epochs, recipe.patience, recipe.optimizer) == (3, 0, "sgd")
 
 
@@ -49,7 +51,7 @@ def test_settings_change_any_field():
 )
 def test_wrong_settings_are_named(setting, message):
     with pytest.raises(ImagetteError, match=message):
-        Recipe.load("seed").change([setting])
+        Recipe.load("seed").change(**parse_settings([setting]))
 
 
 def test_wrong_files_are_named(tmp_path):

@@ -4,8 +4,10 @@ Stops are real: `imagette train` as a process of its own, killed or interrupted 
 """
 
 import csv
+import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +18,10 @@ import numpy as np
 import pytest
 
 import imagette
+from imagette.data import Part
 from imagette.models.backend import load_keras
+from imagette.training import loop
+from imagette.training.run import Reporter
 
 EPOCHS = 5
 
@@ -147,6 +152,61 @@ def test_resume_begins_a_run_without_checkpoint(tmp_path):
     assert len(losses(tmp_path)) == 1
 
 
+def test_a_run_that_lost_files_is_left_alone(uninterrupted, tmp_path):
+    shutil.copytree(uninterrupted / "run", tmp_path / "run")
+    (tmp_path / "run" / "run.json").unlink()
+    with pytest.raises(imagette.ImagetteError, match=r"no run\.json"):
+        imagette.train("digits", name="run", runs_dir=tmp_path, resume=True)
+    facts = json.loads((uninterrupted / "run" / "run.json").read_text()) | {"finished": False}
+    (tmp_path / "run" / "run.json").write_text(json.dumps(facts))
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "run").iterdir()}
+    with pytest.raises(imagette.ImagetteError, match=r"no checkpoint\.pt"):
+        imagette.train("digits", name="run", runs_dir=tmp_path, resume=True)
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "run").iterdir()} == before
+
+
+def test_pictures_that_changed_meanwhile_are_noticed(tmp_path, digits):
+    recipe = imagette.Recipe.load("seed").change(epochs=2)
+
+    class StopAfterOne(Reporter):
+        def epoch(self, row, best):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        imagette.train(digits, recipe, name="run", runs_dir=tmp_path, reporter=StopAfterOne())
+    images = digits.train.images.copy()
+    images[5, 5, 5] ^= 1
+    changed = dataclasses.replace(digits, train=Part(images, digits.train.labels))
+    with pytest.raises(imagette.ImagetteError, match="have changed since"):
+        imagette.train(changed, recipe, name="run", runs_dir=tmp_path, resume=True)
+    run = imagette.train(digits, recipe, name="run", runs_dir=tmp_path, resume=True)
+    assert run.metrics is not None
+
+
+def test_two_trainings_never_share_a_folder(tmp_path, digits):
+    recipe = imagette.Recipe.load("seed").change(epochs=1)
+
+    class Second(Reporter):
+        """Starts another training of the same name while the first is under way."""
+
+        def start(self, *_):
+            with pytest.raises(imagette.ImagetteError, match="Another training is using"):
+                imagette.train(digits, recipe, name="run", runs_dir=tmp_path, resume=True)
+            self.other = imagette.train(digits, recipe, runs_dir=tmp_path).folder
+
+    second = Second()
+    imagette.train(digits, recipe, name="run", runs_dir=tmp_path, reporter=second)
+    assert second.other.name == "digits-seed"
+
+
+def test_a_loss_that_runs_away_late_keeps_the_best_network(tmp_path, digits, monkeypatch):
+    measured = iter([1.0, 2.0, float("nan")])
+    monkeypatch.setattr(loop, "measure", lambda *_: (next(measured), 0.5))
+    with pytest.raises(imagette.ImagetteError, match="best network before that is kept"):
+        imagette.train(digits, imagette.Recipe.load("seed"), name="run", runs_dir=tmp_path)
+    assert imagette.Classifier(tmp_path / "run").predict(digits.test.images[0]).label
+
+
 def test_a_loss_that_runs_away_is_said(tmp_path):
     lost = train(tmp_path, "--set", "optimizer=sgd", "--set", "learning_rate=1e20")
     assert lost.returncode == 1
@@ -182,7 +242,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
 
 
 def test_default_names_are_numbered_and_resumed(tmp_path):
-    recipe = imagette.Recipe.load("seed").change(["epochs=1"])
+    recipe = imagette.Recipe.load("seed").change(epochs=1)
     first = imagette.train("digits", recipe, runs_dir=tmp_path)
     second = imagette.train("digits", recipe, runs_dir=tmp_path)
     assert [first.folder.name, second.folder.name] == ["digits-seed", "digits-seed-2"]
@@ -196,9 +256,7 @@ def test_names_that_lead_elsewhere_are_refused(tmp_path, name):
 
 
 def test_early_stopping_keeps_the_best_epoch(tmp_path, digits):
-    recipe = imagette.Recipe.load("seed").change(
-        ["epochs=30", "patience=2", "learning_rate=0.02", "seed=1"]
-    )
+    recipe = imagette.Recipe.load("seed").change(epochs=30, patience=2, learning_rate=0.02, seed=1)
     run = imagette.train(digits, recipe, name="early", runs_dir=tmp_path)
     facts = json.loads((run.folder / "run.json").read_text())
     with (run.folder / "history.csv").open() as file:

@@ -8,6 +8,7 @@ them, with ONNX Runtime alone.
 
 import json
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -97,13 +98,16 @@ def open_bundle(path: str | Path | None = None, threads: int | None = None) -> B
     """Open a bundle and check that it is one.
 
     Args:
-        path: the `.onnx` file; the model that ships with the package if None.
+        path: the `.onnx` file, or the folder of a run; the model that ships with the package if
+            None.
         threads: CPU threads one prediction may use; ONNX Runtime's choice if None.
 
     Raises:
         ImagetteError: there is no such file, or it is not a bundle this version can use.
     """
     path = SHIPPED_BUNDLE if path is None else Path(path)
+    if path.is_dir():
+        path /= "model.onnx"  # what a run calls its bundle
     session = _open_session(path, threads)
     try:
         metadata = _read_metadata(path, session)
@@ -117,6 +121,11 @@ def open_bundle(path: str | Path | None = None, threads: int | None = None) -> B
 
 
 def _open_session(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
+    if path.suffix in (".keras", ".h5"):
+        raise ImagetteError(
+            f"{path} is a Keras file, not a bundle.",
+            f"Make a bundle of it: imagette export {shlex.quote(str(path))} --format onnx",
+        )
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:

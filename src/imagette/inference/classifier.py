@@ -8,6 +8,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from imagette.errors import ImagetteError
 from imagette.inference.bundle import open_bundle
 from imagette.inference.preprocess import MAX_PIXELS, Picture, to_pixels
 
@@ -109,7 +110,17 @@ class Classifier:
 
         Returns:
             float32 `(n, classes)`.
+
+        Raises:
+            ImagetteError: the pictures have another size or type.
         """
+        size = (self.height, self.width, 3)
+        if images.dtype != np.uint8 or images.shape[1:] != size:
+            raise ImagetteError(
+                f"Pictures of shape {images.shape} and type {images.dtype} are not what this model"
+                f" takes: uint8 (n, {self.height}, {self.width}, 3).",
+                "Bring each to that by `preprocess`, or give any pictures to `predict`.",
+            )
         found = np.empty((len(images), len(self.class_names)), np.float32)
         for start in range(0, len(images), batch_size):
             found[start : start + batch_size] = self._run(images[start : start + batch_size])

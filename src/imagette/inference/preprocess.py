@@ -134,6 +134,8 @@ def _open(picture: Picture) -> Image.Image:
         )
     if isinstance(picture, str | Path) and not _is_file(picture):
         raise PictureError(f"There is no file {picture}.", "Check its name and folder.")
+    if picture == b"" or (isinstance(picture, str | Path) and Path(picture).stat().st_size == 0):
+        raise PictureError(f"{_name(picture)} is empty.", "Choose another one.")
     try:
         Image.preinit()  # before the rare formats, so that the common ones are tried first
         Image.init()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 
 from imagette import __version__
 from imagette.data.cifar import CLASS_NAMES, CLASS_NAMES_FR
@@ -65,12 +66,16 @@ def export(
     """
     source = Path(source)
     is_run = source.is_dir()
-    target = Path(out) if out else _beside(source, format)
-    if not is_run and target.resolve() == source.resolve():
-        raise ImagetteError(f"{target} would be written over itself.", "Name a file with --out.")
+    if is_run and not (source / "model.keras").is_file():
+        raise ImagetteError(
+            f"{source} is no run with a trained network: it holds no model.keras.",
+            "Name the folder of a run that `imagette train` made, such as runs/NAME.",
+        )
+    model_file = source / "model.keras" if is_run else source
+    target = _target(model_file, format, out)
     if is_run and format == "onnx":
         return _copy_bundle(source / "model.onnx", target, classes, pixels)
-    model = load_keras_file(source / "model.keras" if is_run else source)
+    model = load_keras_file(model_file)
     if format == "onnx":
         return _bundle_of_file(model, source, target, classes, pixels)
     if classes is not None:
@@ -78,8 +83,22 @@ def export(
     return _keras_of_model(model, target, format, pixels)
 
 
-def _beside(source: Path, format: Format) -> Path:
-    return source / f"model.{format}" if source.is_dir() else source.with_suffix(f".{format}")
+def _target(model_file: Path, format: Format, out: str | Path | None) -> Path:
+    """The file to write; never the model itself, and no other Keras file that was not named."""
+    target = Path(out) if out else model_file.with_suffix(f".{format}")
+    if target.suffix != f".{format}":
+        raise ImagetteError(
+            f"{target} does not end in .{format}.", f"Give --out a name that ends in .{format}."
+        )
+    if target.resolve() == model_file.resolve():
+        raise ImagetteError(
+            f"{target} would be written over itself.", "Name another file with --out."
+        )
+    if out is None and format != "onnx" and target.exists():
+        raise ImagetteError(
+            f"{target} exists already, and was left as it is.", "Name the file to write with --out."
+        )
+    return target
 
 
 def _copy_bundle(
@@ -115,16 +134,22 @@ def _bundle_of_file(
             "Name every class in the order of the outputs: --classes red,green,blue.",
         )
     if pixels is None:
-        pixels = input_range(model)
+        pixels = _known_range(model, source)
         notes.append(f"Taken to expect pixels in 0–{pixels} (say otherwise with --pixels).")
     french = dict(zip(CLASS_NAMES, CLASS_NAMES_FR, strict=True))
-    metadata = BundleMetadata(
-        class_names=tuple(classes),
-        class_names_fr=tuple(french.get(name, name) for name in classes),
-        imagette_version=__version__,
-        model=source.name,
-        parameters=model.count_params(),
-    )
+    try:
+        metadata = BundleMetadata(
+            class_names=tuple(classes),
+            class_names_fr=tuple(french.get(name, name) for name in classes),
+            imagette_version=__version__,
+            model=source.name,
+            parameters=model.count_params(),
+        )
+    except ValidationError as error:
+        raise ImagetteError(
+            f"{', '.join(classes)!r} cannot be the names of the classes.",
+            "Give each class a name of its own, with commas between: --classes red,green,blue.",
+        ) from error
     write_bundle(model, target, metadata, pixels)
     return Exported(target, tuple(notes))
 
@@ -132,11 +157,7 @@ def _bundle_of_file(
 def _keras_of_model(
     model: "keras.Model", target: Path, format: Format, pixels: int | None
 ) -> Exported:
-    if target.suffix != f".{format}":
-        raise ImagetteError(
-            f"{target} does not end in .{format}.", f"Give --out a name that ends in .{format}."
-        )
-    takes = input_range(model)
+    takes = _known_range(model, target)
     wanted = pixels or (1 if format == "h5" else takes)
     save_keras(model if wanted == takes else with_input_range(model, takes / wanted), target)
     return Exported(target, (f"It takes pixels in 0–{wanted}.",))
@@ -160,6 +181,11 @@ def load_keras_file(path: Path) -> "keras.Model":
     keras = load_torch_keras()
     if not path.is_file():
         raise ImagetteError(f"There is no file {path}.", "Check its name and folder.")
+    if path.suffix == ".onnx":
+        raise ImagetteError(
+            f"{path} is a bundle, which cannot be turned back into a Keras model.",
+            "Export the run or the Keras file that it was made of.",
+        )
     try:
         with _quiet("absl"):
             model = keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -180,14 +206,34 @@ def load_keras_file(path: Path) -> "keras.Model":
     return model
 
 
-def input_range(model: "keras.Model") -> Literal[1, 255]:
-    """The top of the range of pixels a model takes: 255 if it begins by scaling them down."""
-    import keras
+def _known_range(model: "keras.Model", path: Path) -> Literal[1, 255]:
+    found = input_range(model)
+    if found is None:
+        raise ImagetteError(
+            f"The range of pixels that the model of {path} takes cannot be told: it normalises them"
+            " by means and deviations of its own.",
+            "Export it to onnx, and say the range with --pixels 1 or --pixels 255.",
+        )
+    return found
 
-    first = _layers(model)[0]
-    if isinstance(first, keras.Model):
-        return input_range(first)
-    return 255 if isinstance(first, keras.layers.Rescaling) and np.max(first.scale) < 0.1 else 1
+
+def input_range(model: "keras.Model") -> Literal[1, 255] | None:
+    """The top of the range of pixels a model takes, by the first layer that cares.
+
+    255 if that layer scales them down, 1 if it has weights or scales otherwise, None if it is a
+    Normalization, which tells nothing. Augmentation and the like, which have no weights, come
+    before it in some models.
+    """
+    from keras import layers
+
+    for layer in _flat_layers(model):
+        if isinstance(layer, layers.Rescaling):
+            return 255 if np.max(layer.scale) < 0.1 else 1
+        if isinstance(layer, layers.Normalization):
+            return None
+        if layer.trainable_weights:
+            break
+    return 1
 
 
 def with_input_range(model: "keras.Model", factor: float) -> "keras.Model":
@@ -201,12 +247,12 @@ def with_input_range(model: "keras.Model", factor: float) -> "keras.Model":
     from keras import layers
 
     inputs = layers.Input(model.input_shape[1:], name="pixels")
-    first, *rest = _layers(model)
+    first, *rest = model.layers
     if not (isinstance(model, keras.Sequential) and isinstance(first, layers.Rescaling)):
         return keras.Model(inputs, model(layers.Rescaling(factor)(inputs)), name=model.name)
-    scale = first.scale * factor
+    scale = np.asarray(first.scale) * factor
     plain = np.allclose(scale, 1) and np.allclose(first.offset, 0)
-    rescaling = [] if plain else [layers.Rescaling(scale, first.offset)]
+    rescaling = [] if plain else [layers.Rescaling(scale.tolist(), first.offset)]
     return keras.Sequential([inputs, *rescaling, *rest], name=model.name)
 
 
@@ -243,7 +289,9 @@ def write_bundle(
         del node.metadata_props[:]
     proto.graph.doc_string = ""
     onnx.helper.set_model_props(proto, metadata.to_properties())
-    write_bytes(path, proto.SerializeToString())
+    with replacing(path) as temporary:
+        temporary.write_bytes(proto.SerializeToString())
+        open_bundle(temporary)
 
 
 def update_metadata(path: Path, **changes: Any) -> None:
@@ -256,11 +304,15 @@ def update_metadata(path: Path, **changes: Any) -> None:
     write_bytes(path, proto.SerializeToString())
 
 
-def _layers(model: "keras.Model") -> list[Any]:
-    """The layers that compute something; Functional models list their Input too."""
+def _flat_layers(model: "keras.Model") -> Iterator[Any]:
+    """The layers in order, those of nested models in their place, Inputs left out."""
     import keras
 
-    return [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _flat_layers(layer)
+        elif not isinstance(layer, keras.layers.InputLayer):
+            yield layer
 
 
 class _Bundled(torch.nn.Module):
@@ -276,7 +328,8 @@ class _Bundled(torch.nn.Module):
         pixels = image.to(torch.float32)
         if self.scale != 1:
             pixels = pixels * self.scale
-        output = self.model(pixels, training=False)
+        # A network of half precision gives half-precision outputs.
+        output = self.model(pixels, training=False).to(torch.float32)
         return torch.softmax(output, dim=-1) if self.gives_logits else output
 
 
@@ -290,11 +343,13 @@ def _gives_logits(model: "keras.Model") -> bool:
     output = model.predict(random, verbose=0)
     if output.min() >= 0 and np.allclose(output.sum(axis=1), 1, atol=1e-3):
         return False
-    activation = getattr(model.layers[-1], "activation", None)
-    if activation is None or activation.__name__ == "linear":
+    activation = getattr([*_flat_layers(model)][-1], "activation", None)
+    ends_in = "another layer" if activation is None else activation.__name__
+    # Plain logits of several pictures are never all positive; what is, went through something.
+    if output.min() < 0 and (activation is None or ends_in == "linear"):
         return True
     raise ImagetteError(
-        f"The model ends in {activation.__name__}, which gives no probabilities that sum to one.",
+        f"The model ends in {ends_in}, which gives no probabilities that sum to one.",
         "Export a classifier that ends in a softmax, or in plain logits.",
     )
 

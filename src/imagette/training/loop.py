@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 EVALUATION_BATCH = 500
 
 
+class DivergedError(ImagetteError):
+    """The loss is no longer a number."""
+
+
 @dataclass
 class State:
     """Everything needed to go on after `epoch` epochs.
@@ -90,7 +94,7 @@ def epochs(
         The state after each epoch.
 
     Raises:
-        ImagetteError: the loss is no longer a number.
+        DivergedError: the loss is no longer a number.
     """
     network = logits_model(model)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -240,8 +244,9 @@ def _seed_epoch(seed: int, epoch: int) -> torch.Generator:
 
 def _check_finite(epoch: int, loss: float, val_loss: float) -> None:
     if not np.isfinite(loss) or not np.isfinite(val_loss):
-        raise ImagetteError(
+        kept = " The best network before that is kept in its folder." if epoch > 1 else ""
+        raise DivergedError(
             f"The loss became {loss if not np.isfinite(loss) else val_loss} in epoch {epoch}:"
-            " the training has run away.",
+            f" the training has run away.{kept}",
             "Start a new run with a lower learning rate, such as --set learning_rate=0.0001.",
         )

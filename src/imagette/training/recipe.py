@@ -29,7 +29,7 @@ class Recipe(BaseModel):
         seed: every random choice flows from it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     name: str = Field(min_length=1)
     model: str
@@ -56,16 +56,12 @@ class Recipe(BaseModel):
                 f"{origin} is not valid TOML: {error}.", "Mend that line and try again."
             ) from error
 
-    def change(self, settings: list[str]) -> "Recipe":
-        """The same recipe with some fields changed.
-
-        Args:
-            settings: `KEY=VALUE` each, such as `epochs=3`; values are read as TOML.
+    def change(self, **changes: Any) -> "Recipe":
+        """The same recipe with some fields changed: `recipe.change(epochs=3)`.
 
         Raises:
-            ImagetteError: a setting is not of that form, or names no field, or its value is wrong.
+            ImagetteError: there is no such field, or a value is wrong.
         """
-        changes = dict(_parse_setting(setting) for setting in settings)
         return self._validated(self.model_dump() | changes, "The recipe with these settings")
 
     def save(self, path: Path) -> None:
@@ -102,12 +98,26 @@ def _read(name_or_file: str | Path) -> tuple[str, str]:
         preset = PRESETS / f"{name_or_file}.toml"
         return preset.read_text(encoding="utf-8"), f"The recipe {name_or_file}"
     try:
-        return Path(name_or_file).read_text(encoding="utf-8"), str(name_or_file)
-    except (OSError, UnicodeDecodeError) as error:
+        # Some editors on Windows begin a file with a byte order mark.
+        return Path(name_or_file).read_text(encoding="utf-8-sig"), str(name_or_file)
+    except UnicodeDecodeError as error:
+        raise ImagetteError(
+            f"{name_or_file} is not text in UTF-8.", "Save it again as UTF-8."
+        ) from error
+    except OSError as error:
         raise ImagetteError(
             f"There is no recipe {name_or_file}.",
             f"Choose one of: {', '.join(presets())}; or give the path of a TOML file.",
         ) from error
+
+
+def parse_settings(settings: list[str]) -> dict[str, Any]:
+    """Read settings as the command line has them, `KEY=VALUE` each; values are read as TOML.
+
+    Raises:
+        ImagetteError: a setting is not of that form.
+    """
+    return dict(_parse_setting(setting) for setting in settings)
 
 
 def _parse_setting(setting: str) -> tuple[str, Any]:

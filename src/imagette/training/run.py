@@ -16,7 +16,10 @@ killed at any moment loses at most the epoch under way.
 
 import csv
 import io
-import re
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,20 +30,26 @@ from imagette import __version__
 from imagette.data import Dataset, load_dataset, split_validation
 from imagette.errors import ImagetteError
 from imagette.evaluation import evaluate
-from imagette.evaluation.run_folder import Facts, read_run
+from imagette.evaluation.run_folder import Facts
 from imagette.files import write_bytes, write_json, write_text
 from imagette.inference.bundle import BundleMetadata
 from imagette.models import MODELS, DataFormat, build_model
 from imagette.models.backend import load_torch_keras
 from imagette.training.environment import environment
 from imagette.training.export import save_keras, update_metadata, write_bundle
-from imagette.training.loop import Progress, State, epochs, set_weights
+from imagette.training.loop import DivergedError, Progress, State, epochs, set_weights
 from imagette.training.recipe import DEFAULT, Recipe
+from imagette.training.resume import (
+    check_unchanged,
+    choose_folder,
+    claimed,
+    earlier_dataset,
+    earlier_recipe,
+    read_earlier,
+)
 
 if TYPE_CHECKING:
     import keras
-
-LICENCE = "MIT"
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,9 @@ class Reporter:
 
     def progress(self, progress: Progress) -> None:
         """A `loop.Progress`, a few times a second during an epoch."""
+
+    def stopping(self) -> None:
+        """The training ends early, and the best network so far is about to be saved."""
 
     def epoch(self, row: dict[str, float], best: bool) -> None:
         """An epoch is over; `row` is its row of the history."""
@@ -109,19 +121,27 @@ def train(
         raise ImagetteError(
             f"There is no network called {recipe.model!r}.", f"Choose one of: {', '.join(MODELS)}."
         )
-    folder = _choose_folder(
-        Path(runs_dir), name, f"{_title(dataset or 'cifar10')}-{recipe.name}", resume
-    )
-    # A run killed before it had written run.json has nothing to go on from, and begins.
-    earlier = read_run(folder) if resume and (folder / "run.json").is_file() else None
-    if earlier and earlier.facts:
-        recipe = _earlier_recipe(folder, recipe if recipe_given else None)
-        dataset = _earlier_dataset(folder, earlier.facts.dataset, dataset)
-        data_dir = data_dir or earlier.facts.data_dir
-        if earlier.facts.finished:
+    runs_dir, default = Path(runs_dir), f"{_title(dataset or 'cifar10')}-{recipe.name}"
+    folder = choose_folder(runs_dir, name, default, resume)
+    earlier = read_earlier(folder) if resume and folder.exists() else None
+    if earlier:
+        recipe = earlier_recipe(folder, recipe if recipe_given else None)
+        dataset = earlier_dataset(folder, earlier.dataset, dataset)
+        data_dir = data_dir or earlier.data_dir
+        if earlier.finished:
             return Run(folder, recipe, metrics=None)
     data = dataset if isinstance(dataset, Dataset) else load_dataset(dataset or "cifar10", data_dir)
-    return _train(folder, recipe, data, data_dir, reporter)
+    if earlier:
+        check_unchanged(folder, earlier, data)
+    else:  # another run may have taken the name while the pictures were loaded
+        folder = choose_folder(runs_dir, name, default, resume)
+    with claimed(folder):
+        return _train(folder, recipe, data, data_dir, reporter)
+
+
+def _title(dataset: str | Path | Dataset) -> str:
+    """What to call a run on this dataset, before it is loaded."""
+    return dataset.name if isinstance(dataset, Dataset) else Path(dataset).resolve().name
 
 
 def _train(
@@ -139,6 +159,7 @@ def _train(
     facts = Facts(
         dataset=dataset.source,
         data_dir=str(Path(data_dir).resolve()) if data_dir else None,
+        train_fingerprint=dataset.train.fingerprint(),
         validation_fraction=recipe.validation_fraction,
         seed=recipe.seed,
         parameters=model.count_params(),
@@ -154,9 +175,11 @@ def _train(
             _write_history(folder, state)
             _write_run(folder, facts, state, finished=False)
             reporter.epoch(state.history[-1], best=state.best_epoch == state.epoch)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, DivergedError):
         if state.epoch:
-            _save_best(folder, recipe, dataset, state)
+            reporter.stopping()
+            with _undisturbed():
+                _save_best(folder, recipe, dataset, state)
         raise
     reporter.evaluating()
     _save_best(folder, recipe, dataset, state)
@@ -167,66 +190,17 @@ def _train(
     return Run(folder, recipe, metrics)
 
 
-def _title(dataset: str | Path | Dataset) -> str:
-    """What to call a run on this dataset, before it is loaded."""
-    return dataset.name if isinstance(dataset, Dataset) else Path(dataset).resolve().name
-
-
-def _choose_folder(runs_dir: Path, name: str | None, default: str, resume: bool) -> Path:
-    if name is not None and (Path(name).name != name or name.strip() in ("", "..")):
-        raise ImagetteError(
-            f"{name!r} cannot be the name of a run.",
-            "Give a plain name without slashes, and choose the folder with --runs-dir.",
-        )
-    if name is None:
-        return _default_folder(runs_dir, re.sub(r"[^\w.-]+", "-", default), resume)
-    folder = runs_dir / name
-    if folder.exists() and not resume:
-        raise ImagetteError(
-            f"{folder} exists already, and nothing in it was changed.",
-            "Choose another --name, or go on with that run by --resume.",
-        )
-    return folder
-
-
-def _default_folder(runs_dir: Path, default: str, resume: bool) -> Path:
-    """`default`, or `default-2` and so on: the first that is free, or the last that is taken."""
-    taken, number = None, 1
-    folder = runs_dir / default
-    while folder.exists():
-        taken, number = folder, number + 1
-        folder = runs_dir / f"{default}-{number}"
-    return taken if resume and taken else folder
-
-
-def _earlier_recipe(folder: Path, wanted: Recipe | None) -> Recipe:
-    """The recipe a run began with; refuses another one."""
-    recipe = Recipe.load(folder / "recipe.toml")
-    if wanted is not None and wanted != recipe:
-        before, now = recipe.model_dump(), wanted.model_dump()
-        changed = [
-            f"{key} = {before[key]}, not {now[key]}" for key in now if now[key] != before[key]
-        ]
-        raise ImagetteError(
-            f"{folder} began with other settings: {'; '.join(changed)}.",
-            "Go on without changing them, or start a new run under another --name.",
-        )
-    return recipe
-
-
-def _earlier_dataset(
-    folder: Path, source: str, wanted: str | Path | Dataset | None
-) -> str | Path | Dataset:
-    """The dataset a run began with; refuses another one."""
-    if wanted is None:
-        return source
-    asked = wanted.source if isinstance(wanted, Dataset) else str(wanted)
-    if asked != source and str(Path(asked).resolve()) != source:
-        raise ImagetteError(
-            f"{folder} began with the dataset {source}, not {asked}.",
-            "Go on without naming a dataset, or start a new run under another --name.",
-        )
-    return wanted
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let a second, impatient Ctrl-C wait; only the main thread hears of it at all."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _build(recipe: Recipe, dataset: Dataset, data_format: DataFormat) -> "keras.Model":
@@ -253,7 +227,6 @@ def _save_best(folder: Path, recipe: Recipe, dataset: Dataset, state: State) -> 
         parameters=portable.count_params(),
         dataset=dataset.name,
         recipe=recipe.model_dump(),
-        licence=LICENCE,
     )
     write_bundle(portable, folder / "model.onnx", metadata)
 

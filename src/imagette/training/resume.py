@@ -1,0 +1,154 @@
+"""Which folder a training goes to, and what it may go on from."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from imagette.data import Dataset
+from imagette.errors import ImagetteError
+from imagette.evaluation.run_folder import Facts, read_run
+from imagette.training.recipe import Recipe
+
+_START_ANEW = "Start a new run under another --name."
+
+
+def choose_folder(runs_dir: Path, name: str | None, default: str, resume: bool) -> Path:
+    """The folder of the run called `name`.
+
+    Without a name: `default`, or `default-2` and so on, the first that is free; to resume, the
+    last that is taken.
+
+    Raises:
+        ImagetteError: the name is no name, or taken by a run that is not to be resumed.
+    """
+    if name is None:
+        return _default_folder(runs_dir, re.sub(r"[^\w.-]+", "-", default), resume)
+    if Path(name).name != name or name.strip() in ("", ".."):
+        raise ImagetteError(
+            f"{name!r} cannot be the name of a run.",
+            "Give a plain name without slashes, and choose the folder with --runs-dir.",
+        )
+    folder = runs_dir / name
+    if folder.exists() and not resume:
+        raise ImagetteError(
+            f"{folder} exists already, and nothing in it was changed.",
+            "Choose another --name, or go on with that run by --resume.",
+        )
+    return folder
+
+
+def _default_folder(runs_dir: Path, default: str, resume: bool) -> Path:
+    taken, number = None, 1
+    folder = runs_dir / default
+    while folder.exists():
+        taken, number = folder, number + 1
+        folder = runs_dir / f"{default}-{number}"
+    return taken if resume and taken else folder
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Make a run folder and keep every other training out of it meanwhile.
+
+    Raises:
+        ImagetteError: another training is using it, or it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImagetteError(
+            f"The folder {folder} cannot be made: {error.strerror}.",
+            "Choose another place with --runs-dir.",
+        ) from error
+    # The operating system lets go of the lock when the process ends, however it ends.
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ImagetteError(
+            f"Another training is using {folder} at this moment.",
+            "Wait until it has ended, or give this one another --name.",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+        (folder / ".lock").unlink(missing_ok=True)
+
+
+def read_earlier(folder: Path) -> Facts | None:
+    """What a run has done so far; None where it has not begun.
+
+    Raises:
+        ImagetteError: something that the run needs to go on is missing or damaged.
+    """
+    if not (folder / "run.json").exists():
+        for name in ("checkpoint.pt", "history.csv", "model.keras"):
+            if (folder / name).exists():
+                raise ImagetteError(
+                    f"{folder} holds a {name} but no run.json, so the run cannot go on.",
+                    _START_ANEW,
+                )
+        return None
+    facts = read_run(folder).facts
+    if facts and facts.epochs and not facts.finished and not (folder / "checkpoint.pt").exists():
+        raise ImagetteError(
+            f"{folder} has no checkpoint.pt, so the run cannot go on after its"
+            f" {facts.epochs} epochs.",
+            _START_ANEW,
+        )
+    return facts
+
+
+def earlier_recipe(folder: Path, wanted: Recipe | None) -> Recipe:
+    """The recipe a run began with.
+
+    Raises:
+        ImagetteError: another one is wanted.
+    """
+    recipe = Recipe.load(folder / "recipe.toml")
+    if wanted is not None and wanted != recipe:
+        before, now = recipe.model_dump(), wanted.model_dump()
+        changed = [
+            f"{key} = {before[key]}, not {now[key]}" for key in now if now[key] != before[key]
+        ]
+        raise ImagetteError(
+            f"{folder} began with other settings: {'; '.join(changed)}.",
+            "Go on without changing them, or start a new run under another --name.",
+        )
+    return recipe
+
+
+def earlier_dataset(
+    folder: Path, source: str, wanted: str | Path | Dataset | None
+) -> str | Path | Dataset:
+    """The dataset a run began with.
+
+    Raises:
+        ImagetteError: another one is wanted.
+    """
+    if wanted is None:
+        return source
+    asked = wanted.source if isinstance(wanted, Dataset) else str(wanted)
+    if asked != source and str(Path(asked).resolve()) != source:
+        raise ImagetteError(
+            f"{folder} began with the dataset {source}, not {asked}.",
+            "Go on without naming a dataset, or start a new run under another --name.",
+        )
+    return wanted
+
+
+def check_unchanged(folder: Path, facts: Facts, dataset: Dataset) -> None:
+    """Make sure that a run goes on with the very pictures it began with.
+
+    Raises:
+        ImagetteError: pictures or labels have changed since.
+    """
+    if facts.train_fingerprint not in (None, dataset.train.fingerprint()):
+        raise ImagetteError(
+            f"The pictures of {dataset.source} have changed since {folder} began to learn them.",
+            _START_ANEW,
+        )
