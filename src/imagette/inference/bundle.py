@@ -124,7 +124,7 @@ def _open_session(path: Path, threads: int | None) -> onnxruntime.InferenceSessi
     if path.suffix in (".keras", ".h5"):
         raise ImagetteError(
             f"{path} is a Keras file, not a bundle.",
-            f"Make a bundle of it: imagette export {shlex.quote(str(path))} --format onnx",
+            f"Make a bundle of it with `imagette export {shlex.quote(str(path))} --format onnx`.",
         )
     try:
         content = path.read_bytes()
