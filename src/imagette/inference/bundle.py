@@ -106,7 +106,7 @@ def open_bundle(path: str | Path | None = None, threads: int | None = None) -> B
         ImagetteError: there is no such file, or it is not a bundle this version can use.
     """
     path = SHIPPED_BUNDLE if path is None else Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir fails on names that are too long)
         path /= "model.onnx"  # what a run calls its bundle
     session = _open_session(path, threads)
     try:
