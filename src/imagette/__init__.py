@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from imagette.data import Dataset, load_dataset
     from imagette.errors import ImagetteError, PictureError
-    from imagette.evaluation import evaluate
+    from imagette.evaluation.evaluate import evaluate
     from imagette.inference.classifier import Classifier, Prediction
     from imagette.models import build_model
     from imagette.training.recipe import Recipe
