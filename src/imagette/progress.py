@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
 from imagette.data import Dataset
 from imagette.training import loop
@@ -18,12 +18,11 @@ class TrainingReporter(Reporter):
     def __init__(self, console: Console) -> None:
         self.console = console
         self.bar = Progress(
+            # Together they fit a terminal of 80 columns.
             TextColumn("epoch {task.fields[epoch]}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]:.3f}  accuracy {task.fields[accuracy]:.1%}"),
+            BarColumn(bar_width=10),
+            TextColumn("loss {task.fields[loss]:.3f} accuracy {task.fields[accuracy]:.1%}"),
             TextColumn("{task.fields[speed]:,.0f} pictures/s"),
-            TimeRemainingColumn(),
             TextColumn("{task.fields[left]}"),
             console=console,
             transient=True,
@@ -49,8 +48,8 @@ class TrainingReporter(Reporter):
 
     def progress(self, progress: loop.Progress) -> None:
         speed = progress.pictures / progress.seconds
-        epochs_left = self.epochs - progress.epoch
-        at_most = epochs_left * progress.total_pictures / speed
+        pictures_left = (self.epochs - progress.epoch + 1) * progress.total_pictures
+        at_most = (pictures_left - progress.pictures) / speed  # it may stop earlier
         self.bar.update(
             self.task,
             completed=progress.pictures,
@@ -59,7 +58,7 @@ class TrainingReporter(Reporter):
             loss=progress.loss,
             accuracy=progress.accuracy,
             speed=speed,
-            left=f"(then at most {_duration(at_most)})" if epochs_left else "",
+            left=f"≤ {_duration(at_most)}",
         )
 
     def epoch(self, row: dict[str, float], best: bool) -> None:
