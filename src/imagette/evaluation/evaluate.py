@@ -125,8 +125,7 @@ def _choose_pictures(dataset: Dataset, own_run: Facts | None) -> tuple[Part, str
 
 def _check_unchanged(dataset: Dataset, own_run: Facts) -> None:
     # Other pictures would be split in another way: some that were trained on would be measured on.
-    known = own_run.train_fingerprint
-    if known is not None and dataset.train.fingerprint() != known:
+    if not own_run.learns_from(dataset.train):
         raise ImagetteError(
             f"The pictures in {dataset.source} have changed since the run was trained, so the ones"
             " held out for validation can no longer be told.",

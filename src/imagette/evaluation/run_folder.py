@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from imagette.data.dataset import Part
 from imagette.errors import ImagetteError
 
 
@@ -43,6 +44,10 @@ class Facts(BaseModel):
     best_epoch: int | None = None
     seconds: float | None = None
     finished: bool = False
+
+    def learns_from(self, train: Part) -> bool:
+        """Whether the run learns from these very pictures; True where it did not note which."""
+        return self.train_fingerprint is None or self.train_fingerprint == train.fingerprint()
 
 
 class Epoch(BaseModel):

@@ -147,7 +147,7 @@ def check_unchanged(folder: Path, facts: Facts, dataset: Dataset) -> None:
     Raises:
         ImagetteError: pictures or labels have changed since.
     """
-    if facts.train_fingerprint not in (None, dataset.train.fingerprint()):
+    if not facts.learns_from(dataset.train):
         raise ImagetteError(
             f"The pictures of {dataset.source} have changed since {folder} began to learn them.",
             _START_ANEW,

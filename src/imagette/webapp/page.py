@@ -9,7 +9,8 @@ import streamlit as st
 from imagette.assets import Sample, list_samples
 from imagette.webapp import pieces
 from imagette.webapp.client import Api, ApiDown, Refused
-from imagette.webapp.texts import DATASET_TITLES, TEXTS, Language, answer, number, percent
+from imagette.webapp.texts import DATASET_TITLES, TEXTS, answer, percent
+from imagette.wording import Language, number
 
 _HERE = Path(__file__).parent
 _API_URL = os.environ.get("IMAGETTE_API_URL", "http://127.0.0.1:5000")

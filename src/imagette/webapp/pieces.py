@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from imagette.assets import Sample
-from imagette.webapp.texts import Language, Texts, percent
+from imagette.webapp.texts import Texts, percent
+from imagette.wording import Language
 
 _PREVIEW_SIZE = (640, 640)
 

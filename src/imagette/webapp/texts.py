@@ -1,11 +1,11 @@
 """Everything the page says, in English and in French."""
 
 from dataclasses import dataclass
-from typing import Literal
 
-Language = Literal["en", "fr"]
+from imagette import wording
+from imagette.wording import Language
 
-_NARROW = "\u202f"  # the space that French sets before a percent sign, say; it does not break
+_NARROW = "\u202f"  # the space that French sets inside quotation marks; it does not break
 
 
 @dataclass(frozen=True)
@@ -177,15 +177,10 @@ def with_article(name: str, language: Language) -> str:
     return f"“{name}”" if language == "en" else f"«{_NARROW}{name}{_NARROW}»"
 
 
-def number(value: int, language: Language) -> str:
-    """`167562` becomes `167,562` or `167 562`."""
-    return f"{value:,}".replace(",", "," if language == "en" else _NARROW)
-
-
 def percent(fraction: float, language: Language) -> str:
     """`0.87` becomes `87%` or `87 %`; nothing possible is called 0 or 100 percent."""
-    value = "> 99" if fraction > 0.99 else "< 1" if fraction < 0.01 else f"{100 * fraction:.0f}"
-    return value + ("%" if language == "en" else f"{_NARROW}%")
+    shown = wording.percent(min(max(fraction, 0.01), 0.99), language, digits=0)
+    return "> " + shown if fraction > 0.99 else "< " + shown if fraction < 0.01 else shown
 
 
 def answer(ranking: list[tuple[str, float]], language: Language) -> str:
