@@ -2,26 +2,24 @@
 
 Conventions that every network here keeps:
 
-- its Input is float32 pixels 0–255, and its own first layers normalise them;
-- it takes `input_shape`, `classes` and `data_format`, and hands `data_format` to every layer that
-  has a layout, so that the layout that trains fast (`channels_first`) and the one that opens
-  anywhere (`channels_last`) come from one function and share their weights one to one;
+- its Input is float32 pixels 0–255, channels last, and its own first layers normalise them;
+- it takes `input_shape` and `classes`, and its own choices as keyword arguments with defaults;
 - its last two layers are called `logits` and `probabilities`.
 """
 
+import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 from imagette.errors import ImagetteError
-from imagette.models.backend import load_keras
+from imagette.models.backend import load_keras, load_torch_keras
 from imagette.models.seed_cnn import seed_cnn
+from imagette.models.sprint import sprint
 
 if TYPE_CHECKING:
     import keras
 
-DataFormat = Literal["channels_first", "channels_last"]
-
-MODELS: dict[str, "Callable[..., keras.Model]"] = {"seed-cnn": seed_cnn}
+MODELS: dict[str, "Callable[..., keras.Model]"] = {"seed-cnn": seed_cnn, "sprint": sprint}
 
 
 def build_model(
@@ -29,28 +27,76 @@ def build_model(
     *,
     input_shape: tuple[int, int, int] = (32, 32, 3),
     classes: int = 10,
-    data_format: DataFormat = "channels_last",
+    **options: Any,
 ) -> "keras.Model":
     """Build an untrained network of the registry.
 
     Args:
         name: one of `MODELS`, such as `seed-cnn`.
-        input_shape: `(height, width, channels)` of the pictures, in either layout.
+        input_shape: `(height, width, channels)` of the pictures.
         classes: number of classes.
-        data_format: `channels_last` takes float32 `(batch, height, width, channels)`,
-            `channels_first` takes `(batch, channels, height, width)`.
+        options: the network's own arguments, such as `widths` of `sprint`.
 
     Returns:
-        A Keras model from pixels 0–255 to float32 probabilities `(batch, classes)`.
+        A Keras model from pixels 0–255, float32 `(batch, height, width, channels)`, to float32
+        probabilities `(batch, classes)`.
 
     Raises:
-        ImagetteError: there is no such network.
+        ImagetteError: there is no such network, or it has no such argument.
+    """
+    check_options(name, options)
+    keras = load_keras()
+    # Networks are channels last, whatever somebody's ~/.keras/keras.json says.
+    layout = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_last")
+    try:
+        return MODELS[name](input_shape, classes, **options)
+    except (TypeError, ValueError) as error:
+        raise ImagetteError(
+            f"The network {name} cannot be built with {_listed(options)}"
+            f" for pictures of {input_shape[0]}×{input_shape[1]}.",
+            "Check the values: `imagette models` lists each network's own arguments.",
+        ) from error
+    finally:
+        keras.config.set_image_data_format(layout)
+
+
+def check_options(name: str, options: dict[str, Any]) -> None:
+    """Make sure that there is such a network, and that it takes these arguments.
+
+    Raises:
+        ImagetteError: there is not, or it does not.
     """
     if name not in MODELS:
         raise ImagetteError(
             f"There is no network called {name!r}.", f"Choose one of: {', '.join(MODELS)}."
         )
-    load_keras()
-    height, width, channels = input_shape
-    shape = (channels, height, width) if data_format == "channels_first" else input_shape
-    return MODELS[name](shape, classes, data_format)
+    known = default_options(name)
+    if unknown := sorted(set(options) - set(known)):
+        own = f"Its own are: {', '.join(known)}." if known else "It has none of its own."
+        raise ImagetteError(f"The network {name} has no argument {unknown[0]!r}.", own)
+
+
+def default_options(name: str) -> dict[str, Any]:
+    """A network's own arguments and their defaults."""
+    parameters = inspect.signature(MODELS[name]).parameters
+    return {key: one.default for key, one in parameters.items() if one.kind == one.KEYWORD_ONLY}
+
+
+def count_flops(model: "keras.Model") -> int:
+    """Floating-point operations for one picture: two for each multiplication with its addition.
+
+    Convolutions and matrix products are counted, as is usual; the rest is far below 1 % of them.
+    """
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    load_torch_keras()
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        model(torch.zeros(1, *model.input_shape[1:]))
+    return counter.get_total_flops()
+
+
+def _listed(options: dict[str, Any]) -> str:
+    return ", ".join(f"{key} = {value}" for key, value in options.items()) or "its defaults"

@@ -6,13 +6,12 @@ if TYPE_CHECKING:
     import keras
 
 
-def seed_cnn(input_shape: tuple[int, int, int], classes: int, data_format: str) -> "keras.Model":
+def seed_cnn(input_shape: tuple[int, int, int], classes: int) -> "keras.Model":
     """Two convolutions, two dense layers: 167,562 parameters for ten classes of 32×32 pictures.
 
     Args:
-        input_shape: `(32, 32, 3)`, or `(3, 32, 32)` for `channels_first`; other sizes work too.
+        input_shape: `(32, 32, 3)`; other sizes work too.
         classes: number of classes.
-        data_format: `channels_last` or `channels_first`.
 
     Returns:
         A model from float32 pixels 0–255 to float32 probabilities `(batch, classes)`.
@@ -23,11 +22,11 @@ def seed_cnn(input_shape: tuple[int, int, int], classes: int, data_format: str) 
         [
             layers.Input(input_shape, name="pixels"),
             layers.Rescaling(1 / 255),
-            layers.Conv2D(32, 3, activation="relu", data_format=data_format),
-            layers.MaxPooling2D(data_format=data_format),
-            layers.Conv2D(64, 3, activation="relu", data_format=data_format),
-            layers.MaxPooling2D(data_format=data_format),
-            layers.Flatten(data_format=data_format),
+            layers.Conv2D(32, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(64, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
             layers.Dense(64, activation="relu"),
             layers.Dropout(0.5),
             layers.Dense(classes, name="logits"),

@@ -2,13 +2,13 @@
 
 import os
 import platform
-import re
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import torch
+
+from imagette.training.hardware import processor
 
 
 def environment() -> dict[str, Any]:
@@ -20,7 +20,7 @@ def environment() -> dict[str, Any]:
         | {package: version(package) for package in packages},
         "machine": {
             "system": platform.platform(),
-            "processor": _processor(),
+            "processor": processor(),
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),
             "gpu": gpu,
@@ -28,12 +28,3 @@ def environment() -> dict[str, Any]:
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
-
-def _processor() -> str:
-    """The processor's name; Linux tells it in a file of its own."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        names = re.findall(r"model name\s*:\s*(.+)", cpuinfo.read_text(encoding="utf-8"))
-        if names:
-            return names[0]
-    return platform.processor() or platform.machine()

@@ -1,14 +1,15 @@
-"""How a network learns: one loop over a Keras model, in PyTorch.
+"""How a network learns: one loop for all recipes.
 
-It is quicker than Keras' own `fit` because the pictures stay in memory as uint8 and become
-batches by plain indexing, and because the network sees them channels-first in channels-last
-memory, the layout PyTorch's convolutions like best.
+The pictures stay in memory as uint8 (on a GPU, in its memory), become batches by indexing and are
+augmented a batch at a time. PyTorch runs the Keras network on its own weights (see
+`translation`), in bfloat16 where the hardware multiplies that.
 
 All randomness of an epoch derives from the recipe's seed and the epoch's number, so a `State`
 holds everything: a training that goes on from one ends with the same weights, bit for bit on a
 CPU, as one that was never interrupted.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,12 +22,20 @@ from torch.nn import functional
 
 from imagette.data.dataset import Part
 from imagette.errors import ImagetteError
+from imagette.models.sprint import whiten
+from imagette.training import augment
+from imagette.training.hardware import choose_device, choose_precision, keep_memory
+from imagette.training.optimizers import make_optimizers, schedule, set_rates
 from imagette.training.recipe import Recipe
+from imagette.training.translation import Translated
 
 if TYPE_CHECKING:
     import keras
 
 EVALUATION_BATCH = 500
+
+Network = Callable[..., Tensor]
+"""From pictures `(n, height, width, channels)` and `training=` to float32 logits."""
 
 
 class DivergedError(ImagetteError):
@@ -40,16 +49,18 @@ class State:
     Attributes:
         epoch: epochs done.
         weights: every weight of the network, in Keras' order.
-        optimizer: the optimizer's own state.
+        average: their running average, where the recipe keeps one.
+        optimizers: the optimizers' own states.
         best_epoch: the epoch with the lowest validation loss; 0 before the first.
-        best_weights: the weights after that epoch.
+        best_weights: the weights (or their average) after that epoch.
         history: a row an epoch: `epoch`, `loss`, `accuracy`, `val_loss`, `val_accuracy`,
-            `seconds`, `pictures_per_second`.
+            `seconds` (of training, validation left out), `pictures_per_second`.
     """
 
     epoch: int = 0
     weights: list[Tensor] = field(default_factory=list)
-    optimizer: dict[str, Any] = field(default_factory=dict)
+    average: list[Tensor] = field(default_factory=list)
+    optimizers: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int = 0
     best_weights: list[Tensor] = field(default_factory=list)
     history: list[dict[str, float]] = field(default_factory=list)
@@ -83,7 +94,7 @@ def epochs(
     """Train epoch by epoch, until the recipe's last one or until patience runs out.
 
     Args:
-        model: a channels-first network of the registry; its weights are trained in place.
+        model: a network of the registry; its weights are trained in place.
         train: pictures to learn from.
         validation: pictures that choose the best epoch.
         recipe: how to train.
@@ -95,34 +106,70 @@ def epochs(
 
     Raises:
         DivergedError: the loss is no longer a number.
+        ImagetteError: the network cannot take the smaller pictures that the recipe begins with.
     """
-    network = logits_model(model)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    train_pictures, train_labels = _to_device(train, device)
-    validation_pictures, validation_labels = _to_device(validation, device)
-    optimizer = make_optimizer(model, recipe)
+    keep_memory()
+    device = choose_device()
+    recipe = recipe.for_device(device.type)
+    precision = choose_precision(device, recipe.precision)
+    network: Network = Translated(model, until="logits")
+    # Compiling needs a C compiler, which not everybody with a CPU has.
+    compiled = torch.compile(network) if device.type == "cuda" else network
+    optimizers = make_optimizers(model, recipe, precision)
     if state.epoch:
         set_weights(model, state.weights)
-        optimizer.load_state_dict(state.optimizer)
+        for optimizer, remembered in zip(optimizers, state.optimizers, strict=True):
+            optimizer.load_state_dict(remembered)
+    average = [weight.to(device) for weight in state.average]
+    images, labels = _to_device(train, device)
+    validation_images, validation_labels = _to_device(validation, device)
+    batches = math.ceil(len(train) / recipe.batch_size)
+    total_steps = max(1, round(recipe.epochs * batches))
+    _rehearse(compiled, model, images, labels, recipe, precision)
+
+    # The clock includes what prepares the pictures for the first step.
+    start = time.perf_counter()
+    if not state.epoch:
+        whiten(model, train.images)
+    padded = augment.pad(images, recipe.translate) if recipe.translate else images
+    mirrored = _first_mirrored(recipe.seed, len(train)).to(device)
 
     while not state.finished(recipe):
-        epoch, start = state.epoch + 1, time.perf_counter()
+        epoch, step = state.epoch + 1, state.epoch * batches
         generator = _seed_epoch(recipe.seed, epoch)
         order = torch.randperm(len(train), generator=generator).to(device)
-        meter = _Meter(epoch, len(train), report)
-        for indices in order.split(recipe.batch_size):
-            logits = network(to_network(train_pictures[indices]), training=True)
-            loss = functional.cross_entropy(logits, train_labels[indices])
-            optimizer.zero_grad(set_to_none=True)
+        # Batches that differ by one picture at most: no last batch is too small to learn from.
+        parts = order.tensor_split(batches)[: total_steps - step]
+        meter = _Meter(epoch, sum(map(len, parts)), report)
+        for step, indices in enumerate(parts, start=step):
+            set_rates(optimizers, schedule(recipe, step / total_steps))
+            pictures = _take(padded, indices, mirrored, epoch, recipe)
+            pictures, targets = _mix(pictures, labels[indices], model.output_shape[-1], recipe)
+            if step < recipe.small_share * total_steps:
+                pictures = augment.shrink(pictures, recipe.small_side)
+            logits = compiled(pictures.to(precision), training=True)
+            loss = functional.cross_entropy(
+                logits, targets, label_smoothing=recipe.label_smoothing
+            )
+            for optimizer in optimizers:
+                optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            optimizer.step()
-            meter.add(logits.detach(), train_labels[indices], loss.detach())
+            for optimizer in optimizers:
+                optimizer.step()
+            if recipe.average:
+                _follow(average, model, recipe.average)
+            meter.add(logits.detach(), labels[indices], loss.detach())
         progress = meter.now()
         seconds = time.perf_counter() - start
-        val_loss, val_accuracy = measure(network, validation_pictures, validation_labels)
-        _check_finite(epoch, progress.loss, val_loss)
 
         weights = get_weights(model)
+        if recipe.average:
+            set_weights(model, average)
+        val_loss, val_accuracy = measure(network, validation_images, validation_labels, precision)
+        _check_finite(epoch, progress.loss, val_loss)
+        measured = get_weights(model)
+        set_weights(model, weights)
+
         best_so_far = min((row["val_loss"] for row in state.history), default=float("inf"))
         improved = val_loss < best_so_far
         row = {
@@ -132,56 +179,41 @@ def epochs(
             "val_loss": val_loss,
             "val_accuracy": val_accuracy,
             "seconds": seconds,
-            "pictures_per_second": len(train) / seconds,
+            "pictures_per_second": progress.pictures / seconds,
         }
         state = State(
             epoch=epoch,
             weights=weights,
-            optimizer=optimizer.state_dict(),
+            average=[weight.to("cpu", copy=True) for weight in average],
+            optimizers=[optimizer.state_dict() for optimizer in optimizers],
             best_epoch=epoch if improved else state.best_epoch,
-            best_weights=weights if improved else state.best_weights,
+            best_weights=measured if improved else state.best_weights,
             history=[*state.history, row],
         )
         yield state
+        start = time.perf_counter()
 
 
-def logits_model(model: "keras.Model") -> "keras.Model":
-    """The same network up to its logits, which a loss can be computed from without rounding."""
-    import keras
-
-    return keras.Model(model.inputs, model.get_layer("logits").output)
-
-
-def to_network(pictures: Tensor) -> Tensor:
-    """uint8 `(n, height, width, 3)` to float32 `(n, 3, height, width)`, in channels-last memory."""
-    return pictures.permute(0, 3, 1, 2).float()
-
-
-def measure(network: "keras.Model", pictures: Tensor, labels: Tensor) -> tuple[float, float]:
+def measure(
+    network: Network, pictures: Tensor, labels: Tensor, precision: torch.dtype
+) -> tuple[float, float]:
     """Mean cross-entropy (nats) and top-1 accuracy (fraction).
 
     Args:
-        network: from float32 pixels, channels first, to logits.
-        pictures: uint8 `(n, height, width, 3)`.
+        network: to logits.
+        pictures: uint8 `(n, height, width, channels)`.
         labels: int64 `(n,)`.
+        precision: the type to compute in.
     """
     loss, right = 0.0, 0
     with torch.no_grad():
         for batch, truth in zip(
             pictures.split(EVALUATION_BATCH), labels.split(EVALUATION_BATCH), strict=True
         ):
-            logits = network(to_network(batch), training=False)
+            logits = network(batch.to(precision), training=False)
             loss += float(functional.cross_entropy(logits, truth, reduction="sum"))
             right += int((logits.argmax(1) == truth).sum())
     return loss / len(labels), right / len(labels)
-
-
-def make_optimizer(model: "keras.Model", recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimizer over the model's trainable weights, with Keras' defaults."""
-    parameters = [weight.value for weight in model.trainable_weights]
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(parameters, recipe.learning_rate, momentum=0.9, nesterov=True)
-    return torch.optim.Adam(parameters, recipe.learning_rate, eps=1e-7, fused=True)
 
 
 def get_weights(model: "keras.Model") -> list[Tensor]:
@@ -230,12 +262,89 @@ class _Meter:
         )
 
 
+def _take(
+    padded: Tensor, indices: Tensor, mirrored: Tensor, epoch: int, recipe: Recipe
+) -> Tensor:
+    """A batch of uint8 pictures, shifted, mirrored and covered as the recipe says."""
+    if recipe.translate:
+        pictures = augment.translate(padded, indices, recipe.translate)
+    else:
+        pictures = padded[indices]
+    if recipe.flip == "random":
+        pictures = augment.flip(pictures, torch.rand(len(indices)).to(pictures.device) < 0.5)
+    elif recipe.flip == "alternating":
+        pictures = augment.flip(pictures, mirrored[indices] ^ (epoch % 2 == 0))
+    return augment.cutout(pictures, recipe.cutout) if recipe.cutout else pictures
+
+
+def _mix(pictures: Tensor, labels: Tensor, classes: int, recipe: Recipe) -> tuple[Tensor, Tensor]:
+    """Pictures and targets, blended by mixup or CutMix; where a recipe has both, one at random."""
+    if not (recipe.mixup or recipe.cutmix):
+        return pictures, labels
+    targets = functional.one_hot(labels, classes).float()
+    if recipe.mixup and (not recipe.cutmix or torch.rand(()) < 0.5):
+        return augment.mixup(pictures, targets, recipe.mixup)
+    return augment.cutmix(pictures, targets, recipe.cutmix)
+
+
+def _follow(average: list[Tensor], model: "keras.Model", decay: float) -> None:
+    """Move a running average of the weights a step on; it begins as the weights are."""
+    weights = [weight.value.detach() for weight in model.weights]
+    if not average:
+        average.extend(weight.clone() for weight in weights)
+    for mean, weight in zip(average, weights, strict=True):
+        mean.lerp_(weight, 1 - decay)
+
+
+def _rehearse(
+    network: Network,
+    model: "keras.Model",
+    images: Tensor,
+    labels: Tensor,
+    recipe: Recipe,
+    precision: torch.dtype,
+) -> None:
+    """Compute a step of every shape that will come, so that what is prepared once is prepared.
+
+    That is the compiling on a GPU, and the convolutions' choice of kernels on a CPU. The weights
+    end as they were.
+    """
+    weights = get_weights(model)
+    batches = math.ceil(len(images) / recipe.batch_size)
+    sizes = {len(images) // batches, -(-len(images) // batches)}
+    sides = [recipe.small_side] if recipe.small_share else []
+    for size in sizes:
+        for side in [*sides, None]:
+            pictures = images[:size]
+            if side is not None:
+                pictures = augment.shrink(pictures, side)
+            try:
+                logits = network(pictures.to(precision), training=True)
+            except RuntimeError as error:
+                if side is None:
+                    raise
+                raise ImagetteError(
+                    f"The network {model.name} cannot learn from pictures of {side} pixels.",
+                    "Set small_share=0, or choose a network that takes any size, such as sprint.",
+                ) from error
+            functional.cross_entropy(logits, labels[:size]).backward()
+    for parameter in model.trainable_weights:
+        parameter.value.grad = None
+    set_weights(model, weights)
+
+
 def _to_device(part: Part, device: torch.device) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(part.images).to(device), torch.from_numpy(part.labels).to(device)
 
 
+def _first_mirrored(seed: int, count: int) -> Tensor:
+    """Which pictures an alternating flip mirrors in the first epoch: about half."""
+    generator = _seed_epoch(seed, 0)
+    return torch.rand(count, generator=generator) < 0.5
+
+
 def _seed_epoch(seed: int, epoch: int) -> torch.Generator:
-    """Seed what dropout draws from, and return a generator for the order of the pictures."""
+    """Seed what an epoch draws, and return a generator for the order of its pictures."""
     global_seed, order_seed = np.random.SeedSequence([seed, epoch]).generate_state(2, np.uint64)
     # PyTorch takes seeds below 2**63.
     torch.manual_seed(int(global_seed >> np.uint64(1)))

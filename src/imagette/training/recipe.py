@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from imagette.errors import ImagetteError
 from imagette.files import write_text
@@ -19,27 +19,76 @@ class Recipe(BaseModel):
     Attributes:
         name: what to call it; names the run folder where the user does not.
         model: a network of the registry (see `imagette.models`).
-        optimizer: `adam` (Kingma & Ba, 2015) or `sgd` (with Nesterov momentum 0.9).
+        model_options: the network's own arguments, such as `widths` of `sprint`.
+        optimizer: `adam` (Kingma & Ba, 2015), `adamw` (Loshchilov & Hutter, 2019), `sgd` (with
+            Nesterov momentum), or `muon` (Jordan et al., 2024; for hidden kernels, with `adamw`
+            for all other weights).
         learning_rate: step size of the optimizer.
+        other_learning_rate: with `muon`, the step size of `adamw`.
+        momentum: of `sgd` and `muon`.
+        weight_decay: of `adamw` and `sgd`.
+        schedule: the learning rate stays `constant`, or falls to 0 `linear` or as a `cosine`.
+        warmup: share of the training in which the learning rate rises from 0.
         batch_size: pictures a step.
-        epochs: passes over the training pictures, at most.
-        patience: stop after this many epochs in a row without a lower validation loss;
-            0 never stops early.
+        epochs: passes over the training pictures, at most; the last one may be a part.
+        label_smoothing: share of each label that is spread over all classes.
+        average: decay, a step, of the running average of the weights that is measured and saved
+            in their place; 0 takes the weights as they are.
+        flip: mirror pictures left to right: `none`, each at `random`, or `alternating` (all in
+            every other epoch, half of them first; Jordan, 2024, arXiv:2404.00498, section 3.6).
+        translate: shift pictures by up to this many pixels.
+        cutout: side in pixels of the grey square that covers a part of each picture; 0 for none.
+        mixup: alpha of mixup; 0 for none.
+        cutmix: alpha of CutMix; 0 for none.
+        small_side: side in pixels of the smaller pictures that the training begins with.
+        small_share: share of the training that sees those.
+        precision: what activations are computed in: `auto` takes bfloat16 where the hardware
+            multiplies it, otherwise float32.
+        patience: stop after this many epochs in a row without a lower validation loss, and keep
+            the best of them; 0 never stops early and keeps the last.
         validation_fraction: share of the train part held out for validation, stratified.
         seed: every random choice flows from it.
+        gpu: fields that take other values on a GPU.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     name: str = Field(min_length=1)
     model: str
-    optimizer: Literal["adam", "sgd"] = "adam"
+    model_options: dict[str, Any] = {}
+    optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
     learning_rate: float = Field(gt=0, allow_inf_nan=False)
+    other_learning_rate: float = Field(default=0.02, gt=0, allow_inf_nan=False)
+    momentum: float = Field(default=0.9, gt=0, lt=1)
+    weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    warmup: float = Field(default=0.0, ge=0, lt=1)
     batch_size: int = Field(ge=1)
-    epochs: int = Field(ge=1)
-    patience: int = Field(ge=0)
+    epochs: float = Field(gt=0, allow_inf_nan=False)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    average: float = Field(default=0.0, ge=0, lt=1)
+    flip: Literal["none", "random", "alternating"] = "none"
+    translate: int = Field(default=0, ge=0)
+    cutout: int = Field(default=0, ge=0)
+    mixup: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    cutmix: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    small_side: int = Field(default=0, ge=0)
+    small_share: float = Field(default=0.0, ge=0, le=1)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    patience: int = Field(default=0, ge=0)
     validation_fraction: float = Field(gt=0, lt=1)
     seed: int = Field(default=0, ge=0, lt=2**32)
+    gpu: dict[str, Any] = {}
+
+    def for_device(self, device: str) -> "Recipe":
+        """The recipe as it is on a `cpu` or on `cuda`, where the fields of `gpu` hold."""
+        return self.change(**self.gpu, gpu={}) if device == "cuda" else self.change(gpu={})
+
+    @model_validator(mode="after")
+    def _gpu_fits(self) -> "Recipe":
+        if self.gpu:
+            Recipe.model_validate(self.model_dump() | self.gpu | {"gpu": {}})
+        return self
 
     @classmethod
     def load(cls, name_or_file: str | Path = DEFAULT) -> "Recipe":

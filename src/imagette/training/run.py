@@ -33,7 +33,7 @@ from imagette.evaluation import evaluate
 from imagette.evaluation.run_folder import Facts
 from imagette.files import write_bytes, write_json, write_text
 from imagette.inference.bundle import BundleMetadata
-from imagette.models import MODELS, DataFormat, build_model
+from imagette.models import build_model, check_options
 from imagette.models.backend import load_torch_keras
 from imagette.training.environment import environment
 from imagette.training.export import save_keras, update_metadata, write_bundle
@@ -117,10 +117,7 @@ def train(
     reporter = reporter or Reporter()
     recipe_given = recipe is not None
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe or DEFAULT)
-    if recipe.model not in MODELS:
-        raise ImagetteError(
-            f"There is no network called {recipe.model!r}.", f"Choose one of: {', '.join(MODELS)}."
-        )
+    check_options(recipe.model, recipe.model_options)
     runs_dir, default = Path(runs_dir), f"{_title(dataset or 'cifar10')}-{recipe.name}"
     folder = choose_folder(runs_dir, name, default, resume)
     earlier = read_earlier(folder) if resume and folder.exists() else None
@@ -154,7 +151,7 @@ def _train(
     train_part, validation = split_validation(
         dataset.train, recipe.validation_fraction, recipe.seed
     )
-    model = _build(recipe, dataset, "channels_first")  # the layout that trains fast
+    model = _build(recipe, dataset)
     state = _load_checkpoint(folder)
     facts = Facts(
         dataset=dataset.source,
@@ -179,10 +176,10 @@ def _train(
         if state.epoch:
             reporter.stopping()
             with _undisturbed():
-                _save_best(folder, recipe, dataset, state)
+                _save_best(folder, model, recipe, dataset, state)
         raise
     reporter.evaluating()
-    _save_best(folder, recipe, dataset, state)
+    _save_best(folder, model, recipe, dataset, state)
     metrics = evaluate(folder, dataset).metrics
     _note_accuracy(folder, metrics)
     _write_run(folder, facts, state, finished=True)
@@ -203,32 +200,33 @@ def _undisturbed() -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
 
 
-def _build(recipe: Recipe, dataset: Dataset, data_format: DataFormat) -> "keras.Model":
+def _build(recipe: Recipe, dataset: Dataset) -> "keras.Model":
     """The recipe's network for these pictures and classes, its weights drawn from the seed."""
     load_torch_keras().utils.set_random_seed(recipe.seed)
     return build_model(
         recipe.model,
         input_shape=dataset.train.images.shape[1:],
         classes=len(dataset.class_names),
-        data_format=data_format,
+        **recipe.model_options,
     )
 
 
-def _save_best(folder: Path, recipe: Recipe, dataset: Dataset, state: State) -> None:
-    """Save the best weights in the portable layout: `model.keras` and the bundle."""
-    portable = _build(recipe, dataset, "channels_last")
-    set_weights(portable, state.best_weights)
-    save_keras(portable, folder / "model.keras")
+def _save_best(
+    folder: Path, model: "keras.Model", recipe: Recipe, dataset: Dataset, state: State
+) -> None:
+    """Save the best weights: `model.keras` and the bundle."""
+    set_weights(model, state.best_weights)
+    save_keras(model, folder / "model.keras")
     metadata = BundleMetadata(
         class_names=dataset.class_names,
         class_names_fr=dataset.class_names_fr,
         imagette_version=__version__,
         model=recipe.model,
-        parameters=portable.count_params(),
+        parameters=model.count_params(),
         dataset=dataset.name,
         recipe=recipe.model_dump(),
     )
-    write_bundle(portable, folder / "model.onnx", metadata)
+    write_bundle(model, folder / "model.onnx", metadata)
 
 
 def _note_accuracy(folder: Path, metrics: dict[str, Any]) -> None:
