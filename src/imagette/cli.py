@@ -31,6 +31,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+benchmark = typer.Typer(
+    help="Measure Imagette beside what people use otherwise.", no_args_is_help=True
+)
+app.add_typer(benchmark, name="benchmark")
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
@@ -184,11 +188,17 @@ def evaluate(
         ),
     ] = None,
     data_dir: DataDirOption = None,
+    flip: Annotated[
+        bool,
+        typer.Option(
+            "--flip", help="Also average over each picture and its mirror image, said beside."
+        ),
+    ] = False,
 ) -> None:
     """Measure a network on pictures it has not seen, with a report to read."""
     from imagette.evaluation import evaluate as evaluate_model
 
-    evaluation = evaluate_model(run_or_bundle, dataset, data_dir=data_dir, out=out_dir)
+    evaluation = evaluate_model(run_or_bundle, dataset, data_dir=data_dir, out=out_dir, flip=flip)
     if as_json:
         print(json.dumps(evaluation.metrics, indent=2, ensure_ascii=False))
         return
@@ -213,6 +223,30 @@ def predict(
         print(json.dumps(answers, indent=2, ensure_ascii=False))
     if any("error" in answer for answer in answers):
         raise typer.Exit(1)
+
+
+@app.command(epilog="Example: imagette models --json")
+def models(as_json: JsonOption = False) -> None:
+    """List the networks that can be trained, with their sizes and their own arguments."""
+    from imagette.models import list_models
+
+    rows = list_models()
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    _print_table(
+        ["network", "parameters", "FLOPs a picture", "arguments (--set model_options={...})"],
+        [
+            [
+                row["name"],
+                f"{row['parameters']:,}",
+                f"{row['flops'] / 1e6:,.1f} million",
+                ", ".join(f"{key} = {value}" for key, value in row["options"].items()) or "-",
+            ]
+            for row in rows
+        ],
+    )
+    _print("For pictures of 32×32 and ten classes; a multiplication with its addition counts two.")
 
 
 @app.command(epilog="Example: imagette compare runs/first runs/second")
@@ -289,6 +323,52 @@ def demo(
     serve_model(Settings(model=SHIPPED_BUNDLE), port=port, ui=True, ui_port=ui_port)
 
 
+@benchmark.command(
+    epilog="Example: imagette benchmark time-to-accuracy --recipes sprint-80 --runs 3"
+)
+def time_to_accuracy(
+    recipes: Annotated[
+        str | None,
+        typer.Option(help="Recipes with commas between (default: the four sprints)."),
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, help="Trainings of each, with seeds 0, 1 …")] = 5,
+    dataset: Annotated[str | None, typer.Option(help="As for `train`.")] = None,
+    tensorflow: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PYTHON",
+            help="A Python that has TensorFlow, for the reference (default: this one, if it has).",
+        ),
+    ] = None,
+    out_dir: Annotated[
+        Path, typer.Option("--out", help="Folder for what it leaves; what is there is gone on with.")
+    ] = Path("time-to-accuracy"),
+    data_dir: DataDirOption = None,
+) -> None:
+    """Train recipes with several seeds, beside the classic recipe by Keras' fit on TensorFlow.
+
+    Ctrl-C stops; the same command goes on.
+    """
+    from imagette.benchmark.time_to_accuracy import RECIPES, time_to_accuracy
+    from imagette.progress import TrainingReporter
+
+    names = [name.strip() for name in recipes.split(",")] if recipes else RECIPES
+    reporter = TrainingReporter(err)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        rows = time_to_accuracy(
+            names, runs, out=out_dir, dataset=dataset, data_dir=data_dir, tensorflow=tensorflow,
+            reporter=reporter, say=lambda line: err.print(line, markup=False, soft_wrap=True),
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        err.print(f"Stopped. The same command goes on with what is in {out_dir}.", markup=False)
+        raise typer.Exit(130) from None
+    finally:
+        reporter.close()
+    _print_times(rows)
+    _print(f"Table: {out_dir / 'summary.csv'}, plot: {out_dir / 'time-to-accuracy.png'}")
+
+
 def _answers(classifier: "Classifier", pictures: list[str], show: bool) -> Iterator[dict[str, Any]]:
     """An answer for each picture, in order, unreadable ones in their place."""
     for name, picture in _sources(pictures):
@@ -354,6 +434,11 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
         f"Accuracy {metrics['accuracy']:.2%} {where}: {metrics['n']:,} pictures,"
         f" 95 % interval {low:.2%} to {high:.2%}, loss {metrics['loss']:.4f}"
     )
+    if averaged := metrics.get("flip_averaged"):
+        _print(
+            f"With test-time augmentation (each picture averaged with its mirror image):"
+            f" accuracy {averaged['accuracy']:.2%}, loss {averaged['loss']:.4f}"
+        )
 
 
 def _print_classes(per_class: dict[str, dict[str, float]]) -> None:
@@ -381,6 +466,36 @@ def _print_comparison(rows: list[dict[str, Any]]) -> None:
             for row in rows
         ],
     )
+
+
+def _print_times(rows: list[dict[str, Any]]) -> None:
+    _print_table(
+        ["recipe", "runs", "accuracy %", "flipped", "seconds", "pictures/s", "GFLOP/s", "of peak"],
+        [
+            [
+                row["name"],
+                str(row["runs"]),
+                _spread(row, "accuracy", 100, 2),
+                _shown(row["flip_averaged"] and 100 * row["flip_averaged"], "{:.2f}"),
+                _spread(row, "seconds", 1, 1),
+                f"{row['pictures_per_second']:,.0f}",
+                _shown(row["gflops_per_second"], "{:,.0f}"),
+                _shown(row["share_of_peak"], "{:.0%}"),
+            ]
+            for row in rows
+        ],
+    )
+    _print("Means ± standard deviations, below them the 95 % intervals of the means.")
+    _print("flipped: accuracy averaged over each picture and its mirror image.")
+
+
+def _spread(row: dict[str, Any], key: str, factor: float, digits: int) -> str:
+    """Mean and deviation, and on a second line the interval, where there are several runs."""
+    numbers = [row[name] for name in (key, f"{key}_sd", f"{key}_low", f"{key}_high")]
+    if numbers[1] is None:
+        return f"{factor * row[key]:.{digits}f}"
+    mean, deviation, low, high = (f"{factor * number:.{digits}f}" for number in numbers)
+    return f"{mean} ± {deviation}\n{low} to {high}"
 
 
 def _shown(value: Any, form: str) -> str:

@@ -1,5 +1,6 @@
 """What the terminal shows while a network trains."""
 
+import math
 import shlex
 from pathlib import Path
 
@@ -33,18 +34,24 @@ class TrainingReporter(Reporter):
         )
         self.folder: Path | None = None
         self.epochs = 0
+        self.patience = 0
         self.last_epoch = 0
 
     def start(self, folder: Path, recipe: Recipe, dataset: Dataset, epochs_done: int) -> None:
-        self.folder, self.epochs, self.last_epoch = folder, recipe.epochs, epochs_done
+        self.folder, self.epochs, self.last_epoch = folder, math.ceil(recipe.epochs), epochs_done
+        self.patience = recipe.patience
         for path, reason in dataset.skipped:
             self._say(f"Left out: {path}: {reason}")
         begins = f"going on after epoch {epochs_done}" if epochs_done else "beginning"
         self._say(
             f"Training {recipe.model} by the recipe {recipe.name} on {dataset.name},"
-            f" {begins}, at most {recipe.epochs} epochs; run folder {folder}"
+            f" {begins}, {'at most ' if recipe.patience else ''}{recipe.epochs:.3g} epochs;"
+            f" run folder {folder}"
         )
         self.bar.start()
+
+    def expect(self, seconds: float) -> None:
+        self._say(f"This will take {'at most ' if self.patience else ''}about {_duration(seconds)}.")
 
     def progress(self, progress: loop.Progress) -> None:
         speed = progress.pictures / progress.seconds
@@ -69,7 +76,7 @@ class TrainingReporter(Reporter):
             f"  loss {row['loss']:.4f}  accuracy {row['accuracy']:.2%}"
             f"  val loss {row['val_loss']:.4f}  val accuracy {row['val_accuracy']:.2%}"
             f"  {row['seconds']:.1f} s  {row['pictures_per_second']:,.0f} pictures/s"
-            f"{'  best so far' if best else ''}"
+            f"{'  best so far' if best and self.patience else ''}"
         )
 
     def stopping(self) -> None:
@@ -105,5 +112,4 @@ class TrainingReporter(Reporter):
 
 
 def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

@@ -24,7 +24,9 @@ class Evaluation:
     Attributes:
         metrics: plain JSON values, as in `metrics.json`: what `imagette.evaluation.metrics.measure`
             gives, and `model` (name of the run or path of the bundle), `dataset` (its name) and
-            `split` (`test`, `validation` or `all`: which pictures were measured on).
+            `split` (`test`, `validation` or `all`: which pictures were measured on). Where it was
+            asked for, `flip_averaged` holds `accuracy` and `loss` of the answers averaged over each
+            picture and its mirror image.
         folder: where metrics.json, confusion.png, report.html and, for a run, curves.png lie.
     """
 
@@ -43,6 +45,7 @@ def evaluate(
     *,
     data_dir: str | Path | None = None,
     out: str | Path | None = None,
+    flip: bool = False,
 ) -> Evaluation:
     """Measure a model as it will be served, and write metrics, plots and a report.
 
@@ -58,6 +61,8 @@ def evaluate(
         out: folder to write to. By default the run's folder (a folder `evaluation-DATASET` in it
             where the dataset is not its own), and `evaluation-NAME` in the working directory for
             the bundle NAME.onnx.
+        flip: also measure the mean of the answers to each picture and its mirror image (test-time
+            augmentation), written beside the plain figures, never in their place.
 
     Raises:
         ImagetteError: the run, the bundle or the dataset is missing, damaged or does not fit.
@@ -77,6 +82,10 @@ def evaluate(
         "split": split,
         **measure(probabilities, part.labels, classifier.class_names),
     }
+    if flip:
+        mirrored = classifier.probabilities(np.ascontiguousarray(part.images[:, :, ::-1]))
+        averaged = measure((probabilities + mirrored) / 2, part.labels, classifier.class_names)
+        metrics["flip_averaged"] = {key: averaged[key] for key in ("accuracy", "loss")}
     folder = Path(out) if out else _default_folder(path, run, own, dataset)
     _write(folder, metrics, classifier, part, probabilities, run)
     return Evaluation(metrics, folder)

@@ -61,6 +61,7 @@ class Epoch(BaseModel):
     val_loss: float
     val_accuracy: float
     seconds: float
+    pictures_per_second: float = 0.0
 
 
 class _Metrics(BaseModel):

@@ -83,6 +83,25 @@ def default_options(name: str) -> dict[str, Any]:
     return {key: one.default for key, one in parameters.items() if one.kind == one.KEYWORD_ONLY}
 
 
+def list_models() -> list[dict[str, Any]]:
+    """The registry as rows: `name`, `parameters`, `flops` (for one picture) and `options`.
+
+    For 32×32 pictures of ten classes; `options` are the network's own arguments' defaults.
+    """
+    rows = []
+    for name in MODELS:
+        model = build_model(name)
+        rows.append(
+            {
+                "name": name,
+                "parameters": model.count_params(),
+                "flops": count_flops(model),
+                "options": default_options(name),
+            }
+        )
+    return rows
+
+
 def count_flops(model: "keras.Model") -> int:
     """Floating-point operations for one picture: two for each multiplication with its addition.
 

@@ -51,7 +51,8 @@ class State:
         weights: every weight of the network, in Keras' order.
         average: their running average, where the recipe keeps one.
         optimizers: the optimizers' own states.
-        best_epoch: the epoch with the lowest validation loss; 0 before the first.
+        best_epoch: the epoch with the lowest validation loss or, in a recipe without patience, the
+            last one; 0 before the first.
         best_weights: the weights (or their average) after that epoch.
         history: a row an epoch: `epoch`, `loss`, `accuracy`, `val_loss`, `val_accuracy`,
             `seconds` (of training, validation left out), `pictures_per_second`.
@@ -90,6 +91,7 @@ def epochs(
     recipe: Recipe,
     state: State,
     report: Callable[[Progress], None] = lambda _: None,
+    expect: Callable[[float], None] = lambda _: None,
 ) -> Iterator[State]:
     """Train epoch by epoch, until the recipe's last one or until patience runs out.
 
@@ -97,9 +99,10 @@ def epochs(
         model: a network of the registry; its weights are trained in place.
         train: pictures to learn from.
         validation: pictures that choose the best epoch.
-        recipe: how to train.
+        recipe: how to train, resolved for the device and the pictures.
         state: `State()` to begin, or an earlier state to go on from.
         report: called now and then during an epoch.
+        expect: called once before the first, with about how many seconds all epochs will take.
 
     Yields:
         The state after each epoch.
@@ -110,7 +113,6 @@ def epochs(
     """
     keep_memory()
     device = choose_device()
-    recipe = recipe.for_device(device.type)
     precision = choose_precision(device, recipe.precision)
     network: Network = Translated(model, until="logits")
     # Compiling needs a C compiler, which not everybody with a CPU has.
@@ -125,7 +127,7 @@ def epochs(
     validation_images, validation_labels = _to_device(validation, device)
     batches = math.ceil(len(train) / recipe.batch_size)
     total_steps = max(1, round(recipe.epochs * batches))
-    _rehearse(compiled, model, images, labels, recipe, precision)
+    expect(_rehearse(compiled, model, images, labels, recipe, precision))
 
     # The clock includes what prepares the pictures for the first step.
     start = time.perf_counter()
@@ -171,7 +173,8 @@ def epochs(
         set_weights(model, weights)
 
         best_so_far = min((row["val_loss"] for row in state.history), default=float("inf"))
-        improved = val_loss < best_so_far
+        # Without patience the last epoch is the one that the schedule was made for.
+        improved = val_loss < best_so_far or not recipe.patience
         row = {
             "epoch": epoch,
             "loss": progress.loss,
@@ -303,34 +306,41 @@ def _rehearse(
     labels: Tensor,
     recipe: Recipe,
     precision: torch.dtype,
-) -> None:
+) -> float:
     """Compute a step of every shape that will come, so that what is prepared once is prepared.
 
     That is the compiling on a GPU, and the convolutions' choice of kernels on a CPU. The weights
     end as they were.
+
+    Returns:
+        About how many seconds the whole training will take.
     """
     weights = get_weights(model)
     batches = math.ceil(len(images) / recipe.batch_size)
-    sizes = {len(images) // batches, -(-len(images) // batches)}
-    sides = [recipe.small_side] if recipe.small_share else []
-    for size in sizes:
-        for side in [*sides, None]:
-            pictures = images[:size]
-            if side is not None:
-                pictures = augment.shrink(pictures, side)
+    sizes = sorted({len(images) // batches, -(-len(images) // batches)})
+    seconds = 0.0
+    for side, share in ((recipe.small_side, recipe.small_share), (0, 1 - recipe.small_share)):
+        if not share:
+            continue
+        for size in [*sizes, sizes[-1]]:  # the last one again, to time it when all is prepared
+            start = time.perf_counter()
+            pictures = augment.shrink(images[:size], side) if side else images[:size]
             try:
                 logits = network(pictures.to(precision), training=True)
             except RuntimeError as error:
-                if side is None:
+                if not side:
                     raise
                 raise ImagetteError(
                     f"The network {model.name} cannot learn from pictures of {side} pixels.",
                     "Set small_share=0, or choose a network that takes any size, such as sprint.",
                 ) from error
             functional.cross_entropy(logits, labels[:size]).backward()
-    for parameter in model.trainable_weights:
-        parameter.value.grad = None
+            last = time.perf_counter() - start
+        seconds += last * share * recipe.epochs * batches
+    for weight in model.trainable_weights:
+        weight.value.grad = None
     set_weights(model, weights)
+    return seconds
 
 
 def _to_device(part: Part, device: torch.device) -> tuple[Tensor, Tensor]:

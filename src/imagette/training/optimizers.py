@@ -1,7 +1,7 @@
 """How weights change: the optimizers, over the weights of a Keras model, and their schedule."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -72,7 +72,8 @@ def make_optimizers(
 ) -> list[torch.optim.Optimizer]:
     """The recipe's optimizer over the model's trainable weights.
 
-    Muon is for the kernels of hidden layers; biases, normalisation and the last layer are AdamW's.
+    Muon is for the kernels of hidden layers. Biases, normalisation and the last layer learn by
+    SGD with Nesterov momentum, with step sizes for each picture of the batch.
     """
     parameters = [weight.value for weight in model.trainable_weights]
     rate, decay = recipe.learning_rate, recipe.weight_decay
@@ -87,19 +88,17 @@ def make_optimizers(
                 parameters, rate, momentum=recipe.momentum, weight_decay=decay, nesterov=True
             )
         ]
-    last = {id(weight) for weight in model.get_layer("logits").trainable_weights}
-    hidden = [
-        weight.value
-        for weight in model.trainable_weights
-        if len(weight.shape) > 1 and id(weight) not in last
+    head = [weight.value for weight in model.get_layer("logits").trainable_weights]
+    rest = parameters[: -len(head)]  # the last layer with weights is the last one to be made
+    biases = [parameter for parameter in rest if parameter.ndim == 1]
+    groups = [
+        {"params": biases, "lr": recipe.batch_size * recipe.bias_learning_rate},
+        {"params": head, "lr": recipe.batch_size * recipe.head_learning_rate},
     ]
-    kernels = {id(kernel) for kernel in hidden}
-    others = [parameter for parameter in parameters if id(parameter) not in kernels]
+    hidden = [parameter for parameter in rest if parameter.ndim > 1]
     return [
         Muon(hidden, rate, recipe.momentum, precision),
-        torch.optim.AdamW(
-            others, recipe.other_learning_rate, betas=(0.85, 0.95), eps=1e-12, weight_decay=decay
-        ),
+        torch.optim.SGD(groups, momentum=0.85, nesterov=True),
     ]
 
 
@@ -120,8 +119,3 @@ def schedule(recipe: Recipe, done: float) -> float:
     if recipe.schedule == "cosine":
         return (1 - math.cos(math.pi * left)) / 2
     return 1.0
-
-
-def states(optimizers: list[torch.optim.Optimizer]) -> list[dict[str, Any]]:
-    """What the optimizers remember."""
-    return [optimizer.state_dict() for optimizer in optimizers]

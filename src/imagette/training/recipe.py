@@ -1,5 +1,6 @@
 """A recipe: every choice of a training, in one file."""
 
+import math
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -21,16 +22,18 @@ class Recipe(BaseModel):
         model: a network of the registry (see `imagette.models`).
         model_options: the network's own arguments, such as `widths` of `sprint`.
         optimizer: `adam` (Kingma & Ba, 2015), `adamw` (Loshchilov & Hutter, 2019), `sgd` (with
-            Nesterov momentum), or `muon` (Jordan et al., 2024; for hidden kernels, with `adamw`
-            for all other weights).
+            Nesterov momentum), or `muon` (Jordan et al., 2024; for hidden kernels, with SGD for
+            all other weights).
         learning_rate: step size of the optimizer.
-        other_learning_rate: with `muon`, the step size of `adamw`.
+        bias_learning_rate: with `muon`, the step size of biases, for each picture of a batch.
+        head_learning_rate: with `muon`, the step size of the last layer, likewise.
         momentum: of `sgd` and `muon`.
         weight_decay: of `adamw` and `sgd`.
         schedule: the learning rate stays `constant`, or falls to 0 `linear` or as a `cosine`.
         warmup: share of the training in which the learning rate rises from 0.
         batch_size: pictures a step.
         epochs: passes over the training pictures, at most; the last one may be a part.
+        least_steps: few pictures are passed over more often, until there are this many steps.
         label_smoothing: share of each label that is spread over all classes.
         average: decay, a step, of the running average of the weights that is measured and saved
             in their place; 0 takes the weights as they are.
@@ -58,13 +61,15 @@ class Recipe(BaseModel):
     model_options: dict[str, Any] = {}
     optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
     learning_rate: float = Field(gt=0, allow_inf_nan=False)
-    other_learning_rate: float = Field(default=0.02, gt=0, allow_inf_nan=False)
+    bias_learning_rate: float = Field(default=0.05, gt=0, allow_inf_nan=False)
+    head_learning_rate: float = Field(default=1e-5, gt=0, allow_inf_nan=False)
     momentum: float = Field(default=0.9, gt=0, lt=1)
     weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     schedule: Literal["constant", "linear", "cosine"] = "constant"
     warmup: float = Field(default=0.0, ge=0, lt=1)
     batch_size: int = Field(ge=1)
     epochs: float = Field(gt=0, allow_inf_nan=False)
+    least_steps: int = Field(default=0, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     average: float = Field(default=0.0, ge=0, lt=1)
     flip: Literal["none", "random", "alternating"] = "none"
@@ -80,9 +85,22 @@ class Recipe(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**32)
     gpu: dict[str, Any] = {}
 
-    def for_device(self, device: str) -> "Recipe":
-        """The recipe as it is on a `cpu` or on `cuda`, where the fields of `gpu` hold."""
-        return self.change(**self.gpu, gpu={}) if device == "cuda" else self.change(gpu={})
+    def resolve(self, device: str, pictures: int) -> "Recipe":
+        """What the recipe comes to: `gpu` and `least_steps` have gone into the other fields.
+
+        Args:
+            device: `cpu` or `cuda`.
+            pictures: how many there are to learn from.
+        """
+        here = self.change(**(self.gpu if device == "cuda" else {}), gpu={})
+        batches = math.ceil(pictures / here.batch_size)
+        return here.change(epochs=max(here.epochs, here.least_steps / batches), least_steps=0)
+
+    @model_validator(mode="after")
+    def _small_pictures_have_a_side(self) -> "Recipe":
+        if self.small_share and not self.small_side:
+            raise ValueError("small_share needs small_side, the side of the smaller pictures")
+        return self
 
     @model_validator(mode="after")
     def _gpu_fits(self) -> "Recipe":

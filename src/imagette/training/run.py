@@ -37,6 +37,7 @@ from imagette.models import build_model, check_options
 from imagette.models.backend import load_torch_keras
 from imagette.training.environment import environment
 from imagette.training.export import save_keras, update_metadata, write_bundle
+from imagette.training.hardware import choose_device
 from imagette.training.loop import DivergedError, Progress, State, epochs, set_weights
 from imagette.training.recipe import DEFAULT, Recipe
 from imagette.training.resume import (
@@ -73,6 +74,9 @@ class Reporter:
 
     def start(self, folder: Path, recipe: Recipe, dataset: Dataset, epochs_done: int) -> None:
         """Everything is loaded and the first (or next) epoch is about to begin."""
+
+    def expect(self, seconds: float) -> None:
+        """Everything is prepared; about how long all epochs will take (less, if it stops early)."""
 
     def progress(self, progress: Progress) -> None:
         """A `loop.Progress`, a few times a second during an epoch."""
@@ -164,9 +168,12 @@ def _train(
     recipe.save(folder / "recipe.toml")
     write_json(folder / "environment.json", environment())
     _write_run(folder, facts, state, finished=False)
-    reporter.start(folder, recipe, dataset, state.epoch)
+    plan = recipe.resolve(choose_device().type, len(train_part))
+    reporter.start(folder, plan, dataset, state.epoch)
     try:
-        for reached in epochs(model, train_part, validation, recipe, state, reporter.progress):
+        for reached in epochs(
+            model, train_part, validation, plan, state, reporter.progress, reporter.expect
+        ):
             state = reached
             _save_checkpoint(folder, state)
             _write_history(folder, state)

@@ -9,7 +9,8 @@ Activations keep Keras' order (batch, height, width, channels), which in memory 
 calls channels-last: a `permute` before and after a convolution costs nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,39 +24,50 @@ Operation = Callable[..., Tensor]
 """From a layer's inputs, and `training=`, to its output."""
 
 
+Key = tuple[str, int]
+"""A layer's name, and which of its calls is meant."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of a layer: where it comes from, what it computes, and what it takes."""
+
+    key: Key
+    operation: Operation
+    inputs: list[Any]
+
+
 class Translated:
     """The network of a Keras model, from its Input to one of its layers.
 
     Its parameters are those of the Keras model: whatever trains one trains the other.
 
     Args:
-        model: a Sequential or functional Keras model, channels last.
+        model: a Sequential or functional Keras model with one input, channels last.
         until: the name of the layer whose output is wanted; by default the model's output.
     """
 
     def __init__(self, model: "keras.Model", until: str | None = None) -> None:
-        self.steps, output = _read_graph(model)
-        if until is not None:
-            names = [name for name, _, _ in self.steps]
-            self.steps = self.steps[: names.index(until) + 1]
-            output = until
-        self.output = output
+        try:
+            self.steps = _read_graph(model, until)
+        except _UnreadableError:
+            self.steps = [_whole(model, until)]
 
     def __call__(self, pictures: Tensor, training: bool = False) -> Tensor:
         """Compute in the type of `pictures`; the weights are rounded to it, never changed.
 
         Args:
-            pictures: `(batch, height, width, channels)`, float32, bfloat16 or float16.
+            pictures: `(batch, height, width, channels)`, float32 or bfloat16.
             training: whether BatchNormalization learns and Dropout drops.
 
         Returns:
             float32, of the layer's shape.
         """
-        values: dict[str, Tensor] = {}
-        for name, operation, inputs in self.steps:
-            arguments = [_fetch(source, values) for source in inputs]
-            values[name] = operation(*(arguments or [pictures]), training=training)
-        return values[self.output].float()
+        values: dict[Key, Tensor] = {}
+        for step in self.steps:
+            arguments = [_fetch(source, values) for source in step.inputs]
+            values[step.key] = step.operation(*(arguments or [pictures]), training=training)
+        return values[self.steps[-1].key].float()
 
 
 def translate(layer: "keras.Layer") -> Operation:
@@ -69,44 +81,93 @@ def translate(layer: "keras.Layer") -> Operation:
 # --- the graph -----------------------------------------------------------------------------------
 
 
-def _read_graph(model: "keras.Model") -> tuple[list[tuple[str, Operation, list[Any]]], str]:
-    """Steps in order, each a name, an operation and the names of its inputs; the output's name."""
+class _UnreadableError(Exception):
+    """The graph has something that is not read here; Keras runs the model as a whole."""
+
+
+def _read_graph(model: "keras.Model", until: str | None) -> list[Step]:
+    """The calls of layers that lead to the output, each after those that it needs."""
     import keras
 
     if isinstance(model, keras.Sequential):
         layers = [layer for layer in model.layers if not _is_input(layer)]
-        names = [layer.name for layer in layers]
-        sources: list[list[Any]] = [[], *([name] for name in names[:-1])]
-        return list(zip(names, map(translate, layers), sources, strict=True)), names[-1]
+        keys = [(layer.name, 0) for layer in layers]
+        sources: list[list[Any]] = [[], *([key] for key in keys[:-1])]
+        steps = [Step(*each) for each in zip(keys, map(translate, layers), sources, strict=True)]
+        return _up_to((until, 0) if until else keys[-1], {step.key: step for step in steps})
     config = model.get_config()
-    steps = []
+    layers = {layer.name: layer for layer in model.layers}
+    calls: dict[Key, Step] = {}
     for described in config["layers"]:
-        layer, nodes = model.get_layer(described["name"]), described["inbound_nodes"]
-        if len(nodes) > 1:
-            raise ValueError(f"The layer {layer.name} is used more than once.")
-        if _is_input(layer):
-            steps.append((layer.name, _first, []))
-        else:
-            steps.append((layer.name, translate(layer), [_names(a) for a in nodes[0]["args"]]))
-    return steps, _output_name(config["output_layers"])
+        name, nodes = described["name"], described["inbound_nodes"]
+        if name not in layers:  # an operation such as `x + y`, which is no layer
+            raise _UnreadableError
+        if _is_input(layers[name]):
+            calls[name, 0] = Step((name, 0), _first, [])
+        operation = translate(layers[name])
+        for number, node in enumerate(nodes):
+            if any(value is not None for value in node["kwargs"].values()):
+                raise _UnreadableError
+            inputs = [_sources(argument) for argument in node["args"]]
+            calls[name, number] = Step((name, number), operation, inputs)
+    return _up_to((until, 0) if until else _one_output(config["output_layers"]), calls)
 
 
-def _output_name(outputs: Any) -> str:
-    """The name in `["logits", 0, 0]`, or in a list of one such."""
-    return outputs[0] if isinstance(outputs[0], str) else _output_name(outputs[0])
+def _up_to(output: Key, calls: dict[Key, Step]) -> list[Step]:
+    """The steps that `output` needs, in an order in which they can be computed."""
+    ordered: dict[Key, Step] = {}
+
+    def visit(key: Key) -> None:
+        if key not in ordered:
+            for source in _flat(calls[key].inputs):
+                visit(source)
+            ordered[key] = calls[key]
+
+    visit(output)
+    return list(ordered.values())
 
 
-def _names(argument: Any) -> Any:
-    """The layer that an argument of a node comes from; a list of them for layers such as Add."""
+def _one_output(outputs: Any) -> Key:
+    """The key in `["logits", 0, 0]`, or in a list of one such."""
+    if isinstance(outputs[0], str):
+        return outputs[0], outputs[1]
+    if len(outputs) > 1:
+        raise _UnreadableError
+    return _one_output(outputs[0])
+
+
+def _sources(argument: Any) -> Any:
+    """The call that an argument comes from; a list of them for layers such as Add."""
     if isinstance(argument, list | tuple):
-        return [_names(one) for one in argument]
-    return argument["config"]["keras_history"][0]
+        return [_sources(one) for one in argument]
+    if not isinstance(argument, dict) or argument.get("class_name") != "__keras_tensor__":
+        raise _UnreadableError
+    name, call, tensor = argument["config"]["keras_history"]
+    if tensor:  # a layer with several outputs
+        raise _UnreadableError
+    return name, call
 
 
-def _fetch(source: Any, values: dict[str, Tensor]) -> Any:
+def _flat(inputs: list[Any]) -> Iterator[Key]:
+    for source in inputs:
+        if isinstance(source, list):
+            yield from _flat(source)
+        else:
+            yield source
+
+
+def _fetch(source: Any, values: dict[Key, Tensor]) -> Any:
     if isinstance(source, list):
         return [_fetch(one, values) for one in source]
     return values[source]
+
+
+def _whole(model: "keras.Model", until: str | None) -> Step:
+    """The model up to a layer as one step, by Keras."""
+    import keras
+
+    part = keras.Model(model.inputs, model.get_layer(until).output) if until else model
+    return Step((model.name, 0), _as_keras(part), [])
 
 
 def _is_input(layer: "keras.Layer") -> bool:

@@ -1,0 +1,94 @@
+"""Augmentations change what they say and nothing else."""
+
+import pytest
+import torch
+
+from imagette.training import augment
+
+
+@pytest.fixture
+def pictures() -> torch.Tensor:
+    torch.manual_seed(0)
+    return torch.randint(0, 256, (50, 8, 6, 3), dtype=torch.uint8)
+
+
+@pytest.fixture
+def targets() -> torch.Tensor:
+    return torch.nn.functional.one_hot(torch.arange(50) % 10, 10).float()
+
+
+def test_flip_mirrors_the_marked_ones(pictures):
+    marked = torch.arange(50) % 2 == 0
+    flipped = augment.flip(pictures, marked)
+    assert torch.equal(flipped[marked], pictures[marked].flip(2))
+    assert torch.equal(flipped[~marked], pictures[~marked])
+
+
+def test_pad_reflects_without_repeating_the_edge(pictures):
+    padded = augment.pad(pictures, 2)
+    expected = torch.nn.functional.pad(
+        pictures.permute(0, 3, 1, 2).float(), (2, 2, 2, 2), mode="reflect"
+    )
+    assert torch.equal(padded.permute(0, 3, 1, 2).float(), expected)
+
+
+def test_pad_is_defined_for_any_margin():
+    row = torch.tensor([1, 2, 3], dtype=torch.uint8).view(1, 1, 3, 1)
+    assert augment.pad(row, 4)[0, 0, :, 0].tolist() == [1, 2, 3, 2, 1, 2, 3, 2, 1, 2, 3]
+
+
+def test_translate_shifts_each_picture_by_its_own_step(pictures):
+    padded = augment.pad(pictures, 1)
+    shifted = augment.translate(padded, torch.arange(50), 1)
+    windows = {
+        (down, right): padded[:, down : down + 8, right : right + 6]
+        for down in range(3)
+        for right in range(3)
+    }
+    used = set()
+    for number, picture in enumerate(shifted):
+        fits = [key for key, window in windows.items() if torch.equal(window[number], picture)]
+        assert len(fits) == 1
+        used.update(fits)
+    assert len(used) == 9
+
+
+def test_cutout_covers_a_square_with_grey(pictures):
+    white = torch.full((500, 32, 32, 3), 255, dtype=torch.uint8)
+    cut = augment.cutout(white, 8)
+    covered = (cut == 128).all(dim=3)
+    assert ((cut == 255).all(dim=3) ^ covered).all()
+    sizes = covered.sum(dim=(1, 2))
+    assert sizes.max() == 64
+    assert 16 <= sizes.min() < 64  # the square's centre may be at a corner
+    assert covered.any(dim=0).all()  # and nowhere is never covered
+    tall = covered.any(dim=2).sum(dim=1) * covered.any(dim=1).sum(dim=1)
+    assert torch.equal(tall, sizes)  # each is one rectangle
+
+
+def test_mixup_blends_pictures_and_targets_alike(pictures, targets):
+    mixed, blended = augment.mixup(pictures, targets, 0.5)
+    assert torch.allclose(blended.sum(dim=1), torch.ones(50))
+    one_hot_pictures = targets[:, None, None, :].repeat(1, 2, 2, 1)
+    torch.manual_seed(3)
+    mixed, blended = augment.mixup(one_hot_pictures, targets, 0.5)
+    assert torch.allclose(mixed[:, 0, 0], blended)
+    assert 0 < blended.max(dim=1).values.min() < 1
+
+
+def test_cutmix_takes_as_much_of_the_target_as_of_the_picture(targets):
+    pictures = targets[:, None, None, :].repeat(1, 16, 16, 1)
+    shares = set()
+    for seed in range(20):
+        torch.manual_seed(seed)
+        mixed, blended = augment.cutmix(pictures, targets, 1.0)
+        assert torch.allclose(mixed.mean(dim=(1, 2)), blended, atol=1e-5)
+        assert set(mixed.unique().tolist()) <= {0.0, 1.0}  # cut, never blended
+        shares.add(round(float(blended.max(dim=1).values.min()), 3))
+    assert len(shares) > 5
+
+
+def test_shrink_keeps_the_mean_and_the_side(pictures):
+    small = augment.shrink(torch.full((2, 32, 32, 3), 77, dtype=torch.uint8), 20)
+    assert small.shape == (2, 20, 20, 3)
+    assert torch.allclose(small, torch.tensor(77.0))

@@ -1,0 +1,102 @@
+"""Muon, and which weights go to which optimizer; schedules."""
+
+import numpy as np
+import pytest
+import torch
+
+from imagette import Recipe, build_model
+from imagette.models.backend import load_torch_keras
+from imagette.training.optimizers import (
+    Muon,
+    make_optimizers,
+    orthogonalise,
+    schedule,
+    set_rates,
+)
+
+
+@pytest.mark.parametrize("shape", [(30, 30), (20, 50), (50, 20)])
+def test_orthogonalise_brings_singular_values_near_one(shape):
+    torch.manual_seed(0)
+    # Well conditioned, as after the first of its few steps the small values would not be there yet.
+    left, _, right = torch.linalg.svd(torch.randn(shape), full_matrices=False)
+    matrix = left @ torch.diag(torch.linspace(0.5, 1, min(shape))) @ right
+    values = torch.linalg.svdvals(orthogonalise(matrix, steps=5))
+    assert 0.6 < values.min()
+    assert values.max() < 1.3
+    # It turns nothing: the directions stay.
+    again = left.t() @ orthogonalise(matrix, steps=5) @ right.t()
+    assert torch.allclose(again, torch.diag(again.diagonal()), atol=1e-3)
+
+
+def test_muon_goes_downhill_and_keeps_the_size_of_kernels():
+    torch.manual_seed(0)
+    kernel = torch.nn.Parameter(torch.randn(3, 3, 8, 16))
+    aim = torch.randn(3, 3, 8, 16)
+    aim *= 4 / aim.norm()
+    optimizer = Muon([kernel], lr=0.05, momentum=0.6, precision=torch.float32)
+    losses = []
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = ((kernel - aim) ** 2).sum()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.2 * losses[1]
+    assert 3 < kernel.norm() < 5  # the root of its 16 outputs is 4
+
+
+def test_muon_goes_on_from_what_it_remembers():
+    torch.manual_seed(0)
+    start, gradients = torch.randn(4, 6), torch.randn(6, 4, 6)
+
+    def run(kernel, optimizer, some):
+        for gradient in some:
+            kernel.grad = gradient.clone()
+            optimizer.step()
+
+    whole = torch.nn.Parameter(start.clone())
+    run(whole, Muon([whole], 0.1, 0.6, torch.float32), gradients)
+    first = torch.nn.Parameter(start.clone())
+    before = Muon([first], 0.1, 0.6, torch.float32)
+    run(first, before, gradients[:3])
+    second = torch.nn.Parameter(first.detach().clone())
+    after = Muon([second], 0.1, 0.6, torch.float32)
+    after.load_state_dict(before.state_dict())
+    run(second, after, gradients[3:])
+    assert torch.equal(whole, second)
+
+
+def test_muon_has_the_hidden_kernels_and_sgd_the_rest():
+    load_torch_keras()
+    model = build_model("sprint", widths=[8, 16])
+    recipe = Recipe.load("sprint-80")
+    muon, sgd = make_optimizers(model, recipe, torch.float32)
+    shapes = [tuple(p.shape) for group in muon.param_groups for p in group["params"]]
+    assert shapes == [(3, 3, 24, 8), (3, 3, 8, 8), (3, 3, 8, 16), (3, 3, 16, 16)]
+    biases, head = ([tuple(p.shape) for p in group["params"]] for group in sgd.param_groups)
+    assert sorted(biases) == [(8,), (8,), (16,), (16,)]
+    assert head == [(16, 10)]  # the whitening, frozen, is nobody's
+    assert sgd.param_groups[0]["lr"] == recipe.batch_size * recipe.bias_learning_rate
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("constant", [0.0, 0.5, 1, 1, 1]),
+        ("linear", [0.0, 0.5, 1, 0.5, 0]),
+        ("cosine", [0.0, 0.5, 1, 0.5, 0]),
+    ],
+)
+def test_schedules(kind, values):
+    recipe = Recipe.load("seed").change(schedule=kind, warmup=0.2)
+    found = [schedule(recipe, done) for done in (0, 0.1, 0.2, 0.6, 1)]
+    assert np.allclose(found, values)
+
+
+def test_rates_are_set_from_the_full_ones():
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], 0.4)
+    for factor in (0.5, 0.25):
+        set_rates([optimizer], factor)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(0.4 * factor)

@@ -1,0 +1,171 @@
+"""What PyTorch runs is what Keras defined: same answers, same gradients, same statistics."""
+
+import numpy as np
+import pytest
+import torch
+
+from imagette.models import MODELS, build_model
+from imagette.models.backend import load_torch_keras
+from imagette.models.sprint import whiten
+from imagette.training.translation import Translated
+
+keras = load_torch_keras()
+from keras import layers  # noqa: E402
+
+VARIANTS = [(name, {}) for name in MODELS] + [
+    ("sprint", {"widths": [8, 16], "depth": 3}),
+    ("sprint", {"widths": [8], "whitening": False, "depth": 1}),
+]
+
+
+def pictures(count: int = 8, side: int = 32) -> torch.Tensor:
+    return torch.from_numpy(
+        np.random.default_rng(0).integers(0, 256, (count, side, side, 3)).astype(np.float32)
+    )
+
+
+def shake(model: keras.Model) -> None:
+    """Weights and statistics as after a training: no zeros and ones that would hide a mistake."""
+    random = np.random.default_rng(1)
+    for weight in model.weights:
+        scale = 0.1 if not np.array(weight).any() else 0.0
+        shaken = np.array(weight) * random.uniform(0.8, 1.2, weight.shape)
+        weight.assign((shaken + random.normal(0, scale, weight.shape)).astype(np.float32))
+
+
+def step(
+    model: keras.Model, network, given: torch.Tensor
+) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+    """Outputs, gradients and weights after a training step, the model as it was before."""
+    before = model.get_weights()
+    torch.manual_seed(0)
+    outputs = network(given, training=True)
+    (outputs * torch.arange(outputs.numel()).view(outputs.shape)).sum().backward()
+    gradients = [np.array(weight.value.grad) for weight in model.trainable_weights]
+    after = model.get_weights()
+    for weight in model.trainable_weights:
+        weight.value.grad = None
+    model.set_weights(before)
+    return outputs.detach().numpy(), gradients, after
+
+
+def assert_same_step(model: keras.Model, given: torch.Tensor, atol: float = 1e-5) -> None:
+    expected, found = step(model, model, given), step(model, Translated(model), given)
+    assert np.allclose(expected[0], found[0], atol=atol)
+    for one, other in zip(expected[1], found[1], strict=True):
+        assert np.allclose(one, other, atol=atol * max(1.0, np.abs(one).max()))
+    for one, other in zip(expected[2], found[2], strict=True):
+        assert np.allclose(one, other, atol=atol * max(1.0, np.abs(one).max()))
+
+
+def without_dropout(model: keras.Model) -> keras.Model:
+    """Two libraries never drop the same units."""
+    for layer in model.layers:
+        if isinstance(layer, layers.Dropout):
+            layer.rate = 0.0
+    return model
+
+
+@pytest.mark.parametrize(("name", "options"), VARIANTS)
+def test_every_network_is_translated_whole_and_computes_the_same(name, options):
+    model = without_dropout(build_model(name, **options))
+    whiten(model, pictures(64).numpy().astype(np.uint8))
+    shake(model)
+    for _ in range(5):  # statistics that fit, so that the softmax is not saturated
+        model(pictures(), training=True)
+    translated = Translated(model)
+    assert not [s for s in translated.steps if "_as_keras" in s.operation.__qualname__]
+    expected = model(pictures(), training=False)
+    assert expected.std(dim=0).max() > 1e-3  # it does look at the pictures
+    assert torch.allclose(translated(pictures()), expected, atol=1e-6)
+    assert_same_step(model, pictures())
+
+
+def test_the_networks_parameters_are_the_keras_models_own():
+    model = build_model("sprint", widths=[8])
+    translated = Translated(model, until="logits")
+    before = translated(pictures())
+    model.get_layer("logits").kernel.assign(model.get_layer("logits").kernel * 2)
+    assert torch.allclose(translated(pictures()), before * 2, atol=1e-5)
+
+
+def test_smaller_pictures_and_half_precision_run_too():
+    model = build_model("sprint", widths=[8, 16])
+    translated = Translated(model)
+    assert translated(pictures(side=24)).shape == (8, 10)
+    exact, rounded = translated(pictures()), translated(pictures().bfloat16())
+    assert rounded.dtype == torch.float32
+    assert torch.allclose(exact, rounded, atol=0.02)
+
+
+def odd_layers() -> keras.Model:
+    """Settings that differ between the libraries, and layers that have no translation."""
+    inputs = layers.Input((17, 14, 4))
+    x = layers.Conv2D(8, 3, strides=2, padding="same", activation="gelu")(inputs)
+    x = layers.Conv2D(8, (2, 5), padding="same", groups=2, activation="silu")(x)
+    x = layers.Conv2D(8, 3, dilation_rate=2, padding="same", activation="elu")(x)
+    x = layers.BatchNormalization(momentum=0.3)(x)
+    side = layers.SeparableConv2D(8, 3, padding="same")(x)
+    x = layers.Add()([x, side])
+    x = layers.Concatenate()([x, layers.LayerNormalization()(x)])
+    x = layers.AveragePooling2D(2, strides=1)(x)
+    x = layers.MaxPooling2D(2, padding="same")(x)
+    whole = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    x = layers.Multiply()([x, layers.Dense(16, activation="sigmoid")(whole)])
+    x = layers.Flatten()(x)
+    x = layers.BatchNormalization(scale=False, center=False)(x)
+    return keras.Model(inputs, layers.Dense(5, activation="softmax")(x))
+
+
+def shared_layer() -> keras.Model:
+    inputs = layers.Input((8, 8, 4))
+    twice = layers.Conv2D(4, 3, padding="same", activation="relu")
+    x = layers.GlobalMaxPooling2D()(twice(twice(inputs)))
+    return keras.Model(inputs, layers.Dense(3)(x))
+
+
+def attention_and_arithmetic() -> keras.Model:
+    inputs = layers.Input((4, 4, 4))
+    x = layers.Reshape((16, 4))(inputs)
+    x = x + layers.MultiHeadAttention(2, 4)(query=x, value=x)
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
+
+
+def nested() -> keras.Model:
+    inner = keras.Sequential([layers.Input((8, 8, 4)), layers.Conv2D(4, 3), layers.ReLU(0.5)])
+    return keras.Sequential([inner, layers.Flatten(), layers.Dense(3)])
+
+
+def channels_first() -> keras.Model:
+    return keras.Sequential(
+        [
+            layers.Input((4, 8, 8)),
+            layers.Permute((2, 3, 1)),
+            layers.Permute((3, 1, 2)),
+            layers.BatchNormalization(axis=1),
+            layers.GlobalAveragePooling2D(data_format="channels_first"),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "make", [odd_layers, shared_layer, attention_and_arithmetic, nested, channels_first]
+)
+def test_other_graphs_compute_the_same_too(make):
+    model = make()
+    shake(model)
+    torch.manual_seed(0)
+    given = torch.rand(6, *model.input_shape[1:]) * 2 - 1
+    assert torch.allclose(Translated(model)(given), model(given, training=False), atol=1e-5)
+    assert_same_step(model, given)
+
+
+def test_it_can_be_captured_whole():
+    """What a GPU compiles: no step may fall back to Python."""
+    model = build_model("sprint", widths=[8, 16])
+    translated = Translated(model, until="logits")
+    captured = torch.compile(translated, fullgraph=True, backend="eager")
+    assert torch.allclose(captured(pictures()), translated(pictures()), atol=1e-5)
+    expected, found = (step(model, one, pictures()) for one in (translated, captured))
+    for one, other in zip(expected[2], found[2], strict=True):
+        assert np.allclose(one, other, atol=1e-5)
