@@ -23,8 +23,9 @@ COMMANDS = [command.name or command.callback.__name__ for command in app.registe
 
 def test_the_commands_are_the_promised_ones():
     assert sorted(COMMANDS) == [
-        "compare", "demo", "evaluate", "explore", "export", "predict", "serve", "train",
+        "compare", "demo", "evaluate", "explore", "export", "models", "predict", "serve", "train",
     ]  # fmt: skip
+    assert [group.name for group in app.registered_groups] == ["benchmark"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -37,6 +38,31 @@ def test_every_command_explains_itself_with_an_example(command):
 def test_help_names_every_command():
     text = imagette("--help").stdout
     assert all(command in text for command in COMMANDS)
+
+
+def test_the_benchmark_explains_itself_with_an_example():
+    answer = imagette("benchmark", "time-to-accuracy", "--help")
+    assert answer.returncode == 0
+    assert "Example: imagette benchmark time-to-accuracy" in answer.stdout
+    assert "time-to-accuracy" in imagette("benchmark", "--help").stdout
+
+
+def test_help_names_every_recipe():
+    from imagette.training.recipe import DEFAULT, presets
+
+    text = " ".join(imagette("train", "--help").stdout.replace("│", " ").split())
+    assert all(recipe in text for recipe in presets())
+    assert f"default: {DEFAULT}" in text
+
+
+def test_networks_are_listed():
+    from imagette.models import list_models
+
+    rows = json.loads(imagette("models", "--json").stdout)
+    assert rows == json.loads(json.dumps(list_models()))
+    table = imagette("models").stdout
+    assert "167,562" in table
+    assert "widths = (64, 128, 256)" in " ".join(table.split())
 
 
 def test_version():
@@ -152,7 +178,8 @@ def test_a_folder_of_pictures_from_exploring_to_predicting(tmp_path):
     explored = imagette("explore", "mine", cwd=tmp_path)
     assert explored.returncode == 0, explored.stderr
     assert "broken.png" in explored.stdout
-    trained = imagette("train", "mine", "--set", "epochs=12", "--set", "batch_size=8", cwd=tmp_path)
+    settings = ["--recipe", "seed", "--set", "epochs=12", "--set", "batch_size=8"]
+    trained = imagette("train", "mine", *settings, cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
     assert "broken.png" in trained.stderr
     assert "held out for validation" in trained.stdout

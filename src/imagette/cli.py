@@ -44,6 +44,8 @@ _TRAIN_MODULES = (
     "tomli_w", "torch", "tqdm",
 )  # fmt: skip
 
+_RECIPES = "seed, sprint-70, sprint-80, sprint-90, sprint-94"
+
 DatasetArgument = Annotated[
     str | None,
     typer.Argument(
@@ -125,7 +127,7 @@ def explore(
 def train(
     dataset: DatasetArgument = None,
     recipe: Annotated[
-        str | None, typer.Option(help="A recipe's name or a TOML file (default: seed).")
+        str | None, typer.Option(help=f"A recipe's name or a TOML file; {_RECIPES} (default: sprint-90).")
     ] = None,
     settings: Annotated[
         list[str] | None,

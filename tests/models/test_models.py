@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from imagette import ImagetteError, build_model
-from imagette.models import MODELS
+from imagette.models import MODELS, count_flops, list_models
+from imagette.models.backend import load_keras
+from imagette.models.sprint import whiten
 
 
 def test_the_seed_network_is_the_classic_one():
@@ -18,16 +20,6 @@ def test_the_seed_network_is_the_classic_one():
 
 @pytest.mark.parametrize("name", MODELS)
 class TestEveryModel:
-    def test_layouts_are_twins(self, name, digits):
-        last = build_model(name)
-        first = build_model(name, data_format="channels_first")
-        first.set_weights(last.get_weights())
-        pictures = digits.test.images[:16].astype(np.float32)
-        expected = last.predict(pictures, verbose=0)
-        twin = first.predict(pictures.transpose(0, 3, 1, 2), verbose=0)
-        assert np.abs(expected - twin).max() < 1e-6
-        assert expected.std(axis=0).max() > 1e-4  # it does look at the pictures
-
     def test_gives_probabilities_of_any_number_of_classes(self, name):
         model = build_model(name, classes=7)
         output = model.predict(np.full((2, 32, 32, 3), 128, np.float32), verbose=0)
@@ -35,16 +27,86 @@ class TestEveryModel:
         assert np.allclose(output.sum(axis=1), 1, atol=1e-6)
         assert [layer.name for layer in model.layers[-2:]] == ["logits", "probabilities"]
 
-    def test_global_layout_is_untouched(self, name):
-        import keras
-
-        before = keras.config.image_data_format()
-        build_model(name, data_format="channels_first")
-        assert keras.config.image_data_format() == before
+    def test_is_channels_last_whatever_the_global_setting(self, name):
+        keras = load_keras()
+        keras.config.set_image_data_format("channels_first")
+        try:
+            assert build_model(name).input_shape == (None, 32, 32, 3)
+            assert keras.config.image_data_format() == "channels_first"
+        finally:
+            keras.config.set_image_data_format("channels_last")
 
     def test_holds_stock_layers_only(self, name):
         for layer in build_model(name).layers:
             assert type(layer).__module__.startswith("keras.src.layers")
+
+
+def test_sprint_has_the_widths_and_the_depth_it_is_asked_for():
+    model = build_model("sprint", widths=[8, 16], depth=3)
+    kernels = [weight.shape for weight in model.trainable_weights if len(weight.shape) == 4]
+    assert [kernel[-1] for kernel in kernels] == [8, 8, 8, 16, 16, 16]
+    # 3×3 kernels, a bias for each normalised channel, and the last layer.
+    assert sum(np.prod(w.shape) for w in model.trainable_weights) == (
+        9 * (24 * 8 + 2 * 8 * 8 + 8 * 16 + 2 * 16 * 16) + 3 * 8 + 3 * 16 + 16 * 10
+    )
+    assert build_model("sprint", whitening=False).get_layer(index=2).name != "whitening"
+
+
+@pytest.mark.parametrize("side", [8, 9, 33, 64])
+def test_sprint_takes_pictures_of_many_sizes(side):
+    model = build_model("sprint", input_shape=(side, side + 3, 3), widths=[8, 8, 8])
+    pictures = np.zeros((2, side, side + 3, 3), np.float32)
+    assert model.predict(pictures, verbose=0).shape == (2, 10)
+
+
+def test_whitening_takes_correlations_out(digits):
+    model = build_model("sprint", widths=[8])
+    random = np.random.default_rng(0)
+    # Smooth pictures in one hue: neighbours and colours tell nearly the same.
+    coarse = random.integers(0, 200, (300, 8, 8, 1)).repeat(4, axis=1).repeat(4, axis=2)
+    pictures = (coarse + random.integers(0, 50, (300, 32, 32, 3))).astype(np.uint8)
+    whiten(model, pictures)
+    import keras
+
+    first = keras.Model(model.inputs, model.get_layer("whitening").output)
+    responses = first.predict(pictures.astype(np.float32), verbose=0).reshape(-1, 24)
+    assert np.allclose(responses[:, :12], -responses[:, 12:], atol=1e-3)
+    products = responses[:, :12].T @ responses[:, :12] / len(responses)
+    assert np.allclose(products, np.eye(12), atol=0.05)
+
+
+def test_sprint_begins_by_passing_its_input_through():
+    model = build_model("sprint", widths=[24], depth=1)
+    kernel = np.array(next(w for w in model.trainable_weights if len(w.shape) == 4))
+    assert np.array_equal(kernel[1, 1], np.eye(24))
+    assert np.count_nonzero(kernel) == 24
+
+
+def test_flops_are_counted():
+    # Two convolutions and two dense layers, by hand: outputs × inputs of each × 2.
+    seed = 2 * (30 * 30 * 32 * 27 + 13 * 13 * 64 * 288 + 64 * 2304 + 640)
+    assert count_flops(build_model("seed-cnn")) == seed
+
+
+def test_networks_are_listed_with_their_arguments():
+    rows = {row["name"]: row for row in list_models()}
+    assert list(rows) == list(MODELS)
+    assert rows["seed-cnn"]["parameters"] == 167_562
+    assert rows["sprint"]["options"] == {"widths": (64, 128, 256), "depth": 2, "whitening": True}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"width": [8]}, "no argument 'width'"),
+        ({"widths": [0]}, "cannot be built with widths = \\[0\\]"),
+        ({"widths": "many"}, "cannot be built"),
+        ({"widths": []}, "cannot be built"),
+    ],
+)
+def test_wrong_arguments_are_named(options, message):
+    with pytest.raises(ImagetteError, match=message):
+        build_model("sprint", **options)
 
 
 def test_unknown_network():

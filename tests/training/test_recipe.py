@@ -12,6 +12,26 @@ def test_the_seed_recipe_is_the_classic_one():
     assert (recipe.epochs, recipe.patience, recipe.validation_fraction) == (50, 5, 0.2)
 
 
+def test_the_gpu_table_and_few_pictures_are_resolved():
+    recipe = Recipe.load("seed").change(
+        batch_size=100, epochs=2, least_steps=30, gpu={"batch_size": 500, "epochs": 7}
+    )
+    on_cpu = recipe.resolve("cpu", 950)
+    assert (on_cpu.batch_size, on_cpu.epochs, on_cpu.gpu) == (100, 3, {})
+    assert recipe.resolve("cpu", 50_000).epochs == 2
+    on_gpu = recipe.resolve("cuda", 50_000)
+    assert (on_gpu.batch_size, on_gpu.epochs) == (500, 7)
+    assert recipe.resolve("cuda", 400).epochs == 30
+    assert on_cpu.resolve("cpu", 950) == on_cpu
+
+
+@pytest.mark.parametrize("name", [name for name in presets() if name.startswith("sprint")])
+def test_sprints_are_not_stretched_on_cifar10(name):
+    recipe = Recipe.load(name)
+    assert recipe.resolve("cpu", 45_000).epochs == recipe.epochs
+    assert recipe.resolve("cuda", 45_000).validation_fraction == 0.1
+
+
 @pytest.mark.parametrize("name", presets())
 def test_every_preset_opens_with_its_command(name):
     from imagette.training.recipe import PRESETS
@@ -47,6 +67,10 @@ def test_settings_change_any_field():
         ("validation_fraction=1", "`validation_fraction`"),
         ("optimizer=magic", "`optimizer`"),
         ("seed=-1", "`seed`"),
+        ("small_share=0.5", "small_share needs small_side"),
+        ("flip=sideways", "`flip`"),
+        ("gpu={batch=3}", "`gpu`|no field `batch`"),
+        ("gpu={batch_size=0}", "batch_size"),
     ],
 )
 def test_wrong_settings_are_named(setting, message):

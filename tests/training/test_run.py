@@ -28,6 +28,7 @@ EPOCHS = 5
 
 def command(runs: Path, *arguments: str) -> list[str]:
     train = [sys.executable, "-m", "imagette", "train", "digits", "--runs-dir", str(runs)]
+    train += ["--recipe", "seed"]
     return [*train, "--name", "run", "--set", f"epochs={EPOCHS}", "--set", "patience=0", *arguments]
 
 

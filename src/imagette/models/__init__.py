@@ -51,7 +51,7 @@ def build_model(
     keras.config.set_image_data_format("channels_last")
     try:
         return MODELS[name](input_shape, classes, **options)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, LookupError) as error:
         raise ImagetteError(
             f"The network {name} cannot be built with {_listed(options)}"
             f" for pictures of {input_shape[0]}×{input_shape[1]}.",

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from imagette.errors import ImagetteError
 from imagette.files import write_text
 
-DEFAULT = "seed"
+DEFAULT = "sprint-90"
+"""Minutes on a CPU, and the accuracy that most people are after."""
 PRESETS = Path(__file__).parent.parent / "recipes"
 
 
@@ -105,7 +106,8 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _gpu_fits(self) -> "Recipe":
         if self.gpu:
-            Recipe.model_validate(self.model_dump() | self.gpu | {"gpu": {}})
+            values = self.model_dump() | self.gpu | {"gpu": {}}
+            self._validated(values, "The recipe's table `gpu`")
         return self
 
     @classmethod
@@ -147,6 +149,7 @@ class Recipe(BaseModel):
             wrong = {
                 "extra_forbidden": f"there is no field `{field}`",
                 "missing": f"the field `{field}` is missing",
+                "value_error": first["msg"].removeprefix("Value error, "),  # from a check above
             }.get(first["type"], f"`{field}` = {first['input']!r}: {first['msg'].lower()}")
             raise ImagetteError(
                 f"{origin} cannot be used: {wrong}.",

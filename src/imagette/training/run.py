@@ -105,7 +105,7 @@ def train(
 
     Args:
         dataset: what `load_dataset` takes, or a `Dataset`; `cifar10` if None.
-        recipe: a `Recipe`, a preset's name or a TOML file; `seed` if None.
+        recipe: a `Recipe`, a preset's name or a TOML file; `sprint-90` if None.
         name: name of the run; by default `<dataset>-<recipe>`, numbered when that is taken.
         runs_dir: folder in which the run's folder is made.
         resume: go on with the run of that name (by default the latest of the default name)

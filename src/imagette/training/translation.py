@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from imagette.training.convolution import SmallConvolution, gains
+
 if TYPE_CHECKING:
     import keras
 
@@ -225,18 +227,18 @@ def _convolution(layer: Any) -> Operation | None:
     activation = _activation(layer.activation)
 
     def run(inputs: Tensor, training: bool) -> Tensor:
-        filters = kernel.permute(3, 2, 0, 1)  # Keras: height, width, in, out
         inputs, padding = _padded(inputs, layer)
-        outputs = functional.conv2d(
-            _channels_first(inputs),
-            filters.to(inputs.dtype, memory_format=torch.channels_last),
-            None if bias is None else bias.to(inputs.dtype),
-            layer.strides,
-            padding,
-            layer.dilation_rate,
-            layer.groups,
-        )
-        return activation(_channels_last(outputs))
+        x = _channels_first(inputs)
+        # Keras: height, width, in, out.
+        filters = kernel.permute(3, 2, 0, 1).to(x.dtype, memory_format=torch.channels_last)
+        offset = None if bias is None else bias.to(x.dtype)
+        how = (layer.strides, layer.dilation_rate, layer.groups)
+        if training and padding == (1, 1) and bias is None and gains(x, filters, *how):
+            x = SmallConvolution.apply(x, filters)
+        else:
+            strides, dilation, groups = how
+            x = functional.conv2d(x, filters, offset, strides, padding, dilation, groups)
+        return activation(_channels_last(x))
 
     return run
 

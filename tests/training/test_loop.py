@@ -1,0 +1,158 @@
+"""The loop: the same seed gives the same numbers, whatever the recipe asks for and however often
+it was stopped."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+
+from imagette import ImagetteError, Recipe, build_model
+from imagette.data import split_validation
+from imagette.models.backend import load_torch_keras
+from imagette.training import hardware
+from imagette.training.loop import Progress, State, epochs
+
+BASE = Recipe.load("sprint-80").change(
+    model_options={"widths": [8, 16]}, batch_size=200, epochs=3, least_steps=0, precision="float32"
+)
+EVERYTHING = BASE.change(
+    translate=2, cutout=8, mixup=0.5, cutmix=1.0, average=0.9, warmup=0.1, small_share=0.5
+)
+
+
+def learn(digits, recipe, state=None, until=None, **callbacks) -> list[State]:
+    """The states after each epoch, on the digits, with weights drawn from the seed."""
+    load_torch_keras().utils.set_random_seed(recipe.seed)
+    model = build_model(recipe.model, **recipe.model_options)
+    train, validation = split_validation(digits.train, recipe.validation_fraction, recipe.seed)
+    states = []
+    for reached in epochs(model, train, validation, recipe, state or State(), **callbacks):
+        states.append(reached)
+        if reached.epoch == until:
+            break
+    return states
+
+
+def through_a_file(state: State) -> State:
+    """As a checkpoint keeps it."""
+    file = io.BytesIO()
+    torch.save(vars(state), file)
+    file.seek(0)
+    return State(**torch.load(file, weights_only=True))
+
+
+def assert_equal(one: State, other: State) -> None:
+    for name in ("weights", "average", "best_weights"):
+        pairs = zip(getattr(one, name), getattr(other, name), strict=True)
+        assert all(torch.equal(first, second) for first, second in pairs), name
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        BASE,
+        EVERYTHING,
+        BASE.change(precision="bfloat16", flip="random"),
+        BASE.change(optimizer="adamw", learning_rate=0.01, schedule="cosine"),
+        BASE.change(optimizer="sgd", learning_rate=0.01, weight_decay=0.001),
+        Recipe.load("seed").change(epochs=3),
+    ],
+    ids=["sprint", "everything", "bfloat16", "adamw", "sgd", "seed"],
+)
+def test_what_was_stopped_goes_on_as_if_it_had_not_been(digits, recipe):
+    whole = learn(digits, recipe)
+    assert len(whole) == 3
+    stopped = through_a_file(learn(digits, recipe, until=1)[-1])
+    torch.manual_seed(12345)  # nothing may hang on what was drawn before
+    resumed = learn(digits, recipe, stopped)
+    assert [state.epoch for state in resumed] == [2, 3]
+    assert_equal(whole[-1], resumed[-1])
+
+
+def test_another_seed_gives_another_network(digits):
+    one, other = (learn(digits, BASE.change(seed=seed), until=1)[-1] for seed in (0, 1))
+    assert not torch.equal(one.weights[-1], other.weights[-1])
+
+
+def test_it_learns(digits):
+    last = learn(digits, BASE.change(epochs=12))[-1].history[-1]
+    assert last["val_accuracy"] > 0.9
+    everything = learn(digits, EVERYTHING.change(epochs=25, average=0.8))[-1].history[-1]
+    assert everything["val_accuracy"] > 0.75
+
+
+def test_epochs_may_end_in_a_part(digits):
+    states = learn(digits, BASE.change(epochs=1.5, small_share=0.0))
+    pictures = [row["pictures_per_second"] * row["seconds"] for row in states[-1].history]
+    # 1,293 pictures make 7 batches, and half of an epoch makes 3 or 4.
+    assert pictures[0] == pytest.approx(1293)
+    assert pictures[1] / pictures[0] == pytest.approx(0.5, abs=0.1)
+
+
+def test_without_patience_the_last_epoch_is_kept(digits, monkeypatch):
+    from imagette.training import loop
+
+    losses = iter([1.0, 2.0, 3.0])
+    monkeypatch.setattr(loop, "measure", lambda *_: (next(losses), 0.5))
+    assert learn(digits, BASE)[-1].best_epoch == 3
+
+
+def test_the_average_is_what_is_measured_and_kept(digits):
+    last = learn(digits, EVERYTHING.change(epochs=2))[-1]
+    assert all(torch.equal(a, b) for a, b in zip(last.average, last.best_weights, strict=True))
+    assert not torch.equal(last.average[-1], last.weights[-1])
+
+
+def test_rehearsing_leaves_no_trace_but_an_estimate(digits):
+    estimates, heard = [], []
+    whole = learn(digits, BASE, until=1, expect=estimates.append, report=heard.append)[-1]
+    again = learn(digits, BASE, until=1)[-1]
+    assert_equal(whole, again)
+    assert len(estimates) == 1
+    assert 0 < estimates[0] < 600
+    assert all(isinstance(progress, Progress) for progress in heard)
+
+
+def test_a_network_that_needs_one_size_is_named(digits):
+    recipe = Recipe.load("seed").change(small_side=24, small_share=0.5)
+    with pytest.raises(ImagetteError, match="cannot learn from pictures of 24 pixels"):
+        learn(digits, recipe)
+
+
+def test_whitening_stays_as_it_was_fitted(digits):
+    states = learn(digits, BASE)
+    model = build_model("sprint", **BASE.model_options)
+    names = [weight.path for weight in model.weights]
+    position = next(n for n, name in enumerate(names) if "whitening" in name)
+    kernels = [state.weights[position] for state in states]
+    assert all(torch.equal(kernels[0], kernel) for kernel in kernels)
+    assert float(kernels[0].abs().sum()) > 0
+
+
+def test_precision_follows_the_hardware(monkeypatch):
+    cpu = torch.device("cpu")
+    assert hardware.choose_precision(cpu, "float32") == torch.float32
+    assert hardware.choose_precision(cpu, "bfloat16") == torch.bfloat16
+    for flags, precision in (
+        ("flags : fpu avx2", torch.float32),
+        ("flags : fpu avx512f avx512_bf16", torch.bfloat16),
+        ("flags : amx_tile amx_bf16 avx2", torch.bfloat16),
+        ("", torch.float32),  # not Linux
+    ):
+        monkeypatch.setattr(hardware, "_cpuinfo", lambda flags=flags: flags)
+        assert hardware.choose_precision(cpu, "auto") == precision
+
+
+def test_freed_memory_stays_at_hand(digits):
+    hardware.keep_memory()
+    torch.zeros(60_000_000)  # 240 MB, let go of at once
+    faults = []
+    import resource
+
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        torch.zeros(50_000_000)
+        faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    # 200 MB in pages of 4 KiB are 49,000 faults, were they handed back.
+    assert np.median(faults) < 5_000
