@@ -123,11 +123,12 @@ def explore(
     _print(f"Page: {folder / 'index.html'}")
 
 
-@app.command(epilog="Example: imagette train digits --set epochs=10 --name first")
+@app.command(epilog="Example: imagette train digits --recipe sprint-80 --name first")
 def train(
     dataset: DatasetArgument = None,
     recipe: Annotated[
-        str | None, typer.Option(help=f"A recipe's name or a TOML file; {_RECIPES} (default: sprint-90).")
+        str | None,
+        typer.Option(help=f"A recipe's name or a TOML file; {_RECIPES} (default: sprint-90)."),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -343,7 +344,8 @@ def time_to_accuracy(
         ),
     ] = None,
     out_dir: Annotated[
-        Path, typer.Option("--out", help="Folder for what it leaves; what is there is gone on with.")
+        Path,
+        typer.Option("--out", help="Folder for what it leaves; what is there is gone on with."),
     ] = Path("time-to-accuracy"),
     data_dir: DataDirOption = None,
 ) -> None:

@@ -51,7 +51,9 @@ class TrainingReporter(Reporter):
         self.bar.start()
 
     def expect(self, seconds: float) -> None:
-        self._say(f"This will take {'at most ' if self.patience else ''}about {_duration(seconds)}.")
+        self._say(
+            f"This will take {'at most ' if self.patience else ''}about {_duration(seconds)}."
+        )
 
     def progress(self, progress: loop.Progress) -> None:
         speed = progress.pictures / progress.seconds

@@ -23,6 +23,7 @@ def test_the_gpu_table_and_few_pictures_are_resolved():
     assert (on_gpu.batch_size, on_gpu.epochs) == (500, 7)
     assert recipe.resolve("cuda", 400).epochs == 30
     assert on_cpu.resolve("cpu", 950) == on_cpu
+    assert recipe.change(epochs=1).resolve("cpu", 950).epochs == 1
 
 
 @pytest.mark.parametrize("name", [name for name in presets() if name.startswith("sprint")])

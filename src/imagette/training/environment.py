@@ -27,4 +27,3 @@ def environment() -> dict[str, Any]:
         },
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-

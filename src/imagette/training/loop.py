@@ -150,9 +150,7 @@ def epochs(
             if step < recipe.small_share * total_steps:
                 pictures = augment.shrink(pictures, recipe.small_side)
             logits = compiled(pictures.to(precision), training=True)
-            loss = functional.cross_entropy(
-                logits, targets, label_smoothing=recipe.label_smoothing
-            )
+            loss = functional.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
             for optimizer in optimizers:
                 optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -265,9 +263,7 @@ class _Meter:
         )
 
 
-def _take(
-    padded: Tensor, indices: Tensor, mirrored: Tensor, epoch: int, recipe: Recipe
-) -> Tensor:
+def _take(padded: Tensor, indices: Tensor, mirrored: Tensor, epoch: int, recipe: Recipe) -> Tensor:
     """A batch of uint8 pictures, shifted, mirrored and covered as the recipe says."""
     if recipe.translate:
         pictures = augment.translate(padded, indices, recipe.translate)

@@ -59,7 +59,7 @@ def orthogonalise(matrix: Tensor, steps: int = 3) -> Tensor:
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.t() if tall else matrix
+    x = matrix.t().contiguous() if tall else matrix  # products of transposed views are slow
     x = x / (x.norm() + 1e-7)
     for _ in range(steps):
         gram = x @ x.t()

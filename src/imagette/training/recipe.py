@@ -128,9 +128,13 @@ class Recipe(BaseModel):
     def change(self, **changes: Any) -> "Recipe":
         """The same recipe with some fields changed: `recipe.change(epochs=3)`.
 
+        Epochs that are asked for are not stretched: with them, `least_steps` becomes 0.
+
         Raises:
             ImagetteError: there is no such field, or a value is wrong.
         """
+        if "epochs" in changes:
+            changes = {"least_steps": 0} | changes
         return self._validated(self.model_dump() | changes, "The recipe with these settings")
 
     def save(self, path: Path) -> None:
