@@ -137,13 +137,13 @@ def epochs(
     mirrored = _first_mirrored(recipe.seed, len(train)).to(device)
 
     while not state.finished(recipe):
-        epoch, step = state.epoch + 1, state.epoch * batches
+        epoch, done = state.epoch + 1, state.epoch * batches
         generator = _seed_epoch(recipe.seed, epoch)
         order = torch.randperm(len(train), generator=generator).to(device)
         # Batches that differ by one picture at most: no last batch is too small to learn from.
-        parts = order.tensor_split(batches)[: total_steps - step]
+        parts = order.tensor_split(batches)[: total_steps - done]
         meter = _Meter(epoch, sum(map(len, parts)), report)
-        for step, indices in enumerate(parts, start=step):
+        for step, indices in enumerate(parts, start=done):
             set_rates(optimizers, schedule(recipe, step / total_steps))
             pictures = _take(padded, indices, mirrored, epoch, recipe)
             pictures, targets = _mix(pictures, labels[indices], model.output_shape[-1], recipe)
