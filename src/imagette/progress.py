@@ -45,7 +45,7 @@ class TrainingReporter(Reporter):
         begins = f"going on after epoch {epochs_done}" if epochs_done else "beginning"
         self._say(
             f"Training {recipe.model} by the recipe {recipe.name} on {dataset.name},"
-            f" {begins}, {'at most ' if recipe.patience else ''}{recipe.epochs:.3g} epochs;"
+            f" {begins}, {'at most ' if recipe.patience else ''}{round(recipe.epochs, 1):g} epochs;"
             f" run folder {folder}"
         )
         self.bar.start()

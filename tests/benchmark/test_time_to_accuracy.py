@@ -1,14 +1,21 @@
 """The race: what it trains, what it leaves, and that it goes on."""
 
 import csv
+import dataclasses
+import importlib.util
 import json
 import math
+import os
+import subprocess
 import sys
+import time
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from imagette import ImagetteError, Recipe
+from imagette.benchmark import time_to_accuracy as time_to_accuracy_module
 from imagette.benchmark.time_to_accuracy import REFERENCE, time_to_accuracy
 from imagette.training.run import Reporter
 
@@ -26,7 +33,7 @@ print(json.dumps({"seconds": 20.0, "accuracy": 0.5 + int(seed) / 10, "loss": 1.0
 def recipe(tmp_path):
     """A small sprint, as a file."""
     small = Recipe.load("sprint-80").change(
-        name="small", model_options={"widths": [8]}, batch_size=200, epochs=2, least_steps=0
+        name="small", model_options={"widths": [8]}, batch_size=200, epochs=2, min_steps=0
     )
     small.save(tmp_path / "small.toml")
     return tmp_path / "small.toml"
@@ -78,7 +85,14 @@ def test_means_and_intervals_beside_the_reference(tmp_path, digits, recipe, fit)
     assert again[1]["seconds"] == small["seconds"]
 
 
-def test_a_single_run_has_no_interval_and_no_reference_is_no_error(tmp_path, digits, recipe):
+@pytest.fixture
+def no_tensorflow(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+
+
+def test_a_single_run_has_no_interval_and_no_reference_is_no_error(
+    tmp_path, digits, recipe, no_tensorflow
+):
     said = []
     (row,) = time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=digits, say=said.append)
     assert row["accuracy_sd"] is row["seconds_low"] is None
@@ -93,6 +107,55 @@ def test_a_reference_that_fails_is_said(tmp_path, digits, recipe):
         time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=digits, tensorflow=broken)
 
 
-def test_the_same_recipe_twice_is_refused(tmp_path, digits):
-    with pytest.raises(ImagetteError, match="same name"):
-        time_to_accuracy(["seed", "seed"], 1, out=tmp_path / "out", dataset=digits)
+def test_a_python_that_is_not_there_is_said(tmp_path, digits, recipe):
+    with pytest.raises(ImagetteError, match="cannot be run"):
+        time_to_accuracy([recipe], 1, out=tmp_path, dataset=digits, tensorflow=tmp_path / "none")
+
+
+def test_what_cannot_be_told_apart_is_refused(tmp_path, digits, recipe):
+    for recipes, message in (([], "nothing to train"), (["seed", "seed"], "same name")):
+        with pytest.raises(ImagetteError, match=message):
+            time_to_accuracy(recipes, 1, out=tmp_path / "out", dataset=digits)
+
+
+def test_a_folder_is_of_one_dataset(tmp_path, digits, recipe, no_tensorflow):
+    time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=digits)
+    other = dataclasses.replace(digits, train=digits.train.take(range(1000)))
+    with pytest.raises(ImagetteError, match="other pictures"):
+        time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=other)
+
+
+def test_stopped_before_the_mirrored_measurement_it_goes_on(
+    tmp_path, digits, recipe, no_tensorflow, monkeypatch
+):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("imagette.benchmark.time_to_accuracy.evaluate", stop)
+        with pytest.raises(KeyboardInterrupt):
+            time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=digits)
+    count = Count()
+    (row,) = time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=digits, reporter=count)
+    assert count.trainings == 0
+    assert row["flip_averaged"] > 0
+
+
+def test_the_reference_itself_trains_and_keeps_its_clock(tmp_path, digits):
+    """The real script, on the backend that is installed here."""
+    pictures = tmp_path / "pictures.npz"
+    np.savez(
+        pictures,
+        train=digits.train.images[:900], train_labels=digits.train.labels[:900],
+        test=digits.test.images, test_labels=digits.test.labels,
+    )  # fmt: skip
+    start = time.perf_counter()
+    answer = subprocess.run(
+        [sys.executable, time_to_accuracy_module._FIT, pictures, "0", "2", "5"],
+        env=os.environ | {"KERAS_BACKEND": "torch"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    first, second, end = map(json.loads, answer.stdout.splitlines())
+    assert 0 < first["seconds"] < second["seconds"] == end["seconds"] < time.perf_counter() - start
+    assert end["pictures"] == 720
+    assert end["accuracy"] > 0.2

@@ -102,6 +102,7 @@ def test_networks_are_listed_with_their_arguments():
         ({"widths": [0]}, "cannot be built with widths = \\[0\\]"),
         ({"widths": "many"}, "cannot be built"),
         ({"widths": []}, "cannot be built"),
+        ({"depth": 0}, "cannot be built with depth = 0"),
     ],
 )
 def test_wrong_arguments_are_named(options, message):

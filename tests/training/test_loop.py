@@ -2,6 +2,7 @@
 it was stopped."""
 
 import io
+import platform
 
 import numpy as np
 import pytest
@@ -10,14 +11,14 @@ import torch
 from imagette import ImagetteError, Recipe, build_model
 from imagette.data import split_validation
 from imagette.models.backend import load_torch_keras
-from imagette.training import hardware
-from imagette.training.loop import Progress, State, epochs
+from imagette.training import hardware, loop
+from imagette.training.loop import State, epochs
 
 BASE = Recipe.load("sprint-80").change(
-    model_options={"widths": [8, 16]}, batch_size=200, epochs=3, least_steps=0, precision="float32"
+    model_options={"widths": [8, 16]}, batch_size=200, epochs=3, min_steps=0, precision="float32"
 )
 EVERYTHING = BASE.change(
-    translate=2, cutout=8, mixup=0.5, cutmix=1.0, average=0.9, warmup=0.1, small_share=0.5
+    translate=2, cutout=8, mixup=0.5, cutmix=1.0, ema=0.9, warmup=0.1, small_share=0.5
 )
 
 
@@ -43,7 +44,7 @@ def through_a_file(state: State) -> State:
 
 
 def assert_equal(one: State, other: State) -> None:
-    for name in ("weights", "average", "best_weights"):
+    for name in ("weights", "ema", "best_weights"):
         pairs = zip(getattr(one, name), getattr(other, name), strict=True)
         assert all(torch.equal(first, second) for first, second in pairs), name
 
@@ -78,7 +79,7 @@ def test_another_seed_gives_another_network(digits):
 def test_it_learns(digits):
     last = learn(digits, BASE.change(epochs=12))[-1].history[-1]
     assert last["val_accuracy"] > 0.9
-    everything = learn(digits, EVERYTHING.change(epochs=25, average=0.8))[-1].history[-1]
+    everything = learn(digits, EVERYTHING.change(epochs=25, ema=0.8))[-1].history[-1]
     assert everything["val_accuracy"] > 0.75
 
 
@@ -91,8 +92,6 @@ def test_epochs_may_end_in_a_part(digits):
 
 
 def test_without_patience_the_last_epoch_is_kept(digits, monkeypatch):
-    from imagette.training import loop
-
     losses = iter([1.0, 2.0, 3.0])
     monkeypatch.setattr(loop, "measure", lambda *_: (next(losses), 0.5))
     assert learn(digits, BASE)[-1].best_epoch == 3
@@ -100,18 +99,69 @@ def test_without_patience_the_last_epoch_is_kept(digits, monkeypatch):
 
 def test_the_average_is_what_is_measured_and_kept(digits):
     last = learn(digits, EVERYTHING.change(epochs=2))[-1]
-    assert all(torch.equal(a, b) for a, b in zip(last.average, last.best_weights, strict=True))
-    assert not torch.equal(last.average[-1], last.weights[-1])
+    assert all(torch.equal(a, b) for a, b in zip(last.ema, last.best_weights, strict=True))
+    assert not torch.equal(last.ema[-1], last.weights[-1])
 
 
-def test_rehearsing_leaves_no_trace_but_an_estimate(digits):
+def test_rehearsing_leaves_no_trace_but_an_estimate(digits, monkeypatch):
     estimates, heard = [], []
-    whole = learn(digits, BASE, until=1, expect=estimates.append, report=heard.append)[-1]
-    again = learn(digits, BASE, until=1)[-1]
-    assert_equal(whole, again)
-    assert len(estimates) == 1
+    monkeypatch.setattr(loop._Meter, "REPORT_SECONDS", 0.0)
+    rehearsed = learn(digits, BASE, until=1, expect=estimates.append, report=heard.append)[-1]
     assert 0 < estimates[0] < 600
-    assert all(isinstance(progress, Progress) for progress in heard)
+    assert [progress.pictures for progress in heard][-1] == 1293
+    assert rehearsed.history[0]["preparation_seconds"] > 0
+    monkeypatch.setattr(loop, "_rehearse", lambda *_: (0.0, 0.0))
+    assert_equal(rehearsed, learn(digits, BASE, until=1)[-1])
+
+
+def test_the_estimate_is_of_what_is_left(digits, monkeypatch):
+    monkeypatch.setattr(loop, "_rehearse", lambda *_: (2.0, 1.0))
+    recipe, estimates = BASE.change(small_share=0.25, epochs=4), []
+    first = learn(digits, recipe, until=1, expect=estimates.append)[-1]
+    learn(digits, recipe, first, until=2, expect=estimates.append)
+    # 28 steps, the first 7 of them on small pictures.
+    assert estimates == [7 * 1.0 + 21 * 2.0, 21 * 2.0]
+
+
+def test_a_last_part_has_at_least_one_step(digits):
+    recipe = BASE.change(batch_size=500, epochs=1.1)
+    assert len(learn(digits, recipe)) == 2
+
+
+def test_few_pictures_are_passed_over_more_often(digits):
+    recipe = BASE.change(epochs=2, small_share=0.0).change(min_steps=28).resolve("cpu", 1293)
+    states = learn(digits, recipe)
+    pictures = [row["pictures_per_second"] * row["seconds"] for row in states[-1].history]
+    assert pictures == pytest.approx([2 * 1293] * 2)
+
+
+def test_a_state_is_not_changed_by_going_on_from_it(digits):
+    first = learn(digits, EVERYTHING, until=1)[-1]
+    before = through_a_file(first)
+    learn(digits, EVERYTHING, first)
+    assert_equal(first, before)
+    kept, found = (
+        [value["momentum"] for value in state.optimizers[0]["state"].values()]
+        for state in (before, first)
+    )
+    assert all(torch.equal(one, other) for one, other in zip(kept, found, strict=True))
+
+
+def test_one_picture_at_a_time_is_too_few_for_normalisation(digits):
+    with pytest.raises(ImagetteError, match="1 picture at a time"):
+        learn(digits, BASE.change(batch_size=1, model_options={"widths": [4] * 5}))
+
+
+def test_without_a_compiler_the_network_runs_as_it_is(monkeypatch):
+    def broken(network, **_):
+        def run(*_, **__):
+            raise RuntimeError("no compiler")
+
+        return run
+
+    monkeypatch.setattr(torch, "compile", broken)
+    network = lambda pictures, training: pictures  # noqa: E731
+    assert loop._compile(network, torch.zeros(1)) is network
 
 
 def test_a_network_that_needs_one_size_is_named(digits):
@@ -144,12 +194,13 @@ def test_precision_follows_the_hardware(monkeypatch):
         assert hardware.choose_precision(cpu, "auto") == precision
 
 
-def test_freed_memory_stays_at_hand(digits):
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other systems are left as they are")
+def test_freed_memory_stays_at_hand():
+    import resource
+
     hardware.keep_memory()
     torch.zeros(60_000_000)  # 240 MB, let go of at once
     faults = []
-    import resource
-
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         torch.zeros(50_000_000)

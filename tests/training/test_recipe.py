@@ -14,23 +14,34 @@ def test_the_seed_recipe_is_the_classic_one():
 
 def test_the_gpu_table_and_few_pictures_are_resolved():
     recipe = Recipe.load("seed").change(
-        batch_size=100, epochs=2, least_steps=30, gpu={"batch_size": 500, "epochs": 7}
+        batch_size=100, epochs=2, min_steps=30, gpu={"batch_size": 500, "epochs": 3.0}
     )
     on_cpu = recipe.resolve("cpu", 950)
-    assert (on_cpu.batch_size, on_cpu.epochs, on_cpu.gpu) == (100, 3, {})
-    assert recipe.resolve("cpu", 50_000).epochs == 2
+    # Ten batches of 95; two epochs of two passes over them have 40 steps.
+    assert (on_cpu.batch_size, on_cpu.epochs, on_cpu.passes) == (95, 2, 2)
+    assert (on_cpu.gpu, on_cpu.min_steps) == ({}, 0)
+    assert recipe.resolve("cpu", 50_000).passes == 1
     on_gpu = recipe.resolve("cuda", 50_000)
-    assert (on_gpu.batch_size, on_gpu.epochs) == (500, 7)
-    assert recipe.resolve("cuda", 400).epochs == 30
+    assert (on_gpu.batch_size, on_gpu.epochs, on_gpu.passes) == (500, 3, 1)
+    assert recipe.resolve("cuda", 400).passes == 10
     assert on_cpu.resolve("cpu", 950) == on_cpu
-    assert recipe.change(epochs=1).resolve("cpu", 950).epochs == 1
+
+
+def test_what_is_asked_for_holds_on_a_gpu_too_and_is_not_stretched():
+    recipe = Recipe.load("sprint-90").change(epochs=10, batch_size=100)
+    plan = recipe.resolve("cuda", 45_000)
+    assert (plan.epochs, plan.batch_size, plan.small_share) == (10, 100, 0)
+    assert recipe.resolve("cpu", 200).passes == 1
 
 
 @pytest.mark.parametrize("name", [name for name in presets() if name.startswith("sprint")])
-def test_sprints_are_not_stretched_on_cifar10(name):
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_sprints_are_not_stretched_on_cifar10(name, device):
     recipe = Recipe.load(name)
-    assert recipe.resolve("cpu", 45_000).epochs == recipe.epochs
-    assert recipe.resolve("cuda", 45_000).validation_fraction == 0.1
+    plan = recipe.resolve(device, 45_000)
+    assert plan.passes == 1
+    if device == "cpu":
+        assert (plan.epochs, plan.batch_size) == (recipe.epochs, recipe.batch_size)
 
 
 @pytest.mark.parametrize("name", presets())
@@ -70,8 +81,11 @@ def test_settings_change_any_field():
         ("seed=-1", "`seed`"),
         ("small_share=0.5", "small_share needs small_side"),
         ("flip=sideways", "`flip`"),
-        ("gpu={batch=3}", "`gpu`|no field `batch`"),
-        ("gpu={batch_size=0}", "batch_size"),
+        ("gpu={batch=3}", "no field `batch`"),
+        ("gpu={batch_size=0}", "`batch_size` = 0"),
+        ("gpu={seed=1}", "cannot change `seed`"),
+        ("translate=500", "`translate` = 500"),
+        ("model_options={widths=['a']}", "model_options"),
     ],
 )
 def test_wrong_settings_are_named(setting, message):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
 from imagette.plotting import COLOURS, styled, to_png
 
@@ -43,7 +43,9 @@ def draw(curves: Sequence[Curve]) -> bytes:
             curve.seconds[-1], curve.accuracies[-1], "o", color=colour, markersize=6, label=label
         )
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds:g} s"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set_xlabel("Seconds of training")
     axes.set_title("Validation accuracy (a dot: where a training ended)")

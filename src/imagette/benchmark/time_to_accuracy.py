@@ -1,6 +1,7 @@
 """How accurate a network is after how many seconds, recipe beside recipe.
 
     <out>/
+        dataset.json              what the trainings learn from
         runs/<recipe>-seed-<n>/   the run folder of each training
         reference/seed-<n>.jsonl  what the classic recipe by Keras' `fit` printed
         results.csv               a row a training
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from imagette.benchmark.plot import Curve, draw
 from imagette.data import Dataset, load_dataset
@@ -34,11 +36,13 @@ from imagette.errors import ImagetteError
 from imagette.evaluation import evaluate
 from imagette.evaluation.run_folder import read_metrics, read_run
 from imagette.files import write_bytes, write_json, write_text
-from imagette.models import build_model, count_flops
+from imagette.models import build_model
+from imagette.models.backend import load_torch_keras
 from imagette.training.environment import environment
 from imagette.training.hardware import choose_device, choose_precision
 from imagette.training.recipe import Recipe
 from imagette.training.run import Reporter, train
+from imagette.training.translation import Translated
 
 REFERENCE = "classic-fit"
 """The classic recipe by plain Keras `fit` on TensorFlow, as tutorials have it."""
@@ -92,8 +96,13 @@ def time_to_accuracy(
     """
     out = Path(out)
     chosen = [Recipe.load(recipe) for recipe in recipes]
-    if len({recipe.name for recipe in chosen}) < len(chosen):
-        raise ImagetteError("Two of the recipes have the same name.", "Give each its own.")
+    if not chosen or runs < 1:
+        raise ImagetteError("There is nothing to train.", "Name a recipe, and at least one run.")
+    if len({REFERENCE, *(recipe.name for recipe in chosen)}) <= len(chosen):
+        raise ImagetteError(
+            f"Two of the recipes have the same name, or one is called {REFERENCE}.",
+            "Give each a name of its own.",
+        )
     data = dataset if isinstance(dataset, Dataset) else load_dataset(dataset or "cifar10", data_dir)
     if data.test is None:
         raise ImagetteError(
@@ -102,7 +111,7 @@ def time_to_accuracy(
     python = _tensorflow(tensorflow)
     if python is None:
         say("TensorFlow is not installed here: the reference is left out (see --tensorflow).")
-    write_json(out / "machine.json", environment())
+    _claim(out, data)
     summary: list[dict[str, Any]] = []
     for seed in range(runs):
         if python is not None:
@@ -118,6 +127,23 @@ def time_to_accuracy(
         # After each turn, so that a benchmark that is stopped leaves what it has.
         summary = _collect(out, data)
     return summary
+
+
+def _claim(out: Path, data: Dataset) -> None:
+    """Note dataset and machine in a new folder; make sure that an old one is of the same dataset.
+
+    Raises:
+        ImagetteError: the folder is another dataset's.
+    """
+    noted, here = out / "dataset.json", {"name": data.name, "train": data.train.fingerprint()}
+    if not noted.is_file():
+        peaks = {_named(kind): _matrix_peak(kind) for kind in _precisions()}
+        write_json(out / "machine.json", environment() | {"peak_flops_per_second": peaks})
+        write_json(noted, here)
+    elif json.loads(noted.read_text(encoding="utf-8")) != here:
+        raise ImagetteError(
+            f"{out} holds trainings on other pictures.", "Choose another folder with --out."
+        )
 
 
 def _collect(out: Path, data: Dataset) -> list[dict[str, Any]]:
@@ -140,9 +166,13 @@ def _measured(folder: Path) -> bool:
 
 def _training_row(folder: Path, data: Dataset) -> tuple[dict[str, Any], Curve]:
     run, recipe = read_run(folder), Recipe.load(folder / "recipe.toml")
-    metrics = read_metrics(run) or {}
-    seconds = sum(epoch.seconds for epoch in run.history)
-    pictures = sum(epoch.seconds * epoch.pictures_per_second for epoch in run.history)
+    metrics, history = read_metrics(run) or {}, run.history
+    seconds = sum(epoch.seconds for epoch in history)
+    pictures = sum(epoch.seconds * epoch.pictures_per_second for epoch in history)
+    device = run.facts.device if run.facts and run.facts.device else "cpu"
+    plan = recipe.resolve(device, round(len(data.train) * (1 - recipe.validation_fraction)))
+    kind = choose_precision(torch.device(device), plan.precision)
+    machine = json.loads((folder.parent.parent / "machine.json").read_text(encoding="utf-8"))
     row = {
         "name": recipe.name,
         "seed": recipe.seed,
@@ -150,12 +180,14 @@ def _training_row(folder: Path, data: Dataset) -> tuple[dict[str, Any], Curve]:
         "flip_averaged": metrics["flip_averaged"]["accuracy"],
         "loss": metrics["loss"],
         "seconds": seconds,
+        "preparation_seconds": sum(epoch.preparation_seconds for epoch in history),
+        "validation_seconds": sum(epoch.validation_seconds for epoch in history),
         "pictures_per_second": pictures / seconds,
-        "gflops_per_second": pictures / seconds * _training_flops(recipe, data) / 1e9,
-        "peak_gflops_per_second": _matrix_peak(recipe) / 1e9,
+        "gflops_per_second": pictures / seconds * _training_flops(plan, data) / 1e9,
+        "peak_gflops_per_second": machine["peak_flops_per_second"][_named(kind)] / 1e9,
     }
-    elapsed = np.cumsum([epoch.seconds for epoch in run.history]).tolist()
-    return row, Curve(recipe.name, elapsed, [epoch.val_accuracy for epoch in run.history])
+    elapsed = np.cumsum([epoch.seconds for epoch in history]).tolist()
+    return row, Curve(recipe.name, elapsed, [epoch.val_accuracy for epoch in history])
 
 
 def _reference(python: str, data: Dataset, seed: int, folder: Path, say: Say) -> None:
@@ -175,6 +207,8 @@ def _reference_row(printed: Path) -> tuple[dict[str, Any], Curve]:
         "flip_averaged": None,
         "loss": end["loss"],
         "seconds": end["seconds"],
+        "preparation_seconds": None,
+        "validation_seconds": None,
         "pictures_per_second": end["pictures"] * len(epochs) / end["seconds"],
         "gflops_per_second": None,
         "peak_gflops_per_second": None,
@@ -186,21 +220,31 @@ def _reference_row(printed: Path) -> tuple[dict[str, Any], Curve]:
 def _fit(python: str, data: Dataset, seed: int) -> str:
     assert data.test is not None
     arguments = [seed, REFERENCE_EPOCHS, REFERENCE_PATIENCE]
+    order = np.arange(len(data.train))
+    if data.name != "cifar10":
+        # Keras holds out the last pictures. CIFAR-10 comes mixed, folders sorted by class.
+        order = np.random.default_rng(seed).permutation(order)
     with tempfile.TemporaryDirectory() as folder:
         pictures = Path(folder) / "pictures.npz"
         np.savez(
             pictures,
-            train=data.train.images,
-            train_labels=data.train.labels,
+            train=data.train.images[order],
+            train_labels=data.train.labels[order],
             test=data.test.images,
             test_labels=data.test.labels,
         )
-        answer = subprocess.run(
-            [python, str(_FIT), str(pictures), *map(str, arguments)],
-            env=os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
-            capture_output=True,
-            text=True,
-        )
+        try:
+            answer = subprocess.run(
+                [python, str(_FIT), str(pictures), *map(str, arguments)],
+                env=os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
+                capture_output=True,
+                text=True,
+            )
+        except OSError as error:
+            raise ImagetteError(
+                f"{python} cannot be run: {error.strerror}.",
+                "Name a Python that has TensorFlow with --tensorflow.",
+            ) from error
     if answer.returncode:
         last = (answer.stderr.strip().splitlines() or ["no message"])[-1]
         raise ImagetteError(
@@ -217,32 +261,39 @@ def _tensorflow(python: str | Path | None) -> str | None:
     return sys.executable if importlib.util.find_spec("tensorflow") else None
 
 
-def _training_flops(recipe: Recipe, data: Dataset) -> float:
-    """Floating-point operations to learn a picture once: forward, and twice that backward."""
-
-    def forward(shape: tuple[int, int, int]) -> int:
-        model = build_model(
-            recipe.model,
-            input_shape=shape,
-            classes=len(data.class_names),
-            **recipe.model_options,
-        )
-        return count_flops(model)
-
+def _training_flops(plan: Recipe, data: Dataset) -> float:
+    """Floating-point operations to learn a picture once, forward and backward, on the average."""
     height, width, channels = data.train.images.shape[1:]
-    flops = (1 - recipe.small_share) * forward((height, width, channels))
-    if recipe.small_share:
-        flops += recipe.small_share * forward((recipe.small_side, recipe.small_side, channels))
-    return 3 * flops
+    side, share = plan.small_side, plan.small_share
+    flops = (1 - share) * _flops_of_a_step(plan, data, (height, width, channels))
+    return flops + (share * _flops_of_a_step(plan, data, (side, side, channels)) if share else 0)
 
 
-def _matrix_peak(recipe: Recipe, size: int = 2048) -> float:
-    """Operations a second of this machine at its best: a matrix product in the same precision."""
-    import torch
+def _flops_of_a_step(plan: Recipe, data: Dataset, shape: tuple[int, int, int]) -> float:
+    from torch.utils.flop_counter import FlopCounterMode
 
-    device = choose_device()
-    precision = choose_precision(device, recipe.resolve(device.type, 1).precision)
-    matrix = torch.randn(size, size, device=device).to(precision)
+    load_torch_keras()
+    model = build_model(
+        plan.model, input_shape=shape, classes=len(data.class_names), **plan.model_options
+    )
+    pictures = torch.zeros(2, *shape)
+    with FlopCounterMode(display=False) as counter:
+        Translated(model, until="logits")(pictures, training=True).sum().backward()
+    return counter.get_total_flops() / len(pictures)
+
+
+def _precisions() -> list[torch.dtype]:
+    """What recipes may compute in here."""
+    return list({torch.float32, choose_precision(choose_device(), "auto")})
+
+
+def _named(precision: torch.dtype) -> str:
+    return str(precision).removeprefix("torch.")
+
+
+def _matrix_peak(precision: torch.dtype, size: int = 2048) -> float:
+    """Operations a second of this machine at its best: those of a matrix product."""
+    matrix = torch.randn(size, size, device=choose_device()).to(precision)
     times = []
     for _ in range(8):
         start = time.perf_counter()

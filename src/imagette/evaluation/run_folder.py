@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -25,6 +25,7 @@ class Facts(BaseModel):
             that a changed dataset is noticed; None in runs that did not note it.
         validation_fraction: share of the train part that was held out.
         seed: the seed the held out pictures were drawn with.
+        device: `cpu` or `cuda`, what it was trained on; None in runs that did not note it.
         parameters: number of weights of the network.
         epochs: epochs trained.
         best_epoch: epoch whose weights were kept, counted from 1.
@@ -39,6 +40,7 @@ class Facts(BaseModel):
     train_fingerprint: str | None = None
     validation_fraction: float
     seed: int
+    device: Literal["cpu", "cuda"] | None = None
     parameters: int | None = None
     epochs: int | None = None
     best_epoch: int | None = None
@@ -62,6 +64,8 @@ class Epoch(BaseModel):
     val_accuracy: float
     seconds: float
     pictures_per_second: float = 0.0
+    validation_seconds: float = 0.0
+    preparation_seconds: float = 0.0
 
 
 class _Metrics(BaseModel):

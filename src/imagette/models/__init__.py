@@ -88,6 +88,7 @@ def list_models() -> list[dict[str, Any]]:
 
     For 32×32 pictures of ten classes; `options` are the network's own arguments' defaults.
     """
+    load_torch_keras()
     rows = []
     for name in MODELS:
         model = build_model(name)
@@ -110,7 +111,6 @@ def count_flops(model: "keras.Model") -> int:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    load_torch_keras()
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
         model(torch.zeros(1, *model.input_shape[1:]))

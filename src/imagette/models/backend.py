@@ -19,6 +19,9 @@ def load_keras() -> ModuleType:
     # Without this Keras would look for TensorFlow, even where only PyTorch is installed.
     if "keras" not in sys.modules:
         os.environ.setdefault("KERAS_BACKEND", "torch")
+        if sys.platform == "darwin":
+            # Keras would put weights on Apple's GPU, where our training does not run.
+            os.environ.setdefault("KERAS_TORCH_DEVICE", "cpu")
     import keras
 
     if tuple(int(number) for number in keras.__version__.split(".")[:2]) < OLDEST_KERAS:

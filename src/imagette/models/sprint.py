@@ -39,6 +39,9 @@ def sprint(
     """
     from keras import Model, initializers, layers
 
+    if depth < 1 or not widths:
+        raise ValueError("at least one group of at least one convolution")
+
     def convolve(x, width):  # type: ignore[no-untyped-def]
         return layers.Conv2D(width, 3, padding="same", use_bias=False)(x)
 
@@ -77,13 +80,15 @@ def whiten(model: "keras.Model", pictures: np.ndarray) -> None:
 
     Args:
         model: a network of `sprint`; one without whitening is left as it is.
-        pictures: uint8 `(n, height, width, channels)`; the first thousand are looked at.
+        pictures: uint8 `(n, height, width, channels)`; a thousand of them are looked at.
     """
     names = [layer.name for layer in model.layers]
     if "whitening" not in names:
         return
     rescaling = model.layers[1]
-    pixels = pictures[:WHITENING_PICTURES] * np.float32(rescaling.scale) + rescaling.offset
+    # Spread over all, because folders come sorted by class.
+    some = pictures[:: max(1, len(pictures) // WHITENING_PICTURES)][:WHITENING_PICTURES]
+    pixels = some * np.float32(rescaling.scale) + rescaling.offset
     windows = np.lib.stride_tricks.sliding_window_view(pixels, (2, 2), axis=(1, 2))
     # Keras has kernels as (height, width, channel).
     patches = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, 4 * pictures.shape[-1])

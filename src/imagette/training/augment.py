@@ -1,8 +1,7 @@
 """Pictures changed a little each time they are learned: functions of a whole batch.
 
 Pictures are uint8 `(batch, height, width, channels)` unless a function says otherwise. Random
-numbers come from PyTorch's global generator of the CPU, so that a seed gives the same pictures on
-every device.
+numbers are drawn on the pictures' device, from PyTorch's global generator.
 """
 
 import torch
@@ -33,7 +32,7 @@ def translate(padded: Tensor, indices: Tensor, margin: int) -> Tensor:
     """
     size = 2 * margin
     height, width = padded.shape[1] - size, padded.shape[2] - size
-    down, right = torch.randint(0, size + 1, (2, len(indices))).to(padded.device)
+    down, right = torch.randint(0, size + 1, (2, len(indices)), device=padded.device)
     # All windows are views of the same memory; only the chosen ones are copied.
     windows = padded.unfold(1, height, 1).unfold(2, width, 1)
     return windows[indices, down, right].permute(0, 2, 3, 1)
@@ -45,13 +44,13 @@ def cutout(pictures: Tensor, side: int) -> Tensor:
     Its centre may be anywhere, so that a part of the square can lie outside (DeVries & Taylor,
     *Improved Regularization of Convolutional Neural Networks with Cutout*, 2017).
     """
-    tall, wide = pictures.shape[1:3]
-    top = torch.randint(0, tall, (len(pictures), 1)) - side // 2
-    left = torch.randint(0, wide, (len(pictures), 1)) - side // 2
-    rows, columns = torch.arange(tall), torch.arange(wide)
+    (count, tall, wide), device = pictures.shape[:3], pictures.device
+    top = torch.randint(0, tall, (count, 1), device=device) - side // 2
+    left = torch.randint(0, wide, (count, 1), device=device) - side // 2
+    rows, columns = torch.arange(tall, device=device), torch.arange(wide, device=device)
     in_rows = (rows >= top) & (rows < top + side)
     in_columns = (columns >= left) & (columns < left + side)
-    covered = (in_rows[:, :, None] & in_columns[:, None, :]).to(pictures.device)
+    covered = in_rows[:, :, None] & in_columns[:, None, :]
     return pictures.masked_fill(covered[..., None], 128)
 
 
@@ -89,8 +88,14 @@ def cutmix(pictures: Tensor, targets: Tensor, alpha: float) -> tuple[Tensor, Ten
 
 
 def shrink(pictures: Tensor, side: int) -> Tensor:
-    """Pictures of `side` by `side` pixels, float32 from any type, smoothed before they shrink."""
-    first = pictures.permute(0, 3, 1, 2).float()
+    """Pictures of `side` by `side` pixels, smoothed before they shrink.
+
+    Returns:
+        uint8 for uint8 on a CPU, which is quickest there, float32 otherwise.
+    """
+    first = pictures.permute(0, 3, 1, 2)
+    if first.dtype != torch.uint8 or first.device.type != "cpu":
+        first = first.float()
     small = functional.interpolate(first, size=(side, side), mode="bilinear", antialias=True)
     return small.permute(0, 2, 3, 1)
 
@@ -108,4 +113,4 @@ def _share(alpha: float) -> float:
 
 
 def _partners(pictures: Tensor) -> Tensor:
-    return torch.randperm(len(pictures)).to(pictures.device)
+    return torch.randperm(len(pictures), device=pictures.device)

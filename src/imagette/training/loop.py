@@ -9,6 +9,7 @@ holds everything: a training that goes on from one ends with the same weights, b
 CPU, as one that was never interrupted.
 """
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -49,18 +50,19 @@ class State:
     Attributes:
         epoch: epochs done.
         weights: every weight of the network, in Keras' order.
-        average: their running average, where the recipe keeps one.
+        ema: their running (exponential moving) average, where the recipe keeps one.
         optimizers: the optimizers' own states.
         best_epoch: the epoch with the lowest validation loss or, in a recipe without patience, the
             last one; 0 before the first.
         best_weights: the weights (or their average) after that epoch.
         history: a row an epoch: `epoch`, `loss`, `accuracy`, `val_loss`, `val_accuracy`,
-            `seconds` (of training, validation left out), `pictures_per_second`.
+            `seconds` (of training), `pictures_per_second`, `validation_seconds`, and
+            `preparation_seconds` (compiling and rehearsing before the first epoch, 0 after it).
     """
 
     epoch: int = 0
     weights: list[Tensor] = field(default_factory=list)
-    average: list[Tensor] = field(default_factory=list)
+    ema: list[Tensor] = field(default_factory=list)
     optimizers: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int = 0
     best_weights: list[Tensor] = field(default_factory=list)
@@ -109,25 +111,33 @@ def epochs(
 
     Raises:
         DivergedError: the loss is no longer a number.
-        ImagetteError: the network cannot take the smaller pictures that the recipe begins with.
+        ImagetteError: the network cannot take the smaller pictures that the recipe begins with,
+            or so few pictures at once.
     """
     keep_memory()
     device = choose_device()
     precision = choose_precision(device, recipe.precision)
-    network: Network = Translated(model, until="logits")
-    # Compiling needs a C compiler, which not everybody with a CPU has.
-    compiled = torch.compile(network) if device.type == "cuda" else network
+    start = time.perf_counter()
+    network = Translated(model, until="logits")
+    images, labels = _to_device(train, device)
+    validation_images, validation_labels = _to_device(validation, device)
+    _check_small_pictures(network, model, images, recipe, precision)
+    compiled = _compile(network, images[:2].to(precision)) if device.type == "cuda" else network
     optimizers = make_optimizers(model, recipe, precision)
+    ema = [weight.to(device, copy=True) for weight in state.ema]
     if state.epoch:
         set_weights(model, state.weights)
         for optimizer, remembered in zip(optimizers, state.optimizers, strict=True):
-            optimizer.load_state_dict(remembered)
-    average = [weight.to(device) for weight in state.average]
-    images, labels = _to_device(train, device)
-    validation_images, validation_labels = _to_device(validation, device)
+            optimizer.load_state_dict(copy.deepcopy(remembered))
     batches = math.ceil(len(train) / recipe.batch_size)
-    total_steps = max(1, round(recipe.epochs * batches))
-    expect(_rehearse(compiled, model, images, labels, recipe, precision))
+    steps_an_epoch = recipe.passes * batches
+    total_steps = math.ceil(recipe.epochs * steps_an_epoch - 1e-9)
+    small_steps = recipe.small_share * total_steps
+    of_full, of_small = _rehearse(compiled, model, images, labels, recipe, precision)
+    left = total_steps - state.epoch * steps_an_epoch
+    small_left = max(0.0, small_steps - state.epoch * steps_an_epoch)
+    expect(of_full * (left - small_left) + of_small * small_left)
+    preparation = time.perf_counter() - start
 
     # The clock includes what prepares the pictures for the first step.
     start = time.perf_counter()
@@ -137,17 +147,16 @@ def epochs(
     mirrored = _first_mirrored(recipe.seed, len(train)).to(device)
 
     while not state.finished(recipe):
-        epoch, done = state.epoch + 1, state.epoch * batches
-        generator = _seed_epoch(recipe.seed, epoch)
-        order = torch.randperm(len(train), generator=generator).to(device)
+        epoch, done = state.epoch + 1, state.epoch * steps_an_epoch
+        order = _order(recipe, epoch, len(train)).to(device)
         # Batches that differ by one picture at most: no last batch is too small to learn from.
-        parts = order.tensor_split(batches)[: total_steps - done]
+        parts = order.tensor_split(steps_an_epoch)[: total_steps - done]
         meter = _Meter(epoch, sum(map(len, parts)), report)
         for step, indices in enumerate(parts, start=done):
             set_rates(optimizers, schedule(recipe, step / total_steps))
-            pictures = _take(padded, indices, mirrored, epoch, recipe)
+            pictures = _take(padded, indices, mirrored, step // batches, recipe)
             pictures, targets = _mix(pictures, labels[indices], model.output_shape[-1], recipe)
-            if step < recipe.small_share * total_steps:
+            if step < small_steps:
                 pictures = augment.shrink(pictures, recipe.small_side)
             logits = compiled(pictures.to(precision), training=True)
             loss = functional.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
@@ -156,20 +165,20 @@ def epochs(
             loss.backward()
             for optimizer in optimizers:
                 optimizer.step()
-            if recipe.average:
-                _follow(average, model, recipe.average)
+            if recipe.ema:
+                _follow(ema, model, recipe.ema)
             meter.add(logits.detach(), labels[indices], loss.detach())
         progress = meter.now()
         seconds = time.perf_counter() - start
 
+        start = time.perf_counter()
         weights = get_weights(model)
-        if recipe.average:
-            set_weights(model, average)
+        if recipe.ema:
+            set_weights(model, ema)
         val_loss, val_accuracy = measure(network, validation_images, validation_labels, precision)
-        _check_finite(epoch, progress.loss, val_loss)
+        _check_finite(epoch, progress.loss, val_loss, recipe)
         measured = get_weights(model)
         set_weights(model, weights)
-
         best_so_far = min((row["val_loss"] for row in state.history), default=float("inf"))
         # Without patience the last epoch is the one that the schedule was made for.
         improved = val_loss < best_so_far or not recipe.patience
@@ -181,18 +190,20 @@ def epochs(
             "val_accuracy": val_accuracy,
             "seconds": seconds,
             "pictures_per_second": progress.pictures / seconds,
+            "validation_seconds": time.perf_counter() - start,
+            "preparation_seconds": preparation,
         }
         state = State(
             epoch=epoch,
             weights=weights,
-            average=[weight.to("cpu", copy=True) for weight in average],
-            optimizers=[optimizer.state_dict() for optimizer in optimizers],
+            ema=[weight.to("cpu", copy=True) for weight in ema],
+            optimizers=[copy.deepcopy(optimizer.state_dict()) for optimizer in optimizers],
             best_epoch=epoch if improved else state.best_epoch,
             best_weights=measured if improved else state.best_weights,
             history=[*state.history, row],
         )
         yield state
-        start = time.perf_counter()
+        start, preparation = time.perf_counter(), 0.0
 
 
 def measure(
@@ -263,16 +274,19 @@ class _Meter:
         )
 
 
-def _take(padded: Tensor, indices: Tensor, mirrored: Tensor, epoch: int, recipe: Recipe) -> Tensor:
-    """A batch of uint8 pictures, shifted, mirrored and covered as the recipe says."""
+def _take(padded: Tensor, indices: Tensor, mirrored: Tensor, passes: int, recipe: Recipe) -> Tensor:
+    """A batch of uint8 pictures, shifted, mirrored and covered as the recipe says.
+
+    `passes` over all pictures have been made before.
+    """
     if recipe.translate:
         pictures = augment.translate(padded, indices, recipe.translate)
     else:
         pictures = padded[indices]
     if recipe.flip == "random":
-        pictures = augment.flip(pictures, torch.rand(len(indices)).to(pictures.device) < 0.5)
+        pictures = augment.flip(pictures, torch.rand(len(indices), device=pictures.device) < 0.5)
     elif recipe.flip == "alternating":
-        pictures = augment.flip(pictures, mirrored[indices] ^ (epoch % 2 == 0))
+        pictures = augment.flip(pictures, mirrored[indices] ^ (passes % 2 == 1))
     return augment.cutout(pictures, recipe.cutout) if recipe.cutout else pictures
 
 
@@ -286,13 +300,45 @@ def _mix(pictures: Tensor, labels: Tensor, classes: int, recipe: Recipe) -> tupl
     return augment.cutmix(pictures, targets, recipe.cutmix)
 
 
-def _follow(average: list[Tensor], model: "keras.Model", decay: float) -> None:
+def _follow(ema: list[Tensor], model: "keras.Model", decay: float) -> None:
     """Move a running average of the weights a step on; it begins as the weights are."""
     weights = [weight.value.detach() for weight in model.weights]
-    if not average:
-        average.extend(weight.clone() for weight in weights)
-    for mean, weight in zip(average, weights, strict=True):
+    if not ema:
+        ema.extend(weight.clone() for weight in weights)
+    for mean, weight in zip(ema, weights, strict=True):
         mean.lerp_(weight, 1 - decay)
+
+
+def _compile(network: Network, example: Tensor) -> Network:
+    """The network compiled, or as it is where PyTorch finds no compiler for this GPU."""
+    # Each size of batch and picture is compiled for itself, in the rehearsal.
+    compiled = torch.compile(network, dynamic=False)
+    try:
+        with torch.no_grad():
+            compiled(example, training=False)
+    except RuntimeError:
+        return network
+    return compiled
+
+
+def _check_small_pictures(
+    network: Network,
+    model: "keras.Model",
+    images: Tensor,
+    recipe: Recipe,
+    precision: torch.dtype,
+) -> None:
+    if not recipe.small_share:
+        return
+    side = recipe.small_side
+    try:
+        with torch.no_grad():
+            network(augment.shrink(images[:1], side).to(precision), training=False)
+    except RuntimeError as error:
+        raise ImagetteError(
+            f"The network {model.name} cannot learn from pictures of {side} pixels.",
+            "Set small_share=0, or a larger small_side.",
+        ) from error
 
 
 def _rehearse(
@@ -302,41 +348,39 @@ def _rehearse(
     labels: Tensor,
     recipe: Recipe,
     precision: torch.dtype,
-) -> float:
+) -> tuple[float, float]:
     """Compute a step of every shape that will come, so that what is prepared once is prepared.
 
     That is the compiling on a GPU, and the convolutions' choice of kernels on a CPU. The weights
     end as they were.
 
     Returns:
-        About how many seconds the whole training will take.
+        Seconds of a step on full and on small pictures; 0 where there are none.
     """
     weights = get_weights(model)
     batches = math.ceil(len(images) / recipe.batch_size)
     sizes = sorted({len(images) // batches, -(-len(images) // batches)})
-    seconds = 0.0
-    for side, share in ((recipe.small_side, recipe.small_share), (0, 1 - recipe.small_share)):
-        if not share:
-            continue
+    sides = [0] if recipe.small_share < 1 else []
+    sides += [recipe.small_side] if recipe.small_share else []
+    seconds = {0: 0.0, recipe.small_side: 0.0}
+    for side in sides:
         for size in [*sizes, sizes[-1]]:  # the last one again, to time it when all is prepared
             start = time.perf_counter()
             pictures = augment.shrink(images[:size], side) if side else images[:size]
             try:
                 logits = network(pictures.to(precision), training=True)
-            except RuntimeError as error:
-                if not side:
-                    raise
+            except ValueError as error:  # by normalisation, of one value a channel
                 raise ImagetteError(
-                    f"The network {model.name} cannot learn from pictures of {side} pixels.",
-                    "Set small_share=0, or choose a network that takes any size, such as sprint.",
+                    f"The network {model.name} cannot learn from {size} picture at a time.",
+                    "Give more pictures, or set a batch_size of 2 or more.",
                 ) from error
             functional.cross_entropy(logits, labels[:size]).backward()
-            last = time.perf_counter() - start
-        seconds += last * share * recipe.epochs * batches
+            float(logits.detach()[0, 0])  # a GPU has finished when a value is there
+            seconds[side] = time.perf_counter() - start
     for weight in model.trainable_weights:
         weight.value.grad = None
     set_weights(model, weights)
-    return seconds
+    return seconds[0], seconds[recipe.small_side]
 
 
 def _to_device(part: Part, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -349,6 +393,12 @@ def _first_mirrored(seed: int, count: int) -> Tensor:
     return torch.rand(count, generator=generator) < 0.5
 
 
+def _order(recipe: Recipe, epoch: int, count: int) -> Tensor:
+    """The order of an epoch's pictures, each once a pass; seeds what the epoch draws, too."""
+    generator = _seed_epoch(recipe.seed, epoch)
+    return torch.cat([torch.randperm(count, generator=generator) for _ in range(recipe.passes)])
+
+
 def _seed_epoch(seed: int, epoch: int) -> torch.Generator:
     """Seed what an epoch draws, and return a generator for the order of its pictures."""
     global_seed, order_seed = np.random.SeedSequence([seed, epoch]).generate_state(2, np.uint64)
@@ -357,11 +407,12 @@ def _seed_epoch(seed: int, epoch: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(order_seed >> np.uint64(1)))
 
 
-def _check_finite(epoch: int, loss: float, val_loss: float) -> None:
+def _check_finite(epoch: int, loss: float, val_loss: float, recipe: Recipe) -> None:
     if not np.isfinite(loss) or not np.isfinite(val_loss):
         kept = " The best network before that is kept in its folder." if epoch > 1 else ""
         raise DivergedError(
             f"The loss became {loss if not np.isfinite(loss) else val_loss} in epoch {epoch}:"
             f" the training has run away.{kept}",
-            "Start a new run with a lower learning rate, such as --set learning_rate=0.0001.",
+            "Start a new run with a lower learning rate, such as"
+            f" --set learning_rate={recipe.learning_rate / 10:g}.",
         )

@@ -47,7 +47,7 @@ class Muon(torch.optim.Optimizer):
                 outputs = kernel.shape[-1]
                 matrix = ahead.reshape(-1, outputs).to(self.precision)
                 kernel.mul_(math.sqrt(outputs) / kernel.norm())
-                change = orthogonalise(matrix).to(kernel.dtype).view(kernel.shape)
+                change = orthogonalise(matrix).to(kernel.dtype).reshape(kernel.shape)
                 kernel.sub_(change, alpha=group["lr"])
 
 
@@ -58,13 +58,14 @@ def orthogonalise(matrix: Tensor, steps: int = 3) -> Tensor:
     about 0.5 and 1.5, which trains as well as exactly 1. Small values need more steps.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.t().contiguous() if tall else matrix  # products of transposed views are slow
+    wide = matrix.shape[0] < matrix.shape[1]
+    x = matrix.t().contiguous() if wide else matrix
     x = x / (x.norm() + 1e-7)
     for _ in range(steps):
-        gram = x @ x.t()
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.t() if tall else x
+        gram = x.t() @ x
+        # x becomes a x + x (b gram + c gram²), each sum in one pass.
+        x = torch.addmm(x, x, torch.addmm(gram, gram, gram, beta=b, alpha=c), beta=a)
+    return x.t() if wide else x
 
 
 def make_optimizers(
@@ -73,7 +74,7 @@ def make_optimizers(
     """The recipe's optimizer over the model's trainable weights.
 
     Muon is for the kernels of hidden layers. Biases, normalisation and the last layer learn by
-    SGD with Nesterov momentum, with step sizes for each picture of the batch.
+    SGD with Nesterov momentum 0.85, with step sizes for each picture of the batch.
     """
     parameters = [weight.value for weight in model.trainable_weights]
     rate, decay = recipe.learning_rate, recipe.weight_decay
@@ -89,7 +90,8 @@ def make_optimizers(
             )
         ]
     head = [weight.value for weight in model.get_layer("logits").trainable_weights]
-    rest = parameters[: -len(head)]  # the last layer with weights is the last one to be made
+    heads = {id(parameter) for parameter in head}
+    rest = [parameter for parameter in parameters if id(parameter) not in heads]
     biases = [parameter for parameter in rest if parameter.ndim == 1]
     groups = [
         {"params": biases, "lr": recipe.batch_size * recipe.bias_learning_rate},

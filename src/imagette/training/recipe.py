@@ -15,6 +15,13 @@ DEFAULT = "sprint-90"
 PRESETS = Path(__file__).parent.parent / "recipes"
 
 
+Option = bool | int | float | str | list[int]
+"""What a network's own argument may be: what TOML can write."""
+
+NOT_ON_A_GPU = {"name", "model", "model_options", "validation_fraction", "seed", "gpu"}
+"""What decides which network learns from which pictures is the same everywhere."""
+
+
 class Recipe(BaseModel):
     """Every choice of a training.
 
@@ -33,10 +40,12 @@ class Recipe(BaseModel):
         schedule: the learning rate stays `constant`, or falls to 0 `linear` or as a `cosine`.
         warmup: share of the training in which the learning rate rises from 0.
         batch_size: pictures a step.
-        epochs: passes over the training pictures, at most; the last one may be a part.
-        least_steps: few pictures are passed over more often, until there are this many steps.
+        epochs: how many, at most; the last one may be a part.
+        passes: passes over the pictures that make an epoch.
+        min_steps: where there are few pictures, an epoch makes more passes, so that the whole
+            training has this many steps.
         label_smoothing: share of each label that is spread over all classes.
-        average: decay, a step, of the running average of the weights that is measured and saved
+        ema: decay, a step, of the running average of the weights that is measured and saved
             in their place; 0 takes the weights as they are.
         flip: mirror pictures left to right: `none`, each at `random`, or `alternating` (all in
             every other epoch, half of them first; Jordan, 2024, arXiv:2404.00498, section 3.6).
@@ -59,7 +68,7 @@ class Recipe(BaseModel):
 
     name: str = Field(min_length=1)
     model: str
-    model_options: dict[str, Any] = {}
+    model_options: dict[str, Option] = {}
     optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
     learning_rate: float = Field(gt=0, allow_inf_nan=False)
     bias_learning_rate: float = Field(default=0.05, gt=0, allow_inf_nan=False)
@@ -70,11 +79,12 @@ class Recipe(BaseModel):
     warmup: float = Field(default=0.0, ge=0, lt=1)
     batch_size: int = Field(ge=1)
     epochs: float = Field(gt=0, allow_inf_nan=False)
-    least_steps: int = Field(default=0, ge=0)
+    passes: int = Field(default=1, ge=1)
+    min_steps: int = Field(default=0, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    average: float = Field(default=0.0, ge=0, lt=1)
+    ema: float = Field(default=0.0, ge=0, lt=1)
     flip: Literal["none", "random", "alternating"] = "none"
-    translate: int = Field(default=0, ge=0)
+    translate: int = Field(default=0, ge=0, le=32)
     cutout: int = Field(default=0, ge=0)
     mixup: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     cutmix: float = Field(default=0.0, ge=0, allow_inf_nan=False)
@@ -87,15 +97,19 @@ class Recipe(BaseModel):
     gpu: dict[str, Any] = {}
 
     def resolve(self, device: str, pictures: int) -> "Recipe":
-        """What the recipe comes to: `gpu` and `least_steps` have gone into the other fields.
+        """What the recipe comes to: `gpu` and `min_steps` have gone into the other fields.
 
         Args:
             device: `cpu` or `cuda`.
             pictures: how many there are to learn from.
         """
-        here = self.change(**(self.gpu if device == "cuda" else {}), gpu={})
-        batches = math.ceil(pictures / here.batch_size)
-        return here.change(epochs=max(here.epochs, here.least_steps / batches), least_steps=0)
+        here = self.model_dump() | (self.gpu if device == "cuda" else {}) | {"gpu": {}}
+        batches = math.ceil(pictures / here["batch_size"])
+        # Batches are of equal size, so none is as large where the last would be a small rest.
+        here["batch_size"] = math.ceil(pictures / batches)
+        steps = here["epochs"] * here["passes"] * batches
+        here["passes"] *= max(1, math.ceil(here["min_steps"] / steps - 1e-9))
+        return self._validated(here | {"min_steps": 0}, "The recipe for this machine")
 
     @model_validator(mode="after")
     def _small_pictures_have_a_side(self) -> "Recipe":
@@ -106,6 +120,8 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _gpu_fits(self) -> "Recipe":
         if self.gpu:
+            if fixed := NOT_ON_A_GPU & set(self.gpu):
+                raise ValueError(f"`gpu` cannot change `{min(fixed)}`")
             values = self.model_dump() | self.gpu | {"gpu": {}}
             self._validated(values, "The recipe's table `gpu`")
         return self
@@ -128,13 +144,14 @@ class Recipe(BaseModel):
     def change(self, **changes: Any) -> "Recipe":
         """The same recipe with some fields changed: `recipe.change(epochs=3)`.
 
-        Epochs that are asked for are not stretched: with them, `least_steps` becomes 0.
+        What is asked for holds on a GPU too, and epochs that are asked for are not stretched:
+        with them, `min_steps` becomes 0.
 
         Raises:
             ImagetteError: there is no such field, or a value is wrong.
         """
-        if "epochs" in changes:
-            changes = {"least_steps": 0} | changes
+        unchanged = {key: value for key, value in self.gpu.items() if key not in changes}
+        changes = {"gpu": unchanged} | ({"min_steps": 0} if "epochs" in changes else {}) | changes
         return self._validated(self.model_dump() | changes, "The recipe with these settings")
 
     def save(self, path: Path) -> None:

@@ -152,3 +152,18 @@ def check_unchanged(folder: Path, facts: Facts, dataset: Dataset) -> None:
             f"The pictures of {dataset.source} have changed since {folder} began to learn them.",
             _START_ANEW,
         )
+
+
+def check_device(folder: Path, facts: Facts, device: str) -> None:
+    """Make sure that a run goes on where its recipe means the same.
+
+    Raises:
+        ImagetteError: it began on a GPU and would go on without one, or the other way round.
+    """
+    if facts.device not in (None, device):
+        names = {"cpu": "without a GPU", "cuda": "on a GPU"}
+        raise ImagetteError(
+            f"{folder} began {names[facts.device]}, where its recipe may have other values than"
+            f" {names[device]}.",
+            "Go on with it on the same kind of machine, or start a new run under another --name.",
+        )

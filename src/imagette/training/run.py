@@ -41,6 +41,7 @@ from imagette.training.hardware import choose_device
 from imagette.training.loop import DivergedError, Progress, State, epochs, set_weights
 from imagette.training.recipe import DEFAULT, Recipe
 from imagette.training.resume import (
+    check_device,
     check_unchanged,
     choose_folder,
     claimed,
@@ -131,6 +132,7 @@ def train(
         data_dir = data_dir or earlier.data_dir
         if earlier.finished:
             return Run(folder, recipe, metrics=None)
+        check_device(folder, earlier, choose_device().type)
     data = dataset if isinstance(dataset, Dataset) else load_dataset(dataset or "cifar10", data_dir)
     if earlier:
         check_unchanged(folder, earlier, data)
@@ -163,6 +165,7 @@ def _train(
         train_fingerprint=dataset.train.fingerprint(),
         validation_fraction=recipe.validation_fraction,
         seed=recipe.seed,
+        device="cuda" if choose_device().type == "cuda" else "cpu",
         parameters=model.count_params(),
     )
     recipe.save(folder / "recipe.toml")
@@ -255,7 +258,7 @@ def _load_checkpoint(folder: Path) -> State:
     if not path.is_file():
         return State()
     try:
-        return State(**torch.load(path, weights_only=True))
+        return State(**torch.load(path, weights_only=True, map_location="cpu"))
     # A damaged file makes PyTorch raise nearly anything.
     except Exception as error:
         raise ImagetteError(
