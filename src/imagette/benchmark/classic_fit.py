@@ -75,8 +75,8 @@ def main(pictures: str, seed: int, epochs: int, patience: int) -> None:
         callbacks=[clock, stopping],
     )  # fmt: skip
     loss, accuracy = model.evaluate(test, test_labels, batch_size=500, verbose=0)
-    pictures = len(train) - int(len(train) * 0.2)
-    end = {"seconds": clock.seconds, "accuracy": accuracy, "loss": loss, "pictures": pictures}
+    learned = len(train) - int(len(train) * 0.2)
+    end = {"seconds": clock.seconds, "accuracy": accuracy, "loss": loss, "pictures": learned}
     print(json.dumps(end))
 
 

@@ -92,10 +92,10 @@ def _read_graph(model: "keras.Model", until: str | None) -> list[Step]:
     import keras
 
     if isinstance(model, keras.Sequential):
-        layers = [layer for layer in model.layers if not _is_input(layer)]
-        keys = [(layer.name, 0) for layer in layers]
+        chain = [layer for layer in model.layers if not _is_input(layer)]
+        keys = [(layer.name, 0) for layer in chain]
         sources: list[list[Any]] = [[], *([key] for key in keys[:-1])]
-        steps = [Step(*each) for each in zip(keys, map(translate, layers), sources, strict=True)]
+        steps = [Step(*each) for each in zip(keys, map(translate, chain), sources, strict=True)]
         return _up_to((until, 0) if until else keys[-1], {step.key: step for step in steps})
     config = model.get_config()
     layers = {layer.name: layer for layer in model.layers}
