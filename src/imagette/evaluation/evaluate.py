@@ -84,7 +84,8 @@ def evaluate(
     }
     if flip:
         mirrored = classifier.probabilities(np.ascontiguousarray(part.images[:, :, ::-1]))
-        averaged = measure((probabilities + mirrored) / np.float32(2), part.labels, classifier.class_names)
+        means = (probabilities + mirrored) / np.float32(2)
+        averaged = measure(means, part.labels, classifier.class_names)
         metrics["flip_averaged"] = {key: averaged[key] for key in ("accuracy", "loss")}
     folder = Path(out) if out else _default_folder(path, run, own, dataset)
     _write(folder, metrics, classifier, part, probabilities, run)
