@@ -12,6 +12,7 @@ from imagette.training.translation import Translated
 keras = load_torch_keras()
 from keras import layers  # noqa: E402
 
+
 @pytest.fixture(autouse=True)
 def same_weights_every_time():
     keras.utils.set_random_seed(0)
