@@ -1,5 +1,7 @@
 """Writing files so that a crash, a kill or a full disk never leaves half of one."""
 
+import csv
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -60,3 +62,12 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, all of it or nothing."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows, at least one and all with the same keys, as CSV under a line of the keys."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())

@@ -13,9 +13,7 @@ Trainings take turns, one of each recipe after the other, because the speed of a
 What has finished is not trained again: a benchmark that was stopped goes on.
 """
 
-import csv
 import importlib.util
-import io
 import json
 import os
 import statistics
@@ -35,7 +33,7 @@ from imagette.data import Dataset, load_dataset
 from imagette.errors import ImagetteError
 from imagette.evaluation import evaluate
 from imagette.evaluation.run_folder import read_metrics, read_run
-from imagette.files import write_bytes, write_json, write_text
+from imagette.files import write_bytes, write_csv, write_json, write_text
 from imagette.models import build_model
 from imagette.models.backend import load_torch_keras
 from imagette.training.environment import environment
@@ -154,8 +152,8 @@ def _collect(out: Path, data: Dataset) -> list[dict[str, Any]]:
     rows, curves = zip(*fits, *trainings, strict=True)
     names = dict.fromkeys(row["name"] for row in rows)
     summary = [_summarise([row for row in rows if row["name"] == name]) for name in names]
-    _write_csv(out / "results.csv", list(rows))
-    _write_csv(out / "summary.csv", summary)
+    write_csv(out / "results.csv", list(rows))
+    write_csv(out / "summary.csv", summary)
     write_bytes(out / "time-to-accuracy.png", draw(curves))
     return summary
 
@@ -338,11 +336,3 @@ def _spread(name: str, values: list[float]) -> dict[str, float | None]:
         f"{name}_low": mean - half,
         f"{name}_high": mean + half,
     }
-
-
-def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())

@@ -14,7 +14,6 @@ Every file is written whole or not at all, and the checkpoint before all others,
 killed at any moment loses at most the epoch under way.
 """
 
-import csv
 import io
 import signal
 import threading
@@ -31,7 +30,7 @@ from imagette.data import Dataset, load_dataset, split_validation
 from imagette.errors import ImagetteError
 from imagette.evaluation import evaluate
 from imagette.evaluation.run_folder import Facts
-from imagette.files import write_bytes, write_json, write_text
+from imagette.files import write_bytes, write_csv, write_json
 from imagette.inference.bundle import BundleMetadata
 from imagette.models import build_model, check_options
 from imagette.models.backend import load_torch_keras
@@ -179,7 +178,7 @@ def _train(
         ):
             state = reached
             _save_checkpoint(folder, state)
-            _write_history(folder, state)
+            write_csv(folder / "history.csv", state.history)
             _write_run(folder, facts, state, finished=False)
             reporter.epoch(state.history[-1], best=state.best_epoch == state.epoch)
     except (KeyboardInterrupt, DivergedError):
@@ -265,14 +264,6 @@ def _load_checkpoint(folder: Path) -> State:
             f"{path} is damaged, so the run cannot go on from it.",
             "Delete the run folder and train again.",
         ) from error
-
-
-def _write_history(folder: Path, state: State) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, state.history[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(state.history)
-    write_text(folder / "history.csv", text.getvalue())
 
 
 def _write_run(folder: Path, facts: Facts, state: State, finished: bool) -> None:
