@@ -51,7 +51,8 @@ def sprint(
         return layers.Activation("silu")(x)
 
     x = inputs = layers.Input(input_shape, name="pixels")
-    x = layers.Rescaling(1 / 64, offset=-1.9)(x)  # about mean 0 and deviation 1
+    # About mean 0 and deviation 1, and each of the 256 values is exact in bfloat16.
+    x = layers.Rescaling(1 / 64, offset=-122 / 64)(x)
     if whitening:
         patch = 2 * 2 * input_shape[-1]
         x = layers.Conv2D(2 * patch, 2, use_bias=False, trainable=False, name="whitening")(x)
@@ -95,6 +96,10 @@ def whiten(model: "keras.Model", pictures: np.ndarray) -> None:
     variances, components = np.linalg.eigh(patches.T @ patches / len(patches))
     # Without the small constant, components that hardly vary would bring nothing but noise.
     kernel = components / np.sqrt(variances + 5e-4)
+    # Grey pictures have components that never vary. Normalised, their channels would drown the
+    # gradients of all others, so those that vary stand in for them, again and again.
+    varies = np.flatnonzero(variances > 1e-6 * variances.max())
+    kernel = kernel[:, np.resize(varies, len(kernel))]
     # Each component also with its sign changed, because the activation keeps one side of it.
     both = np.concatenate([kernel, -kernel], axis=1)
     layer = model.get_layer("whitening")
