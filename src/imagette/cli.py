@@ -123,7 +123,7 @@ def explore(
     _print(f"Page: {folder / 'index.html'}")
 
 
-@app.command(epilog="Example: imagette train digits --recipe seed --name first")
+@app.command(epilog="Example: imagette train digits --recipe sprint-70 --name first")
 def train(
     dataset: DatasetArgument = None,
     recipe: Annotated[

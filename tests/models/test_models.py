@@ -75,6 +75,17 @@ def test_whitening_takes_correlations_out(digits):
     assert np.allclose(products, np.eye(12), atol=0.05)
 
 
+def test_whitening_of_grey_pictures_has_no_dead_channel(digits):
+    model = build_model("sprint", widths=[8])
+    whiten(model, digits.train.images)
+    import keras
+
+    first = keras.Model(model.inputs, model.get_layer("whitening").output)
+    responses = first.predict(digits.train.images[:200].astype(np.float32), verbose=0)
+    deviations = np.sqrt((responses**2).mean((0, 1, 2)))
+    assert np.allclose(deviations, 1, atol=0.1)
+
+
 def test_sprint_begins_by_passing_its_input_through():
     model = build_model("sprint", widths=[24], depth=1)
     kernel = np.array(next(w for w in model.trainable_weights if len(w.shape) == 4))

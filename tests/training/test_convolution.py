@@ -1,9 +1,9 @@
-"""The faster gradient of a convolution is the same gradient."""
+"""The convolution of pictures side by side computes the same, and so do its gradients."""
 
 import pytest
 import torch
 
-from imagette.training.convolution import SmallConvolution, gains, side_by_side
+from imagette.training.convolution import SmallConvolution, apart, gains, side_by_side
 
 
 def channels_last(tensor: torch.Tensor) -> torch.Tensor:
@@ -13,7 +13,7 @@ def channels_last(tensor: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("batch", [1, 7, 40])
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 3), (7, 7), (4, 8)])
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
-def test_gradients_are_pytorchs_own(batch, height, width, kind):
+def test_results_are_pytorchs_own(batch, height, width, kind):
     torch.manual_seed(0)
     inputs = channels_last(torch.randn(batch, 16, height, width)).to(kind)
     kernel = channels_last(torch.randn(32, 16, 3, 3)).to(kind)
@@ -31,7 +31,9 @@ def test_gradients_are_pytorchs_own(batch, height, width, kind):
 
 def test_pictures_lie_side_by_side_with_zeros_between():
     pictures = channels_last(torch.arange(1.0, 13).view(3, 1, 2, 2))
-    assert side_by_side(pictures, 2)[:, 0].tolist() == [
+    laid = side_by_side(pictures, 2)
+    assert torch.equal(apart(laid, 3, 2), pictures)
+    assert laid[:, 0].tolist() == [
         [[1, 2, 0, 5, 6, 0], [3, 4, 0, 7, 8, 0]],
         [[9, 10, 0, 0, 0, 0], [11, 12, 0, 0, 0, 0]],
     ]

@@ -83,6 +83,11 @@ def test_it_learns(digits):
     assert everything["val_accuracy"] > 0.75
 
 
+def test_a_sprint_learns_grey_pictures_in_bfloat16(digits):
+    recipe = Recipe.load("sprint-80").change(precision="bfloat16", epochs=6, small_share=0.0)
+    assert learn(digits, recipe)[-1].history[-1]["val_accuracy"] > 0.9
+
+
 def test_epochs_may_end_in_a_part(digits):
     states = learn(digits, BASE.change(epochs=1.5, small_share=0.0))
     pictures = [row["pictures_per_second"] * row["seconds"] for row in states[-1].history]
