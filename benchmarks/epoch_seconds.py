@@ -51,9 +51,11 @@ def fit_epochs(epochs: int) -> list[float]:
     """Wall seconds of each epoch, validation included, by Keras' `fit` on KERAS_BACKEND."""
     import pickle
 
+    # Of the package as a file, because a Python that has TensorFlow need not have Imagette.
+    sys.path.insert(0, str(HERE.parent / "src/imagette/benchmark"))
     import keras
     import numpy as np
-    from keras import layers
+    from classic_fit import classic_model
 
     def load(name: str) -> tuple[np.ndarray, np.ndarray]:
         with Path(os.environ["IMAGETTE_CIFAR10_DIR"], name).open("rb") as file:
@@ -63,20 +65,6 @@ def fit_epochs(epochs: int) -> list[float]:
 
     parts = [load(f"data_batch_{number}") for number in range(1, 6)]
     pictures, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
-    model = keras.Sequential(
-        [
-            layers.Input((32, 32, 3)),
-            layers.Conv2D(32, 3, activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Conv2D(64, 3, activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Flatten(),
-            layers.Dense(64, activation="relu"),
-            layers.Dropout(0.5),
-            layers.Dense(10, activation="softmax"),
-        ]
-    )
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
 
     class Clock(keras.callbacks.Callback):
         times: list[float] = []  # noqa: RUF012
@@ -87,6 +75,7 @@ def fit_epochs(epochs: int) -> list[float]:
         def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
             Clock.times.append(time.perf_counter() - self.began)
 
+    model = classic_model((32, 32, 3), classes=10)
     model.fit(
         pictures, labels, batch_size=64, epochs=epochs, validation_split=0.2, verbose=0,
         callbacks=[Clock()],

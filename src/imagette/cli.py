@@ -40,8 +40,8 @@ err = Console(stderr=True, highlight=False)
 
 # What `imagette[train]` brings, by import names.
 _TRAIN_MODULES = (
-    "filelock", "keras", "matplotlib", "onnx", "onnxscript", "platformdirs", "pooch", "sklearn",
-    "tomli_w", "torch", "tqdm",
+    "filelock", "keras", "matplotlib", "onnx", "onnxscript", "platformdirs", "pooch", "scipy",
+    "sklearn", "tomli_w", "torch", "tqdm",
 )  # fmt: skip
 
 _RECIPES = "seed, sprint-70, sprint-80, sprint-90, sprint-94"
