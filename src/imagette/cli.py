@@ -474,7 +474,17 @@ def _print_comparison(rows: list[dict[str, Any]]) -> None:
 
 def _print_times(rows: list[dict[str, Any]]) -> None:
     _print_table(
-        ["recipe", "runs", "accuracy %", "flipped", "seconds", "pictures/s", "GFLOP/s", "of peak"],
+        [
+            "recipe",
+            "runs",
+            "accuracy %",
+            "flipped",
+            "seconds",
+            "beside",
+            "pictures/s",
+            "GFLOP/s",
+            "of peak",
+        ],
         [
             [
                 row["name"],
@@ -482,6 +492,7 @@ def _print_times(rows: list[dict[str, Any]]) -> None:
                 _spread(row, "accuracy", 100, 2),
                 _shown(row["flip_averaged"] and 100 * row["flip_averaged"], "{:.2f}"),
                 _spread(row, "seconds", 1, 1),
+                _shown(_beside(row), "{:.1f}"),
                 f"{row['pictures_per_second']:,.0f}",
                 _shown(row["gflops_per_second"], "{:,.0f}"),
                 _shown(row["share_of_peak"], "{:.0%}"),
@@ -491,6 +502,12 @@ def _print_times(rows: list[dict[str, Any]]) -> None:
     )
     _print("Means ± standard deviations, below them the 95 % intervals of the means.")
     _print("flipped: accuracy averaged over each picture and its mirror image.")
+    _print("seconds: of training; beside: of compiling, rehearsing and validation, not among them.")
+
+
+def _beside(row: dict[str, Any]) -> float | None:
+    prepared, validated = row["preparation_seconds"], row["validation_seconds"]
+    return None if prepared is None else prepared + validated
 
 
 def _spread(row: dict[str, Any], key: str, factor: float, digits: int) -> str:

@@ -56,9 +56,7 @@ class TrainingReporter(Reporter):
         )
 
     def progress(self, progress: loop.Progress) -> None:
-        speed = progress.pictures / progress.seconds
-        pictures_left = (self.epochs - progress.epoch + 1) * progress.total_pictures
-        at_most = (pictures_left - progress.pictures) / speed  # it may stop earlier
+        at_most = "≤ " if self.patience else ""  # it may stop earlier
         self.bar.update(
             self.task,
             completed=progress.pictures,
@@ -66,8 +64,8 @@ class TrainingReporter(Reporter):
             epoch=f"{progress.epoch}/{self.epochs}",
             loss=progress.loss,
             accuracy=progress.accuracy,
-            speed=speed,
-            left=f"≤ {_duration(at_most)}",
+            speed=progress.pictures / progress.seconds,
+            left=f"{at_most}{_duration(progress.left)} left",
         )
 
     def epoch(self, row: dict[str, float], best: bool) -> None:

@@ -15,8 +15,9 @@ import pytest
 from PIL import Image
 
 from imagette import ImagetteError, Recipe
-from imagette.benchmark import time_to_accuracy as time_to_accuracy_module
-from imagette.benchmark.time_to_accuracy import REFERENCE, time_to_accuracy
+from imagette.benchmark.reference import FIT as CLASSIC_FIT
+from imagette.benchmark.reference import REFERENCE
+from imagette.benchmark.time_to_accuracy import time_to_accuracy
 from imagette.training.run import Reporter
 
 FIT = """
@@ -125,6 +126,13 @@ def test_a_folder_is_of_one_dataset(tmp_path, digits, recipe, no_tensorflow):
         time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=other)
 
 
+def test_a_recipe_that_changed_is_said(tmp_path, digits, recipe, no_tensorflow):
+    time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=digits)
+    Recipe.load(recipe).change(learning_rate=0.2).save(recipe)
+    with pytest.raises(ImagetteError, match="another version of small"):
+        time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=digits)
+
+
 def test_stopped_before_the_mirrored_measurement_it_goes_on(
     tmp_path, digits, recipe, no_tensorflow, monkeypatch
 ):
@@ -151,7 +159,7 @@ def test_the_reference_itself_trains_and_keeps_its_clock(tmp_path, digits):
     )  # fmt: skip
     start = time.perf_counter()
     answer = subprocess.run(
-        [sys.executable, time_to_accuracy_module._FIT, pictures, "0", "2", "5"],
+        [sys.executable, CLASSIC_FIT, pictures, "0", "2", "5"],
         env=os.environ | {"KERAS_BACKEND": "torch"}, capture_output=True, text=True,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr

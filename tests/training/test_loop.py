@@ -115,12 +115,15 @@ def test_rehearsing_leaves_no_trace_but_an_estimate(digits, monkeypatch):
     assert 0 < estimates[0] < 600
     assert [progress.pictures for progress in heard][-1] == 1293
     assert rehearsed.history[0]["preparation_seconds"] > 0
-    monkeypatch.setattr(loop, "_rehearse", lambda *_: (0.0, 0.0))
+    monkeypatch.setattr(loop._Training, "rehearse", lambda _: None)
     assert_equal(rehearsed, learn(digits, BASE, until=1)[-1])
 
 
 def test_the_estimate_is_of_what_is_left(digits, monkeypatch):
-    monkeypatch.setattr(loop, "_rehearse", lambda *_: (2.0, 1.0))
+    def rehearse(training):
+        training.of_full, training.of_small = 2.0, 1.0
+
+    monkeypatch.setattr(loop._Training, "rehearse", rehearse)
     recipe, estimates = BASE.change(small_share=0.25, epochs=4), []
     first = learn(digits, recipe, until=1, expect=estimates.append)[-1]
     learn(digits, recipe, first, until=2, expect=estimates.append)
@@ -157,16 +160,54 @@ def test_one_picture_at_a_time_is_too_few_for_normalisation(digits):
         learn(digits, BASE.change(batch_size=1, model_options={"widths": [4] * 5}))
 
 
-def test_without_a_compiler_the_network_runs_as_it_is(monkeypatch):
+def compiled(monkeypatch, compile_network) -> None:
+    """Take the path of a GPU, with another compiler."""
+    monkeypatch.setattr(loop, "_compiles", lambda device: True)
+    monkeypatch.setattr(torch, "compile", compile_network)
+
+
+def test_a_compiled_network_learns_the_same(digits, monkeypatch):
+    plain = learn(digits, BASE, until=1)[-1]
+    capture, calls = torch.compile, []
+
+    def compile_network(network, **options):
+        calls.append(options)
+        # The graphs of forward and backward pass, run without a compiler for either.
+        return capture(network, backend="aot_eager", fullgraph=True, **options)
+
+    compiled(monkeypatch, compile_network)
+    for _ in range(2):  # a second training in the same process
+        same = learn(digits, BASE, until=1)[-1]
+        for one, other in zip(plain.weights, same.weights, strict=True):
+            assert torch.allclose(one, other, atol=1e-3)
+    assert calls == [{"dynamic": False}] * 2
+
+
+def test_without_a_compiler_the_network_runs_as_it_is(digits, monkeypatch):
     def broken(network, **_):
         def run(*_, **__):
             raise RuntimeError("no compiler")
 
         return run
 
-    monkeypatch.setattr(torch, "compile", broken)
-    network = lambda pictures, training: pictures  # noqa: E731
-    assert loop._compile(network, torch.zeros(1)) is network
+    plain = learn(digits, BASE, until=1)[-1]
+    compiled(monkeypatch, broken)
+    assert_equal(plain, learn(digits, BASE, until=1)[-1])
+
+
+def test_what_is_finished_is_not_begun_again(digits, monkeypatch):
+    recipe = BASE.change(epochs=0.4)
+    finished = learn(digits, recipe)[-1]
+    monkeypatch.setattr(loop, "_Training", None)
+    assert learn(digits, recipe, finished) == []
+
+
+def test_the_time_left_shrinks(digits, monkeypatch):
+    monkeypatch.setattr(loop._Meter, "REPORT_SECONDS", 0.0)
+    heard = []
+    learn(digits, BASE.change(small_share=0.0, epochs=1.5), report=heard.append)
+    assert heard[0].left > 0
+    assert heard[-1].left == 0
 
 
 def test_a_network_that_needs_one_size_is_named(digits):

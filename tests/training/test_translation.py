@@ -137,6 +137,22 @@ def attention_and_arithmetic() -> keras.Model:
     return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
 
 
+def sequences() -> keras.Model:
+    """Attention called with two tensors in order, and normalisation of three dimensions."""
+    inputs = layers.Input((4, 4, 4))
+    x = layers.Reshape((4, 16))(inputs)  # as many positions as another layer has channels
+    x = layers.Conv1D(4, 3, padding="same")(x)
+    x = layers.BatchNormalization(momentum=0.5)(x)
+    x = layers.MultiHeadAttention(2, 4)(x, x)
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
+
+
+def renormalised() -> keras.Model:
+    inputs = layers.Input((4, 4, 4))
+    x = layers.BatchNormalization(renorm=True, renorm_clipping={"rmax": 1.0})(inputs)
+    return keras.Model(inputs, layers.Flatten()(x))
+
+
 def nested() -> keras.Model:
     inner = keras.Sequential([layers.Input((8, 8, 4)), layers.Conv2D(4, 3), layers.ReLU(0.5)])
     return keras.Sequential([inner, layers.Flatten(), layers.Dense(3)])
@@ -155,7 +171,16 @@ def channels_first() -> keras.Model:
 
 
 @pytest.mark.parametrize(
-    "make", [odd_layers, shared_layer, attention_and_arithmetic, nested, channels_first]
+    "make",
+    [
+        odd_layers,
+        shared_layer,
+        attention_and_arithmetic,
+        sequences,
+        renormalised,
+        nested,
+        channels_first,
+    ],
 )
 def test_other_graphs_compute_the_same_too(make):
     model = make()

@@ -13,13 +13,8 @@ Trainings take turns, one of each recipe after the other, because the speed of a
 What has finished is not trained again: a benchmark that was stopped goes on.
 """
 
-import importlib.util
 import json
-import os
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,26 +23,25 @@ from typing import Any
 import numpy as np
 import torch
 
+from imagette.benchmark.flops import matrix_peak, training_flops
 from imagette.benchmark.plot import Curve, draw
+from imagette.benchmark.reference import (
+    REFERENCE,
+    find_tensorflow,
+    reference_row,
+    train_reference,
+)
 from imagette.data import Dataset, load_dataset
 from imagette.errors import ImagetteError
 from imagette.evaluation import evaluate
 from imagette.evaluation.run_folder import read_metrics, read_run
-from imagette.files import write_bytes, write_csv, write_json, write_text
-from imagette.models import build_model
-from imagette.models.backend import load_torch_keras
+from imagette.files import write_bytes, write_csv, write_json
 from imagette.training.environment import environment
-from imagette.training.hardware import choose_device, choose_precision
+from imagette.training.hardware import choose_precision
 from imagette.training.recipe import Recipe
 from imagette.training.run import Reporter, train
-from imagette.training.translation import Translated
-
-REFERENCE = "classic-fit"
-"""The classic recipe by plain Keras `fit` on TensorFlow, as tutorials have it."""
 
 RECIPES = ("sprint-70", "sprint-80", "sprint-90", "sprint-94")
-REFERENCE_EPOCHS, REFERENCE_PATIENCE = 50, 5
-_FIT = Path(__file__).with_name("classic_fit.py")
 
 Say = Callable[[str], None]
 
@@ -85,8 +79,9 @@ def time_to_accuracy(
     Returns:
         A row each, plain values: `name`, `runs`, `accuracy`, `accuracy_sd`, `accuracy_low` and
         `accuracy_high` (95 % interval of the mean), `flip_averaged`, the same four of `seconds`,
-        `pictures_per_second`, `gflops_per_second` and `share_of_peak`. Deviations and intervals of
-        a single run are None, as is what does not hold for the reference.
+        `preparation_seconds` and `validation_seconds` (which are not among those),
+        `pictures_per_second`, `gflops_per_second` and `share_of_peak`. Deviations and intervals
+        of a single run are None, as is what does not hold for the reference.
 
     Raises:
         ImagetteError: a recipe or the dataset cannot be used, or the reference failed.
@@ -101,25 +96,31 @@ def time_to_accuracy(
             f"Two of the recipes have the same name, or one is called {REFERENCE}.",
             "Give each a name of its own.",
         )
+    start = time.perf_counter()
     data = dataset if isinstance(dataset, Dataset) else load_dataset(dataset or "cifar10", data_dir)
+    reading = time.perf_counter() - start
     if data.test is None:
         raise ImagetteError(
             f"{data.name} has no test part to measure on.", "Choose a dataset that has one."
         )
-    python = _tensorflow(tensorflow)
+    python = find_tensorflow(tensorflow)
     if python is None:
         say("TensorFlow is not installed here: the reference is left out (see --tensorflow).")
-    _claim(out, data)
+    _claim(out, data, reading)
     summary: list[dict[str, Any]] = []
     for seed in range(runs):
-        if python is not None:
-            _reference(python, data, seed, out / "reference", say)
+        printed = out / "reference" / f"seed-{seed}.jsonl"
+        if python is not None and not printed.is_file():
+            say(f"{REFERENCE}, seed {seed}: the classic recipe by Keras' fit on TensorFlow")
+            train_reference(python, data, seed, printed)
         for recipe in chosen:
             say(f"{recipe.name}, seed {seed}")
-            folder = train(
-                data, recipe.change(seed=seed), name=f"{recipe.name}-seed-{seed}",
-                runs_dir=out / "runs", resume=True, data_dir=data_dir, reporter=reporter,
-            ).folder  # fmt: skip
+            folder = out / "runs" / f"{recipe.name}-seed-{seed}"
+            _check_same(folder, recipe.change(seed=seed))
+            train(
+                data, recipe.change(seed=seed), name=folder.name,
+                runs_dir=folder.parent, resume=True, data_dir=data_dir, reporter=reporter,
+            )  # fmt: skip
             if not _measured(folder):
                 evaluate(folder, data, flip=True)
         # After each turn, so that a benchmark that is stopped leaves what it has.
@@ -127,16 +128,19 @@ def time_to_accuracy(
     return summary
 
 
-def _claim(out: Path, data: Dataset) -> None:
+def _claim(out: Path, data: Dataset, reading: float) -> None:
     """Note dataset and machine in a new folder; make sure that an old one is of the same dataset.
+
+    `reading` is how many seconds it took to read the pictures from the disk.
 
     Raises:
         ImagetteError: the folder is another dataset's.
     """
     noted, here = out / "dataset.json", {"name": data.name, "train": data.train.fingerprint()}
     if not noted.is_file():
-        peaks = {_named(kind): _matrix_peak(kind) for kind in _precisions()}
-        write_json(out / "machine.json", environment() | {"peak_flops_per_second": peaks})
+        peaks = {_named(kind): matrix_peak(kind) for kind in (torch.float32, torch.bfloat16)}
+        facts = {"peak_flops_per_second": peaks, "reading_seconds": reading}
+        write_json(out / "machine.json", environment() | facts)
         write_json(noted, here)
     elif json.loads(noted.read_text(encoding="utf-8")) != here:
         raise ImagetteError(
@@ -144,9 +148,23 @@ def _claim(out: Path, data: Dataset) -> None:
         )
 
 
+def _check_same(folder: Path, recipe: Recipe) -> None:
+    """Make sure that what was trained here before, if anything, was this very recipe.
+
+    Raises:
+        ImagetteError: it was not.
+    """
+    saved = folder / "recipe.toml"
+    if saved.is_file() and Recipe.load(saved) != recipe:
+        raise ImagetteError(
+            f"{folder} was trained by another version of {recipe.name}.",
+            "Choose another folder with --out, or delete that one.",
+        )
+
+
 def _collect(out: Path, data: Dataset) -> list[dict[str, Any]]:
     """Write tables and plot of all that has finished in the folder; returns the summary."""
-    fits = [_reference_row(printed) for printed in sorted((out / "reference").glob("*.jsonl"))]
+    fits = [reference_row(printed) for printed in sorted((out / "reference").glob("*.jsonl"))]
     folders = [path.parent for path in sorted((out / "runs").glob("*/metrics.json"))]
     trainings = [_training_row(folder, data) for folder in folders if _measured(folder)]
     rows, curves = zip(*fits, *trainings, strict=True)
@@ -170,6 +188,7 @@ def _training_row(folder: Path, data: Dataset) -> tuple[dict[str, Any], Curve]:
     device = run.facts.device if run.facts and run.facts.device else "cpu"
     plan = recipe.resolve(device, round(len(data.train) * (1 - recipe.validation_fraction)))
     kind = choose_precision(torch.device(device), plan.precision)
+    flops = training_flops(plan, data.train.images.shape[1:], len(data.class_names))
     machine = json.loads((folder.parent.parent / "machine.json").read_text(encoding="utf-8"))
     row = {
         "name": recipe.name,
@@ -181,144 +200,37 @@ def _training_row(folder: Path, data: Dataset) -> tuple[dict[str, Any], Curve]:
         "preparation_seconds": sum(epoch.preparation_seconds for epoch in history),
         "validation_seconds": sum(epoch.validation_seconds for epoch in history),
         "pictures_per_second": pictures / seconds,
-        "gflops_per_second": pictures / seconds * _training_flops(plan, data) / 1e9,
+        "gflops_per_second": pictures / seconds * flops / 1e9,
         "peak_gflops_per_second": machine["peak_flops_per_second"][_named(kind)] / 1e9,
     }
     elapsed = np.cumsum([epoch.seconds for epoch in history]).tolist()
     return row, Curve(recipe.name, elapsed, [epoch.val_accuracy for epoch in history])
 
 
-def _reference(python: str, data: Dataset, seed: int, folder: Path, say: Say) -> None:
-    """Train the classic recipe by `fit` in a process of its own, unless that was done before."""
-    printed = folder / f"seed-{seed}.jsonl"
-    if not printed.is_file():
-        say(f"{REFERENCE}, seed {seed}: the classic recipe by Keras' fit on TensorFlow")
-        write_text(printed, _fit(python, data, seed))
-
-
-def _reference_row(printed: Path) -> tuple[dict[str, Any], Curve]:
-    *epochs, end = map(json.loads, printed.read_text(encoding="utf-8").splitlines())
-    row = {
-        "name": REFERENCE,
-        "seed": int(printed.stem.removeprefix("seed-")),
-        "accuracy": end["accuracy"],
-        "flip_averaged": None,
-        "loss": end["loss"],
-        "seconds": end["seconds"],
-        "preparation_seconds": None,
-        "validation_seconds": None,
-        "pictures_per_second": end["pictures"] * len(epochs) / end["seconds"],
-        "gflops_per_second": None,
-        "peak_gflops_per_second": None,
-    }
-    curve = Curve(REFERENCE, [e["seconds"] for e in epochs], [e["val_accuracy"] for e in epochs])
-    return row, curve
-
-
-def _fit(python: str, data: Dataset, seed: int) -> str:
-    assert data.test is not None
-    arguments = [seed, REFERENCE_EPOCHS, REFERENCE_PATIENCE]
-    order = np.arange(len(data.train))
-    if data.name != "cifar10":
-        # Keras holds out the last pictures. CIFAR-10 comes mixed, folders sorted by class.
-        order = np.random.default_rng(seed).permutation(order)
-    with tempfile.TemporaryDirectory() as folder:
-        pictures = Path(folder) / "pictures.npz"
-        np.savez(
-            pictures,
-            train=data.train.images[order],
-            train_labels=data.train.labels[order],
-            test=data.test.images,
-            test_labels=data.test.labels,
-        )
-        try:
-            answer = subprocess.run(
-                [python, str(_FIT), str(pictures), *map(str, arguments)],
-                env=os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
-                capture_output=True,
-                text=True,
-            )
-        except OSError as error:
-            raise ImagetteError(
-                f"{python} cannot be run: {error.strerror}.",
-                "Name a Python that has TensorFlow with --tensorflow.",
-            ) from error
-    if answer.returncode:
-        last = (answer.stderr.strip().splitlines() or ["no message"])[-1]
-        raise ImagetteError(
-            f"The reference could not be trained by {python}: {last}",
-            "Name a Python that has TensorFlow with --tensorflow, or leave it out.",
-        )
-    return answer.stdout
-
-
-def _tensorflow(python: str | Path | None) -> str | None:
-    """A Python that has TensorFlow."""
-    if python is not None:
-        return str(python)
-    return sys.executable if importlib.util.find_spec("tensorflow") else None
-
-
-def _training_flops(plan: Recipe, data: Dataset) -> float:
-    """Floating-point operations to learn a picture once, forward and backward, on the average."""
-    height, width, channels = data.train.images.shape[1:]
-    side, share = plan.small_side, plan.small_share
-    flops = (1 - share) * _flops_of_a_step(plan, data, (height, width, channels))
-    return flops + (share * _flops_of_a_step(plan, data, (side, side, channels)) if share else 0)
-
-
-def _flops_of_a_step(plan: Recipe, data: Dataset, shape: tuple[int, int, int]) -> float:
-    from torch.utils.flop_counter import FlopCounterMode
-
-    load_torch_keras()
-    model = build_model(
-        plan.model, input_shape=shape, classes=len(data.class_names), **plan.model_options
-    )
-    pictures = torch.zeros(2, *shape)
-    with FlopCounterMode(display=False) as counter:
-        Translated(model, until="logits")(pictures, training=True).sum().backward()
-    return counter.get_total_flops() / len(pictures)
-
-
-def _precisions() -> list[torch.dtype]:
-    """What recipes may compute in here."""
-    return list({torch.float32, choose_precision(choose_device(), "auto")})
-
-
 def _named(precision: torch.dtype) -> str:
     return str(precision).removeprefix("torch.")
 
 
-def _matrix_peak(precision: torch.dtype, size: int = 2048) -> float:
-    """Operations a second of this machine at its best: those of a matrix product."""
-    matrix = torch.randn(size, size, device=choose_device()).to(precision)
-    times = []
-    for _ in range(8):
-        start = time.perf_counter()
-        # Reading a value makes a GPU finish first.
-        float((matrix @ matrix)[0, 0])
-        times.append(time.perf_counter() - start)
-    return 2 * size**3 / min(times)
-
-
 def _summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    flips = [row["flip_averaged"] for row in rows if row["flip_averaged"] is not None]
-    speeds = [row["gflops_per_second"] for row in rows if row["gflops_per_second"] is not None]
-    shares = [
-        row["gflops_per_second"] / row["peak_gflops_per_second"]
-        for row in rows
-        if row["gflops_per_second"] is not None
-    ]
+    speed, peak = _mean(rows, "gflops_per_second"), _mean(rows, "peak_gflops_per_second")
     return {
         "name": rows[0]["name"],
         "runs": len(rows),
         **_spread("accuracy", [row["accuracy"] for row in rows]),
-        "flip_averaged": statistics.mean(flips) if flips else None,
+        "flip_averaged": _mean(rows, "flip_averaged"),
         **_spread("seconds", [row["seconds"] for row in rows]),
-        "pictures_per_second": statistics.mean(row["pictures_per_second"] for row in rows),
-        "gflops_per_second": statistics.mean(speeds) if speeds else None,
-        "share_of_peak": statistics.mean(shares) if shares else None,
+        "preparation_seconds": _mean(rows, "preparation_seconds"),
+        "validation_seconds": _mean(rows, "validation_seconds"),
+        "pictures_per_second": _mean(rows, "pictures_per_second"),
+        "gflops_per_second": speed,
+        "share_of_peak": speed / peak if speed and peak else None,
     }
+
+
+def _mean(rows: list[dict[str, Any]], key: str) -> float | None:
+    """The mean of what all rows have; None where it does not hold for them."""
+    values = [row[key] for row in rows]
+    return None if None in values else statistics.mean(values)
 
 
 def _spread(name: str, values: list[float]) -> dict[str, float | None]:

@@ -52,7 +52,7 @@ def sprint(
 
     x = inputs = layers.Input(input_shape, name="pixels")
     # About mean 0 and deviation 1, and each of the 256 values is exact in bfloat16.
-    x = layers.Rescaling(1 / 64, offset=-122 / 64)(x)
+    x = layers.Rescaling(1 / 64, offset=-122 / 64, name="rescaling")(x)
     if whitening:
         patch = 2 * 2 * input_shape[-1]
         x = layers.Conv2D(2 * patch, 2, use_bias=False, trainable=False, name="whitening")(x)
@@ -86,7 +86,7 @@ def whiten(model: "keras.Model", pictures: np.ndarray) -> None:
     names = [layer.name for layer in model.layers]
     if "whitening" not in names:
         return
-    rescaling = model.layers[1]
+    rescaling = model.get_layer("rescaling")
     # Spread over all, because folders come sorted by class.
     some = pictures[:: max(1, len(pictures) // WHITENING_PICTURES)][:WHITENING_PICTURES]
     pixels = some * np.float32(rescaling.scale) + rescaling.offset

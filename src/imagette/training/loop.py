@@ -76,7 +76,11 @@ class State:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where an epoch under way stands; loss and accuracy are means over the epoch so far."""
+    """Where an epoch under way stands.
+
+    Loss and accuracy are means over the epoch so far, `seconds` it has taken, `left` to the end
+    of the recipe's last epoch.
+    """
 
     epoch: int
     pictures: int
@@ -84,6 +88,7 @@ class Progress:
     loss: float
     accuracy: float
     seconds: float
+    left: float
 
 
 def epochs(
@@ -114,76 +119,39 @@ def epochs(
         ImagetteError: the network cannot take the smaller pictures that the recipe begins with,
             or so few pictures at once.
     """
+    if state.finished(recipe):
+        return
     keep_memory()
-    device = choose_device()
-    precision = choose_precision(device, recipe.precision)
     start = time.perf_counter()
-    network = Translated(model, until="logits")
-    images, labels = _to_device(train, device)
-    validation_images, validation_labels = _to_device(validation, device)
-    _check_small_pictures(network, model, images, recipe, precision)
-    compiled = _compile(network, images[:2].to(precision)) if device.type == "cuda" else network
-    optimizers = make_optimizers(model, recipe, precision)
-    ema = [weight.to(device, copy=True) for weight in state.ema]
-    if state.epoch:
-        set_weights(model, state.weights)
-        for optimizer, remembered in zip(optimizers, state.optimizers, strict=True):
-            optimizer.load_state_dict(copy.deepcopy(remembered))
-    batches = math.ceil(len(train) / recipe.batch_size)
-    steps_an_epoch = recipe.passes * batches
-    total_steps = math.ceil(recipe.epochs * steps_an_epoch - 1e-9)
-    small_steps = recipe.small_share * total_steps
-    of_full, of_small = _rehearse(compiled, model, images, labels, recipe, precision)
-    left = total_steps - state.epoch * steps_an_epoch
-    small_left = max(0.0, small_steps - state.epoch * steps_an_epoch)
-    expect(of_full * (left - small_left) + of_small * small_left)
+    training = _Training(model, train, recipe)
+    training.rehearse()
+    training.restore(state)
+    images, labels = _to_device(validation, training.device)
+    expect(training.seconds_from(state.epoch * training.steps_an_epoch))
     preparation = time.perf_counter() - start
 
     # The clock includes what prepares the pictures for the first step.
     start = time.perf_counter()
+    training.prepare()
     if not state.epoch:
         whiten(model, train.images)
-    padded = augment.pad(images, recipe.translate) if recipe.translate else images
-    mirrored = _first_mirrored(recipe.seed, len(train)).to(device)
-
     while not state.finished(recipe):
-        epoch, done = state.epoch + 1, state.epoch * steps_an_epoch
-        order = _order(recipe, epoch, len(train)).to(device)
-        # Batches that differ by one picture at most: no last batch is too small to learn from.
-        parts = order.tensor_split(steps_an_epoch)[: total_steps - done]
-        meter = _Meter(epoch, sum(map(len, parts)), report)
-        for step, indices in enumerate(parts, start=done):
-            set_rates(optimizers, schedule(recipe, step / total_steps))
-            pictures = _take(padded, indices, mirrored, step // batches, recipe)
-            pictures, targets = _mix(pictures, labels[indices], model.output_shape[-1], recipe)
-            if step < small_steps:
-                pictures = augment.shrink(pictures, recipe.small_side)
-            logits = compiled(pictures.to(precision), training=True)
-            loss = functional.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
-            for optimizer in optimizers:
-                optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            for optimizer in optimizers:
-                optimizer.step()
-            if recipe.ema:
-                _follow(ema, model, recipe.ema)
-            meter.add(logits.detach(), labels[indices], loss.detach())
-        progress = meter.now()
+        progress = training.learn(state.epoch + 1, report)
         seconds = time.perf_counter() - start
 
         start = time.perf_counter()
         weights = get_weights(model)
         if recipe.ema:
-            set_weights(model, ema)
-        val_loss, val_accuracy = measure(network, validation_images, validation_labels, precision)
-        _check_finite(epoch, progress.loss, val_loss, recipe)
+            set_weights(model, training.ema)
+        val_loss, val_accuracy = measure(training.network, images, labels, training.precision)
+        _check_finite(progress.epoch, progress.loss, val_loss, recipe)
         measured = get_weights(model)
         set_weights(model, weights)
         best_so_far = min((row["val_loss"] for row in state.history), default=float("inf"))
         # Without patience the last epoch is the one that the schedule was made for.
         improved = val_loss < best_so_far or not recipe.patience
         row = {
-            "epoch": epoch,
+            "epoch": progress.epoch,
             "loss": progress.loss,
             "accuracy": progress.accuracy,
             "val_loss": val_loss,
@@ -194,16 +162,159 @@ def epochs(
             "preparation_seconds": preparation,
         }
         state = State(
-            epoch=epoch,
+            epoch=progress.epoch,
             weights=weights,
-            ema=[weight.to("cpu", copy=True) for weight in ema],
-            optimizers=[copy.deepcopy(optimizer.state_dict()) for optimizer in optimizers],
-            best_epoch=epoch if improved else state.best_epoch,
+            ema=[weight.to("cpu", copy=True) for weight in training.ema],
+            optimizers=[copy.deepcopy(each.state_dict()) for each in training.optimizers],
+            best_epoch=progress.epoch if improved else state.best_epoch,
             best_weights=measured if improved else state.best_weights,
             history=[*state.history, row],
         )
         yield state
         start, preparation = time.perf_counter(), 0.0
+
+
+class _Training:
+    """Network, optimizers and pictures on their device, and the steps of learning.
+
+    Args:
+        model: its weights are trained in place.
+        train: pictures to learn from.
+        recipe: resolved.
+    """
+
+    def __init__(self, model: "keras.Model", train: Part, recipe: Recipe) -> None:
+        self.model, self.recipe = model, recipe
+        self.device = choose_device()
+        self.precision = choose_precision(self.device, recipe.precision)
+        self.images, self.labels = _to_device(train, self.device)
+        self.network = Translated(model, until="logits")
+        self.compiled = _compile(self.network) if _compiles(self.device) else self.network
+        self.optimizers = make_optimizers(model, recipe, self.precision)
+        self.ema: list[Tensor] = []
+        self.batches = math.ceil(len(train) / recipe.batch_size)
+        self.steps_an_epoch = recipe.passes * self.batches
+        self.total_steps = math.ceil(recipe.epochs * self.steps_an_epoch - 1e-9)
+        self.small_steps = recipe.small_share * self.total_steps
+        # Seconds of a step, found by rehearsing.
+        self.of_full = self.of_small = 0.0
+
+    def rehearse(self) -> None:
+        """Make a step of every shape that will come, so that what is prepared once is prepared.
+
+        That is the compiling on a GPU, and the convolutions' choice of kernels on a CPU. What
+        they change, `restore` makes good.
+
+        Raises:
+            ImagetteError: the network cannot take so few pictures at once, or the smaller ones
+                that the recipe begins with.
+        """
+        self._check_small_pictures()
+        weights = get_weights(self.model)
+        try:
+            if self.small_steps:
+                self.of_small = self._time_step(0)
+            if self.small_steps < self.total_steps:
+                self.of_full = self._time_step(self.total_steps - 1)
+        except ValueError as error:  # by normalisation, of one value a channel
+            size = len(self.images) // self.batches
+            raise ImagetteError(
+                f"The network {self.model.name} cannot learn from {size} picture at a time.",
+                "Give more pictures, or set a batch_size of 2 or more.",
+            ) from error
+        except RuntimeError:
+            if self.compiled is self.network:
+                raise
+            # PyTorch finds no compiler for this GPU.
+            self.compiled = self.network
+            self.rehearse()
+        finally:
+            set_weights(self.model, weights)
+
+    def _time_step(self, number: int) -> float:
+        """Make a step with each size of batch; the seconds of one when all is prepared."""
+        few, many = len(self.images) // self.batches, -(-len(self.images) // self.batches)
+        seconds = 0.0
+        for size in (few, many, many):
+            start = time.perf_counter()
+            indices = torch.arange(size, device=self.device)
+            self.prepare(size)
+            logits, _ = self.step(number, indices)
+            float(logits[0, 0])  # a GPU has finished when a value is there
+            seconds = time.perf_counter() - start
+        return seconds
+
+    def _check_small_pictures(self) -> None:
+        side = self.recipe.small_side
+        if not self.small_steps:
+            return
+        try:
+            with torch.no_grad():
+                small = augment.shrink(self.images[:1], side)
+                self.network(small.to(self.precision), training=False)
+        except RuntimeError as error:
+            raise ImagetteError(
+                f"The network {self.model.name} cannot learn from pictures of {side} pixels.",
+                "Set small_share=0, or a larger small_side.",
+            ) from error
+
+    def restore(self, state: State) -> None:
+        """Be as after `state`: its weights, and optimizers that remember only what it says."""
+        self.optimizers = make_optimizers(self.model, self.recipe, self.precision)
+        self.ema = [weight.to(self.device, copy=True) for weight in state.ema]
+        if state.epoch:
+            set_weights(self.model, state.weights)
+            for optimizer, remembered in zip(self.optimizers, state.optimizers, strict=True):
+                optimizer.load_state_dict(copy.deepcopy(remembered))
+
+    def prepare(self, count: int | None = None) -> None:
+        """Make the pictures (the first `count` of them) ready for their batches."""
+        images, margin = self.images[:count], self.recipe.translate
+        self.padded = augment.pad(images, margin) if margin else images
+        self.mirrored = _first_mirrored(self.recipe.seed, len(images)).to(self.device)
+
+    def seconds_from(self, step: int) -> float:
+        """How long the steps from this one to the last will take, by those rehearsed."""
+        left, small_left = self.total_steps - step, max(0.0, self.small_steps - step)
+        return self.of_small * small_left + self.of_full * (left - small_left)
+
+    def learn(self, epoch: int, report: Callable[[Progress], None]) -> Progress:
+        """Make the steps of an epoch."""
+        first = (epoch - 1) * self.steps_an_epoch
+        order = _order(self.recipe, epoch, len(self.images)).to(self.device)
+        # Batches that differ by one picture at most: no last batch is too small to learn from.
+        parts = order.tensor_split(self.steps_an_epoch)[: self.total_steps - first]
+        meter = _Meter(epoch, sum(map(len, parts)), report)
+        for number, indices in enumerate(parts, start=first):
+            logits, loss = self.step(number, indices)
+            left = self.seconds_from(number + 1)
+            meter.add(logits, self.labels[indices], loss, self.seconds_from(first) - left, left)
+        return meter.now()
+
+    def step(self, number: int, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Learn from the pictures at `indices`; their logits `(batch, classes)` and mean loss."""
+        recipe = self.recipe
+        set_rates(self.optimizers, schedule(recipe, number / self.total_steps))
+        pictures = _take(self.padded, indices, self.mirrored, number // self.batches, recipe)
+        if number < self.small_steps:
+            pictures = augment.shrink(pictures, recipe.small_side)
+        classes = self.model.output_shape[-1]
+        pictures, targets = _mix(pictures, self.labels[indices], classes, recipe)
+        logits = self.compiled(pictures.to(self.precision), training=True)
+        loss = functional.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        for optimizer in self.optimizers:
+            optimizer.step()
+        if recipe.ema:
+            _follow(self.ema, self.model, recipe.ema)
+        return logits.detach(), loss.detach()
+
+
+def _compiles(device: torch.device) -> bool:
+    """Whether steps are compiled: on a GPU, where no user has to bring a compiler for it."""
+    return device.type == "cuda"
 
 
 def measure(
@@ -255,15 +366,17 @@ class _Meter:
         self.loss: Tensor | float = 0.0
         self.right: Tensor | float = 0.0
 
-    def add(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
+    def add(self, logits: Tensor, labels: Tensor, loss: Tensor, done: float, left: float) -> None:
+        """Add a step. `done` and `left` are seconds by the rehearsal: of the epoch's steps so far,
+        and of all to come. How long the former really took corrects the latter."""
         self.pictures += len(labels)
         self.loss += loss * len(labels)
         self.right += (logits.argmax(1) == labels).sum()
         if time.perf_counter() - self.reported > self.REPORT_SECONDS:
             self.reported = time.perf_counter()
-            self.report(self.now())
+            self.report(self.now(left * (self.reported - self.start) / done if done else 0.0))
 
-    def now(self) -> Progress:
+    def now(self, left: float = 0.0) -> Progress:
         return Progress(
             epoch=self.epoch,
             pictures=self.pictures,
@@ -271,6 +384,7 @@ class _Meter:
             loss=float(self.loss) / self.pictures,
             accuracy=float(self.right) / self.pictures,
             seconds=time.perf_counter() - self.start,
+            left=left,
         )
 
 
@@ -309,78 +423,11 @@ def _follow(ema: list[Tensor], model: "keras.Model", decay: float) -> None:
         mean.lerp_(weight, 1 - decay)
 
 
-def _compile(network: Network, example: Tensor) -> Network:
-    """The network compiled, or as it is where PyTorch finds no compiler for this GPU."""
-    # Each size of batch and picture is compiled for itself, in the rehearsal.
-    compiled = torch.compile(network, dynamic=False)
-    try:
-        with torch.no_grad():
-            compiled(example, training=False)
-    except RuntimeError:
-        return network
-    return compiled
-
-
-def _check_small_pictures(
-    network: Network,
-    model: "keras.Model",
-    images: Tensor,
-    recipe: Recipe,
-    precision: torch.dtype,
-) -> None:
-    if not recipe.small_share:
-        return
-    side = recipe.small_side
-    try:
-        with torch.no_grad():
-            network(augment.shrink(images[:1], side).to(precision), training=False)
-    except RuntimeError as error:
-        raise ImagetteError(
-            f"The network {model.name} cannot learn from pictures of {side} pixels.",
-            "Set small_share=0, or a larger small_side.",
-        ) from error
-
-
-def _rehearse(
-    network: Network,
-    model: "keras.Model",
-    images: Tensor,
-    labels: Tensor,
-    recipe: Recipe,
-    precision: torch.dtype,
-) -> tuple[float, float]:
-    """Compute a step of every shape that will come, so that what is prepared once is prepared.
-
-    That is the compiling on a GPU, and the convolutions' choice of kernels on a CPU. The weights
-    end as they were.
-
-    Returns:
-        Seconds of a step on full and on small pictures; 0 where there are none.
-    """
-    weights = get_weights(model)
-    batches = math.ceil(len(images) / recipe.batch_size)
-    sizes = sorted({len(images) // batches, -(-len(images) // batches)})
-    sides = [0] if recipe.small_share < 1 else []
-    sides += [recipe.small_side] if recipe.small_share else []
-    seconds = {0: 0.0, recipe.small_side: 0.0}
-    for side in sides:
-        for size in [*sizes, sizes[-1]]:  # the last one again, to time it when all is prepared
-            start = time.perf_counter()
-            pictures = augment.shrink(images[:size], side) if side else images[:size]
-            try:
-                logits = network(pictures.to(precision), training=True)
-            except ValueError as error:  # by normalisation, of one value a channel
-                raise ImagetteError(
-                    f"The network {model.name} cannot learn from {size} picture at a time.",
-                    "Give more pictures, or set a batch_size of 2 or more.",
-                ) from error
-            functional.cross_entropy(logits, labels[:size]).backward()
-            float(logits.detach()[0, 0])  # a GPU has finished when a value is there
-            seconds[side] = time.perf_counter() - start
-    for weight in model.trainable_weights:
-        weight.value.grad = None
-    set_weights(model, weights)
-    return seconds[0], seconds[recipe.small_side]
+def _compile(network: Network) -> Network:
+    """The network, compiled when it is called, anew for each size of batch and picture."""
+    # What earlier trainings of this process compiled would count against PyTorch's limit.
+    torch.compiler.reset()
+    return torch.compile(network, dynamic=False)
 
 
 def _to_device(part: Part, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ calls channels-last: a `permute` before and after a convolution costs nothing.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -108,7 +109,9 @@ def _read_graph(model: "keras.Model", until: str | None) -> list[Step]:
             calls[name, 0] = Step((name, 0), _first, [])
         operation = translate(layers[name])
         for number, node in enumerate(nodes):
-            if any(value is not None for value in node["kwargs"].values()):
+            # Layers such as attention take several tensors, or take them by name.
+            named = any(value is not None for value in node["kwargs"].values())
+            if named or len(node["args"]) != 1:
                 raise _UnreadableError
             inputs = [_sources(argument) for argument in node["args"]]
             calls[name, number] = Step((name, number), operation, inputs)
@@ -278,15 +281,14 @@ def _dense(layer: Any) -> Operation | None:
 
 
 def _batch_normalization(layer: Any) -> Operation | None:
-    if layer.axis not in (-1, 3):
+    if layer.renorm or layer.axis not in (-1, layer.input_spec.ndim - 1):
         return None
     gamma = layer.gamma.value if layer.scale else None
     beta = layer.beta.value if layer.center else None
     mean, variance = layer.moving_mean.value, layer.moving_variance.value
 
     def run(inputs: Tensor, training: bool) -> Tensor:
-        spatial = inputs.ndim == 4
-        x = _channels_first(inputs) if spatial else inputs
+        x = inputs.movedim(-1, 1)
         if training and layer.trainable:
             batch_mean, batch_variance = mean.clone(), variance.clone()
             # A momentum of 1 makes PyTorch leave the batch's own statistics there.
@@ -300,7 +302,7 @@ def _batch_normalization(layer: Any) -> Operation | None:
                 variance.lerp_(batch_variance * ((count - 1) / count), 1 - layer.momentum)
         else:
             x = functional.batch_norm(x, mean, variance, gamma, beta, False, 0.0, layer.epsilon)
-        return _channels_last(x) if spatial else x
+        return x.movedim(1, -1)
 
     return run
 
@@ -339,24 +341,28 @@ def _rescaling(layer: Any) -> Operation | None:
     return lambda inputs, training: inputs * layer.scale + layer.offset
 
 
-def _simple(function: Callable[[Any], Tensor]) -> Callable[[Any], Operation]:
-    return lambda layer: lambda inputs, training: function(inputs)
+def _flatten(layer: Any) -> Operation | None:
+    if layer.data_format != "channels_last":
+        return None
+    return _plain(lambda inputs: inputs.flatten(1))
+
+
+def _plain(function: Callable[[Any], Tensor]) -> Operation:
+    """An operation that is the same in training."""
+    return lambda inputs, training: function(inputs)
 
 
 _TRANSLATIONS: dict[str, Callable[[Any], Operation | None]] = {
-    "Activation": lambda layer: _simple(_activation(layer.activation))(layer),
-    "Add": _simple(sum),
+    "Activation": lambda layer: _plain(_activation(layer.activation)),
+    # Python's `sum` would begin by adding 0, a pass over the whole of the memory.
+    "Add": lambda layer: _plain(lambda inputs: reduce(torch.add, inputs)),
     "AveragePooling2D": _pooling(functional.avg_pool2d),
     "BatchNormalization": _batch_normalization,
-    "Concatenate": lambda layer: _simple(lambda inputs: torch.cat(inputs, layer.axis))(layer),
+    "Concatenate": lambda layer: _plain(lambda inputs: torch.cat(inputs, layer.axis)),
     "Conv2D": _convolution,
     "Dense": _dense,
     "Dropout": _dropout,
-    "Flatten": lambda layer: (
-        _simple(lambda inputs: inputs.flatten(1))(layer)
-        if layer.data_format == "channels_last"
-        else None
-    ),
+    "Flatten": _flatten,
     "GlobalAveragePooling2D": _global_pooling(torch.mean),
     "GlobalMaxPooling2D": _global_pooling(torch.amax),
     "MaxPooling2D": _pooling(functional.max_pool2d),
