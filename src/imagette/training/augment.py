@@ -1,7 +1,8 @@
 """Pictures changed a little each time they are learned: functions of a whole batch.
 
 Pictures are uint8 `(batch, height, width, channels)` unless a function says otherwise. Random
-numbers are drawn on the pictures' device, from PyTorch's global generator.
+numbers come from PyTorch's global generators: those for each picture from that of its device,
+those for a whole batch from the CPU's, so that nothing waits for a GPU.
 """
 
 import torch

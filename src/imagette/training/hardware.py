@@ -33,6 +33,15 @@ def choose_precision(device: torch.device, wanted: str) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
+def prepare(device: torch.device) -> None:
+    """Settings of PyTorch and of the C library for steps that are all alike."""
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True  # try the kernels of a convolution, keep the fastest
+        torch.set_float32_matmul_precision("high")
+    else:
+        keep_memory()
+
+
 def keep_memory() -> None:
     """Keep freed memory for the next step instead of handing it back to the operating system.
 

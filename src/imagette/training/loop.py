@@ -25,7 +25,7 @@ from imagette.data.dataset import Part
 from imagette.errors import ImagetteError
 from imagette.models.sprint import whiten
 from imagette.training import augment
-from imagette.training.hardware import choose_device, choose_precision, keep_memory
+from imagette.training.hardware import choose_device, choose_precision, prepare
 from imagette.training.optimizers import make_optimizers, schedule, set_rates
 from imagette.training.recipe import Recipe
 from imagette.training.translation import Translated
@@ -121,7 +121,6 @@ def epochs(
     """
     if state.finished(recipe):
         return
-    keep_memory()
     start = time.perf_counter()
     training = _Training(model, train, recipe)
     training.rehearse()
@@ -186,6 +185,7 @@ class _Training:
     def __init__(self, model: "keras.Model", train: Part, recipe: Recipe) -> None:
         self.model, self.recipe = model, recipe
         self.device = choose_device()
+        prepare(self.device)
         self.precision = choose_precision(self.device, recipe.precision)
         self.images, self.labels = _to_device(train, self.device)
         self.network = Translated(model, until="logits")

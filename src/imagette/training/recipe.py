@@ -41,7 +41,7 @@ class Recipe(BaseModel):
         warmup: share of the training in which the learning rate rises from 0.
         batch_size: pictures a step.
         epochs: how many, at most; the last one may be a part.
-        passes: passes over the pictures that make an epoch.
+        passes: passes over the pictures that make an epoch; `min_steps` comes to more of them.
         min_steps: where there are few pictures, an epoch makes more passes, so that the whole
             training has this many steps.
         label_smoothing: share of each label that is spread over all classes.

@@ -156,7 +156,7 @@ def _train(
     train_part, validation = split_validation(
         dataset.train, recipe.validation_fraction, recipe.seed
     )
-    model = _build(recipe, dataset)
+    model, device = _build(recipe, dataset), choose_device().type
     state = _load_checkpoint(folder)
     facts = Facts(
         dataset=dataset.source,
@@ -164,13 +164,13 @@ def _train(
         train_fingerprint=dataset.train.fingerprint(),
         validation_fraction=recipe.validation_fraction,
         seed=recipe.seed,
-        device="cuda" if choose_device().type == "cuda" else "cpu",
+        device=device,
         parameters=model.count_params(),
     )
     recipe.save(folder / "recipe.toml")
     write_json(folder / "environment.json", environment())
     _write_run(folder, facts, state, finished=False)
-    plan = recipe.resolve(choose_device().type, len(train_part))
+    plan = recipe.resolve(device, len(train_part))
     reporter.start(folder, plan, dataset, state.epoch)
     try:
         for reached in epochs(
