@@ -474,17 +474,7 @@ def _print_comparison(rows: list[dict[str, Any]]) -> None:
 
 def _print_times(rows: list[dict[str, Any]]) -> None:
     _print_table(
-        [
-            "recipe",
-            "runs",
-            "accuracy %",
-            "flipped",
-            "seconds",
-            "beside",
-            "pictures/s",
-            "GFLOP/s",
-            "of peak",
-        ],
+        ["recipe", "runs", "accuracy %", "flipped", "seconds", "beside", "pictures/s", "of peak"],
         [
             [
                 row["name"],
@@ -494,7 +484,6 @@ def _print_times(rows: list[dict[str, Any]]) -> None:
                 _spread(row, "seconds", 1, 1),
                 _shown(_beside(row), "{:.1f}"),
                 f"{row['pictures_per_second']:,.0f}",
-                _shown(row["gflops_per_second"], "{:,.0f}"),
                 _shown(row["share_of_peak"], "{:.0%}"),
             ]
             for row in rows
@@ -502,6 +491,7 @@ def _print_times(rows: list[dict[str, Any]]) -> None:
     )
     _print("Means ± standard deviations, below them the 95 % intervals of the means.")
     _print("flipped: accuracy averaged over each picture and its mirror image.")
+    _print("of peak: arithmetic a second, as a share of what matrix products reach here.")
     _print("seconds: of training; beside: of compiling, rehearsing and validation, not among them.")
 
 
