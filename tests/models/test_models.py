@@ -103,7 +103,9 @@ def test_networks_are_listed_with_their_arguments():
     rows = {row["name"]: row for row in list_models()}
     assert list(rows) == list(MODELS)
     assert rows["seed-cnn"]["parameters"] == 167_562
-    assert rows["sprint"]["options"] == {"widths": (64, 128, 256), "depth": 2, "whitening": True}
+    assert rows["sprint"]["options"] == {
+        "widths": (64, 128, 256), "depth": 2, "whitening": True, "statistics_momentum": 0.6
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
