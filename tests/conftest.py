@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,23 @@ def cifar10_dir() -> Path:
     if not folder or not Path(folder, "data_batch_1").is_file():
         pytest.skip("CIFAR-10 is not at hand: set IMAGETTE_CIFAR10_DIR to cifar-10-batches-py")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def peak_memory():
+    """The most memory, in bytes, that a process takes which runs this Python code."""
+    if not Path("/proc/self/status").is_file():
+        pytest.skip("Linux tells the peak there")
+
+    def run(code: str, *arguments: str | Path) -> int:
+        code += "\nprint(open('/proc/self/status').read())"
+        process = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+        )
+        peak = next(line for line in process.stdout.splitlines() if line.startswith("VmHWM"))
+        return int(peak.split()[1]) * 1024
+
+    return run
 
 
 @pytest.fixture(scope="session")

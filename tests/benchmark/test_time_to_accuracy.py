@@ -126,6 +126,16 @@ def test_a_folder_is_of_one_dataset(tmp_path, digits, recipe, no_tensorflow):
         time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=other)
 
 
+def test_a_peak_that_was_not_measured_is_left_out(tmp_path, digits, recipe, no_tensorflow):
+    out = tmp_path / "out"
+    time_to_accuracy([recipe], 1, out=out, dataset=digits)
+    machine = json.loads((out / "machine.json").read_text())
+    (out / "machine.json").write_text(json.dumps(machine | {"peak_flops_per_second": {}}))
+    (row,) = time_to_accuracy([recipe], 1, out=out, dataset=digits)
+    assert row["gflops_per_second"] > 0
+    assert row["share_of_peak"] is None
+
+
 def test_a_recipe_that_changed_is_said(tmp_path, digits, recipe, no_tensorflow):
     time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=digits)
     Recipe.load(recipe).change(learning_rate=0.2).save(recipe)

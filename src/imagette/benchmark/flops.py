@@ -21,7 +21,7 @@ def training_flops(plan: Recipe, shape: tuple[int, int, int], classes: int) -> f
         shape: of the pictures, `(height, width, channels)`.
         classes: number of classes.
     """
-    options = json.dumps(plan.model_options)
+    options = json.dumps(plan.model_options)  # text, by which the results are remembered
     small = (plan.small_side, plan.small_side, shape[2])
     flops = (1 - plan.small_share) * _flops_of_a_step(plan.model, options, shape, classes)
     if plan.small_share:

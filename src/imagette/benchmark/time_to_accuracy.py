@@ -37,7 +37,7 @@ from imagette.evaluation import evaluate
 from imagette.evaluation.run_folder import read_metrics, read_run
 from imagette.files import write_bytes, write_csv, write_json
 from imagette.training.environment import environment
-from imagette.training.hardware import choose_precision
+from imagette.training.hardware import choose_device, choose_precision
 from imagette.training.recipe import Recipe
 from imagette.training.run import Reporter, train
 
@@ -138,7 +138,9 @@ def _claim(out: Path, data: Dataset, reading: float) -> None:
     """
     noted, here = out / "dataset.json", {"name": data.name, "train": data.train.fingerprint()}
     if not noted.is_file():
-        peaks = {_named(kind): matrix_peak(kind) for kind in (torch.float32, torch.bfloat16)}
+        # Not bfloat16 everywhere: where the hardware lacks it, its products take minutes.
+        kinds = {torch.float32, choose_precision(choose_device(), "auto")}
+        peaks = {_named(kind): matrix_peak(kind) for kind in kinds}
         facts = {"peak_flops_per_second": peaks, "reading_seconds": reading}
         write_json(out / "machine.json", environment() | facts)
         write_json(noted, here)
@@ -190,6 +192,7 @@ def _training_row(folder: Path, data: Dataset) -> tuple[dict[str, Any], Curve]:
     kind = choose_precision(torch.device(device), plan.precision)
     flops = training_flops(plan, data.train.images.shape[1:], len(data.class_names))
     machine = json.loads((folder.parent.parent / "machine.json").read_text(encoding="utf-8"))
+    peak = machine["peak_flops_per_second"].get(_named(kind))
     row = {
         "name": recipe.name,
         "seed": recipe.seed,
@@ -201,7 +204,7 @@ def _training_row(folder: Path, data: Dataset) -> tuple[dict[str, Any], Curve]:
         "validation_seconds": sum(epoch.validation_seconds for epoch in history),
         "pictures_per_second": pictures / seconds,
         "gflops_per_second": pictures / seconds * flops / 1e9,
-        "peak_gflops_per_second": machine["peak_flops_per_second"][_named(kind)] / 1e9,
+        "peak_gflops_per_second": peak / 1e9 if peak else None,
     }
     elapsed = np.cumsum([epoch.seconds for epoch in history]).tolist()
     return row, Curve(recipe.name, elapsed, [epoch.val_accuracy for epoch in history])

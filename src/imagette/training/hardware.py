@@ -33,7 +33,7 @@ def choose_precision(device: torch.device, wanted: str) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
-def prepare(device: torch.device) -> None:
+def configure(device: torch.device) -> None:
     """Settings of PyTorch and of the C library for steps that are all alike."""
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True  # try the kernels of a convolution, keep the fastest

@@ -25,7 +25,7 @@ from imagette.data.dataset import Part
 from imagette.errors import ImagetteError
 from imagette.models.sprint import whiten
 from imagette.training import augment
-from imagette.training.hardware import choose_device, choose_precision, prepare
+from imagette.training.hardware import choose_device, choose_precision, configure
 from imagette.training.optimizers import make_optimizers, schedule, set_rates
 from imagette.training.recipe import Recipe
 from imagette.training.translation import Translated
@@ -185,7 +185,7 @@ class _Training:
     def __init__(self, model: "keras.Model", train: Part, recipe: Recipe) -> None:
         self.model, self.recipe = model, recipe
         self.device = choose_device()
-        prepare(self.device)
+        configure(self.device)
         self.precision = choose_precision(self.device, recipe.precision)
         self.images, self.labels = _to_device(train, self.device)
         self.network = Translated(model, until="logits")
@@ -234,12 +234,11 @@ class _Training:
     def _time_step(self, number: int) -> float:
         """Make a step with each size of batch; the seconds of one when all is prepared."""
         few, many = len(self.images) // self.batches, -(-len(self.images) // self.batches)
+        self.prepare(many)
         seconds = 0.0
-        for size in (few, many, many):
+        for size in [*sorted({few, many}), many]:  # the last one again, to time it
             start = time.perf_counter()
-            indices = torch.arange(size, device=self.device)
-            self.prepare(size)
-            logits, _ = self.step(number, indices)
+            logits, _ = self.step(number, torch.arange(size, device=self.device))
             float(logits[0, 0])  # a GPU has finished when a value is there
             seconds = time.perf_counter() - start
         return seconds
