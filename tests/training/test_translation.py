@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from imagette.models import MODELS, build_model
 from imagette.models.backend import load_torch_keras
@@ -21,6 +22,7 @@ def same_weights_every_time():
 VARIANTS = [(name, {}) for name in MODELS] + [
     ("sprint", {"widths": [8, 16], "depth": 3}),
     ("sprint", {"widths": [8], "whitening": False, "depth": 1}),
+    ("sprint", {"widths": [8, 16], "squeeze": 4}),
 ]
 
 
@@ -87,6 +89,16 @@ def test_every_network_is_translated_whole_and_computes_the_same(name, options):
     assert_same_step(model, pictures())
 
 
+def test_what_pooling_drops_is_not_computed():
+    """A convolution of 15×15 outputs computes 14×14 of them."""
+    inputs = layers.Input((15, 15, 4))
+    x = layers.Conv2D(8, 3, padding="same", use_bias=False)(inputs)
+    model = keras.Model(inputs, layers.MaxPooling2D()(x))
+    with FlopCounterMode(display=False) as counter:
+        Translated(model)(torch.zeros(1, 15, 15, 4))
+    assert counter.get_total_flops() == 2 * 14 * 14 * 8 * 4 * 9
+
+
 def test_the_networks_parameters_are_the_keras_models_own():
     model = build_model("sprint", widths=[8])
     translated = Translated(model, until="logits")
@@ -121,6 +133,22 @@ def odd_layers() -> keras.Model:
     x = layers.Flatten()(x)
     x = layers.BatchNormalization(scale=False, center=False)(x)
     return keras.Model(inputs, layers.Dense(5, activation="softmax")(x))
+
+
+def pooled_convolutions() -> keras.Model:
+    """Pooling that drops an odd row or column of a convolution, and some that does not."""
+    inputs = layers.Input((22, 23, 4))
+    x = layers.Conv2D(8, 3, padding="same", activation="relu")(inputs)
+    x = layers.MaxPooling2D()(x)
+    x = layers.Conv2D(8, 3, use_bias=False)(x)  # 9×9
+    x = layers.AveragePooling2D(2)(x)
+    x = layers.ZeroPadding2D(((1, 0), (2, 1)))(x)
+    x = used_twice = layers.Conv2D(8, 2, padding="same")(x)
+    strided = layers.Conv2D(8, 3, strides=2, padding="same")(inputs)  # 11×12
+    thirds = layers.Conv2D(8, 3, padding="same")(inputs)
+    ends = [used_twice, *(layers.MaxPooling2D(2)(one) for one in (x, strided))]
+    ends.append(layers.MaxPooling2D(3)(thirds))
+    return keras.Model(inputs, layers.Concatenate()([layers.Flatten()(end) for end in ends]))
 
 
 def shared_layer() -> keras.Model:
@@ -174,6 +202,7 @@ def channels_first() -> keras.Model:
     "make",
     [
         odd_layers,
+        pooled_convolutions,
         shared_layer,
         attention_and_arithmetic,
         sequences,

@@ -11,11 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from imagette.training.hardware import has_amx
+
 LONG_ENOUGH = 64
 """Positions a row; 32 are a tenth slower for the smallest pictures (measured)."""
 
-WIDEST = 8
-"""Above this width the rearranging costs more than it brings (measured at 11 and 15)."""
+WIDEST = 8 if has_amx() else 3
+"""Above this width the rearranging costs more than it brings (measured with AMX at 11 and 15,
+without it at 5 and 7)."""
 
 
 def gains(inputs: Tensor, kernel: Tensor, strides: Any, dilation: Any, groups: int) -> bool:

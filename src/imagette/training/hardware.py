@@ -33,6 +33,11 @@ def choose_precision(device: torch.device, wanted: str) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
+def has_amx() -> bool:
+    """Whether the processor multiplies tiles of bfloat16, many times faster than float32."""
+    return "amx_bf16" in _cpu_flags()
+
+
 def configure(device: torch.device) -> None:
     """Settings of PyTorch and of the C library for steps that are all alike."""
     if device.type == "cuda":

@@ -9,8 +9,9 @@ Activations keep Keras' order (batch, height, width, channels), which in memory 
 calls channels-last: a `permute` before and after a convolution costs nothing.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,8 @@ def _read_graph(model: "keras.Model", until: str | None) -> list[Step]:
         keys = [(layer.name, 0) for layer in chain]
         sources: list[list[Any]] = [[], *([key] for key in keys[:-1])]
         steps = [Step(*each) for each in zip(keys, map(translate, chain), sources, strict=True)]
-        return _up_to((until, 0) if until else keys[-1], {step.key: step for step in steps})
+        ordered = _up_to((until, 0) if until else keys[-1], {step.key: step for step in steps})
+        return _without_waste(ordered, model)
     config = model.get_config()
     layers = {layer.name: layer for layer in model.layers}
     calls: dict[Key, Step] = {}
@@ -115,7 +117,8 @@ def _read_graph(model: "keras.Model", until: str | None) -> list[Step]:
                 raise _UnreadableError
             inputs = [_sources(argument) for argument in node["args"]]
             calls[name, number] = Step((name, number), operation, inputs)
-    return _up_to((until, 0) if until else _one_output(config["output_layers"]), calls)
+    output = (until, 0) if until else _one_output(config["output_layers"])
+    return _without_waste(_up_to(output, calls), model)
 
 
 def _up_to(output: Key, calls: dict[Key, Step]) -> list[Step]:
@@ -130,6 +133,32 @@ def _up_to(output: Key, calls: dict[Key, Step]) -> list[Step]:
 
     visit(output)
     return list(ordered.values())
+
+
+def _without_waste(steps: list[Step], model: "keras.Model") -> list[Step]:
+    """Let convolutions leave out the odd row and column that the pooling after them drops."""
+    layers = {layer.name: layer for layer in model.layers}
+    uses = Counter(source for step in steps for source in _flat(step.inputs))
+    pooled = {
+        source
+        for step in steps
+        if _halves(layers[step.key[0]])
+        for source in _flat(step.inputs)
+        if uses[source] == 1 and type(layers[source[0]]).__name__ == "Conv2D"
+    }
+    return [
+        replace(step, operation=_convolution(layers[step.key[0]], even=True) or step.operation)
+        if step.key in pooled and _is_stock(layers[step.key[0]])
+        else step
+        for step in steps
+    ]
+
+
+def _halves(layer: "keras.Layer") -> bool:
+    """Whether it pools 2×2, so that it drops the last of an odd number of rows or columns."""
+    return type(layer).__name__ in {"MaxPooling2D", "AveragePooling2D"} and (
+        (tuple(layer.pool_size), tuple(layer.strides), layer.padding) == ((2, 2), (2, 2), "valid")
+    )
 
 
 def _one_output(outputs: Any) -> Key:
@@ -217,30 +246,32 @@ def _activation(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tens
     return {
         activations.linear: lambda x: x,
         activations.relu: functional.relu,
+        activations.sigmoid: torch.sigmoid,
         activations.gelu: functional.gelu,
         activations.silu: functional.silu,
         activations.softmax: lambda x: functional.softmax(x, dim=-1),
     }.get(function, function)
 
 
-def _convolution(layer: Any) -> Operation | None:
+def _convolution(layer: Any, even: bool = False) -> Operation | None:
+    """`even`: leave out the last row or column of an odd number."""
     if layer.data_format != "channels_last":
         return None
     kernel, bias = _kernel_and_bias(layer)
     activation = _activation(layer.activation)
 
     def run(inputs: Tensor, training: bool) -> Tensor:
-        inputs, padding = _padded(inputs, layer)
-        x = _channels_first(inputs)
         # Keras: height, width, in, out.
-        filters = kernel.permute(3, 2, 0, 1).to(x.dtype, memory_format=torch.channels_last)
-        offset = None if bias is None else bias.to(x.dtype)
+        filters = kernel.permute(3, 2, 0, 1).to(inputs.dtype, memory_format=torch.channels_last)
+        offset = None if bias is None else bias.to(inputs.dtype)
         how = (layer.strides, layer.dilation_rate, layer.groups)
-        if training and padding == (1, 1) and bias is None and gains(x, filters, *how):
-            x = SmallConvolution.apply(x, filters)
-        else:
-            strides, dilation, groups = how
-            x = functional.conv2d(x, filters, offset, strides, padding, dilation, groups)
+        x = _channels_first(inputs)
+        if training and layer.padding == "same" and bias is None and gains(x, filters, *how):
+            return activation(_channels_last(SmallConvolution.apply(x, filters)))
+        inputs, padding = _padded(inputs, layer, even)
+        strides, dilation, groups = how
+        x = _channels_first(inputs)
+        x = functional.conv2d(x, filters, offset, strides, padding, dilation, groups)
         return activation(_channels_last(x))
 
     return run
@@ -250,19 +281,23 @@ def _kernel_and_bias(layer: Any) -> tuple[Tensor, Tensor | None]:
     return layer.kernel.value, layer.bias.value if layer.use_bias else None
 
 
-def _padded(inputs: Tensor, layer: Any) -> tuple[Tensor, tuple[int, int]]:
+def _padded(inputs: Tensor, layer: Any, even: bool) -> tuple[Tensor, tuple[int, int]]:
     """What is left to pad by the convolution itself, which knows only equal sides.
 
-    Keras' "same" puts the odd row or column at the end.
+    Keras' "same" puts the odd row or column at the end. Where an even number of outputs is
+    wanted, as many rows or columns fewer come at the end; fewer than none are cut off.
     """
-    if layer.padding == "valid":
-        return inputs, (0, 0)
     sides = []
     for axis in (0, 1):
         size, stride = inputs.shape[1 + axis], layer.strides[axis]
         reach = layer.dilation_rate[axis] * (layer.kernel_size[axis] - 1) + 1
-        total = max((-(-size // stride) - 1) * stride + reach - size, 0)
-        sides.append((total // 2, total - total // 2))
+        same = layer.padding == "same"
+        total = max((-(-size // stride) - 1) * stride + reach - size, 0) if same else 0
+        before, after = total // 2, total - total // 2
+        outputs = (size + total - reach) // stride + 1
+        if even and outputs > 1 and outputs % 2:
+            after -= stride
+        sides.append((before, after))
     (top, bottom), (left, right) = sides
     if (top, left) == (bottom, right):
         return inputs, (top, left)
@@ -329,6 +364,13 @@ def _global_pooling(pool: Callable[..., Tensor]) -> Callable[[Any], Operation | 
     return make
 
 
+def _zero_padding(layer: Any) -> Operation | None:
+    if layer.data_format != "channels_last":
+        return None
+    (top, bottom), (left, right) = layer.padding
+    return _plain(lambda inputs: functional.pad(inputs, (0, 0, left, right, top, bottom)))
+
+
 def _dropout(layer: Any) -> Operation | None:
     if layer.noise_shape is not None:
         return None
@@ -366,6 +408,8 @@ _TRANSLATIONS: dict[str, Callable[[Any], Operation | None]] = {
     "GlobalAveragePooling2D": _global_pooling(torch.mean),
     "GlobalMaxPooling2D": _global_pooling(torch.amax),
     "MaxPooling2D": _pooling(functional.max_pool2d),
+    "Multiply": lambda layer: _plain(lambda inputs: reduce(torch.mul, inputs)),
     "Rescaling": _rescaling,
+    "ZeroPadding2D": _zero_padding,
 }
 """By the name of the layer's class; each returns None for settings that it does not cover."""
