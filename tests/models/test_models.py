@@ -104,8 +104,7 @@ def test_networks_are_listed_with_their_arguments():
     assert list(rows) == list(MODELS)
     assert rows["seed-cnn"]["parameters"] == 167_562
     assert rows["sprint"]["options"] == {
-        "widths": (64, 128, 256), "depth": 2, "whitening": True, "squeeze": 0,
-        "statistics_momentum": 0.6
+        "widths": (64, 128, 256), "depth": 2, "whitening": True, "statistics_momentum": 0.6
     }  # fmt: skip
 
 

@@ -22,7 +22,6 @@ def same_weights_every_time():
 VARIANTS = [(name, {}) for name in MODELS] + [
     ("sprint", {"widths": [8, 16], "depth": 3}),
     ("sprint", {"widths": [8], "whitening": False, "depth": 1}),
-    ("sprint", {"widths": [8, 16], "squeeze": 4}),
 ]
 
 
@@ -129,6 +128,7 @@ def odd_layers() -> keras.Model:
     x = layers.AveragePooling2D(2, strides=1)(x)
     x = layers.MaxPooling2D(2, padding="same")(x)
     whole = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    x = layers.Add()([x, layers.GlobalMaxPooling2D()(x)])  # 4 and 2 dimensions
     x = layers.Multiply()([x, layers.Dense(16, activation="sigmoid")(whole)])
     x = layers.Flatten()(x)
     x = layers.BatchNormalization(scale=False, center=False)(x)
@@ -136,7 +136,7 @@ def odd_layers() -> keras.Model:
 
 
 def pooled_convolutions() -> keras.Model:
-    """Pooling that drops an odd row or column of a convolution, and some that does not."""
+    """Pooling that drops odd rows and columns of convolutions, and some that needs them."""
     inputs = layers.Input((22, 23, 4))
     x = layers.Conv2D(8, 3, padding="same", activation="relu")(inputs)
     x = layers.MaxPooling2D()(x)
@@ -145,9 +145,15 @@ def pooled_convolutions() -> keras.Model:
     x = layers.ZeroPadding2D(((1, 0), (2, 1)))(x)
     x = used_twice = layers.Conv2D(8, 2, padding="same")(x)
     strided = layers.Conv2D(8, 3, strides=2, padding="same")(inputs)  # 11×12
-    thirds = layers.Conv2D(8, 3, padding="same")(inputs)
     ends = [used_twice, *(layers.MaxPooling2D(2)(one) for one in (x, strided))]
-    ends.append(layers.MaxPooling2D(3)(thirds))
+    for pool in (
+        layers.MaxPooling2D(3),
+        layers.MaxPooling2D(2, strides=1),
+        layers.AveragePooling2D(2, padding="same"),
+        layers.MaxPooling2D(2, data_format="channels_first"),
+    ):
+        nine = layers.Conv2D(7, 3)(layers.Cropping2D(((0, 11), (0, 12)))(inputs))  # 9×9
+        ends.append(pool(nine))
     return keras.Model(inputs, layers.Concatenate()([layers.Flatten()(end) for end in ends]))
 
 

@@ -23,7 +23,6 @@ def sprint(
     widths: Sequence[int] = (64, 128, 256),
     depth: int = 2,
     whitening: bool = True,
-    squeeze: int = 0,
     statistics_momentum: float = 0.6,
 ) -> "keras.Model":
     """Groups of convolutions, the first of each pooled: 1.16 million parameters as it comes.
@@ -35,9 +34,6 @@ def sprint(
         depth: convolutions a group; from the third on, each adds to what it is given.
         whitening: begin with a frozen convolution that takes the correlations out of neighbouring
             pixels and colours (section 3.2). `whiten` fits it to the pictures.
-        squeeze: at the end of each group, weigh its channels by what the whole picture holds,
-            through a layer so many times narrower (squeeze-and-excitation: Hu et al., 2018,
-            arXiv:1709.01507); 0 for none.
         statistics_momentum: of the running statistics of normalisation. A sprint has few steps, so
             they must follow quickly; where there are a thousand, 0.95 finds them more exactly.
 
@@ -56,11 +52,6 @@ def sprint(
         x = layers.BatchNormalization(momentum=statistics_momentum, epsilon=1e-5, scale=False)(x)
         return layers.Activation("silu")(x)
 
-    def weigh(x, width):  # type: ignore[no-untyped-def]
-        whole = layers.GlobalAveragePooling2D(keepdims=True)(x)
-        few = layers.Dense(max(1, width // squeeze), activation="silu")(whole)
-        return layers.Multiply()([x, layers.Dense(width, activation="sigmoid")(few)])
-
     x = inputs = layers.Input(input_shape, name="pixels")
     # About mean 0 and deviation 1, and each of the 256 values is exact in bfloat16.
     x = layers.Rescaling(1 / 64, offset=-122 / 64, name="rescaling")(x)
@@ -76,8 +67,6 @@ def sprint(
         for number in range(2, depth + 1):
             block = normalise(convolve(x, width))
             x = layers.Add()([x, block]) if number > 2 else block
-        if squeeze:
-            x = weigh(x, width)
     x = layers.GlobalMaxPooling2D()(x)
     small = initializers.RandomNormal(stddev=1 / widths[-1])
     x = layers.Dense(classes, use_bias=False, kernel_initializer=small, name="logits")(x)

@@ -52,7 +52,6 @@ class State:
         weights: every weight of the network, in Keras' order.
         ema: their running (exponential moving) average, where the recipe keeps one.
         optimizers: the optimizers' own states.
-        losses: each picture's when it was last learned, where the recipe has a `focus`.
         best_epoch: the epoch with the lowest validation loss or, in a recipe without patience, the
             last one; 0 before the first.
         best_weights: the weights (or their average) after that epoch.
@@ -65,7 +64,6 @@ class State:
     weights: list[Tensor] = field(default_factory=list)
     ema: list[Tensor] = field(default_factory=list)
     optimizers: list[dict[str, Any]] = field(default_factory=list)
-    losses: Tensor = field(default_factory=lambda: torch.zeros(0))
     best_epoch: int = 0
     best_weights: list[Tensor] = field(default_factory=list)
     history: list[dict[str, float]] = field(default_factory=list)
@@ -167,7 +165,6 @@ def epochs(
             weights=weights,
             ema=[weight.to("cpu", copy=True) for weight in training.ema],
             optimizers=[copy.deepcopy(each.state_dict()) for each in training.optimizers],
-            losses=training.losses.to("cpu", copy=True),
             best_epoch=progress.epoch if improved else state.best_epoch,
             best_weights=measured if improved else state.best_weights,
             history=[*state.history, row],
@@ -195,7 +192,6 @@ class _Training:
         self.compiled = _compile(self.network) if _compiles(self.device) else self.network
         self.optimizers = make_optimizers(model, recipe, self.precision)
         self.ema: list[Tensor] = []
-        self.losses = torch.zeros(len(train) if recipe.focus else 0, device=self.device)
         self.batches = math.ceil(len(train) / recipe.batch_size)
         self.steps_an_epoch = recipe.passes * self.batches
         self.total_steps = math.ceil(recipe.epochs * self.steps_an_epoch - 1e-9)
@@ -265,9 +261,7 @@ class _Training:
         """Be as after `state`: its weights, and optimizers that remember only what it says."""
         self.optimizers = make_optimizers(self.model, self.recipe, self.precision)
         self.ema = [weight.to(self.device, copy=True) for weight in state.ema]
-        self.losses.zero_()
         if state.epoch:
-            self.losses.copy_(state.losses)
             set_weights(self.model, state.weights)
             for optimizer, remembered in zip(self.optimizers, state.optimizers, strict=True):
                 optimizer.load_state_dict(copy.deepcopy(remembered))
@@ -286,7 +280,7 @@ class _Training:
     def learn(self, epoch: int, report: Callable[[Progress], None]) -> Progress:
         """Make the steps of an epoch."""
         first = (epoch - 1) * self.steps_an_epoch
-        order = _order(self.recipe, epoch, len(self.images), self.losses).to(self.device)
+        order = _order(self.recipe, epoch, len(self.images)).to(self.device)
         # Batches that differ by one picture at most: no last batch is too small to learn from.
         parts = order.tensor_split(self.steps_an_epoch)[: self.total_steps - first]
         meter = _Meter(epoch, sum(map(len, parts)), report)
@@ -314,10 +308,6 @@ class _Training:
             optimizer.step()
         if recipe.ema:
             _follow(self.ema, self.model, recipe.ema)
-        if recipe.focus:
-            self.losses[indices] = functional.cross_entropy(
-                logits.detach(), self.labels[indices], reduction="none"
-            )
         return logits.detach(), loss.detach()
 
 
@@ -449,22 +439,10 @@ def _first_mirrored(seed: int, count: int) -> Tensor:
     return torch.rand(count, generator=generator) < 0.5
 
 
-def _order(recipe: Recipe, epoch: int, count: int, losses: Tensor) -> Tensor:
-    """The order of an epoch's pictures, each once a pass; seeds what the epoch draws, too.
-
-    From the third epoch on, a recipe's `focus` swaps pictures with low `losses` for harder ones.
-    """
+def _order(recipe: Recipe, epoch: int, count: int) -> Tensor:
+    """The order of an epoch's pictures, each once a pass; seeds what the epoch draws, too."""
     generator = _seed_epoch(recipe.seed, epoch)
-    times = torch.ones(count, dtype=torch.int64)
-    if recipe.focus and epoch > 2:
-        harder, easier = losses.cpu().argsort(descending=True).tensor_split(2)
-        swapped = int(recipe.focus * count)
-        for pictures, often in ((easier, 0), (harder, 2)):
-            drawn = torch.randperm(len(pictures), generator=generator)[:swapped]
-            times[pictures[drawn]] = often
-    pictures = torch.arange(count).repeat_interleave(times)
-    shuffles = [torch.randperm(len(pictures), generator=generator) for _ in range(recipe.passes)]
-    return pictures[torch.cat(shuffles)]
+    return torch.cat([torch.randperm(count, generator=generator) for _ in range(recipe.passes)])
 
 
 def _seed_epoch(seed: int, epoch: int) -> torch.Generator:

@@ -53,9 +53,6 @@ class Recipe(BaseModel):
         cutout: side in pixels of the grey square that covers a part of each picture; 0 for none.
         mixup: alpha of mixup; 0 for none.
         cutmix: alpha of CutMix; 0 for none.
-        focus: share of each epoch's pictures, from the third epoch on, that are drawn from the half
-            that was easier when last learned and swapped for pictures of the harder half, which
-            are then learned twice.
         small_side: side in pixels of the smaller pictures that the training begins with.
         small_share: share of the training that sees those.
         precision: what activations are computed in: `auto` takes bfloat16 where the hardware
@@ -91,7 +88,6 @@ class Recipe(BaseModel):
     cutout: int = Field(default=0, ge=0)
     mixup: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     cutmix: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    focus: float = Field(default=0.0, ge=0, lt=0.5)
     small_side: int = Field(default=0, ge=0)
     small_share: float = Field(default=0.0, ge=0, le=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -144,11 +144,11 @@ def _without_waste(steps: list[Step], model: "keras.Model") -> list[Step]:
         for step in steps
         if _halves(layers[step.key[0]])
         for source in _flat(step.inputs)
-        if uses[source] == 1 and type(layers[source[0]]).__name__ == "Conv2D"
+        if uses[source] == 1 and _is(layers[source[0]], "Conv2D")
     }
     return [
         replace(step, operation=_convolution(layers[step.key[0]], even=True) or step.operation)
-        if step.key in pooled and _is_stock(layers[step.key[0]])
+        if step.key in pooled
         else step
         for step in steps
     ]
@@ -156,9 +156,16 @@ def _without_waste(steps: list[Step], model: "keras.Model") -> list[Step]:
 
 def _halves(layer: "keras.Layer") -> bool:
     """Whether it pools 2×2, so that it drops the last of an odd number of rows or columns."""
-    return type(layer).__name__ in {"MaxPooling2D", "AveragePooling2D"} and (
-        (tuple(layer.pool_size), tuple(layer.strides), layer.padding) == ((2, 2), (2, 2), "valid")
+    return (
+        _is(layer, "MaxPooling2D", "AveragePooling2D")
+        and layer.data_format == "channels_last"
+        and (tuple(layer.pool_size), tuple(layer.strides)) == ((2, 2), (2, 2))
+        and layer.padding == "valid"
     )
+
+
+def _is(layer: "keras.Layer", *names: str) -> bool:
+    return _is_stock(layer) and type(layer).__name__ in names
 
 
 def _one_output(outputs: Any) -> Key:
@@ -284,8 +291,8 @@ def _kernel_and_bias(layer: Any) -> tuple[Tensor, Tensor | None]:
 def _padded(inputs: Tensor, layer: Any, even: bool) -> tuple[Tensor, tuple[int, int]]:
     """What is left to pad by the convolution itself, which knows only equal sides.
 
-    Keras' "same" puts the odd row or column at the end. Where an even number of outputs is
-    wanted, as many rows or columns fewer come at the end; fewer than none are cut off.
+    Keras' "same" puts the odd row or column at the end. `even` takes the last output's stride off
+    the end where the number of outputs is odd; a negative margin cuts inputs off.
     """
     sides = []
     for axis in (0, 1):
@@ -364,6 +371,18 @@ def _global_pooling(pool: Callable[..., Tensor]) -> Callable[[Any], Operation | 
     return make
 
 
+def _add(layer: Any) -> Operation:
+    of_unequal_ranks = _as_keras(layer)  # Keras lines their axes up in its own way
+
+    def run(inputs: list[Tensor], training: bool) -> Tensor:
+        if len({one.ndim for one in inputs}) > 1:
+            return of_unequal_ranks(inputs, training=training)
+        # Python's `sum` would begin by adding 0, a pass over the whole of the memory.
+        return reduce(torch.add, inputs)
+
+    return run
+
+
 def _zero_padding(layer: Any) -> Operation | None:
     if layer.data_format != "channels_last":
         return None
@@ -396,8 +415,7 @@ def _plain(function: Callable[[Any], Tensor]) -> Operation:
 
 _TRANSLATIONS: dict[str, Callable[[Any], Operation | None]] = {
     "Activation": lambda layer: _plain(_activation(layer.activation)),
-    # Python's `sum` would begin by adding 0, a pass over the whole of the memory.
-    "Add": lambda layer: _plain(lambda inputs: reduce(torch.add, inputs)),
+    "Add": _add,
     "AveragePooling2D": _pooling(functional.avg_pool2d),
     "BatchNormalization": _batch_normalization,
     "Concatenate": lambda layer: _plain(lambda inputs: torch.cat(inputs, layer.axis)),
@@ -408,7 +426,6 @@ _TRANSLATIONS: dict[str, Callable[[Any], Operation | None]] = {
     "GlobalAveragePooling2D": _global_pooling(torch.mean),
     "GlobalMaxPooling2D": _global_pooling(torch.amax),
     "MaxPooling2D": _pooling(functional.max_pool2d),
-    "Multiply": lambda layer: _plain(lambda inputs: reduce(torch.mul, inputs)),
     "Rescaling": _rescaling,
     "ZeroPadding2D": _zero_padding,
 }
