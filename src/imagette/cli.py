@@ -474,7 +474,7 @@ def _print_comparison(rows: list[dict[str, Any]]) -> None:
 
 def _print_times(rows: list[dict[str, Any]]) -> None:
     _print_table(
-        ["recipe", "runs", "accuracy %", "flipped", "seconds", "beside", "pictures/s", "of peak"],
+        ["recipe", "runs", "accuracy %", "flipped", "seconds", "beside", "per s", "peak"],
         [
             [
                 row["name"],
@@ -491,8 +491,9 @@ def _print_times(rows: list[dict[str, Any]]) -> None:
     )
     _print("Means ± standard deviations, below them the 95 % intervals of the means.")
     _print("flipped: accuracy averaged over each picture and its mirror image.")
-    _print("of peak: arithmetic a second, as a share of what matrix products reach here.")
     _print("seconds: of training; beside: of compiling, rehearsing and validation, not among them.")
+    _print("per s: pictures learned a second.")
+    _print("peak: arithmetic a second, as a share of what matrix products reach here.")
 
 
 def _beside(row: dict[str, Any]) -> float | None:
@@ -506,7 +507,7 @@ def _spread(row: dict[str, Any], key: str, factor: float, digits: int) -> str:
     if numbers[1] is None:
         return f"{factor * row[key]:.{digits}f}"
     mean, deviation, low, high = (f"{factor * number:.{digits}f}" for number in numbers)
-    return f"{mean} ± {deviation}\n{low} to {high}"
+    return f"{mean} ± {deviation}\n{low}–{high}"
 
 
 def _shown(value: Any, form: str) -> str:
@@ -515,7 +516,7 @@ def _shown(value: Any, form: str) -> str:
 
 def _print_table(columns: list[str], rows: list[list[str]]) -> None:
     """A table, its first column to the left and all others to the right."""
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for number, name in enumerate(columns):
         table.add_column(name, justify="right" if number else "left", overflow="fold")
     for row in rows:
