@@ -17,8 +17,8 @@ LONG_ENOUGH = 64
 """Positions a row; 32 are a tenth slower for the smallest pictures (measured)."""
 
 WIDEST = 8 if has_amx() else 3
-"""Up to this width it is used: measured, the rearranging costs more than it brings at 11 and 15 with
-AMX and at 7 without. At 5 without AMX, leaving out what pooling drops brings more."""
+"""Up to this width it is used. Measured, the rearranging costs more than it brings at 11 and 15
+with AMX, and at 7 without. At 5 without AMX, leaving out what pooling drops brings more."""
 
 
 def gains(inputs: Tensor, kernel: Tensor, strides: Any, dilation: Any, groups: int) -> bool:
