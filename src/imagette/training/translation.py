@@ -253,7 +253,6 @@ def _activation(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tens
     return {
         activations.linear: lambda x: x,
         activations.relu: functional.relu,
-        activations.sigmoid: torch.sigmoid,
         activations.gelu: functional.gelu,
         activations.silu: functional.silu,
         activations.softmax: lambda x: functional.softmax(x, dim=-1),
@@ -274,11 +273,12 @@ def _convolution(layer: Any, even: bool = False) -> Operation | None:
         how = (layer.strides, layer.dilation_rate, layer.groups)
         x = _channels_first(inputs)
         if training and layer.padding == "same" and bias is None and gains(x, filters, *how):
-            return activation(_channels_last(SmallConvolution.apply(x, filters)))
-        inputs, padding = _padded(inputs, layer, even)
-        strides, dilation, groups = how
-        x = _channels_first(inputs)
-        x = functional.conv2d(x, filters, offset, strides, padding, dilation, groups)
+            x = SmallConvolution.apply(x, filters)
+        else:
+            inputs, padding = _padded(inputs, layer, even)
+            strides, dilation, groups = how
+            x = _channels_first(inputs)
+            x = functional.conv2d(x, filters, offset, strides, padding, dilation, groups)
         return activation(_channels_last(x))
 
     return run
@@ -383,13 +383,6 @@ def _add(layer: Any) -> Operation:
     return run
 
 
-def _zero_padding(layer: Any) -> Operation | None:
-    if layer.data_format != "channels_last":
-        return None
-    (top, bottom), (left, right) = layer.padding
-    return _plain(lambda inputs: functional.pad(inputs, (0, 0, left, right, top, bottom)))
-
-
 def _dropout(layer: Any) -> Operation | None:
     if layer.noise_shape is not None:
         return None
@@ -427,6 +420,5 @@ _TRANSLATIONS: dict[str, Callable[[Any], Operation | None]] = {
     "GlobalMaxPooling2D": _global_pooling(torch.amax),
     "MaxPooling2D": _pooling(functional.max_pool2d),
     "Rescaling": _rescaling,
-    "ZeroPadding2D": _zero_padding,
 }
 """By the name of the layer's class; each returns None for settings that it does not cover."""
