@@ -44,7 +44,10 @@ _TRAIN_MODULES = (
     "sklearn", "tomli_w", "torch", "tqdm",
 )  # fmt: skip
 
-_RECIPES = "seed, sprint-70, sprint-80, sprint-90, sprint-94"
+_RECIPES = ", ".join((
+    "best", "lite", "resnet18", "resnet20", "seed", "sprint-70", "sprint-80", "sprint-90",
+    "sprint-94", "vgg", "wide-resnet",
+))  # fmt: skip
 
 DatasetArgument = Annotated[
     str | None,
@@ -60,7 +63,11 @@ DataDirOption = Annotated[
 RunsDirOption = Annotated[Path, typer.Option(help="Folder in which run folders are made.")]
 ModelOption = Annotated[
     Path | None,
-    typer.Option("--model", help="A bundle (.onnx); by default the one that ships with Imagette."),
+    typer.Option(
+        "--model",
+        help="A bundle (.onnx), a run, or `lite` for the small and fast model that ships with"
+        " Imagette; by default the more accurate one that does.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")]
 
@@ -286,13 +293,24 @@ def export(
             " if not given, so that scripts that divide by 255 work with it."
         ),
     ] = None,
+    quantize: Annotated[
+        Literal["weights", "all"] | None,
+        typer.Option(
+            help="Write a run's bundle in 8 bits: its weights, a quarter of the size; or all of it,"
+            " which is faster too. Measure what that costs with `imagette evaluate`."
+        ),
+    ] = None,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Write a run, or a Keras model from elsewhere, in another format."""
     from imagette.training.export import export as export_model
 
     top: Literal[1, 255] | None = None if pixels is None else 1 if pixels == "1" else 255
     names = [name.strip() for name in classes.split(",")] if classes else None
-    exported = export_model(source, format, out=out_file, classes=names, pixels=top)
+    exported = export_model(
+        source, format, out=out_file, classes=names, pixels=top, quantize=quantize,
+        data_dir=data_dir,
+    )  # fmt: skip
     for note in exported.notes:
         err.print(note, markup=False, soft_wrap=True)
     _print(str(exported.path))
@@ -315,15 +333,15 @@ def serve(
 
 @app.command(epilog="Example: imagette demo")
 def demo(
+    model: ModelOption = Path("default"),
     port: Annotated[int, typer.Option(help="Port of the API.")] = 5000,
     ui_port: Annotated[int, typer.Option(help="Port of the web page.")] = 8501,
 ) -> None:
-    """Serve the model that ships with Imagette, with its page, on this machine."""
-    from imagette.inference.bundle import SHIPPED_BUNDLE
+    """Serve a model that ships with Imagette, with its page, on this machine."""
     from imagette.serving.server import serve as serve_model
     from imagette.serving.settings import Settings
 
-    serve_model(Settings(model=SHIPPED_BUNDLE), port=port, ui=True, ui_port=ui_port)
+    serve_model(Settings(model=model), port=port, ui=True, ui_port=ui_port)
 
 
 @benchmark.command(
@@ -371,6 +389,61 @@ def time_to_accuracy(
         reporter.close()
     _print_times(rows)
     _print(f"Table: {out_dir / 'summary.csv'}, plot: {out_dir / 'time-to-accuracy.png'}")
+
+
+@benchmark.command(epilog="Example: imagette benchmark inference runs/first runs/second --rounds 3")
+def inference(
+    bundles: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="BUNDLE_OR_RUN",
+            help="Bundles (.onnx) or run folders (default: the models that ship with Imagette).",
+            show_default=False,
+        ),
+    ] = None,
+    threads: Annotated[
+        str, typer.Option(metavar="N,N", help="CPU threads an answer may use.")
+    ] = "1,2",
+    batches: Annotated[str, typer.Option(metavar="N,N", help="Pictures given at once.")] = "1,256",
+    rounds: Annotated[int, typer.Option(min=1, help="Measurements of each, in turns.")] = 7,
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for what it leaves.")] = Path(
+        "inference"
+    ),
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how fast bundles answer, and draw it beside how right and how large they are."""
+    from imagette.benchmark.inference import measure_inference
+
+    counts, sizes = _numbers("--threads", threads), _numbers("--batches", batches)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        rows = measure_inference(
+            bundles or (), threads=counts, batches=sizes, rounds=rounds, out=out_dir,
+            say=lambda line: err.print(line, markup=False, soft_wrap=True),
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        err.print("Stopped; nothing was written.")
+        raise typer.Exit(130) from None
+    if as_json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    _print_speeds(rows)
+    _print(f"Table: {out_dir / 'summary.csv'}, plot: {out_dir / 'frontier.png'}")
+
+
+def _numbers(option: str, text: str) -> list[int]:
+    """Whole numbers with commas between.
+
+    Raises:
+        ImagetteError: it is something else.
+    """
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError as error:
+        raise ImagetteError(
+            f"{option} takes whole numbers with commas between, not {text!r}.",
+            f"Write, for example: {option} 1,2",
+        ) from error
 
 
 def _answers(classifier: "Classifier", pictures: list[str], show: bool) -> Iterator[dict[str, Any]]:
@@ -494,6 +567,52 @@ def _print_times(rows: list[dict[str, Any]]) -> None:
     _print("seconds: of training; beside: of compiling, rehearsing and validation, not among them.")
     _print("per s: pictures learned a second.")
     _print("peak: arithmetic a second, as a share of what matrix products reach here.")
+
+
+def _print_speeds(rows: list[dict[str, Any]]) -> None:
+    """A row a bundle; of more than four ways to measure, four to a table, which fits a terminal."""
+    ways = list(dict.fromkeys((row["threads"], row["batch"]) for row in rows))
+    names = list(dict.fromkeys(row["name"] for row in rows))
+    found = {(row["name"], row["threads"], row["batch"]): row for row in rows}
+    for start in range(0, len(ways), 4):
+        some = ways[start : start + 4]
+        _print_table(
+            ["model", "accuracy\n%", "MB", *(_way(*way) for way in some)],
+            [
+                [
+                    name,
+                    _shown(first["accuracy"] and 100 * first["accuracy"], "{:.2f}"),
+                    f"{first['megabytes']:.2f}",
+                    *(_speed(found[name, *way]) for way in some),
+                ]
+                for name in names
+                for first in [found[name, *some[0]]]
+            ],
+        )
+    rounds = rows[0]["rounds"]
+    measured = f"median and range of {rounds} rounds" if rounds > 1 else "one round"
+    _print(f"Pictures a second: {measured}. Accuracy: on test pictures.")
+
+
+def _way(threads: int, batch: int) -> str:
+    return f"{threads} thread{'s' if threads > 1 else ''}\nbatch {batch}"
+
+
+def _speed(row: dict[str, Any]) -> str:
+    """The median, and on a second line the range, where there are several rounds."""
+    median, low, high = (
+        _three_digits(row[f"pictures_per_second{end}"]) for end in ("", "_low", "_high")
+    )
+    if row["rounds"] == 1:
+        return median
+    return f"{median}\n{low.removesuffix('k') if high.endswith('k') else low}–{high}"
+
+
+def _three_digits(speed: float) -> str:
+    """A speed in the width of a narrow column: 9.87, 98.7, 987, 9.87k, 98.7k, 987k, 9870k."""
+    number, unit = (speed, "") if speed < 999.5 else (speed / 1000, "k")
+    digits = 2 if number < 9.995 else 1 if number < 99.95 else 0
+    return f"{number:.{digits}f}{unit}"
 
 
 def _beside(row: dict[str, Any]) -> float | None:

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from imagette import ImagetteError, build_model
-from imagette.models import MODELS, count_flops, list_models
+from imagette.models import MODELS, count_flops, count_parameters, list_models
 from imagette.models.backend import load_keras
+from imagette.models.parts import convolve
+from imagette.models.resnet import _subsample
 from imagette.models.sprint import whiten
 
 
@@ -93,10 +95,84 @@ def test_sprint_begins_by_passing_its_input_through():
     assert np.count_nonzero(kernel) == 24
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "parameters"),
+    [
+        ("vgg", {}, 14_728_266),
+        ("vgg", {"depth": 11}, 9_231_114),
+        ("resnet", {}, 269_722),
+        ("resnet", {"depth": 32}, 464_154),
+        ("resnet", {"depth": 56}, 853_018),
+        ("resnet", {"depth": 18}, 11_173_962),
+        ("wide-resnet", {}, 2_748_890),
+    ],
+)
+def test_networks_have_the_parameters_that_are_known_of_them(name, options, parameters):
+    assert count_parameters(build_model(name, **options)) == parameters
+
+
+def test_the_largest_wide_resnet_is_the_papers():
+    model = build_model("wide-resnet", depth=28, width=10, dropout=0.3)
+    assert count_parameters(model) == 36_479_194
+    assert sum(type(layer).__name__ == "Dropout" for layer in model.layers) == 12
+    # Of each group, the shortcut and the convolutions from the narrower group, then the others.
+    multiplications = (
+        32 * 32 * (3 * 9 * 16 + 160 * (16 + 9 * 16 + 7 * 9 * 160))
+        + 16 * 16 * 320 * (160 + 9 * 160 + 7 * 9 * 320)
+        + 8 * 8 * 640 * (320 + 9 * 320 + 7 * 9 * 640)
+        + 640 * 10
+    )
+    assert count_flops(model) == 2 * multiplications  # 5.2 billion
+
+
+@pytest.mark.parametrize("name", ["vgg", "resnet", "wide-resnet"])
+@pytest.mark.parametrize("side", [1, 8, 21])
+def test_well_known_networks_take_pictures_of_many_sizes(name, side):
+    smallest = {"vgg": {"depth": 11}, "wide-resnet": {"depth": 10, "width": 1}}.get(name, {})
+    model = build_model(name, input_shape=(side, side + 3, 3), **smallest)
+    assert model.predict(np.zeros((2, side, side + 3, 3)), verbose=0).shape == (2, 10)
+
+
+def test_resnet_18_has_four_groups_that_halve():
+    model = build_model("resnet", depth=18)
+    sums = [layer.output.shape[1:] for layer in model.layers if type(layer).__name__ == "Add"]
+    groups = [(32, 32, 64), (16, 16, 128), (8, 8, 256), (4, 4, 512)]
+    assert sums == [group for group in groups for _ in range(2)]
+
+
+@pytest.mark.parametrize("size", [(8, 6), (7, 9)])
+def test_shortcuts_and_convolutions_that_halve_look_at_the_same_pixels(size):
+    import keras
+
+    inputs = keras.Input((*size, 2))
+    halving = keras.Model(inputs, [_subsample(inputs, 5), convolve(inputs, 2, stride=2)])
+    kernel = np.zeros((3, 3, 2, 2), np.float32)
+    kernel[1, 1] = np.eye(2)
+    halving.set_weights([kernel])
+    pictures = np.random.default_rng(0).random((3, *size, 2), np.float32)
+    shortcut, convolved = halving.predict(pictures, verbose=0)
+    assert np.array_equal(shortcut[..., :2], pictures[:, ::2, ::2])
+    assert not shortcut[..., 2:].any()
+    assert shortcut.shape[-1] == 5
+    assert np.allclose(convolved, pictures[:, ::2, ::2])
+
+
+def test_running_statistics_are_no_parameters_but_frozen_weights_are():
+    model = build_model("sprint", widths=[8], depth=1)
+    # Whitening, one convolution, its normalisation without scale, the last layer.
+    assert count_parameters(model) == 24 * 12 + 9 * 24 * 8 + 8 + 8 * 10
+    assert model.count_params() == count_parameters(model) + 2 * 8
+
+
 def test_flops_are_counted():
     # Two convolutions and two dense layers, by hand: outputs × inputs of each × 2.
     seed = 2 * (30 * 30 * 32 * 27 + 13 * 13 * 64 * 288 + 64 * 2304 + 640)
     assert count_flops(build_model("seed-cnn")) == seed
+    # The first convolution, then groups of six that cost the same, but for the narrower inputs
+    # of two of them; no shortcut counts.
+    one = 32 * 32 * 16 * 9 * 16
+    resnet = 2 * (32 * 32 * 16 * 27 + 18 * one - 2 * one // 2 + 640)
+    assert count_flops(build_model("resnet")) == resnet  # 41 million multiplications
 
 
 def test_networks_are_listed_with_their_arguments():
@@ -104,7 +180,8 @@ def test_networks_are_listed_with_their_arguments():
     assert list(rows) == list(MODELS)
     assert rows["seed-cnn"]["parameters"] == 167_562
     assert rows["sprint"]["options"] == {
-        "widths": (64, 128, 256), "depth": 2, "whitening": True, "statistics_momentum": 0.6
+        "widths": (64, 128, 256), "depth": 2, "whitening": True, "squeeze": 0,
+        "statistics_momentum": 0.6,
     }  # fmt: skip
 
 
@@ -121,6 +198,27 @@ def test_networks_are_listed_with_their_arguments():
 def test_wrong_arguments_are_named(options, message):
     with pytest.raises(ImagetteError, match=message):
         build_model("sprint", **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("vgg", {"depth": 19}),
+        ("vgg", {"depth": "deep"}),
+        ("resnet", {"depth": 50}),  # 6n + 2, but another network goes by that name
+        ("resnet", {"depth": 21}),
+        ("wide-resnet", {"depth": 20}),
+        ("wide-resnet", {"depth": 4}),
+        ("wide-resnet", {"width": 0}),
+        ("wide-resnet", {"width": 0.55}),
+        ("wide-resnet", {"dropout": 2}),
+        ("wide-resnet", {"dropout": -0.1}),
+    ],
+)
+def test_wrong_depths_are_named(name, options):
+    ((option, value),) = options.items()
+    with pytest.raises(ImagetteError, match=f"cannot be built with {option} = {value}"):
+        build_model(name, **options)
 
 
 def test_unknown_network():

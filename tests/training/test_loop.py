@@ -1,6 +1,7 @@
 """The loop: the same seed gives the same numbers, whatever the recipe asks for and however often
 it was stopped."""
 
+import dataclasses
 import io
 import platform
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from imagette import ImagetteError, Recipe, build_model
-from imagette.data import split_validation
+from imagette.data import Part, split_validation
 from imagette.models.backend import load_torch_keras
 from imagette.training import hardware, loop
 from imagette.training.loop import State, epochs
@@ -18,8 +19,9 @@ BASE = Recipe.load("sprint-80").change(
     model_options={"widths": [8, 16]}, batch_size=200, epochs=3, min_steps=0, precision="float32"
 )
 EVERYTHING = BASE.change(
-    translate=2, cutout=8, mixup=0.5, cutmix=1.0, ema=0.9, warmup=0.1, small_share=0.5
-)
+    translate=2, operations=1, cutout=8, mixup=0.5, cutmix=1.0, mix_share=0.7, calm_share=0.2,
+    ema=0.9, warmup=0.1, small_share=0.5,
+)  # fmt: skip
 
 
 def learn(digits, recipe, state=None, until=None, **callbacks) -> list[State]:
@@ -86,6 +88,70 @@ def test_it_learns(digits):
 def test_a_sprint_learns_grey_pictures_in_bfloat16(digits):
     recipe = Recipe.load("sprint-80").change(precision="bfloat16", epochs=6, small_share=0.0)
     assert learn(digits, recipe)[-1].history[-1]["val_accuracy"] > 0.9
+
+
+def test_the_end_is_calm(digits, monkeypatch):
+    changed = []
+    monkeypatch.setattr(
+        loop, "_change", lambda pictures, recipe: changed.append(len(pictures)) or pictures
+    )
+    recipe = BASE.change(epochs=2, calm_share=0.25, mixup=1.0, small_share=0.0)
+    monkeypatch.setattr(loop._Training, "rehearse", lambda _: None)
+    learn(digits, recipe)
+    assert len(changed) == 11  # of 14 steps, those before 10.5
+
+
+def test_a_share_of_the_batches_is_blended(digits, monkeypatch):
+    blended = []
+    mixup = loop.augment.mixup
+    monkeypatch.setattr(loop.augment, "mixup", lambda *given: blended.append(1) or mixup(*given))
+    learn(digits, BASE.change(epochs=6, mixup=1.0, mix_share=0.4, small_share=0.0))
+    assert 8 < len(blended) < 27  # of 42 steps; 17 are expected
+
+
+@pytest.fixture(scope="module")
+def teacher(digits):
+    """A network that knows the digits."""
+    model = build_model("sprint", widths=[16, 32])
+    last = learn(digits, BASE.change(model_options={"widths": [16, 32]}, epochs=15))[-1]
+    loop.set_weights(model, last.best_weights)
+    return model
+
+
+def test_a_pupil_learns_from_a_teacher_alone(digits, teacher):
+    wrong = Part(digits.train.images, np.roll(digits.train.labels, 1))
+    data = dataclasses.replace(digits, train=wrong)
+    recipe = BASE.change(epochs=12, teacher="x", teacher_share=1.0)
+    taught = learn(data, recipe, teacher=teacher)[-1].best_weights
+    alone = learn(data, recipe)[-1].best_weights
+    model = build_model("sprint", **BASE.model_options)
+    right = []
+    for weights in (taught, alone):
+        loop.set_weights(model, weights)
+        answers = loop.compute_logits(model, digits.test.images).argmax(1)
+        right.append((answers == digits.test.labels).mean())
+    assert right[0] > 0.85
+    assert right[1] < 0.5  # the labels are nonsense
+
+
+def test_what_a_teacher_taught_goes_on_as_if_it_had_not_been_stopped(digits, teacher):
+    recipe = EVERYTHING.change(teacher="x")
+    whole = learn(digits, recipe, teacher=teacher)[-1]
+    stopped = through_a_file(learn(digits, recipe, until=1, teacher=teacher)[-1])
+    assert_equal(whole, learn(digits, recipe, stopped, teacher=teacher)[-1])
+    assert not torch.equal(whole.weights[-1], learn(digits, recipe)[-1].weights[-1])
+
+
+def test_the_distillation_loss_is_lowest_where_the_answers_agree():
+    recipe = BASE.change(teacher_temperature=3.0)
+    taught = torch.randn(50, 10, generator=torch.Generator().manual_seed(0))
+    pupil = taught.clone().requires_grad_()
+    loss = loop.distillation_loss(pupil, taught, recipe)
+    loss.backward()
+    assert pupil.grad.abs().max() < 1e-6
+    assert loop.distillation_loss(taught + torch.randn(50, 10), taught, recipe) > loss
+    # Answers are compared by what they say, not by how large their logits are.
+    assert torch.isclose(loop.distillation_loss(taught + 5, taught, recipe), loss)
 
 
 def test_epochs_may_end_in_a_part(digits):

@@ -25,8 +25,14 @@ FORMAT_VERSION = 1
 MAX_SIDE = 4096
 """Most rows or columns a network may ask for; more is a damaged file, or a hostile one."""
 
-SHIPPED_BUNDLE = Path(__file__).parent.parent / "assets" / "imagette-cifar10.onnx"
-"""The model that comes with the package."""
+_ASSETS = Path(__file__).parent.parent / "assets"
+
+SHIPPED = {
+    "default": _ASSETS / "imagette-cifar10.onnx",
+    "lite": _ASSETS / "imagette-cifar10-lite.onnx",
+}
+"""The models that come with the package, by the names that stand for them: the more accurate one,
+and a small and fast one."""
 
 _MAKE_ONE = "Make one with `imagette train` or `imagette export`."
 
@@ -43,6 +49,8 @@ class BundleMetadata(BaseModel):
         parameters: number of weights of the network, trained or not.
         dataset: name of the dataset it was trained on.
         recipe: every choice of its training.
+        temperature: what the logits are divided by, so that probabilities are calibrated; fitted
+            on pictures that the network did not learn from. None where that was not done.
         accuracy: top-1 accuracy as a fraction, measured when the training ended.
         accuracy_split: which part of the dataset that was measured on: `test` or `validation`.
         licence: under what terms the file may be used.
@@ -58,6 +66,7 @@ class BundleMetadata(BaseModel):
     parameters: int | None = None
     dataset: str | None = None
     recipe: dict[str, Any] | None = None
+    temperature: Annotated[float, Field(gt=0)] | None = None
     accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
     accuracy_split: str | None = None
     licence: str = ""
@@ -98,14 +107,14 @@ def open_bundle(path: str | Path | None = None, threads: int | None = None) -> B
     """Open a bundle and check that it is one.
 
     Args:
-        path: the `.onnx` file, or the folder of a run; the model that ships with the package if
-            None.
+        path: the `.onnx` file, or the folder of a run, or a name of `SHIPPED`; `default` if None.
         threads: CPU threads one prediction may use; ONNX Runtime's choice if None.
 
     Raises:
         ImagetteError: there is no such file, or it is not a bundle this version can use.
     """
-    path = SHIPPED_BUNDLE if path is None else Path(path)
+    name = "default" if path is None else str(path)
+    path = SHIPPED.get(name) or Path(name)
     if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir fails on names that are too long)
         path /= "model.onnx"  # what a run calls its bundle
     session = _open_session(path, threads)

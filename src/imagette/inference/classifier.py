@@ -41,7 +41,8 @@ class Classifier:
     """A bundle, ready to answer.
 
     Args:
-        bundle: path of a `.onnx` bundle; the model that ships with the package if None.
+        bundle: path of a `.onnx` bundle or of a run, or the name of a model that ships with the
+            package, `default` or `lite`; `default` if None.
         threads: CPU threads one prediction may use; ONNX Runtime's choice if None.
         max_pixels: pictures with more pixels than this are refused.
 

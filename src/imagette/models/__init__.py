@@ -8,18 +8,28 @@ Conventions that every network here keeps:
 """
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from imagette.errors import ImagetteError
 from imagette.models.backend import load_keras, load_torch_keras
+from imagette.models.resnet import resnet
 from imagette.models.seed_cnn import seed_cnn
 from imagette.models.sprint import sprint
+from imagette.models.vgg import vgg
+from imagette.models.wide_resnet import wide_resnet
 
 if TYPE_CHECKING:
     import keras
 
-MODELS: dict[str, "Callable[..., keras.Model]"] = {"seed-cnn": seed_cnn, "sprint": sprint}
+MODELS: dict[str, "Callable[..., keras.Model]"] = {
+    "seed-cnn": seed_cnn,
+    "sprint": sprint,
+    "vgg": vgg,
+    "resnet": resnet,
+    "wide-resnet": wide_resnet,
+}
 
 
 def build_model(
@@ -95,12 +105,21 @@ def list_models() -> list[dict[str, Any]]:
         rows.append(
             {
                 "name": name,
-                "parameters": model.count_params(),
+                "parameters": count_parameters(model),
                 "flops": count_flops(model),
                 "options": default_options(name),
             }
         )
     return rows
+
+
+def count_parameters(model: "keras.Model") -> int:
+    """The numbers in a network's weights, frozen ones too, counted as papers do.
+
+    The running statistics of normalisation, which Keras counts along, are not among them.
+    """
+    weights = [one for one in model.weights if not one.name.startswith("moving_")]
+    return sum(math.prod(weight.shape) for weight in weights)
 
 
 def count_flops(model: "keras.Model") -> int:

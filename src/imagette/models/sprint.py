@@ -23,6 +23,7 @@ def sprint(
     widths: Sequence[int] = (64, 128, 256),
     depth: int = 2,
     whitening: bool = True,
+    squeeze: int = 0,
     statistics_momentum: float = 0.6,
 ) -> "keras.Model":
     """Groups of convolutions, the first of each pooled: 1.16 million parameters as it comes.
@@ -34,6 +35,9 @@ def sprint(
         depth: convolutions a group; from the third on, each adds to what it is given.
         whitening: begin with a frozen convolution that takes the correlations out of neighbouring
             pixels and colours (section 3.2). `whiten` fits it to the pictures.
+        squeeze: weigh each group's channels by what the whole picture shows, through a layer this
+            many times narrower (Hu et al., *Squeeze-and-Excitation Networks*, 2018, section 3);
+            0 leaves that out.
         statistics_momentum: of the running statistics of normalisation. A sprint has few steps, so
             they must follow quickly; where there are a thousand, 0.95 finds them more exactly.
 
@@ -42,7 +46,7 @@ def sprint(
     """
     from keras import Model, initializers, layers
 
-    if depth < 1 or not widths:
+    if depth < 1 or not widths or squeeze < 0:
         raise ValueError("at least one group of at least one convolution")
 
     def convolve(x, width):  # type: ignore[no-untyped-def]
@@ -51,6 +55,12 @@ def sprint(
     def normalise(x):  # type: ignore[no-untyped-def]
         x = layers.BatchNormalization(momentum=statistics_momentum, epsilon=1e-5, scale=False)(x)
         return layers.Activation("silu")(x)
+
+    def excite(x, width):  # type: ignore[no-untyped-def]
+        weights = layers.GlobalAveragePooling2D(keepdims=True)(x)
+        weights = layers.Conv2D(max(1, width // squeeze), 1, activation="silu")(weights)
+        weights = layers.Conv2D(width, 1, activation="sigmoid")(weights)
+        return layers.Multiply()([x, weights])
 
     x = inputs = layers.Input(input_shape, name="pixels")
     # About mean 0 and deviation 1, and each of the 256 values is exact in bfloat16.
@@ -67,13 +77,15 @@ def sprint(
         for number in range(2, depth + 1):
             block = normalise(convolve(x, width))
             x = layers.Add()([x, block]) if number > 2 else block
+        if squeeze:
+            x = excite(x, width)
     x = layers.GlobalMaxPooling2D()(x)
     small = initializers.RandomNormal(stddev=1 / widths[-1])
     x = layers.Dense(classes, use_bias=False, kernel_initializer=small, name="logits")(x)
     outputs = layers.Activation("softmax", name="probabilities")(x)
     model = Model(inputs, outputs, name="sprint")
     for layer in model.layers:
-        if isinstance(layer, layers.Conv2D) and layer.trainable:
+        if isinstance(layer, layers.Conv2D) and layer.trainable and layer.kernel_size == (3, 3):
             _pass_through(layer)
     return model
 

@@ -24,7 +24,8 @@ class Settings(BaseModel):
     `IMAGETTE_MAX_PIXELS`, and so on; then from the defaults below.
 
     Attributes:
-        model: path of a bundle; the model that ships with the package if None.
+        model: path of a bundle, or the name of a model that ships with the package, `default` or
+            `lite`; `default` if None.
         max_upload_bytes: the largest request body, in bytes.
         max_pixels: the largest picture, in pixels.
         max_pictures: how many pictures one request may hold.

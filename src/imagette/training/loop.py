@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -25,6 +26,7 @@ from imagette.data.dataset import Part
 from imagette.errors import ImagetteError
 from imagette.models.sprint import whiten
 from imagette.training import augment
+from imagette.training.folding import Folded
 from imagette.training.hardware import choose_device, choose_precision, configure
 from imagette.training.optimizers import make_optimizers, schedule, set_rates
 from imagette.training.recipe import Recipe
@@ -99,6 +101,7 @@ def epochs(
     state: State,
     report: Callable[[Progress], None] = lambda _: None,
     expect: Callable[[float], None] = lambda _: None,
+    teacher: "keras.Model | None" = None,
 ) -> Iterator[State]:
     """Train epoch by epoch, until the recipe's last one or until patience runs out.
 
@@ -110,6 +113,7 @@ def epochs(
         state: `State()` to begin, or an earlier state to go on from.
         report: called now and then during an epoch.
         expect: called once before the first, with about how many seconds all epochs will take.
+        teacher: a trained network of the registry whose answers are learned beside the labels.
 
     Yields:
         The state after each epoch.
@@ -122,7 +126,7 @@ def epochs(
     if state.finished(recipe):
         return
     start = time.perf_counter()
-    training = _Training(model, train, recipe)
+    training = _Training(model, train, recipe, teacher)
     training.rehearse()
     training.restore(state)
     images, labels = _to_device(validation, training.device)
@@ -180,9 +184,16 @@ class _Training:
         model: its weights are trained in place.
         train: pictures to learn from.
         recipe: resolved.
+        teacher: a trained network to learn from, or None.
     """
 
-    def __init__(self, model: "keras.Model", train: Part, recipe: Recipe) -> None:
+    def __init__(
+        self,
+        model: "keras.Model",
+        train: Part,
+        recipe: Recipe,
+        teacher: "keras.Model | None" = None,
+    ) -> None:
         self.model, self.recipe = model, recipe
         self.device = choose_device()
         configure(self.device)
@@ -190,12 +201,14 @@ class _Training:
         self.images, self.labels = _to_device(train, self.device)
         self.network = Translated(model, until="logits")
         self.compiled = _compile(self.network) if _compiles(self.device) else self.network
+        self.teacher = Folded(teacher, until="logits") if teacher else None
         self.optimizers = make_optimizers(model, recipe, self.precision)
         self.ema: list[Tensor] = []
         self.batches = math.ceil(len(train) / recipe.batch_size)
         self.steps_an_epoch = recipe.passes * self.batches
         self.total_steps = math.ceil(recipe.epochs * self.steps_an_epoch - 1e-9)
         self.small_steps = recipe.small_share * self.total_steps
+        self.calm_from = (1 - recipe.calm_share) * self.total_steps
         # Seconds of a step, found by rehearsing.
         self.of_full = self.of_small = 0.0
 
@@ -295,12 +308,17 @@ class _Training:
         recipe = self.recipe
         set_rates(self.optimizers, schedule(recipe, number / self.total_steps))
         pictures = _take(self.padded, indices, self.mirrored, number // self.batches, recipe)
+        targets = self.labels[indices]
+        if number < self.calm_from:
+            pictures = _change(pictures, recipe)
+            pictures, targets = _mix(pictures, targets, self.model.output_shape[-1], recipe)
+        taught = self._ask_teacher(pictures)
         if number < self.small_steps:
             pictures = augment.shrink(pictures, recipe.small_side)
-        classes = self.model.output_shape[-1]
-        pictures, targets = _mix(pictures, self.labels[indices], classes, recipe)
         logits = self.compiled(pictures.to(self.precision), training=True)
         loss = functional.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
+        if taught is not None:
+            loss = torch.lerp(loss, distillation_loss(logits, taught, recipe), recipe.teacher_share)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -309,6 +327,26 @@ class _Training:
         if recipe.ema:
             _follow(self.ema, self.model, recipe.ema)
         return logits.detach(), loss.detach()
+
+    def _ask_teacher(self, pictures: Tensor) -> Tensor | None:
+        """The teacher's logits `(batch, classes)` for the very pictures that are learned."""
+        if self.teacher is None:
+            return None
+        with torch.no_grad():
+            return self.teacher(pictures.to(self.precision), training=False)
+
+
+def distillation_loss(logits: Tensor, taught: Tensor, recipe: Recipe) -> Tensor:
+    """How far answers are from a teacher's, whose logits are `taught`, both `(batch, classes)`.
+
+    Cross-entropy at the recipe's temperature, times its square, so that gradients are as large as
+    those of labels (Hinton et al., *Distilling the Knowledge in a Neural Network*, 2015, section
+    2). That the teacher sees each picture as the pupil does follows Beyer et al., *Knowledge
+    distillation: A good teacher is patient and consistent*, 2022.
+    """
+    temperature = recipe.teacher_temperature
+    targets = functional.softmax(taught / temperature, dim=1)
+    return temperature**2 * functional.cross_entropy(logits / temperature, targets)
 
 
 def _compiles(device: torch.device) -> bool:
@@ -336,6 +374,22 @@ def measure(
             loss += float(functional.cross_entropy(logits, truth, reduction="sum"))
             right += int((logits.argmax(1) == truth).sum())
     return loss / len(labels), right / len(labels)
+
+
+def compute_logits(model: "keras.Model", images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What a network of the registry says of pictures, float32 `(n, classes)`, computed in float32.
+
+    Args:
+        model: the network.
+        images: uint8 `(n, height, width, channels)`.
+    """
+    network, device = Translated(model, until="logits"), choose_device()
+    with torch.no_grad():
+        parts = [
+            network(batch.to(device, torch.float32)).cpu()
+            for batch in torch.from_numpy(images).split(EVALUATION_BATCH)
+        ]
+    return torch.cat(parts).numpy()
 
 
 def get_weights(model: "keras.Model") -> list[Tensor]:
@@ -388,7 +442,7 @@ class _Meter:
 
 
 def _take(padded: Tensor, indices: Tensor, mirrored: Tensor, passes: int, recipe: Recipe) -> Tensor:
-    """A batch of uint8 pictures, shifted, mirrored and covered as the recipe says.
+    """A batch of uint8 pictures, shifted and mirrored as the recipe says.
 
     `passes` over all pictures have been made before.
     """
@@ -400,12 +454,19 @@ def _take(padded: Tensor, indices: Tensor, mirrored: Tensor, passes: int, recipe
         pictures = augment.flip(pictures, torch.rand(len(indices), device=pictures.device) < 0.5)
     elif recipe.flip == "alternating":
         pictures = augment.flip(pictures, mirrored[indices] ^ (passes % 2 == 1))
+    return pictures
+
+
+def _change(pictures: Tensor, recipe: Recipe) -> Tensor:
+    """uint8 pictures, their colours and shapes changed and a part of them covered."""
+    if recipe.operations:
+        pictures = augment.apply_random_operations(pictures, recipe.operations)
     return augment.cutout(pictures, recipe.cutout) if recipe.cutout else pictures
 
 
 def _mix(pictures: Tensor, labels: Tensor, classes: int, recipe: Recipe) -> tuple[Tensor, Tensor]:
     """Pictures and targets, blended by mixup or CutMix; where a recipe has both, one at random."""
-    if not (recipe.mixup or recipe.cutmix):
+    if not (recipe.mixup or recipe.cutmix) or torch.rand(()) >= recipe.mix_share:
         return pictures, labels
     targets = functional.one_hot(labels, classes).float()
     if recipe.mixup and (not recipe.cutmix or torch.rand(()) < 0.5):

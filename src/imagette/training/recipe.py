@@ -18,7 +18,9 @@ PRESETS = Path(__file__).parent.parent / "recipes"
 Option = bool | int | float | str | list[int]
 """What a network's own argument may be: what TOML can write."""
 
-NOT_ON_A_GPU = {"name", "model", "model_options", "validation_fraction", "seed", "gpu"}
+NOT_ON_A_GPU = {
+    "name", "model", "model_options", "teacher", "validation_fraction", "seed", "gpu",
+}  # fmt: skip
 """What decides which network learns from which pictures is the same everywhere."""
 
 
@@ -50,9 +52,19 @@ class Recipe(BaseModel):
         flip: mirror pictures left to right: `none`, each at `random`, or `alternating` (all in
             every other epoch, half of them first; Jordan, 2024, arXiv:2404.00498, section 3.6).
         translate: shift pictures by up to this many pixels.
+        operations: random changes made to each picture: of its colours, sharpness, angle or place,
+            of random strength (Müller & Hutter, *TrivialAugment*, 2021, with 1; like RandAugment
+            with more).
         cutout: side in pixels of the grey square that covers a part of each picture; 0 for none.
         mixup: alpha of mixup; 0 for none.
         cutmix: alpha of CutMix; 0 for none.
+        mix_share: share of the batches that mixup and CutMix blend.
+        calm_share: share of the training, at its end, whose pictures are shifted and mirrored
+            but not changed otherwise, so that it ends on pictures as they will be.
+        teacher: folder of a run whose network's answers are learned beside the labels
+            (distillation); empty for none.
+        teacher_share: share of what is learned that comes from the teacher.
+        teacher_temperature: what both networks' logits are divided by when they are compared.
         small_side: side in pixels of the smaller pictures that the training begins with.
         small_share: share of the training that sees those.
         precision: what activations are computed in: `auto` takes bfloat16 where the hardware
@@ -85,9 +97,15 @@ class Recipe(BaseModel):
     ema: float = Field(default=0.0, ge=0, lt=1)
     flip: Literal["none", "random", "alternating"] = "none"
     translate: int = Field(default=0, ge=0, le=32)
+    operations: int = Field(default=0, ge=0, le=10)
     cutout: int = Field(default=0, ge=0)
     mixup: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     cutmix: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    mix_share: float = Field(default=1.0, ge=0, le=1)
+    calm_share: float = Field(default=0.0, ge=0, le=1)
+    teacher: str = ""
+    teacher_share: float = Field(default=0.9, gt=0, le=1)
+    teacher_temperature: float = Field(default=2.0, gt=0, allow_inf_nan=False)
     small_side: int = Field(default=0, ge=0)
     small_share: float = Field(default=0.0, ge=0, le=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -26,18 +26,31 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from imagette import __version__
-from imagette.data import Dataset, load_dataset, split_validation
+from imagette.data import Dataset, Part, load_dataset, split_validation
 from imagette.errors import ImagetteError
 from imagette.evaluation import evaluate
+from imagette.evaluation.calibration import fit_temperature
 from imagette.evaluation.run_folder import Facts
 from imagette.files import write_bytes, write_csv, write_json
-from imagette.inference.bundle import BundleMetadata
-from imagette.models import build_model, check_options
+from imagette.inference.bundle import BundleMetadata, open_bundle
+from imagette.models import build_model, check_options, count_parameters
 from imagette.models.backend import load_torch_keras
 from imagette.training.environment import environment
-from imagette.training.export import save_keras, update_metadata, write_bundle
+from imagette.training.export import (
+    load_keras_file,
+    save_keras,
+    update_metadata,
+    write_bundle,
+)
 from imagette.training.hardware import choose_device
-from imagette.training.loop import DivergedError, Progress, State, epochs, set_weights
+from imagette.training.loop import (
+    DivergedError,
+    Progress,
+    State,
+    compute_logits,
+    epochs,
+    set_weights,
+)
 from imagette.training.recipe import DEFAULT, Recipe
 from imagette.training.resume import (
     check_device,
@@ -156,6 +169,7 @@ def _train(
     train_part, validation = split_validation(
         dataset.train, recipe.validation_fraction, recipe.seed
     )
+    teacher = load_teacher(recipe.teacher, dataset) if recipe.teacher else None
     model, device = _build(recipe, dataset), choose_device().type
     state = _load_checkpoint(folder)
     facts = Facts(
@@ -165,7 +179,7 @@ def _train(
         validation_fraction=recipe.validation_fraction,
         seed=recipe.seed,
         device=device,
-        parameters=model.count_params(),
+        parameters=count_parameters(model),
     )
     recipe.save(folder / "recipe.toml")
     write_json(folder / "environment.json", environment())
@@ -174,7 +188,7 @@ def _train(
     reporter.start(folder, plan, dataset, state.epoch)
     try:
         for reached in epochs(
-            model, train_part, validation, plan, state, reporter.progress, reporter.expect
+            model, train_part, validation, plan, state, reporter.progress, reporter.expect, teacher
         ):
             state = reached
             _save_checkpoint(folder, state)
@@ -185,15 +199,40 @@ def _train(
         if state.epoch:
             reporter.stopping()
             with _undisturbed():
-                _save_best(folder, model, recipe, dataset, state)
+                _save_best(folder, model, recipe, dataset, validation, state)
         raise
     reporter.evaluating()
-    _save_best(folder, model, recipe, dataset, state)
+    _save_best(folder, model, recipe, dataset, validation, state)
     metrics = evaluate(folder, dataset).metrics
     _note_accuracy(folder, metrics)
     _write_run(folder, facts, state, finished=True)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     return Run(folder, recipe, metrics)
+
+
+def load_teacher(run: str | Path, dataset: Dataset) -> "keras.Model":
+    """The network of a run, to learn from.
+
+    Raises:
+        ImagetteError: there is no such run, or its network answers for other classes or pictures.
+    """
+    folder = Path(run)
+    if not (folder / "model.keras").is_file():
+        raise ImagetteError(
+            f"There is no trained network in {folder} to learn from.",
+            "Train it first, name the folder of another run with --set teacher=FOLDER,"
+            " or learn from the labels alone with --set teacher='\"\"'.",
+        )
+    bundle = open_bundle(folder / "model.onnx")
+    model = load_keras_file(folder / "model.keras")
+    size = dataset.train.images.shape[1:3]
+    if bundle.metadata.class_names != dataset.class_names or model.input_shape[1:3] != size:
+        raise ImagetteError(
+            f"The network of {folder} is for {', '.join(bundle.metadata.class_names)} at"
+            f" {bundle.height}×{bundle.width}, so it cannot teach one for {dataset.name}.",
+            "Name a run on the same classes and sizes with --set teacher=FOLDER.",
+        )
+    return model
 
 
 @contextmanager
@@ -221,21 +260,34 @@ def _build(recipe: Recipe, dataset: Dataset) -> "keras.Model":
 
 
 def _save_best(
-    folder: Path, model: "keras.Model", recipe: Recipe, dataset: Dataset, state: State
+    folder: Path,
+    model: "keras.Model",
+    recipe: Recipe,
+    dataset: Dataset,
+    validation: Part,
+    state: State,
 ) -> None:
-    """Save the best weights: `model.keras` and the bundle."""
+    """Save the best weights, calibrated on the validation pictures, as Keras file and bundle."""
     set_weights(model, state.best_weights)
+    temperature = fit_temperature(compute_logits(model, validation.images), validation.labels)
+    _divide_logits(model, temperature)
     save_keras(model, folder / "model.keras")
     metadata = BundleMetadata(
         class_names=dataset.class_names,
         class_names_fr=dataset.class_names_fr,
         imagette_version=__version__,
         model=recipe.model,
-        parameters=model.count_params(),
+        parameters=count_parameters(model),
         dataset=dataset.name,
         recipe=recipe.model_dump(),
+        temperature=temperature,
     )
     write_bundle(model, folder / "model.onnx", metadata)
+
+
+def _divide_logits(model: "keras.Model", temperature: float) -> None:
+    logits = model.get_layer("logits")
+    logits.set_weights([weight / temperature for weight in logits.get_weights()])
 
 
 def _note_accuracy(folder: Path, metrics: dict[str, Any]) -> None:

@@ -77,8 +77,8 @@ class Translated:
 def translate(layer: "keras.Layer") -> Operation:
     """The PyTorch operation of a Keras layer; the layer itself where none is written here."""
     # Exactly that class: a subclass may compute something else.
-    make = _TRANSLATIONS.get(type(layer).__name__) if _is_stock(layer) else None
-    operation = make(layer) if make else None
+    stock = is_stock(layer, *_TRANSLATIONS)
+    operation = _TRANSLATIONS[type(layer).__name__](layer) if stock else None
     return operation or _as_keras(layer)
 
 
@@ -108,7 +108,7 @@ def _read_graph(model: "keras.Model", until: str | None) -> list[Step]:
         if name not in layers:  # an operation such as `x + y`, which is no layer
             raise _UnreadableError
         if _is_input(layers[name]):
-            calls[name, 0] = Step((name, 0), _first, [])
+            calls[name, 0] = Step((name, 0), unchanged, [])
         operation = translate(layers[name])
         for number, node in enumerate(nodes):
             # Layers such as attention take several tensors, or take them by name.
@@ -127,7 +127,7 @@ def _up_to(output: Key, calls: dict[Key, Step]) -> list[Step]:
 
     def visit(key: Key) -> None:
         if key not in ordered:
-            for source in _flat(calls[key].inputs):
+            for source in flat(calls[key].inputs):
                 visit(source)
             ordered[key] = calls[key]
 
@@ -138,34 +138,35 @@ def _up_to(output: Key, calls: dict[Key, Step]) -> list[Step]:
 def _without_waste(steps: list[Step], model: "keras.Model") -> list[Step]:
     """Let convolutions leave out the odd row and column that the pooling after them drops."""
     layers = {layer.name: layer for layer in model.layers}
-    uses = Counter(source for step in steps for source in _flat(step.inputs))
+    uses = Counter(source for step in steps for source in flat(step.inputs))
     pooled = {
         source
         for step in steps
-        if _halves(layers[step.key[0]])
-        for source in _flat(step.inputs)
-        if uses[source] == 1 and _is(layers[source[0]], "Conv2D")
+        if halves(layers[step.key[0]])
+        for source in flat(step.inputs)
+        if uses[source] == 1 and is_stock(layers[source[0]], "Conv2D")
     }
     return [
-        replace(step, operation=_convolution(layers[step.key[0]], even=True) or step.operation)
+        replace(step, operation=convolution(layers[step.key[0]], even=True) or step.operation)
         if step.key in pooled
         else step
         for step in steps
     ]
 
 
-def _halves(layer: "keras.Layer") -> bool:
+def halves(layer: "keras.Layer") -> bool:
     """Whether it pools 2×2, so that it drops the last of an odd number of rows or columns."""
     return (
-        _is(layer, "MaxPooling2D", "AveragePooling2D")
+        is_stock(layer, "MaxPooling2D", "AveragePooling2D")
         and layer.data_format == "channels_last"
         and (tuple(layer.pool_size), tuple(layer.strides)) == ((2, 2), (2, 2))
         and layer.padding == "valid"
     )
 
 
-def _is(layer: "keras.Layer", *names: str) -> bool:
-    return _is_stock(layer) and type(layer).__name__ in names
+def is_stock(layer: "keras.Layer", *names: str) -> bool:
+    """Whether the layer is one of Keras' own classes of these names, not a subclass."""
+    return type(layer).__module__.startswith("keras.") and type(layer).__name__ in names
 
 
 def _one_output(outputs: Any) -> Key:
@@ -189,10 +190,10 @@ def _sources(argument: Any) -> Any:
     return name, call
 
 
-def _flat(inputs: list[Any]) -> Iterator[Key]:
+def flat(inputs: list[Any]) -> Iterator[Key]:
     for source in inputs:
         if isinstance(source, list):
-            yield from _flat(source)
+            yield from flat(source)
         else:
             yield source
 
@@ -215,10 +216,6 @@ def _is_input(layer: "keras.Layer") -> bool:
     return type(layer).__name__ == "InputLayer"
 
 
-def _is_stock(layer: "keras.Layer") -> bool:
-    return type(layer).__module__.startswith("keras.")
-
-
 def _as_keras(layer: "keras.Layer") -> Operation:
     """Keras' own call, in float32, which is what its variables are in."""
 
@@ -231,7 +228,7 @@ def _as_keras(layer: "keras.Layer") -> Operation:
     return run
 
 
-def _first(inputs: Tensor, training: bool) -> Tensor:
+def unchanged(inputs: Tensor, training: bool) -> Tensor:
     return inputs
 
 
@@ -255,15 +252,24 @@ def _activation(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tens
         activations.relu: functional.relu,
         activations.gelu: functional.gelu,
         activations.silu: functional.silu,
+        activations.sigmoid: torch.sigmoid,
         activations.softmax: lambda x: functional.softmax(x, dim=-1),
     }.get(function, function)
 
 
-def _convolution(layer: Any, even: bool = False) -> Operation | None:
-    """`even`: leave out the last row or column of an odd number."""
+def convolution(
+    layer: Any, even: bool = False, weights: tuple[Tensor, Tensor] | None = None
+) -> Operation | None:
+    """The operation of a Conv2D.
+
+    Args:
+        layer: the layer.
+        even: leave out the last row or column of an odd number.
+        weights: kernel and bias to take in place of the layer's own.
+    """
     if layer.data_format != "channels_last":
         return None
-    kernel, bias = _kernel_and_bias(layer)
+    kernel, bias = weights or _kernel_and_bias(layer)
     activation = _activation(layer.activation)
 
     def run(inputs: Tensor, training: bool) -> Tensor:
@@ -371,16 +377,19 @@ def _global_pooling(pool: Callable[..., Tensor]) -> Callable[[Any], Operation | 
     return make
 
 
-def _add(layer: Any) -> Operation:
-    of_unequal_ranks = _as_keras(layer)  # Keras lines their axes up in its own way
+def _merging(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Any], Operation]:
+    def make(layer: Any) -> Operation:
+        of_unequal_ranks = _as_keras(layer)  # Keras lines their axes up in its own way
 
-    def run(inputs: list[Tensor], training: bool) -> Tensor:
-        if len({one.ndim for one in inputs}) > 1:
-            return of_unequal_ranks(inputs, training=training)
-        # Python's `sum` would begin by adding 0, a pass over the whole of the memory.
-        return reduce(torch.add, inputs)
+        def run(inputs: list[Tensor], training: bool) -> Tensor:
+            if len({one.ndim for one in inputs}) > 1:
+                return of_unequal_ranks(inputs, training=training)
+            # Python's `sum` would begin by adding 0, a pass over the whole of the memory.
+            return reduce(function, inputs)
 
-    return run
+        return run
+
+    return make
 
 
 def _dropout(layer: Any) -> Operation | None:
@@ -401,6 +410,14 @@ def _flatten(layer: Any) -> Operation | None:
     return _plain(lambda inputs: inputs.flatten(1))
 
 
+def _zero_padding(layer: Any) -> Operation:
+    (top, bottom), (left, right) = layer.padding
+    margins = [left, right, top, bottom]  # PyTorch: the last axis first
+    if layer.data_format == "channels_last":
+        margins = [0, 0, *margins]
+    return _plain(lambda inputs: functional.pad(inputs, margins))
+
+
 def _plain(function: Callable[[Any], Tensor]) -> Operation:
     """An operation that is the same in training."""
     return lambda inputs, training: function(inputs)
@@ -408,17 +425,19 @@ def _plain(function: Callable[[Any], Tensor]) -> Operation:
 
 _TRANSLATIONS: dict[str, Callable[[Any], Operation | None]] = {
     "Activation": lambda layer: _plain(_activation(layer.activation)),
-    "Add": _add,
+    "Add": _merging(torch.add),
     "AveragePooling2D": _pooling(functional.avg_pool2d),
     "BatchNormalization": _batch_normalization,
     "Concatenate": lambda layer: _plain(lambda inputs: torch.cat(inputs, layer.axis)),
-    "Conv2D": _convolution,
+    "Conv2D": convolution,
     "Dense": _dense,
     "Dropout": _dropout,
     "Flatten": _flatten,
     "GlobalAveragePooling2D": _global_pooling(torch.mean),
     "GlobalMaxPooling2D": _global_pooling(torch.amax),
     "MaxPooling2D": _pooling(functional.max_pool2d),
+    "Multiply": _merging(torch.mul),
     "Rescaling": _rescaling,
+    "ZeroPadding2D": _zero_padding,
 }
 """By the name of the layer's class; each returns None for settings that it does not cover."""

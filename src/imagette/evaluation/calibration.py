@@ -1,0 +1,58 @@
+"""Whether a confidence of 80 % is right eight times in ten, and how to make it so."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+BOUNDS = (0.05, 20.0)
+"""Between these any network's temperature lies; beyond, answers are all alike or all certain."""
+
+
+def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """The number to divide logits by, so that probabilities say how often they are right.
+
+    It has the lowest cross-entropy on pictures that the network did not learn from (Guo et al., *On
+    Calibration of Modern Neural Networks*, 2017, section 4.2). The order of the classes stays as
+    it is, so accuracy does too. As in Platt scaling (Platt, *Probabilistic Outputs for Support
+    Vector Machines*, 1999, section 2.2), the true class counts a little less than all, so that a
+    few pictures that are all right do not make the network certain.
+
+    Args:
+        logits: float32 `(n, classes)`.
+        labels: int64 `(n,)`, the true classes.
+    """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
+    count, classes = logits.shape
+    wrong = 1 / (count + 2)
+    targets = np.full((count, classes), wrong / (classes - 1))
+    targets[np.arange(count), labels] = 1 - wrong
+
+    def cross_entropy(log_temperature: float) -> float:
+        scaled = logits.astype(np.float64) / np.exp(log_temperature)
+        return float(-(targets * log_softmax(scaled, axis=1)).sum(axis=1).mean())
+
+    low, high = np.log(BOUNDS)
+    found = minimize_scalar(cross_entropy, bounds=(low, high), method="bounded")
+    return float(np.exp(found.x))
+
+
+def expected_calibration_error(
+    probabilities: NDArray[np.float32], labels: NDArray[np.int64], bins: int = 15
+) -> float:
+    """How far confidence and accuracy lie apart, on average over pictures: 0 is perfect.
+
+    Pictures are binned by the confidence of their answer into `bins` of equal width (Naeini et al.,
+    *Obtaining Well Calibrated Probabilities Using Bayesian Binning*, 2015; Guo et al., 2017,
+    section 2).
+
+    Args:
+        probabilities: float32 `(n, classes)`.
+        labels: int64 `(n,)`, the true classes.
+        bins: how many.
+    """
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
+    number = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = np.bincount(number, confidence - right, minlength=bins)
+    return float(np.abs(gaps).sum() / len(labels))

@@ -1,0 +1,90 @@
+"""Normalisation done by the convolution before it: fewer steps, the same answers.
+
+A BatchNormalization is a factor and an offset for each channel once it is trained, so the
+convolution before it can have them in its kernel and its bias (Jacob et al., *Quantization and
+Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*, 2018, section 3.2).
+Max pooling between the two makes no difference as long as no factor is negative.
+"""
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from imagette.training.translation import (
+    Key,
+    Operation,
+    Step,
+    Translated,
+    convolution,
+    flat,
+    halves,
+    is_stock,
+    unchanged,
+)
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Folded(Translated):
+    """A trained network from its Input to one of its layers, normalisations folded where possible.
+
+    Unlike its parent's, its weights are copies: what the Keras model learns later, it does not.
+    """
+
+    def __init__(self, model: "keras.Model", until: str | None = None) -> None:
+        super().__init__(model, until)
+        self.steps = _fold(self.steps, {layer.name: layer for layer in model.layers})
+
+
+def _fold(steps: list[Step], layers: dict[str, Any]) -> list[Step]:
+    by_key = {step.key: step for step in steps}
+    uses = Counter(source for step in steps for source in flat(step.inputs))
+    # A layer that is called twice has one kernel for both calls.
+    calls = Counter(step.key[0] for step in steps)
+
+    def before(key: Key, kind: str) -> Key | None:
+        """The step before this one, if it is of that kind and nothing else takes its output."""
+        sources = list(flat(by_key[key].inputs))
+        if len(sources) != 1 or uses[sources[0]] > 1 or calls[sources[0][0]] > 1:
+            return None
+        return sources[0] if is_stock(layers[sources[0][0]], kind) else None
+
+    operations: dict[Key, Operation] = {}
+    for key in by_key:
+        normalisation = layers.get(key[0])
+        if not is_stock(normalisation, "BatchNormalization") or not _by_channel(normalisation):
+            continue
+        factor, offset = _factor_and_offset(normalisation)
+        pooling = before(key, "MaxPooling2D") if bool((factor >= 0).all()) else None
+        found = before(pooling or key, "Conv2D")
+        if not found or layers[found[0]].activation.__name__ != "linear":
+            continue
+        even = pooling is not None and halves(layers[pooling[0]])
+        weights = _merge(layers[found[0]], factor, offset)
+        if folded := convolution(layers[found[0]], even, weights):
+            operations |= {found: folded, key: unchanged}
+    return [replace(step, operation=operations.get(step.key, step.operation)) for step in steps]
+
+
+def _by_channel(normalisation: Any) -> bool:
+    return normalisation.axis in (-1, 3) and not normalisation.renorm
+
+
+def _factor_and_offset(normalisation: Any) -> tuple[Tensor, Tensor]:
+    mean, variance = normalisation.moving_mean.value, normalisation.moving_variance.value
+    factor = torch.rsqrt(variance + normalisation.epsilon)
+    if normalisation.scale:
+        factor = factor * normalisation.gamma.value
+    beta = normalisation.beta.value if normalisation.center else 0.0
+    return factor.detach(), (beta - mean * factor).detach()
+
+
+def _merge(layer: Any, factor: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
+    """Kernel and bias of the convolution with the factor and the offset for each channel."""
+    kernel = layer.kernel.value.detach() * factor  # the output channels are its last axis
+    bias = layer.bias.value.detach() * factor if layer.use_bias else 0.0
+    return kernel, bias + offset

@@ -1,0 +1,133 @@
+"""Bundles in 8-bit numbers: a quarter of the size, and faster where they are computed with, too."""
+
+import contextlib
+import io
+import logging
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagette.files import write_bytes
+
+if TYPE_CHECKING:
+    import onnx
+
+SMALLEST = 1000
+"""Weights with fewer numbers than this are left as they are: nothing would be gained."""
+
+CALIBRATION_BATCH = 250
+
+
+def quantize_weights(bundle: Path, target: Path) -> None:
+    """Store weights in 8 bits, each output channel with a scale of its own.
+
+    Arithmetic stays float32: ONNX Runtime multiplies the weights out when it opens the file, so
+    the answers come as fast as before.
+    """
+    import onnx
+
+    model = onnx.load(bundle)
+    graph = model.graph
+    large = {one.name: one for one in graph.initializer if np.prod(one.dims) >= SMALLEST}
+    for node in list(graph.node):
+        axis = _output_axis(node)
+        if axis is not None and node.input[1] in large:
+            _store_in_8_bits(graph, large.pop(node.input[1]), axis)
+    write_bytes(target, model.SerializeToString())
+
+
+def _output_axis(node: "onnx.NodeProto") -> int | None:
+    """The axis of the node's weights that runs over its output channels, if it has weights."""
+    transposed = any(one.name == "transB" and one.i for one in node.attribute)
+    return {"Conv": 0, "MatMul": 1, "Gemm": 0 if transposed else 1}.get(node.op_type)
+
+
+def _store_in_8_bits(graph: "onnx.GraphProto", weight: "onnx.TensorProto", axis: int) -> None:
+    """Replace a weight by its integers, and what computes it from them."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    name, values = weight.name, numpy_helper.to_array(weight)
+    others = tuple(one for one in range(values.ndim) if one != axis)
+    scale = np.abs(values).max(axis=others, keepdims=True) / np.float32(127)
+    scale = np.where(scale > 0, scale, 1).astype(np.float32)
+    integers = np.round(values / scale).astype(np.int8)
+    graph.initializer.remove(weight)
+    graph.initializer.append(numpy_helper.from_array(integers, f"{name}_8_bits"))
+    graph.initializer.append(numpy_helper.from_array(scale, f"{name}_scale"))
+    # A cast and a product: unlike DequantizeLinear, ONNX Runtime computes them once, at opening.
+    cast = helper.make_node("Cast", [f"{name}_8_bits"], [f"{name}_cast"], to=TensorProto.FLOAT)
+    product = helper.make_node("Mul", [f"{name}_cast", f"{name}_scale"], [name])
+    graph.node.insert(0, product)
+    graph.node.insert(0, cast)
+
+
+def quantize_all(bundle: Path, target: Path, images: NDArray[np.uint8]) -> None:
+    """Compute in 8-bit integers: convolutions, pooling and activations.
+
+    The range of each layer's outputs is found by running some pictures (static quantization after
+    training; Nagel et al., *A White Paper on Neural Network Quantization*, 2021, section 3). The
+    first convolution and its activation stay in float32, where 8 bits would cost most. Weights
+    have 7 bits, so that no sum of two products overflows on processors without VNNI.
+
+    Args:
+        bundle: in float32.
+        target: the file to write.
+        images: uint8 `(n, height, width, 3)`, of those that the network has learned from.
+    """
+    import onnx
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    metadata = {one.key: one.value for one in onnx.load(bundle).metadata_props}
+    with tempfile.TemporaryDirectory() as folder, _silence():
+        prepared, result = Path(folder) / "prepared.onnx", Path(folder) / "result.onnx"
+        quant_pre_process(bundle, prepared, skip_symbolic_shape=True)
+        quantize_static(
+            prepared,
+            result,
+            _Batches(images),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            activation_type=QuantType.QUInt8,
+            reduce_range=True,
+            nodes_to_exclude=_beginning(onnx.load(prepared).graph),
+        )
+        model = onnx.load(result)
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, metadata)
+    write_bytes(target, model.SerializeToString())
+
+
+def _beginning(graph: "onnx.GraphProto") -> list[str]:
+    """Names of the nodes before the second convolution."""
+    convolutions = [number for number, node in enumerate(graph.node) if node.op_type == "Conv"]
+    end = convolutions[1] if len(convolutions) > 1 else 0
+    return [node.name for node in graph.node[:end]]
+
+
+class _Batches:
+    """Pictures a batch at a time, as ONNX Runtime's calibration asks for them."""
+
+    def __init__(self, images: NDArray[np.uint8]) -> None:
+        starts = range(0, len(images), CALIBRATION_BATCH)
+        self.left = iter([images[start : start + CALIBRATION_BATCH] for start in starts])
+
+    def get_next(self) -> dict[str, Any] | None:
+        batch = next(self.left, None)
+        return None if batch is None else {"image": batch}
+
+
+@contextlib.contextmanager
+def _silence() -> Any:
+    """Keep what ONNX Runtime's tools print, which no user can act on, off the terminal."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(disabled)

@@ -1,0 +1,111 @@
+"""Folding changes how a network computes, never what."""
+
+import numpy as np
+import pytest
+import torch
+from keras import Sequential, layers
+
+from imagette import build_model
+from imagette.training.folding import Folded
+from imagette.training.translation import unchanged
+
+
+def settled(model):
+    """The model with normalisations as a training leaves them: statistics of their own."""
+    random = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            shape = layer.moving_mean.shape
+            layer.moving_mean.assign(random.normal(size=shape))
+            layer.moving_variance.assign(random.uniform(0.5, 2, shape))
+            for weight in layer.trainable_weights:
+                weight.assign(random.uniform(0.5, 1.5, shape))
+    return model
+
+
+def pictures(side: int = 32) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(256, (4, side, side, 3), generator=generator).float()
+
+
+def normalisations(model) -> int:
+    return sum(isinstance(layer, layers.BatchNormalization) for layer in model.layers)
+
+
+def left(folded: Folded, model) -> int:
+    """How many normalisations are still computed."""
+    steps = {step.key[0]: step for step in folded.steps}
+    return sum(
+        steps[layer.name].operation is not unchanged
+        for layer in model.layers
+        if isinstance(layer, layers.BatchNormalization)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "stay"),
+    [
+        ("seed-cnn", {}, 0),
+        ("sprint", {"widths": [8, 16], "depth": 3, "squeeze": 2}, 0),
+        ("vgg", {"depth": 11}, 0),
+        ("resnet", {"depth": 20}, 0),
+        # Before its first convolutions and after sums there is nothing to fold into.
+        ("wide-resnet", {"depth": 10, "width": 1}, 4),
+    ],
+)
+def test_answers_stay_as_they_are(name, options, stay):
+    model = settled(build_model(name, **options))
+    folded = Folded(model)
+    assert left(folded, model) == stay
+    with torch.no_grad():
+        expected, found = model(pictures(), training=False), folded(pictures())
+    assert expected.std(dim=0).max() > 1e-3
+    assert torch.allclose(found, expected, atol=1e-4)
+
+
+def test_a_negative_factor_does_not_pass_through_max_pooling():
+    model = settled(
+        Sequential(
+            [
+                layers.Input((8, 8, 3)),
+                layers.Conv2D(4, 3, padding="same"),
+                layers.MaxPooling2D(),
+                layers.BatchNormalization(),
+                layers.Flatten(),
+                layers.Dense(2, name="logits"),
+            ]
+        )
+    )
+    assert left(Folded(model), model) == 0
+    model.layers[2].gamma.assign([1.0, -1.0, 1.0, 1.0])
+    folded = Folded(model)
+    assert left(folded, model) == 1
+    with torch.no_grad():
+        assert torch.allclose(folded(pictures(8)), model(pictures(8), training=False), atol=1e-3)
+
+
+@pytest.mark.parametrize("odd", ["shared", "bent", "otherwise used"])
+def test_what_cannot_be_folded_is_left(odd):
+    inputs = layers.Input((8, 8, 3))
+    convolution = layers.Conv2D(3, 3, padding="same", activation="relu" if odd == "bent" else None)
+    first = convolution(inputs)
+    x = layers.BatchNormalization()(first)
+    if odd == "shared":
+        x = layers.BatchNormalization()(convolution(x))
+    if odd == "otherwise used":
+        x = layers.Add()([x, first])
+    outputs = layers.Dense(2, name="logits")(layers.GlobalAveragePooling2D()(x))
+    from keras import Model
+
+    model = settled(Model(inputs, outputs))
+    folded = Folded(model)
+    assert left(folded, model) == normalisations(model)
+    with torch.no_grad():
+        assert torch.allclose(folded(pictures(8)), model(pictures(8), training=False), atol=1e-3)
+
+
+def test_the_keras_model_is_left_as_it_was():
+    model = settled(build_model("sprint", widths=[8]))
+    before = [np.array(weight) for weight in model.weights]
+    Folded(model)(pictures())
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.weights, strict=True))
