@@ -509,7 +509,8 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
     }[metrics["split"]]
     _print(
         f"Accuracy {metrics['accuracy']:.2%} {where}: {metrics['n']:,} pictures,"
-        f" 95 % interval {low:.2%} to {high:.2%}, loss {metrics['loss']:.4f}"
+        f" 95 % interval {low:.2%} to {high:.2%}, loss {metrics['loss']:.4f},"
+        f" expected calibration error {metrics['calibration_error']:.2%}"
     )
     if averaged := metrics.get("flip_averaged"):
         _print(

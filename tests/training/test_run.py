@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 
 import imagette
-from imagette.data import Part
+from imagette.data import Part, split_validation
+from imagette.evaluation.calibration import fit_temperature
 from imagette.models.backend import load_keras
 from imagette.training import loop
 from imagette.training.run import Reporter
@@ -264,3 +265,50 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path, digits):
         val_losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
     assert facts["epochs"] == len(val_losses) < 30
     assert facts["best_epoch"] == int(np.argmin(val_losses)) + 1 == len(val_losses) - 2
+
+
+@pytest.fixture(scope="module")
+def small_sprint():
+    return imagette.Recipe.load("sprint-70").change(model_options={"widths": [8, 16]}, epochs=3)
+
+
+def test_answers_are_calibrated_in_every_format(digits_run, digits):
+    classifier = imagette.Classifier(digits_run.folder / "model.onnx")
+    temperature = classifier.metadata.temperature
+    assert temperature is not None
+    assert temperature > 0
+    recipe = digits_run.recipe
+    _, validation = split_validation(digits.train, recipe.validation_fraction, recipe.seed)
+    logits = np.log(classifier.probabilities(validation.images).clip(1e-30))
+    # What is calibrated already has nothing left to correct.
+    assert fit_temperature(logits, validation.labels) == pytest.approx(1, abs=0.02)
+    model = load_keras().saving.load_model(digits_run.folder / "model.keras")
+    pixels = digits.test.images[:50].astype(np.float32)
+    found = classifier.probabilities(digits.test.images[:50])
+    assert np.abs(model.predict(pixels, verbose=0) - found).max() < 1e-4
+
+
+def test_a_run_learns_from_another(digits, small_sprint, tmp_path):
+    teacher = imagette.train(digits, small_sprint, name="teacher", runs_dir=tmp_path)
+    taught = small_sprint.change(teacher=str(teacher.folder))
+    pupil, alone = (
+        imagette.train(digits, recipe, name=name, runs_dir=tmp_path)
+        for name, recipe in (("pupil", taught), ("alone", small_sprint))
+    )
+    answers = [
+        imagette.Classifier(run.folder / "model.onnx").probabilities(digits.test.images)
+        for run in (pupil, alone)
+    ]
+    assert not np.array_equal(*answers)
+    assert imagette.Recipe.load(pupil.folder / "recipe.toml") == taught
+
+
+def test_a_teacher_must_be_there_and_fit(digits, digits_run, small_sprint, tmp_path):
+    with pytest.raises(imagette.ImagetteError, match="no trained network in nowhere"):
+        imagette.train(digits, small_sprint.change(teacher="nowhere"), runs_dir=tmp_path)
+    renamed = dataclasses.replace(digits, class_names=tuple("abcdefghij"))
+    with pytest.raises(imagette.ImagetteError, match="cannot teach"):
+        imagette.train(
+            renamed, small_sprint.change(teacher=str(digits_run.folder)), runs_dir=tmp_path
+        )
+    assert not list(tmp_path.iterdir())

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagette.errors import ImagetteError
+from imagette.evaluation.calibration import expected_calibration_error
 
 SMALLEST_PROBABILITY = 1e-7
 """What a probability counts as at least in the loss, so that one miss cannot make it infinite;
@@ -27,6 +28,7 @@ def measure(
     Returns:
         Plain JSON values: `n`; `accuracy`, the top-1 fraction; `accuracy_interval`, its 95 %
         confidence interval as `[low, high]`; `loss`, the mean negative log-likelihood in nats;
+        `calibration_error`, the expected calibration error in 15 bins;
         `per_class`, by name the `precision`, `recall`, `f1` (0 where they are not defined) and
         `support` (number of pictures); `confusion`, counts by true class (rows) and predicted
         class (columns).
@@ -49,6 +51,7 @@ def measure(
         "accuracy": correct / len(labels),
         "accuracy_interval": list(wilson_interval(correct, len(labels))),
         "loss": float(-np.log(of_true_class.clip(SMALLEST_PROBABILITY, 1)).mean()),
+        "calibration_error": expected_calibration_error(probabilities, labels),
         "per_class": _per_class(labels, predicted, class_names),
         "confusion": _confusion(labels, predicted, len(class_names)),
     }

@@ -127,8 +127,8 @@ def train(
         reporter: hears of the progress.
 
     Raises:
-        ImagetteError: the data, the recipe or the run folder cannot be used, or the loss is no
-            longer a number.
+        ImagetteError: the data, the recipe, its teacher or the run folder cannot be used, or the
+            loss is no longer a number.
         KeyboardInterrupt: stopped by Ctrl-C; the best network so far has been saved.
     """
     reporter = reporter or Reporter()
@@ -148,10 +148,11 @@ def train(
     data = dataset if isinstance(dataset, Dataset) else load_dataset(dataset or "cifar10", data_dir)
     if earlier:
         check_unchanged(folder, earlier, data)
-    else:  # another run may have taken the name while the pictures were loaded
+    teacher = load_teacher(recipe.teacher, data) if recipe.teacher else None
+    if not earlier:  # another run may have taken the name while the pictures were loaded
         folder = choose_folder(runs_dir, name, default, resume)
     with claimed(folder):
-        return _train(folder, recipe, data, data_dir, reporter)
+        return _train(folder, recipe, data, data_dir, teacher, reporter)
 
 
 def _title(dataset: str | Path | Dataset) -> str:
@@ -164,12 +165,12 @@ def _train(
     recipe: Recipe,
     dataset: Dataset,
     data_dir: str | Path | None,
+    teacher: "keras.Model | None",
     reporter: Reporter,
 ) -> Run:
     train_part, validation = split_validation(
         dataset.train, recipe.validation_fraction, recipe.seed
     )
-    teacher = load_teacher(recipe.teacher, dataset) if recipe.teacher else None
     model, device = _build(recipe, dataset), choose_device().type
     state = _load_checkpoint(folder)
     facts = Facts(
