@@ -142,7 +142,8 @@ def test_evaluate_json_is_one_object_and_nothing_else(digits_run):
     assert answer.returncode == 0, answer.stderr
     metrics = json.loads(answer.stdout)
     assert {
-        "accuracy", "loss", "calibration_error", "accuracy_interval", "n", "split", "per_class", "confusion",
+        "accuracy", "loss", "calibration_error", "accuracy_interval", "n", "split",
+        "per_class", "confusion",
     } <= metrics.keys()  # fmt: skip
     assert metrics == json.loads((digits_run.folder / "metrics.json").read_text())
     assert (metrics["split"], metrics["n"]) == ("test", 360)

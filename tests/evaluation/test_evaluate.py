@@ -18,8 +18,8 @@ from imagette.evaluation.report import most_confident_mistakes
 from imagette.inference.classifier import Classifier
 
 KEYS = {
-    "model", "dataset", "split", "n", "accuracy", "accuracy_interval", "loss", "calibration_error", "per_class",
-    "confusion",
+    "model", "dataset", "split", "n", "accuracy", "accuracy_interval", "loss", "calibration_error",
+    "per_class", "confusion",
 }  # fmt: skip
 
 

@@ -9,7 +9,6 @@ from tiny_bundle import CIFAR10_NAMES, CIFAR10_NAMES_FR
 
 import imagette
 from imagette.errors import ImagetteError, PictureError
-from imagette.inference.bundle import SHIPPED_BUNDLE
 from imagette.inference.classifier import BATCH_SIZE, Classifier, Prediction
 
 
@@ -135,12 +134,3 @@ def test_threads_may_share_a_classifier(bundle_path, pictures):
 def test_a_missing_bundle_is_an_imagette_error(tmp_path):
     with pytest.raises(ImagetteError, match="There is no model file"):
         Classifier(tmp_path / "missing.onnx")
-
-
-@pytest.mark.skipif(not SHIPPED_BUNDLE.is_file(), reason="no model ships with this checkout yet")
-def test_the_shipped_model_answers_with_the_ten_classes():
-    shipped = imagette.Classifier()
-    assert shipped.path == SHIPPED_BUNDLE
-    assert shipped.class_names == tuple(CIFAR10_NAMES)
-    answer = shipped.predict(Image.new("RGB", (200, 100), (120, 160, 210)))
-    assert sum(answer.probabilities.values()) == pytest.approx(1, abs=1e-4)
