@@ -28,7 +28,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from imagette.inference.bundle import SHIPPED_BUNDLE
+from imagette.inference.bundle import SHIPPED
 
 RESULTS = Path(__file__).parent / "results" / "load.csv"
 CONNECTIONS = (1, 16)
@@ -186,7 +186,7 @@ def print_table(rows: list[dict], model: Path, workers: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", type=Path, default=SHIPPED_BUNDLE)
+    parser.add_argument("--model", type=Path, default=SHIPPED["lite"])
     parser.add_argument("--seconds", type=int, default=10, help="of each measurement")
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--workers", type=int, default=os.cpu_count())

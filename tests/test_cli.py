@@ -101,6 +101,14 @@ def test_predict_shows_the_likeliest_classes(pictures, bundle_path):
     assert answer.stdout.count("%") == 3
 
 
+def test_predict_with_the_lite_model(pictures):
+    answers = [
+        json.loads(imagette("predict", pictures / "a.png", "--json", *more).stdout)
+        for more in ([], ["--model", "default"], ["--model", "lite"])
+    ]
+    assert answers[0] == answers[1] != answers[2]
+
+
 def test_predict_reads_stdin(pictures, bundle_path):
     with (pictures / "a.png").open("rb") as file:
         answer = imagette("predict", "-", "--model", bundle_path, "--json", stdin=file)

@@ -67,6 +67,7 @@ ModelOption = Annotated[
         "--model",
         help="A bundle (.onnx), a run, or `lite` for the small and fast model that ships with"
         " Imagette; by default the more accurate one that does.",
+        show_default=False,
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")]
@@ -185,7 +186,9 @@ def train(
 
 @app.command(epilog="Example: imagette evaluate runs/first --json")
 def evaluate(
-    run_or_bundle: Annotated[Path, typer.Argument(help="A run folder, or a bundle (.onnx).")],
+    run_or_bundle: Annotated[
+        Path, typer.Argument(help="A run folder, a bundle (.onnx), or `lite`.")
+    ],
     dataset: Annotated[
         str | None,
         typer.Argument(help="As for `train` (default: what the run or the bundle was trained on)."),
@@ -245,7 +248,7 @@ def models(as_json: JsonOption = False) -> None:
         print(json.dumps(rows, indent=2))
         return
     _print_table(
-        ["network", "parameters", "FLOPs a picture", "arguments (--set model_options={...})"],
+        ["network", "parameters", "FLOPs a picture", "arguments (--set 'model_options={...}')"],
         [
             [
                 row["name"],

@@ -41,8 +41,12 @@ def test_the_calibration_error_is_the_gap_between_confidence_and_accuracy():
     assert expected_calibration_error(both, twice) == pytest.approx(0.15)
 
 
-def test_the_right_temperature_calibrates():
+def test_what_is_fitted_calibrates():
     logits, labels, chances = drawn(20_000, 2.5)
-    raw = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    raw, fitted = (
+        np.exp(scaled) / np.exp(scaled).sum(axis=1, keepdims=True)
+        for scaled in (logits, logits / fit_temperature(logits, labels))
+    )
     assert expected_calibration_error(raw, labels) > 0.1
-    assert expected_calibration_error(chances, labels) < 0.015
+    assert expected_calibration_error(fitted, labels) < 0.015
+    assert np.abs(fitted - chances).max() < 0.02

@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 from tiny_bundle import CIFAR10_NAMES, CIFAR10_NAMES_FR
 
-import imagette
 from imagette.errors import ImagetteError, PictureError
 from imagette.inference.classifier import BATCH_SIZE, Classifier, Prediction
 

@@ -205,9 +205,10 @@ def test_a_nested_sigmoid_is_refused(tmp_path):
         export(tmp_path / "m.keras", "onnx")
 
 
-def test_half_precision_networks_become_bundles_that_open(tmp_path, digits):
+@pytest.mark.parametrize("policy", ["mixed_float16", "float16"])
+def test_half_precision_networks_become_bundles_that_open(tmp_path, digits, policy):
     keras = load_keras()
-    keras.config.set_dtype_policy("mixed_float16")
+    keras.config.set_dtype_policy(policy)
     try:
         model = classic_model()
     finally:
@@ -216,6 +217,16 @@ def test_half_precision_networks_become_bundles_that_open(tmp_path, digits):
     bundle = export(tmp_path / "m.keras", "onnx").path
     sums = Classifier(bundle).probabilities(digits.test.images[:5]).sum(axis=1)
     assert np.allclose(sums, 1, atol=1e-2)
+
+
+def test_a_network_that_keras_quantized_answers_the_same(tmp_path, digits):
+    model = classic_model()
+    model.quantize("int8")
+    model.save(tmp_path / "m.keras")
+    bundle = export(tmp_path / "m.keras", "onnx", pixels=255).path
+    pixels = digits.test.images[:20].astype(np.float32)
+    found = Classifier(bundle).probabilities(digits.test.images[:20])
+    assert np.abs(found - model.predict(pixels, verbose=0)).max() < 0.02
 
 
 def test_no_keras_file_is_overwritten_unless_it_is_named(digits_run, classic, tmp_path):

@@ -106,6 +106,38 @@ def test_what_cannot_be_folded_is_left(odd):
         assert torch.allclose(folded(pictures(8)), model(pictures(8), training=False), atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        lambda: [layers.Conv2D(5, 3, activation=layers.ReLU()), layers.BatchNormalization()],
+        lambda: [
+            layers.Conv2D(5, 3, data_format="channels_first", padding="same"),
+            layers.BatchNormalization(),
+        ],
+        lambda: [
+            layers.Conv2D(5, 3),
+            layers.MaxPooling2D(data_format="channels_first"),
+            layers.BatchNormalization(),
+        ],
+        lambda: [
+            layers.Conv2D(5, 3),
+            layers.MaxPooling2D(padding="same"),
+            layers.BatchNormalization(),
+        ],
+    ],
+    ids=["activation layer", "channels first", "pooling channels first", "padded pooling"],
+)
+def test_layers_with_settings_of_their_own_answer_the_same(odd):
+    model = settled(
+        keras.Sequential(
+            [layers.Input((8, 8, 3)), *odd(), layers.Flatten(), layers.Dense(2, name="logits")]
+        )
+    )
+    with torch.no_grad():
+        expected = model(pictures(8), training=False)
+        assert torch.allclose(Folded(model)(pictures(8)), expected, rtol=1e-4, atol=1e-3)
+
+
 def test_the_keras_model_is_left_as_it_was():
     model = settled(build_model("sprint", widths=[8]))
     before = [np.array(weight) for weight in model.weights]

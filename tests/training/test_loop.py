@@ -95,10 +95,12 @@ def test_the_end_is_calm(digits, monkeypatch):
     monkeypatch.setattr(
         loop, "_change", lambda pictures, recipe: changed.append(len(pictures)) or pictures
     )
+    mixed, mix = [], loop._mix
+    monkeypatch.setattr(loop, "_mix", lambda *given: mixed.append(1) or mix(*given))
     recipe = BASE.change(epochs=2, calm_share=0.25, mixup=1.0, small_share=0.0)
     monkeypatch.setattr(loop._Training, "rehearse", lambda _: None)
     learn(digits, recipe)
-    assert len(changed) == 11  # of 14 steps, those before 10.5
+    assert len(changed) == len(mixed) == 11  # of 14 steps, those before 10.5
 
 
 def test_a_share_of_the_batches_is_blended(digits, monkeypatch):

@@ -288,7 +288,7 @@ def test_answers_are_calibrated_in_every_format(digits_run, digits):
     assert np.abs(model.predict(pixels, verbose=0) - found).max() < 1e-4
 
 
-def test_a_run_learns_from_another(digits, small_sprint, tmp_path):
+def test_a_run_is_handed_its_teacher(digits, small_sprint, tmp_path):
     teacher = imagette.train(digits, small_sprint, name="teacher", runs_dir=tmp_path)
     taught = small_sprint.change(teacher=str(teacher.folder))
     pupil, alone = (

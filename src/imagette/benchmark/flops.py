@@ -16,6 +16,8 @@ from imagette.training.translation import Translated
 def training_flops(plan: Recipe, shape: tuple[int, int, int], classes: int) -> float:
     """Floating-point operations to learn a picture once, forward and backward, on the average.
 
+    Those of a teacher, where the recipe has one, are not among them.
+
     Args:
         plan: a resolved recipe.
         shape: of the pictures, `(height, width, channels)`.

@@ -26,7 +26,7 @@ class Facts(BaseModel):
         validation_fraction: share of the train part that was held out.
         seed: the seed the held out pictures were drawn with.
         device: `cpu` or `cuda`, what it was trained on; None in runs that did not note it.
-        parameters: number of weights of the network.
+        parameters: number of weights of the network, without running statistics.
         epochs: epochs trained.
         best_epoch: epoch whose weights were kept, counted from 1.
         seconds: time of the training.

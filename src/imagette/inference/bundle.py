@@ -46,7 +46,7 @@ class BundleMetadata(BaseModel):
         class_names_fr: French class names, in the same order.
         imagette_version: version of the package that wrote it.
         model: name of the network in the registry, or of the file it came from.
-        parameters: number of weights of the network, trained or not.
+        parameters: number of weights of the network, trained or not, without running statistics.
         dataset: name of the dataset it was trained on.
         recipe: every choice of its training.
         temperature: what the logits are divided by, so that probabilities are calibrated; fitted
@@ -114,7 +114,7 @@ def open_bundle(path: str | Path | None = None, threads: int | None = None) -> B
         ImagetteError: there is no such file, or it is not a bundle this version can use.
     """
     name = "default" if path is None else str(path)
-    path = SHIPPED.get(name) or Path(name)
+    path = Path(name) if os.path.exists(name) else SHIPPED.get(name, Path(name))  # noqa: PTH110
     if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir fails on names that are too long)
         path /= "model.onnx"  # what a run calls its bundle
     session = _open_session(path, threads)

@@ -26,6 +26,7 @@ from imagette.inference.bundle import BundleMetadata, open_bundle
 from imagette.models import count_parameters
 from imagette.models.backend import load_torch_keras
 from imagette.training.folding import Folded
+from imagette.training.hardware import choose_device
 from imagette.training.quantize import quantize_all, quantize_weights
 
 if TYPE_CHECKING:
@@ -95,10 +96,12 @@ def export(
         )
     target = _target(model_file, format, out)
     if is_run and format == "onnx":
-        exported = _copy_bundle(source / "model.onnx", target, classes, pixels)
+        _check_nothing_else_is_asked(classes, pixels)
         if quantize:
             _quantize_run(source, target, quantize, data_dir)
-        return exported
+        else:
+            _copy_bundle(source / "model.onnx", target)
+        return Exported(target)
     model = load_keras_file(model_file)
     if format == "onnx":
         return _bundle_of_file(model, source, target, classes, pixels)
@@ -125,19 +128,19 @@ def _target(model_file: Path, format: Format, out: str | Path | None) -> Path:
     return target
 
 
-def _copy_bundle(
-    bundle: Path, target: Path, classes: list[str] | None, pixels: int | None
-) -> Exported:
+def _check_nothing_else_is_asked(classes: list[str] | None, pixels: int | None) -> None:
     """A run has its bundle already, with the right names and range in it."""
     if classes is not None or pixels is not None:
         raise ImagetteError(
             "A run's bundle knows its own class names and range of pixels.",
             "Leave out --classes and --pixels.",
         )
+
+
+def _copy_bundle(bundle: Path, target: Path) -> None:
     open_bundle(bundle)
     if target.resolve() != bundle.resolve():
         write_bytes(target, bundle.read_bytes())
-    return Exported(target)
 
 
 def _quantize_run(run: Path, target: Path, quantize: Quantize, data_dir: str | Path | None) -> None:
@@ -148,13 +151,13 @@ def _quantize_run(run: Path, target: Path, quantize: Quantize, data_dir: str | P
             f"{target} is the run's own bundle, and was left as it is.",
             "Name the file to write with --out.",
         )
-    if quantize == "weights":
-        quantize_weights(bundle, target)
-    else:
-        quantize_all(bundle, target, _learned_pictures(run, data_dir))
-    open_bundle(target)
-    # The accuracy that was measured is that of the run's own bundle.
-    update_metadata(target, accuracy=None, accuracy_split=None)
+    with replacing(target) as temporary:
+        if quantize == "weights":
+            quantize_weights(bundle, temporary)
+        else:
+            quantize_all(bundle, temporary, _learned_pictures(run, data_dir))
+        # The accuracy that was measured is that of the run's own bundle.
+        update_metadata(temporary, accuracy=None, accuracy_split=None)
 
 
 def _learned_pictures(run: Path, data_dir: str | Path | None) -> NDArray[np.uint8]:
@@ -330,7 +333,7 @@ def write_bundle(
     import onnx
 
     graph = _Bundled(model, pixels).eval()
-    example = torch.zeros((2, *model.input_shape[1:]), dtype=torch.uint8)
+    example = torch.zeros((2, *model.input_shape[1:]), dtype=torch.uint8, device=choose_device())
     with warnings.catch_warnings(), _quiet("torch.onnx"):
         warnings.simplefilter("ignore")  # about PyTorch's own internals
         program = torch.onnx.export(

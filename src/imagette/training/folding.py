@@ -61,7 +61,7 @@ def _fold(steps: list[Step], layers: dict[str, Any]) -> list[Step]:
         factor, offset = _factor_and_offset(normalisation)
         pooling = before(key, "MaxPooling2D") if bool((factor >= 0).all()) else None
         found = before(pooling or key, "Conv2D")
-        if not found or layers[found[0]].activation.__name__ != "linear":
+        if not found or not _can_take(layers[found[0]], factor):
             continue
         even = pooling is not None and halves(layers[pooling[0]])
         weights = _merge(layers[found[0]], factor, offset)
@@ -72,6 +72,13 @@ def _fold(steps: list[Step], layers: dict[str, Any]) -> list[Step]:
 
 def _by_channel(normalisation: Any) -> bool:
     return normalisation.axis in (-1, 3) and not normalisation.renorm
+
+
+def _can_take(layer: Any, factor: Tensor) -> bool:
+    from keras import activations
+
+    # With channels first, the axes that are normalised may be others than the filters.
+    return layer.activation is activations.linear and len(factor) == layer.filters
 
 
 def _factor_and_offset(normalisation: Any) -> tuple[Tensor, Tensor]:

@@ -5,8 +5,8 @@ augmented a batch at a time. PyTorch runs the Keras network on its own weights (
 `translation`), in bfloat16 where the hardware multiplies that.
 
 All randomness of an epoch derives from the recipe's seed and the epoch's number, so a `State`
-holds everything: a training that goes on from one ends with the same weights, bit for bit on a
-CPU, as one that was never interrupted.
+holds everything: a training that goes on from one (with the same teacher, where it has one) ends
+with the same weights, bit for bit on a CPU, as one that was never interrupted.
 """
 
 import copy
@@ -57,7 +57,8 @@ class State:
         best_epoch: the epoch with the lowest validation loss or, in a recipe without patience, the
             last one; 0 before the first.
         best_weights: the weights (or their average) after that epoch.
-        history: a row an epoch: `epoch`, `loss`, `accuracy`, `val_loss`, `val_accuracy`,
+        history: a row an epoch: `epoch`, `loss` (of what is learned: blended targets and a teacher
+            count in it), `accuracy`, `val_loss` (of the labels alone), `val_accuracy`,
             `seconds` (of training), `pictures_per_second`, `validation_seconds`, and
             `preparation_seconds` (compiling and rehearsing before the first epoch, 0 after it).
     """
@@ -228,7 +229,7 @@ class _Training:
             if self.small_steps:
                 self.of_small = self._time_step(0)
             if self.small_steps < self.total_steps:
-                self.of_full = self._time_step(self.total_steps - 1)
+                self.of_full = self._time_step(math.ceil(self.small_steps))
         except ValueError as error:  # by normalisation, of one value a channel
             size = len(self.images) // self.batches
             raise ImagetteError(
@@ -329,7 +330,7 @@ class _Training:
         return logits.detach(), loss.detach()
 
     def _ask_teacher(self, pictures: Tensor) -> Tensor | None:
-        """The teacher's logits `(batch, classes)` for the very pictures that are learned."""
+        """The teacher's logits `(batch, classes)` for what is learned, always at full size."""
         if self.teacher is None:
             return None
         with torch.no_grad():
@@ -341,8 +342,8 @@ def distillation_loss(logits: Tensor, taught: Tensor, recipe: Recipe) -> Tensor:
 
     Cross-entropy at the recipe's temperature, times its square, so that gradients are as large as
     those of labels (Hinton et al., *Distilling the Knowledge in a Neural Network*, 2015, section
-    2). That the teacher sees each picture as the pupil does follows Beyer et al., *Knowledge
-    distillation: A good teacher is patient and consistent*, 2022.
+    2). That the teacher sees each picture with the same changes as the pupil follows Beyer et al.,
+    *Knowledge distillation: A good teacher is patient and consistent*, 2022.
     """
     temperature = recipe.teacher_temperature
     targets = functional.softmax(taught / temperature, dim=1)

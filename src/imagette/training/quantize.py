@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.files import write_bytes
-
 if TYPE_CHECKING:
     import onnx
 
@@ -36,7 +34,7 @@ def quantize_weights(bundle: Path, target: Path) -> None:
         axis = _output_axis(node)
         if axis is not None and node.input[1] in large:
             _store_in_8_bits(graph, large.pop(node.input[1]), axis)
-    write_bytes(target, model.SerializeToString())
+    target.write_bytes(model.SerializeToString())
 
 
 def _output_axis(node: "onnx.NodeProto") -> int | None:
@@ -69,7 +67,8 @@ def quantize_all(bundle: Path, target: Path, images: NDArray[np.uint8]) -> None:
 
     The range of each layer's outputs is found by running some pictures (static quantization after
     training; Nagel et al., *A White Paper on Neural Network Quantization*, 2021, section 3). The
-    first convolution and its activation stay in float32, where 8 bits would cost most. Weights
+    first convolution and its activation stay in float32, where 8 bits would cost most (a network
+    that has no other convolution stays as it is). Weights
     have 7 bits, so that no sum of two products overflows on processors without VNNI.
 
     Args:
@@ -99,13 +98,13 @@ def quantize_all(bundle: Path, target: Path, images: NDArray[np.uint8]) -> None:
         model = onnx.load(result)
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, metadata)
-    write_bytes(target, model.SerializeToString())
+    target.write_bytes(model.SerializeToString())
 
 
 def _beginning(graph: "onnx.GraphProto") -> list[str]:
     """Names of the nodes before the second convolution."""
     convolutions = [number for number, node in enumerate(graph.node) if node.op_type == "Conv"]
-    end = convolutions[1] if len(convolutions) > 1 else 0
+    end = convolutions[1] if len(convolutions) > 1 else len(graph.node)
     return [node.name for node in graph.node[:end]]
 
 

@@ -135,6 +135,8 @@ def train(
     recipe_given = recipe is not None
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe or DEFAULT)
     check_options(recipe.model, recipe.model_options)
+    if recipe.teacher:
+        _check_is_there(Path(recipe.teacher))
     runs_dir, default = Path(runs_dir), f"{_title(dataset or 'cifar10')}-{recipe.name}"
     folder = choose_folder(runs_dir, name, default, resume)
     earlier = read_earlier(folder) if resume and folder.exists() else None
@@ -218,12 +220,7 @@ def load_teacher(run: str | Path, dataset: Dataset) -> "keras.Model":
         ImagetteError: there is no such run, or its network answers for other classes or pictures.
     """
     folder = Path(run)
-    if not (folder / "model.keras").is_file():
-        raise ImagetteError(
-            f"There is no trained network in {folder} to learn from.",
-            "Train it first, name the folder of another run with --set teacher=FOLDER,"
-            " or learn from the labels alone with --set teacher='\"\"'.",
-        )
+    _check_is_there(folder)
     bundle = open_bundle(folder / "model.onnx")
     model = load_keras_file(folder / "model.keras")
     size = dataset.train.images.shape[1:3]
@@ -234,6 +231,16 @@ def load_teacher(run: str | Path, dataset: Dataset) -> "keras.Model":
             "Name a run on the same classes and sizes with --set teacher=FOLDER.",
         )
     return model
+
+
+def _check_is_there(teacher: Path) -> None:
+    if not (teacher / "model.keras").is_file():
+        raise ImagetteError(
+            f"There is no trained network in {teacher} to learn from.",
+            "Train it first (lite's own: imagette train --recipe best), name the folder of another"
+            " run with --set teacher=FOLDER, or learn from the labels alone with"
+            " --set teacher='\"\"'.",
+        )
 
 
 @contextmanager
@@ -280,7 +287,8 @@ def _save_best(
         model=recipe.model,
         parameters=count_parameters(model),
         dataset=dataset.name,
-        recipe=recipe.model_dump(),
+        # Where the teacher lay is of no use elsewhere.
+        recipe=recipe.model_dump() | {"teacher": Path(recipe.teacher).name},
         temperature=temperature,
     )
     write_bundle(model, folder / "model.onnx", metadata)

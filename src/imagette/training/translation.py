@@ -76,7 +76,6 @@ class Translated:
 
 def translate(layer: "keras.Layer") -> Operation:
     """The PyTorch operation of a Keras layer; the layer itself where none is written here."""
-    # Exactly that class: a subclass may compute something else.
     stock = is_stock(layer, *_TRANSLATIONS)
     operation = _TRANSLATIONS[type(layer).__name__](layer) if stock else None
     return operation or _as_keras(layer)
@@ -165,8 +164,18 @@ def halves(layer: "keras.Layer") -> bool:
 
 
 def is_stock(layer: "keras.Layer", *names: str) -> bool:
-    """Whether the layer is one of Keras' own classes of these names, not a subclass."""
-    return type(layer).__module__.startswith("keras.") and type(layer).__name__ in names
+    """Whether the layer is one of Keras' own classes of these names, with weights as they came.
+
+    Not a subclass, whose call may be another, and neither quantized, in half precision, nor with
+    adapters (LoRA): those have more to their kernels than their values.
+    """
+    return (
+        type(layer).__name__ in names
+        and type(layer).__module__.startswith("keras.")
+        and layer.variable_dtype == "float32"
+        and layer.quantization_mode is None
+        and not getattr(layer, "lora_enabled", False)
+    )
 
 
 def _one_output(outputs: Any) -> Key:
