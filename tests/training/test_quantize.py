@@ -32,6 +32,7 @@ def test_a_smaller_file_answers_nearly_the_same(run, digits, tmp_path, quantize,
     expected, found = (Classifier(path).probabilities(digits.test.images) for path in (own, small))
     assert not np.array_equal(expected, found)
     assert np.abs(expected - found).mean() < off
+    assert len(np.unique(found)) > 1000  # not rounded to 256 probabilities
     right = (expected.argmax(1) == digits.test.labels).mean()
     assert right > 0.9
     assert (found.argmax(1) == digits.test.labels).mean() > right - 0.02

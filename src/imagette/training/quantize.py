@@ -68,7 +68,8 @@ def quantize_all(bundle: Path, target: Path, images: NDArray[np.uint8]) -> None:
     The range of each layer's outputs is found by running some pictures (static quantization after
     training; Nagel et al., *A White Paper on Neural Network Quantization*, 2021, section 3). The
     first convolution and its activation stay in float32, where 8 bits would cost most (a network
-    that has no other convolution stays as it is). Weights
+    that has no other convolution stays as it is), and so do dense layers and the softmax, so that
+    probabilities have all their digits. Weights
     have 7 bits, so that no sum of two products overflows on processors without VNNI.
 
     Args:
@@ -93,7 +94,7 @@ def quantize_all(bundle: Path, target: Path, images: NDArray[np.uint8]) -> None:
             weight_type=QuantType.QInt8,
             activation_type=QuantType.QUInt8,
             reduce_range=True,
-            nodes_to_exclude=_beginning(onnx.load(prepared).graph),
+            nodes_to_exclude=_ends(onnx.load(prepared).graph),
         )
         model = onnx.load(result)
     del model.metadata_props[:]
@@ -101,11 +102,12 @@ def quantize_all(bundle: Path, target: Path, images: NDArray[np.uint8]) -> None:
     target.write_bytes(model.SerializeToString())
 
 
-def _beginning(graph: "onnx.GraphProto") -> list[str]:
-    """Names of the nodes before the second convolution."""
+def _ends(graph: "onnx.GraphProto") -> list[str]:
+    """Names of the nodes before the second convolution, and of those that make probabilities."""
     convolutions = [number for number, node in enumerate(graph.node) if node.op_type == "Conv"]
     end = convolutions[1] if len(convolutions) > 1 else len(graph.node)
-    return [node.name for node in graph.node[:end]]
+    head = [node for node in graph.node if node.op_type in ("MatMul", "Gemm", "Softmax")]
+    return [node.name for node in [*graph.node[:end], *head]]
 
 
 class _Batches:
