@@ -68,7 +68,7 @@ def quantize_all(bundle: Path, target: Path, images: NDArray[np.uint8]) -> None:
     The range of each layer's outputs is found by running some pictures (static quantization after
     training; Nagel et al., *A White Paper on Neural Network Quantization*, 2021, section 3). The
     first convolution and its activation stay in float32, where 8 bits would cost most (a network
-    that has no other convolution stays as it is), and so do dense layers and the softmax, so that
+    that has no other convolution stays as it is), and so do the last layer and its softmax, so that
     probabilities have all their digits. Weights
     have 7 bits, so that no sum of two products overflows on processors without VNNI.
 
@@ -104,10 +104,12 @@ def quantize_all(bundle: Path, target: Path, images: NDArray[np.uint8]) -> None:
 
 def _ends(graph: "onnx.GraphProto") -> list[str]:
     """Names of the nodes before the second convolution, and of those that make probabilities."""
-    convolutions = [number for number, node in enumerate(graph.node) if node.op_type == "Conv"]
-    end = convolutions[1] if len(convolutions) > 1 else len(graph.node)
-    head = [node for node in graph.node if node.op_type in ("MatMul", "Gemm", "Softmax")]
-    return [node.name for node in [*graph.node[:end], *head]]
+    kinds = [node.op_type for node in graph.node]
+    convolutions = [number for number, kind in enumerate(kinds) if kind == "Conv"]
+    products = [number for number, kind in enumerate(kinds) if kind in ("MatMul", "Gemm")]
+    first = convolutions[1] if len(convolutions) > 1 else len(kinds)
+    last = products[-1] if products else len(kinds)
+    return [node.name for node in [*graph.node[:first], *graph.node[last:]]]
 
 
 class _Batches:
