@@ -219,6 +219,7 @@ def test_half_precision_networks_become_bundles_that_open(tmp_path, digits, poli
     assert np.allclose(sums, 1, atol=1e-2)
 
 
+@pytest.mark.filterwarnings("ignore:.*does not have a `quantize` method")
 def test_a_network_that_keras_quantized_answers_the_same(tmp_path, digits):
     model = classic_model()
     model.quantize("int8")
