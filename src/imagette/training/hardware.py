@@ -53,14 +53,23 @@ def keep_memory() -> None:
     A step allocates and frees the same hundreds of megabytes as the step before. The C library of
     most Linux systems hands blocks of that size back at once, and the kernel clears every page of
     the next: measured here, that made pooling, normalisation and activations two to four times
-    slower. Nothing happens on other systems. The process keeps its peak of memory until it ends.
+    slower. Nothing happens on other systems. `release_memory` ends it.
     """
-    if platform.libc_ver()[0] != "glibc":
+    if not (libc := _glibc()):
         return
-    libc = ctypes.CDLL(None)
     # Numbers from malloc.h: M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD (bytes).
     for parameter, value in ((-4, 0), (-1, -1), (-2, 256 * 2**20)):
         libc.mallopt(parameter, value)
+
+
+def release_memory() -> None:
+    """Hand back to the operating system what `keep_memory` has kept and nothing uses any more."""
+    if libc := _glibc():
+        libc.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
 
 
 def processor() -> str:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     import keras
 
 EVALUATION_BATCH = 500
+# Computed in float32 while the training's memory is still held, so in smaller portions.
+CALIBRATION_BATCH = 100
 
 Network = Callable[..., Tensor]
 """From pictures `(n, height, width, channels)` and `training=` to float32 logits."""
@@ -388,7 +390,7 @@ def compute_logits(model: "keras.Model", images: NDArray[np.uint8]) -> NDArray[n
     with torch.no_grad():
         parts = [
             network(batch.to(device, torch.float32)).cpu()
-            for batch in torch.from_numpy(images).split(EVALUATION_BATCH)
+            for batch in torch.from_numpy(images).split(CALIBRATION_BATCH)
         ]
     return torch.cat(parts).numpy()
 

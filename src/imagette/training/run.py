@@ -42,7 +42,7 @@ from imagette.training.export import (
     update_metadata,
     write_bundle,
 )
-from imagette.training.hardware import choose_device
+from imagette.training.hardware import choose_device, release_memory
 from imagette.training.loop import (
     DivergedError,
     Progress,
@@ -205,6 +205,7 @@ def _train(
                 _save_best(folder, model, recipe, dataset, validation, state)
         raise
     reporter.evaluating()
+    release_memory()
     _save_best(folder, model, recipe, dataset, validation, state)
     metrics = evaluate(folder, dataset).metrics
     _note_accuracy(folder, metrics)
