@@ -5,9 +5,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from imagette import Recipe
 from imagette.models import MODELS, build_model
 from imagette.models.backend import load_torch_keras
 from imagette.models.sprint import whiten
+from imagette.training.recipe import presets
 from imagette.training.translation import Translated
 
 keras = load_torch_keras()
@@ -254,3 +256,13 @@ def test_it_can_be_captured_whole():
     expected, found = (step(model, one, pictures()) for one in (translated, captured))
     for one, other in zip(expected[2], found[2], strict=True):
         assert np.allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", presets())
+def test_the_network_of_every_preset_computes_its_small_pictures(name):
+    for device in ("cpu", "cuda"):
+        recipe = Recipe.load(name).resolve(device, 45_000)
+        side = recipe.small_side if recipe.small_share else 32
+        with torch.no_grad():
+            network = Translated(build_model(recipe.model, **recipe.model_options))
+            assert network(pictures(2, side)).shape == (2, 10)
