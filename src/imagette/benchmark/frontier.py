@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import hypot
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -150,7 +151,9 @@ def _label(
     best: Sequence[int],
     bars: Sequence[Point],
 ) -> None:
-    """Write each name near its dot, where it covers nothing if there is such a place.
+    """Write each name near its dot, where it covers nothing and its dot is the nearest one.
+
+    If there is no such place, it is the one with the fewest faults.
 
     Args:
         axes: the panel, with all else drawn.
@@ -173,7 +176,13 @@ def _label(
         width, height = text.get_window_extent().size
         text.remove()
         places = _places(tuple(at(point)), width, height)
-        box = min(places, key=lambda place: _covered(place, axes.bbox, taken, line))
+        others = [tuple(at(other)) for other in points if other != point]
+        box = min(
+            places,
+            key=lambda place: (
+                _covered(place, axes.bbox, taken, line) + _nearer(place, tuple(at(point)), others)
+            ),
+        )
         taken.append(box)
         axes.annotate(
             name, point, (box.get_points().mean(axis=0) - at(point)) * 72 / DPI,
@@ -201,3 +210,15 @@ def _covered(box: Bbox, panel: Bbox, taken: Sequence[Bbox], line: Path) -> int:
         + sum(box.overlaps(other) for other in taken)
         + line.intersects_bbox(box, filled=False)
     )
+
+
+def _nearer(box: Bbox, own: Point, others: Sequence[Point]) -> int:
+    """How many other dots a label there would seem to belong to."""
+    reach = 1.5 * _distance(box, own)
+    return sum(_distance(box, other) < reach for other in others)
+
+
+def _distance(box: Bbox, point: Point) -> float:
+    beside = max(box.x0 - point[0], 0, point[0] - box.x1)
+    above = max(box.y0 - point[1], 0, point[1] - box.y1)
+    return hypot(beside, above)
