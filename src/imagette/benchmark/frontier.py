@@ -118,7 +118,7 @@ def _draw_panel(
             markerfacecolor=colour if number in best else "white", zorder=3,
         )  # fmt: skip
     axes.set_xscale("log")
-    axes.margins(0.16, 0.12)
+    axes.margins(0.2, 0.12)
     low, high = axes.get_xlim()
     narrow = high / low < 5  # too narrow for 1, 2, 5 to be several ticks
     axes.xaxis.set_major_locator(MaxNLocator(6) if narrow else LogLocator(subs=(1, 2, 5)))
@@ -180,7 +180,8 @@ def _label(
         box = min(
             places,
             key=lambda place: (
-                _covered(place, axes.bbox, taken, line) + _nearer(place, tuple(at(point)), others)
+                2 * _covered(place, axes.bbox, taken, line)
+                + _nearer(place, tuple(at(point)), others)
             ),
         )
         taken.append(box)
