@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import keras
 
 EVALUATION_BATCH = 500
-# Computed in float32 while the training's memory is still held, so in smaller portions.
+# In float32 and, after Ctrl-C, beside the training's memory, so in smaller portions.
 CALIBRATION_BATCH = 100
 
 Network = Callable[..., Tensor]
