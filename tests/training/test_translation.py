@@ -260,9 +260,10 @@ def test_it_can_be_captured_whole():
 
 @pytest.mark.parametrize("name", presets())
 def test_the_network_of_every_preset_computes_its_small_pictures(name):
+    recipe = Recipe.load(name)
+    network = Translated(build_model(recipe.model, **recipe.model_options))
     for device in ("cpu", "cuda"):
-        recipe = Recipe.load(name).resolve(device, 45_000)
-        side = recipe.small_side if recipe.small_share else 32
+        plan = recipe.resolve(device, 45_000)
+        side = plan.small_side if plan.small_share else 32
         with torch.no_grad():
-            network = Translated(build_model(recipe.model, **recipe.model_options))
             assert network(pictures(2, side)).shape == (2, 10)

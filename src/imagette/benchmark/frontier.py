@@ -214,9 +214,10 @@ def _covered(box: Bbox, panel: Bbox, taken: Sequence[Bbox], line: Path) -> int:
 
 
 def _nearer(box: Bbox, own: Point, others: Sequence[Point]) -> int:
-    """How many other dots a label there would seem to belong to."""
-    reach = 1.5 * _distance(box, own)
-    return sum(_distance(box, other) < reach for other in others)
+    """Faults of a label that seems another dot's: 1 for each about as near, 2 for each nearer."""
+    distance = _distance(box, own)
+    away = [_distance(box, other) for other in others]
+    return sum((other < distance) + (other < 1.5 * distance) for other in away)
 
 
 def _distance(box: Bbox, point: Point) -> float:

@@ -53,8 +53,8 @@ def keep_memory() -> None:
     A step allocates and frees the same hundreds of megabytes as the step before. The C library of
     most Linux systems hands blocks of that size back at once, and the kernel clears every page of
     the next: measured here, that made pooling, normalisation and activations two to four times
-    slower. Nothing happens on other systems. The process keeps what it
-    frees until it ends, or until `release_memory` hands it back.
+    slower. Nothing happens on other systems. The process keeps what it frees
+    until it ends, or until `release_memory` hands it back.
     """
     if not (libc := _glibc()):
         return

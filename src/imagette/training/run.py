@@ -205,7 +205,6 @@ def _train(
                 _save_best(folder, model, recipe, dataset, validation, state)
         raise
     reporter.evaluating()
-    release_memory()
     _save_best(folder, model, recipe, dataset, validation, state)
     metrics = evaluate(folder, dataset).metrics
     _note_accuracy(folder, metrics)
@@ -277,6 +276,7 @@ def _save_best(
     state: State,
 ) -> None:
     """Save the best weights, calibrated on the validation pictures, as Keras file and bundle."""
+    release_memory()
     set_weights(model, state.best_weights)
     temperature = fit_temperature(compute_logits(model, validation.images), validation.labels)
     _divide_logits(model, temperature)
