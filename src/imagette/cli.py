@@ -207,11 +207,29 @@ def evaluate(
             "--flip", help="Also average over each picture and its mirror image, said beside."
         ),
     ] = False,
+    corruptions: Annotated[
+        bool,
+        typer.Option(
+            "--corruptions",
+            help="Also measure accuracy under 15 corruptions (noise, blur, weather, compression) of"
+            " five strengths; takes minutes, and goes on where it was when stopped.",
+        ),
+    ] = False,
 ) -> None:
     """Measure a network on pictures it has not seen, with a report to read."""
     from imagette.evaluation import evaluate as evaluate_model
 
-    evaluation = evaluate_model(run_or_bundle, dataset, data_dir=data_dir, out=out_dir, flip=flip)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        evaluation = evaluate_model(
+            run_or_bundle, dataset, data_dir=data_dir, out=out_dir, flip=flip,
+            corruptions=corruptions,
+            say=lambda line: err.print(line, markup=False, soft_wrap=True),
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        kept = " The same command goes on with the corruptions measured so far."
+        err.print(f"Stopped.{kept if corruptions else ''}")
+        raise typer.Exit(130) from None
     if as_json:
         print(json.dumps(evaluation.metrics, indent=2, ensure_ascii=False))
         return
@@ -513,12 +531,18 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
     _print(
         f"Accuracy {metrics['accuracy']:.2%} {where}: {metrics['n']:,} pictures,"
         f" 95 % interval {low:.2%} to {high:.2%}, loss {metrics['loss']:.4f},"
-        f" expected calibration error {metrics['calibration_error']:.2%}"
+        f" expected calibration error {metrics['calibration_error']:.2%},"
+        f" Brier score {metrics['brier']:.4f}"
     )
     if averaged := metrics.get("flip_averaged"):
         _print(
             f"With test-time augmentation (each picture averaged with its mirror image):"
             f" accuracy {averaged['accuracy']:.2%}, loss {averaged['loss']:.4f}"
+        )
+    if "corruption_accuracy" in metrics:
+        _print(
+            "Under corruption (mean of 15 kinds and five strengths):"
+            f" accuracy {metrics['corruption_accuracy']:.2%}"
         )
 
 

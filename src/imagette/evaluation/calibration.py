@@ -37,22 +37,72 @@ def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> f
     return float(np.exp(found.x))
 
 
+def reliability(
+    probabilities: NDArray[np.float32], labels: NDArray[np.int64], bins: int = 15
+) -> list[dict[str, float | int | None]]:
+    """Confidence beside accuracy, for pictures binned by the confidence of their answer.
+
+    The bins are of equal width (Naeini et al., *Obtaining Well Calibrated Probabilities Using
+    Bayesian Binning*, 2015; Guo et al., 2017, section 2).
+
+    Args:
+        probabilities: float32 `(n, classes)`.
+        labels: int64 `(n,)`, the true classes.
+        bins: how many.
+
+    Returns:
+        For each bin its mean `confidence` and its `accuracy`, both None where it is empty, and the
+        `count` of its pictures.
+    """
+    return [
+        {
+            "confidence": confidence / count if count else None,
+            "accuracy": right / count if count else None,
+            "count": int(count),
+        }
+        for count, confidence, right in zip(*_sums(probabilities, labels, bins), strict=True)
+    ]
+
+
+def _sums(
+    probabilities: NDArray[np.float32], labels: NDArray[np.int64], bins: int
+) -> tuple[list[float], list[float], list[float]]:
+    """Of each bin of confidence: its pictures, their confidences and the right ones, summed."""
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
+    number = np.minimum((confidence * bins).astype(int), bins - 1)
+    counts, confidences, rights = (
+        np.bincount(number, values, minlength=bins).tolist() for values in (None, confidence, right)
+    )
+    return counts, confidences, rights
+
+
 def expected_calibration_error(
     probabilities: NDArray[np.float32], labels: NDArray[np.int64], bins: int = 15
 ) -> float:
     """How far confidence and accuracy lie apart, on average over pictures: 0 is perfect.
 
-    Pictures are binned by the confidence of their answer into `bins` of equal width (Naeini et al.,
-    *Obtaining Well Calibrated Probabilities Using Bayesian Binning*, 2015; Guo et al., 2017,
-    section 2).
+    The bins are those of `reliability`.
 
     Args:
         probabilities: float32 `(n, classes)`.
         labels: int64 `(n,)`, the true classes.
         bins: how many.
     """
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    right = probabilities.argmax(axis=1) == labels
-    number = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = np.bincount(number, confidence - right, minlength=bins)
-    return float(np.abs(gaps).sum() / len(labels))
+    _, confidences, rights = _sums(probabilities, labels, bins)
+    return float(np.abs(np.subtract(confidences, rights)).sum() / len(labels))
+
+
+def brier_score(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """The squared distance between the probabilities and the truth: 0 is perfect, 2 the worst.
+
+    Summed over the classes and averaged over the pictures (Brier, *Verification of Forecasts
+    Expressed in Terms of Probability*, Monthly Weather Review 78, 1950, equation 2).
+
+    Args:
+        probabilities: float32 `(n, classes)`.
+        labels: int64 `(n,)`, the true classes.
+    """
+    distances = probabilities.astype(np.float64)
+    distances[np.arange(len(labels)), labels] -= 1
+    return float((distances**2).sum(axis=1).mean())

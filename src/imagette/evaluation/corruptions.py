@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Pixels = NDArray[np.float32]
+Pixels = NDArray[np.floating]
 """float32 `(n, height, width, 3)`, 0–1; results may lie outside and are clipped by `corrupt`."""
 
 SEVERITIES = (1, 2, 3, 4, 5)
@@ -103,16 +103,13 @@ def _disk(radius: float, softness: float) -> NDArray[np.float32]:
 def _correlate(x: Pixels, kernel: NDArray[np.float32]) -> Pixels:
     """Weighted sum of the neighbours; pictures are mirrored at their edges."""
     reach, (height, width) = len(kernel) // 2, x.shape[1:3]
-    wide = np.pad(x, ((0, 0), (reach, reach), (reach, reach), (0, 0)), _mirrored_where_large(x))
+    around = ((0, 0), (reach, reach), (reach, reach), (0, 0))
+    wide = np.pad(x, around, "reflect" if min(height, width) > 1 else "edge")
     total = np.zeros_like(x)
     for (row, column), weight in np.ndenumerate(kernel):
         if weight > 1e-6:
             total += weight * wide[:, row : row + height, column : column + width]
     return total
-
-
-def _mirrored_where_large(x: Pixels) -> str:
-    return "reflect" if min(x.shape[1:3]) > 1 else "edge"
 
 
 def _glass_blur(x: Pixels, level: int, random: np.random.Generator) -> Pixels:
@@ -259,7 +256,7 @@ def _frost_textures(side: int, number: int = 6) -> NDArray[np.float32]:
         float32 `(number, side, side, 3)`, 0–1; a pale blue, 0.55 on average.
     """
     random = np.random.default_rng(0)
-    haze = _plasma(number, side, 1.6, random)
+    haze = _plasma(number, side, 1.3, random)
     ice = np.zeros((number, side, side), np.float32)
     for share, length in ((0.004, side / 5), (0.012, side / 12), (0.03, side / 30)):
         for _ in range(6):
@@ -288,7 +285,7 @@ def _plasma(
     Args:
         count: how many.
         side: their height and width, in pixels.
-        decay: how much calmer each finer scale is; the larger, the smoother.
+        decay: each finer scale is calmer by its square; the larger, the smoother.
         random: where the draws come from.
 
     Returns:
@@ -309,7 +306,7 @@ def _plasma(
         clouds[:, half::step, half::step] = centres
         clouds[:, ::step, half::step] = mean(corners, beside, centres, np.roll(centres, 1, axis=1))
         clouds[:, half::step, ::step] = mean(corners, below, centres, np.roll(centres, 1, axis=2))
-        step, unrest = half, unrest / decay
+        step, unrest = half, unrest / decay**2
     clouds = clouds[:, :side, :side]
     clouds -= clouds.min(axis=(1, 2), keepdims=True)
     return clouds / clouds.max(axis=(1, 2), keepdims=True).clip(1e-6)
@@ -344,7 +341,8 @@ def _elastic_transform(x: Pixels, level: int, random: np.random.Generator) -> Pi
         return x
     waves = random.uniform(-1, 1, (2, count, height, width)).astype(np.float32)
     down, right = (strength * side * _soften(wave, smoothness * side) for wave in waves)
-    return _sample(x, np.arange(height)[:, np.newaxis] + down, np.arange(width) + right)
+    rows, columns = np.indices((height, width), np.float32)
+    return _sample(x, rows + down, columns + right)
 
 
 def _shear(x: Pixels, most: float, random: np.random.Generator) -> Pixels:
@@ -356,7 +354,8 @@ def _shear(x: Pixels, most: float, random: np.random.Generator) -> Pixels:
     # (rows, columns, 1) of the result times this matrix are the places in the picture.
     homogeneous = np.concatenate([moved, np.ones((count, 3, 1))], axis=2)
     back = np.linalg.solve(homogeneous, np.broadcast_to(corners.astype(float), moved.shape))
-    row, column = np.arange(height)[:, np.newaxis], np.arange(width)
+    back = back.astype(np.float32)
+    row, column = np.indices((height, width), np.float32)
     rows, columns = (
         back[:, 0, axis, None, None] * row
         + back[:, 1, axis, None, None] * column
@@ -366,7 +365,7 @@ def _shear(x: Pixels, most: float, random: np.random.Generator) -> Pixels:
     return _sample(x, rows, columns)
 
 
-def _sample(x: Pixels, rows: NDArray, columns: NDArray) -> Pixels:
+def _sample(x: Pixels, rows: NDArray[np.float32], columns: NDArray[np.float32]) -> Pixels:
     """Pixels between pixels, bilinearly; outside, the picture is mirrored.
 
     Args:
@@ -376,15 +375,14 @@ def _sample(x: Pixels, rows: NDArray, columns: NDArray) -> Pixels:
     """
     height, width = x.shape[1:3]
     rows, columns = _mirrored(rows, height), _mirrored(columns, width)
-    top, left = np.floor(rows).astype(np.int64), np.floor(columns).astype(np.int64)
-    down = (rows - top).astype(np.float32)[..., np.newaxis]
-    right = (columns - left).astype(np.float32)[..., np.newaxis]
+    top, left = rows.astype(np.int64), columns.astype(np.int64)
+    down, right = (rows - top)[..., np.newaxis], (columns - left)[..., np.newaxis]
     above = (1 - right) * _take(x, top, left) + right * _take(x, top, left + 1)
     below = (1 - right) * _take(x, top + 1, left) + right * _take(x, top + 1, left + 1)
     return (1 - down) * above + down * below
 
 
-def _mirrored(places: NDArray, size: int) -> NDArray:
+def _mirrored(places: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     """Places on a line of `size` pixels, folded back at its ends."""
     last = max(size - 1, 1)
     return (last - np.abs(np.abs(places) % (2 * last) - last)).clip(0, size - 1)

@@ -1,5 +1,6 @@
 """Measuring one model: a run or a bundle becomes metrics, plots and a report."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from imagette.data import BUILT_IN, Dataset, Part, load_dataset, split_validation
 from imagette.errors import ImagetteError
 from imagette.evaluation.metrics import measure
+from imagette.evaluation.robustness import measure_robustness
 from imagette.evaluation.run_folder import Facts, RunFolder, read_run
 from imagette.files import write_bytes, write_json, write_text
 from imagette.inference.classifier import Classifier
@@ -26,8 +28,10 @@ class Evaluation:
             gives, and `model` (name of the run or path of the bundle), `dataset` (its name) and
             `split` (`test`, `validation` or `all`: which pictures were measured on). Where it was
             asked for, `flip_averaged` holds `accuracy` and `loss` of the answers averaged over each
-            picture and its mirror image.
-        folder: where metrics.json, confusion.png, report.html and, for a run, curves.png lie.
+            picture and its mirror image, `corruptions` the accuracies under each corruption at
+            severities 1 to 5, by its name, and `corruption_accuracy` their mean.
+        folder: where metrics.json, confusion.png, reliability.png, report.html and, for a run,
+            curves.png lie.
     """
 
     metrics: dict[str, Any]
@@ -46,6 +50,8 @@ def evaluate(
     data_dir: str | Path | None = None,
     out: str | Path | None = None,
     flip: bool = False,
+    corruptions: bool = False,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Evaluation:
     """Measure a model as it will be served, and write metrics, plots and a report.
 
@@ -63,6 +69,10 @@ def evaluate(
             the bundle NAME.onnx.
         flip: also measure the mean of the answers to each picture and its mirror image (test-time
             augmentation), written beside the plain figures, never in their place.
+        corruptions: also measure accuracy under the 15 common corruptions
+            (`imagette.evaluation.corruptions`); takes minutes. Each is kept in corruptions.json,
+            so that a stopped evaluation goes on where it was.
+        say: hears how far that is.
 
     Raises:
         ImagetteError: the run, the bundle or the dataset is missing, damaged or does not fit.
@@ -88,6 +98,10 @@ def evaluate(
         averaged = measure(means, part.labels, classifier.class_names)
         metrics["flip_averaged"] = {key: averaged[key] for key in ("accuracy", "loss")}
     folder = Path(out) if out else _default_folder(path, run, own, dataset)
+    if corruptions:
+        found = measure_robustness(classifier, part, folder / "corruptions.json", say)
+        metrics["corruptions"] = found
+        metrics["corruption_accuracy"] = float(np.mean(list(found.values())))
     _write(folder, metrics, classifier, part, probabilities, run)
     return Evaluation(metrics, folder)
 
@@ -199,7 +213,10 @@ def _write(
         "confusion": {
             language: plots.confusion(metrics["confusion"], names[language], language)
             for language in LANGUAGES
-        }
+        },
+        "reliability": {
+            language: plots.reliability(metrics["reliability"], language) for language in LANGUAGES
+        },
     }
     if run is not None and run.history:
         figures["curves"] = {

@@ -8,7 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagette.errors import ImagetteError
-from imagette.evaluation.calibration import expected_calibration_error
+from imagette.evaluation.calibration import (
+    brier_score,
+    expected_calibration_error,
+    reliability,
+)
 
 SMALLEST_PROBABILITY = 1e-7
 """What a probability counts as at least in the loss, so that one miss cannot make it infinite;
@@ -28,7 +32,8 @@ def measure(
     Returns:
         Plain JSON values: `n`; `accuracy`, the top-1 fraction; `accuracy_interval`, its 95 %
         confidence interval as `[low, high]`; `loss`, the mean negative log-likelihood in nats;
-        `calibration_error`, the expected calibration error in 15 bins;
+        `brier`, the Brier score; `calibration_error`, the expected calibration error in 15 bins,
+        and `reliability`, those bins (see `imagette.evaluation.calibration.reliability`);
         `per_class`, by name the `precision`, `recall`, `f1` (0 where they are not defined) and
         `support` (number of pictures); `confusion`, counts by true class (rows) and predicted
         class (columns).
@@ -51,7 +56,9 @@ def measure(
         "accuracy": correct / len(labels),
         "accuracy_interval": list(wilson_interval(correct, len(labels))),
         "loss": float(-np.log(of_true_class.clip(SMALLEST_PROBABILITY, 1)).mean()),
+        "brier": brier_score(probabilities, labels),
         "calibration_error": expected_calibration_error(probabilities, labels),
+        "reliability": reliability(probabilities, labels),
         "per_class": _per_class(labels, predicted, class_names),
         "confusion": _confusion(labels, predicted, len(class_names)),
     }

@@ -103,6 +103,54 @@ def _write_counts(axes: Axes, counts: np.ndarray, shares: np.ndarray, language: 
 
 
 @styled()
+def reliability(bins: Sequence[dict[str, Any]], language: Language = "en") -> bytes:
+    """Draw a reliability diagram: accuracy by confidence, and how many pictures stand behind it.
+
+    DeGroot & Fienberg, *The Comparison and Evaluation of Forecasters*, 1983; drawn as by Guo et
+    al., 2017, figure 1, with each bar at its bin and a mark at its mean confidence.
+
+    Args:
+        bins: as `imagette.evaluation.calibration.reliability` gives them.
+        language: of the words drawn in.
+    """
+    en = language == "en"
+    figure = Figure(figsize=(7, 6.4), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.3])
+    width = 1 / len(bins)
+    filled = [(number, row) for number, row in enumerate(bins) if row["count"]]
+    middles = [(number + 0.5) * width for number, _ in filled]
+    confidences, accuracies, counts = (
+        [row[key] for _, row in filled] for key in ("confidence", "accuracy", "count")
+    )
+    upper.bar(
+        middles, accuracies, 0.92 * width, color=BLUE, alpha=0.35,
+        label="Share of right answers" if en else "Part de bonnes réponses",
+    )  # fmt: skip
+    upper.plot([0, 1], [0, 1], ":", color=INK, label="As it should be" if en else "L’idéal")
+    upper.vlines(confidences, confidences, accuracies, color=ORANGE, linewidth=2)
+    upper.plot(
+        confidences, accuracies, "o", color=ORANGE, markersize=5,
+        label="Gap, at the mean confidence" if en else "Écart, à la confiance moyenne",
+    )  # fmt: skip
+    upper.set(xlim=(0, 1), ylim=(0, 1.02))
+    upper.set_ylabel("Accuracy" if en else "Exactitude")
+    upper.yaxis.set_major_formatter(_percents(language))
+    upper.legend(loc="upper left")
+    bars = lower.bar(middles, counts, 0.92 * width, color=BLUE)
+    texts = [number(count, language) for count in counts]
+    lower.bar_label(bars, texts, padding=2, fontsize=8)
+    # Most answers are sure ones: on a plain scale the other bins would not be seen.
+    lower.set_yscale("log")
+    lower.set_ylim(0.7, 4 * max(counts))
+    lower.set_ylabel("Pictures" if en else "Images")
+    lower.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, language)))
+    lower.set_xlabel("Confidence of the answer" if en else "Confiance de la réponse")
+    lower.xaxis.set_major_formatter(_percents(language))
+    lower.minorticks_off()
+    return to_png(figure)
+
+
+@styled()
 def curves(history: Sequence[Epoch], best: Epoch | None, language: Language = "en") -> bytes:
     """Draw loss and accuracy by epoch, of training and of validation.
 

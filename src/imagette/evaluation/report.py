@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from imagette.data.dataset import Part
+from imagette.evaluation.corruptions import SEVERITIES, corrupt
 from imagette.evaluation.plots import MOST_NAMED_CLASSES
 from imagette.evaluation.run_folder import RunFolder
 from imagette.html import both, pixels_url, png_url, render
@@ -61,6 +63,45 @@ class Confusion:
     share: float
 
 
+@dataclass(frozen=True)
+class Suffering:
+    """One corruption: what it does to a picture, and to the accuracy.
+
+    Attributes:
+        name: what to call it, in both languages.
+        pictures: data URLs of one picture at severities 1 to 5.
+        accuracies: top-1 accuracies at those severities.
+    """
+
+    name: Markup
+    pictures: list[str]
+    accuracies: list[float]
+
+    @property
+    def mean(self) -> float:
+        """Accuracy over all severities."""
+        return sum(self.accuracies) / len(self.accuracies)
+
+
+CORRUPTIONS_FR = {
+    "gaussian_noise": "bruit gaussien",
+    "shot_noise": "bruit de photons",
+    "impulse_noise": "bruit impulsionnel",
+    "defocus_blur": "défaut de mise au point",
+    "glass_blur": "verre dépoli",
+    "motion_blur": "flou de bougé",
+    "zoom_blur": "flou de zoom",
+    "snow": "neige",
+    "frost": "givre",
+    "fog": "brouillard",
+    "brightness": "luminosité",
+    "contrast": "contraste",
+    "elastic_transform": "déformation élastique",
+    "pixelate": "gros pixels",
+    "jpeg_compression": "compression JPEG",
+}
+
+
 def page(
     metrics: dict[str, Any],
     metadata: BundleMetadata,
@@ -74,7 +115,7 @@ def page(
     Args:
         metrics: what was measured; see `imagette.evaluation.Evaluation`.
         metadata: what the bundle says of itself.
-        figures: the plots `confusion` and, for a run, `curves`, as PNG by language.
+        figures: the plots `confusion`, `reliability` and, for a run, `curves`, as PNG by language.
         part: the pictures measured on, as the network saw them.
         probabilities: float32 `(n, classes)`, what the model answered.
         run: the run whose model it is, if it is one.
@@ -101,6 +142,7 @@ def page(
         named_in_plot=len(classes) <= MOST_NAMED_CLASSES,
         confusions=most_frequent_confusions(metrics["confusion"]),
         mistakes=most_confident_mistakes(part, probabilities),
+        sufferings=_sufferings(metrics.get("corruptions", {}), part, probabilities),
         metadata=metadata,
         run=run,
         tables=_tables(metadata, run),
@@ -123,6 +165,24 @@ def most_confident_mistakes(part: Part, probabilities: NDArray[np.float32]) -> l
             confidence=float(confidence[position]),
         )
         for position in surest
+    ]
+
+
+def _sufferings(
+    corruptions: dict[str, list[float]], part: Part, probabilities: NDArray[np.float32]
+) -> list[Suffering]:
+    """Every corruption with the first picture that the model names rightly when it is whole."""
+    position = int((probabilities.argmax(axis=1) == part.labels).argmax())
+    picture = part.images[position : position + 1]
+    return [
+        Suffering(
+            name=both(name.replace("_", " ").replace("jpeg", "JPEG"), CORRUPTIONS_FR[name]),
+            pictures=[
+                pixels_url(_shrunk(corrupt(picture, name, severity)[0])) for severity in SEVERITIES
+            ],
+            accuracies=accuracies,
+        )
+        for name, accuracies in corruptions.items()
     ]
 
 

@@ -1,0 +1,70 @@
+"""How accuracy holds when pictures are noisy, blurred, weathered or compressed."""
+
+import json
+import time
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+from imagette.data.dataset import Part
+from imagette.evaluation.corruptions import NAMES, SEVERITIES, corrupt
+from imagette.files import write_json
+from imagette.inference.classifier import Classifier
+
+_VERSION = 1
+"""Raised when a corruption gives other pixels than before, so that no old figure is reused."""
+
+
+def measure_robustness(
+    classifier: Classifier,
+    part: Part,
+    file: Path,
+    say: Callable[[str], None] = lambda line: None,
+) -> dict[str, list[float]]:
+    """Accuracy under each corruption of `imagette.evaluation.corruptions` at each severity.
+
+    Every corruption measured is kept in `file` at once, and what is there already of the same
+    model and pictures is not measured again: stopped, this goes on where it was.
+
+    Args:
+        classifier: the model.
+        part: pictures in the model's size, labels in its class order.
+        file: the JSON file to keep the figures in.
+        say: hears a line for each corruption.
+
+    Returns:
+        By the corruption's name, the top-1 accuracies at severities 1 to 5.
+    """
+    key = _key(classifier, part)
+    found = _read(file, key)
+    begin, missing = time.monotonic(), [name for name in NAMES if name not in found]
+    for number, name in enumerate(missing, 1):
+        found[name] = [_accuracy(classifier, part, name, severity) for severity in SEVERITIES]
+        write_json(file, {"key": key, "accuracy": found})
+        left = (time.monotonic() - begin) / number * (len(missing) - number)
+        shares = ", ".join(f"{accuracy:.1%}" for accuracy in found[name])
+        say(f"{name.replace('_', ' ')}: {shares}; about {left:.0f} s left")
+    return {name: found[name] for name in NAMES}
+
+
+def _accuracy(classifier: Classifier, part: Part, name: str, severity: int) -> float:
+    probabilities = classifier.probabilities(corrupt(part.images, name, severity))
+    return float(np.mean(probabilities.argmax(axis=1) == part.labels))
+
+
+def _key(classifier: Classifier, part: Part) -> str:
+    """A digest of all that the figures depend on."""
+    digest = blake2b(classifier.path.read_bytes(), digest_size=16)
+    digest.update(f"{part.fingerprint()} {_VERSION}".encode())
+    return digest.hexdigest()
+
+
+def _read(file: Path, key: str) -> dict[str, list[float]]:
+    """The figures kept; none where they are of something else, or damaged."""
+    try:
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        return dict(kept["accuracy"]) if kept["key"] == key else {}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
