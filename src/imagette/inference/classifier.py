@@ -237,11 +237,16 @@ class Classifier:
         return predictions
 
     def _heat(self, views: list[View], index: int) -> NDArray[np.float32]:
-        """Where in a picture lies what speaks for a class, by the view that is surest of it."""
+        """Where in a picture lies what speaks for a class.
+
+        That of one view, because each costs as much as many answers: all of the picture, unless a
+        closer view is more than twice as sure of the class.
+        """
         images = np.stack([view.pixels for view in views])
-        surest = int(self.probabilities(images)[:, index].argmax())
-        heat = self.heat_maps(images[surest : surest + 1], np.array([index]))[0]
-        return spread(heat, views[surest].box, views[surest].aspect)
+        sure = self.probabilities(images)[:, index]
+        chosen = int(np.argmax(sure > sure.max() / 2))  # the first of them
+        heat = self.heat_maps(images[chosen : chosen + 1], np.array([index]))[0]
+        return spread(heat, views[chosen].box, views[chosen].aspect)
 
     def _prediction(self, probabilities: list[float], familiarity: float | None) -> Prediction:
         index = max(range(len(probabilities)), key=probabilities.__getitem__)
