@@ -41,7 +41,7 @@ err = Console(stderr=True, highlight=False)
 
 # What `imagette[train]` brings, by import names.
 _TRAIN_MODULES = (
-    "filelock", "keras", "matplotlib", "onnx", "onnxscript", "platformdirs", "pooch", "scipy",
+    "cleanlab", "filelock", "keras", "matplotlib", "onnx", "onnxscript", "platformdirs", "pooch", "scipy",
     "sklearn", "tomli_w", "torch", "tqdm",
 )  # fmt: skip
 
@@ -120,8 +120,20 @@ def explore(
         Path | None, typer.Option("--out", help="Folder for the page (default: explore-DATASET).")
     ] = None,
     data_dir: DataDirOption = None,
+    audit: Annotated[
+        Path | None,
+        typer.Option(
+            "--audit",
+            metavar="RUN",
+            help="Instead, list the labels that the model of this run (or bundle) doubts, and"
+            " near duplicates across train and test; by default of the run's own dataset.",
+        ),
+    ] = None,
 ) -> None:
     """Look at a dataset: counts, examples, colours, duplicates, as pictures and one HTML page."""
+    if audit is not None:
+        _audit(audit, dataset, data_dir, out_dir)
+        return
     from imagette.data import load_dataset
     from imagette.data.explore import explore as explore_dataset
 
@@ -546,6 +558,25 @@ def _sources(pictures: list[str]) -> Iterator[tuple[str, str | bytes]]:
             yield from ((str(path), str(path)) for path in found)
         else:
             yield picture, picture
+
+
+def _audit(run: Path, dataset: str | None, data_dir: Path | None, folder: Path | None) -> None:
+    from imagette.evaluation.audit import audit
+
+    found = audit(run, dataset, data_dir=data_dir, out=folder)
+    for pictures, doubts in found.doubts:
+        learned = " (the model may have learned them)" if pictures.split == "train" else ""
+        _print(
+            f"{pictures.split}: {len(doubts):,} of {len(pictures.part):,} labels are"
+            f" doubtful{learned}"
+        )
+    if found.compared:
+        first, number = found.compared[0], len(found.duplicates)
+        _print(
+            f"near duplicates: {number:,} of {len(first.part):,} {first.split} pictures"
+            f" ({number / len(first.part):.2%}) have one among the training pictures"
+        )
+    _print(f"Page: {found.page}, tables: audit.csv and duplicates.csv beside it")
 
 
 def _print_exploration(exploration: "Exploration") -> None:

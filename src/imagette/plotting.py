@@ -108,6 +108,11 @@ def tile(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
 
 
+def shrunk(image: NDArray[np.uint8], most: int = 256) -> NDArray[np.uint8]:
+    """A picture as it is or, where its longer side has more than `most` pixels, shrunk to that."""
+    return tile(image, most) if max(image.shape[:2]) > most else image
+
+
 @styled()
 def contact_sheet(rows: list[tuple[str, list[NDArray[np.uint8]]]], title: str) -> bytes:
     """Draw rows of pictures, each with a text before it.

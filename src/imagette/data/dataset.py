@@ -143,6 +143,14 @@ def split_validation(part: Part, fraction: float, seed: int) -> tuple[Part, Part
     Raises:
         ImagetteError: there are too few pictures to have every class on both sides.
     """
+    train, validation = split_positions(part, fraction, seed)
+    return part.take(train), part.take(validation)
+
+
+def split_positions(
+    part: Part, fraction: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The positions of the pictures that `split_validation` gives."""
     from sklearn.model_selection import train_test_split
 
     try:
@@ -151,9 +159,9 @@ def split_validation(part: Part, fraction: float, seed: int) -> tuple[Part, Part
         )
     except ValueError as error:
         raise _too_few(part, fraction) from error
-    train, validation = (part.take(np.sort(chosen)) for chosen in indices)
+    train, validation = map(np.sort, indices)
     classes = len(np.unique(part.labels))
-    if any(len(np.unique(side.labels)) < classes for side in (train, validation)):
+    if any(len(np.unique(part.labels[side])) < classes for side in (train, validation)):
         raise _too_few(part, fraction)
     return train, validation
 

@@ -29,7 +29,8 @@ class Evaluation:
             `split` (`test`, `validation` or `all`: which pictures were measured on). Where it was
             asked for, `flip_averaged` holds `accuracy` and `loss` of the answers averaged over each
             picture and its mirror image, `corruptions` the accuracies under each corruption at
-            severities 1 to 5, by its name, and `corruption_accuracy` their mean.
+            severities 1 to 5, by its name, and `corruption_accuracy` their mean. Where the model
+            can tell, `unknown_share` is the share of pictures that it takes for none of its classes.
         folder: where metrics.json, confusion.png, reliability.png, report.html and, for a run,
             curves.png lie.
     """
@@ -41,6 +42,28 @@ class Evaluation:
     def report(self) -> Path:
         """The page to read."""
         return self.folder / "report.html"
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is measured.
+
+    Attributes:
+        path: the folder of a run, or a bundle.
+        run: what the training left; None for a bundle.
+        facts: what the run says of itself; None for a bundle.
+        classifier: the bundle, open.
+    """
+
+    path: Path
+    run: RunFolder | None
+    facts: Facts | None
+    classifier: Classifier
+
+    @property
+    def name(self) -> str:
+        """The run's name, or the bundle's path."""
+        return self.run.name if self.run else str(self.path)
 
 
 def evaluate(
@@ -77,33 +100,47 @@ def evaluate(
     Raises:
         ImagetteError: the run, the bundle or the dataset is missing, damaged or does not fit.
     """
-    path = Path(run_or_bundle)
-    run = read_run(path) if path.is_dir() else None
-    facts = _facts_for_evaluation(run) if run else None
-    classifier = Classifier(run.bundle if run else path)
-    dataset = _load(dataset, data_dir, facts, classifier)
+    model = open_model(run_or_bundle)
+    facts, classifier = model.facts, model.classifier
+    dataset = load_pictures(dataset, data_dir, model)
     own = facts is not None and dataset.source == facts.dataset
     part, split = _choose_pictures(dataset, facts if own else None)
-    part = _fit(part, dataset.class_names, classifier)
-    probabilities = classifier.probabilities(part.images)
+    part = fit(part, dataset.class_names, classifier)
+    probabilities, familiarity = classifier.answers(part.images)
     metrics = {
-        "model": run.name if run else str(path),
+        "model": model.name,
         "dataset": dataset.name,
         "split": split,
         **measure(probabilities, part.labels, classifier.class_names),
     }
+    if familiarity is not None:
+        unknown = familiarity < (classifier.metadata.familiarity_threshold or 0)
+        metrics["unknown_share"] = float(np.mean(unknown))
     if flip:
         mirrored = classifier.probabilities(np.ascontiguousarray(part.images[:, :, ::-1]))
         means = (probabilities + mirrored) / np.float32(2)
         averaged = measure(means, part.labels, classifier.class_names)
         metrics["flip_averaged"] = {key: averaged[key] for key in ("accuracy", "loss")}
-    folder = Path(out) if out else _default_folder(path, run, own, dataset)
+    folder = Path(out) if out else _default_folder(model, own, dataset)
     if corruptions:
         found = measure_robustness(classifier, part, folder / "corruptions.json", say)
         metrics["corruptions"] = found
         metrics["corruption_accuracy"] = float(np.mean(list(found.values())))
-    _write(folder, metrics, classifier, part, probabilities, run)
+    _write(folder, metrics, classifier, part, probabilities, model.run)
     return Evaluation(metrics, folder)
+
+
+def open_model(run_or_bundle: str | Path) -> Model:
+    """Open the model of a run, or a bundle.
+
+    Raises:
+        ImagetteError: it is missing or damaged, or the run did not come to a model.
+    """
+    path = Path(run_or_bundle)
+    if not path.is_dir():
+        return Model(path, None, None, Classifier(path))
+    run = read_run(path)
+    return Model(path, run, _facts_for_evaluation(run), Classifier(run.bundle))
 
 
 def _facts_for_evaluation(run: RunFolder) -> Facts:
@@ -116,12 +153,15 @@ def _facts_for_evaluation(run: RunFolder) -> Facts:
     return run.facts
 
 
-def _load(
-    dataset: str | Path | Dataset | None,
-    data_dir: str | Path | None,
-    facts: Facts | None,
-    classifier: Classifier,
+def load_pictures(
+    dataset: str | Path | Dataset | None, data_dir: str | Path | None, model: Model
 ) -> Dataset:
+    """The dataset named or, where none is, the one that the model was trained on.
+
+    Raises:
+        ImagetteError: it is missing or damaged, or none is known.
+    """
+    facts, classifier = model.facts, model.classifier
     if isinstance(dataset, Dataset):
         return dataset
     if dataset is not None:
@@ -157,7 +197,7 @@ def _check_unchanged(dataset: Dataset, own_run: Facts) -> None:
         )
 
 
-def _fit(part: Part, class_names: tuple[str, ...], classifier: Classifier) -> Part:
+def fit(part: Part, class_names: tuple[str, ...], classifier: Classifier) -> Part:
     """The same pictures in the size, and the labels in the class order, of the model."""
     labels = _relabel(part.labels, class_names, classifier)
     return Part(_resize(part.images, classifier), labels, part.paths)
@@ -188,11 +228,11 @@ def _listed(names: list[str] | tuple[str, ...], most: int = 20) -> str:
     return ", ".join(repr(name) for name in names[:most]) + more
 
 
-def _default_folder(path: Path, run: RunFolder | None, own: bool, dataset: Dataset) -> Path:
-    if run is None:
-        return Path(f"evaluation-{path.stem}")
+def _default_folder(model: Model, own: bool, dataset: Dataset) -> Path:
+    if model.run is None:
+        return Path(f"evaluation-{model.path.stem}")
     # What a run reached on its own data must not be replaced by what it reaches elsewhere.
-    return run.path if own else run.path / f"evaluation-{dataset.name}"
+    return model.path if own else model.path / f"evaluation-{dataset.name}"
 
 
 def _write(

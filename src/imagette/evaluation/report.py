@@ -15,14 +15,11 @@ from imagette.evaluation.plots import MOST_NAMED_CLASSES
 from imagette.evaluation.run_folder import RunFolder
 from imagette.html import both, pixels_url, png_url, render
 from imagette.inference.bundle import BundleMetadata
-from imagette.plotting import tile
+from imagette.plotting import shrunk
 from imagette.wording import Language
 
 MOST_MISTAKES = 24
 MOST_CONFUSIONS = 10
-
-_SHOWN_SIDE = 256
-"""Pictures larger than this, in pixels, are shrunk on the page."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +154,7 @@ def most_confident_mistakes(part: Part, probabilities: NDArray[np.float32]) -> l
     surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:MOST_MISTAKES]
     return [
         Mistake(
-            picture=pixels_url(_shrunk(part.images[position])),
+            picture=pixels_url(shrunk(part.images[position])),
             position=int(position),
             path=part.paths[position] if part.paths is not None else None,
             true=int(part.labels[position]),
@@ -178,7 +175,7 @@ def _sufferings(
         Suffering(
             name=both(name.replace("_", " ").replace("jpeg", "JPEG"), CORRUPTIONS_FR[name]),
             pictures=[
-                pixels_url(_shrunk(corrupt(picture, name, severity)[0])) for severity in SEVERITIES
+                pixels_url(shrunk(corrupt(picture, name, severity)[0])) for severity in SEVERITIES
             ],
             accuracies=accuracies,
         )
@@ -195,10 +192,6 @@ def most_frequent_confusions(confusion: list[list[int]]) -> list[Confusion]:
         if count and true != predicted
     ]
     return sorted(pairs, key=lambda pair: -pair.count)[:MOST_CONFUSIONS]
-
-
-def _shrunk(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return tile(image, _SHOWN_SIDE) if max(image.shape[:2]) > _SHOWN_SIDE else image
 
 
 def _tables(metadata: BundleMetadata, run: RunFolder | None) -> list[tuple[Any, dict[str, Any]]]:
