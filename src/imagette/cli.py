@@ -41,8 +41,8 @@ err = Console(stderr=True, highlight=False)
 
 # What `imagette[train]` brings, by import names.
 _TRAIN_MODULES = (
-    "cleanlab", "filelock", "keras", "matplotlib", "onnx", "onnxscript", "platformdirs", "pooch", "scipy",
-    "sklearn", "tomli_w", "torch", "tqdm",
+    "cleanlab", "filelock", "keras", "matplotlib", "onnx", "onnxscript", "platformdirs", "pooch",
+    "scipy", "sklearn", "tomli_w", "torch", "tqdm",
 )  # fmt: skip
 
 _RECIPES = ", ".join((

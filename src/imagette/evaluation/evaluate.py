@@ -30,7 +30,7 @@ class Evaluation:
             asked for, `flip_averaged` holds `accuracy` and `loss` of the answers averaged over each
             picture and its mirror image, `corruptions` the accuracies under each corruption at
             severities 1 to 5, by its name, and `corruption_accuracy` their mean. Where the model
-            can tell, `unknown_share` is the share of pictures that it takes for none of its classes.
+            can tell, `unknown_share` is the share of pictures it takes for none of its classes.
         folder: where metrics.json, confusion.png, reliability.png, report.html and, for a run,
             curves.png lie.
     """
@@ -265,5 +265,31 @@ def _write(
     write_json(folder / "metrics.json", metrics)
     for name, drawn in figures.items():
         write_bytes(folder / f"{name}.png", drawn["en"])
-    page = report.page(metrics, classifier.metadata, figures, part, probabilities, run)
+    page = report.page(metrics, classifier, figures, part, probabilities, run)
     write_text(folder / "report.html", page)
+
+
+def evaluation_for_bundle(metrics: dict[str, Any], run: Path) -> dict[str, Any]:
+    """What a bundle's metadata tells of its evaluation and its training.
+
+    Args:
+        metrics: what was measured, see `Evaluation`.
+        run: the folder of the run.
+
+    Returns:
+        The metrics, and as `history` a row for each epoch (see `run_folder.Epoch`); numbers are
+        rounded to six significant digits, because a server hands this out.
+
+    Raises:
+        ImagetteError: the folder is no run, or a file in it is damaged.
+    """
+    history = [epoch.model_dump() for epoch in read_run(run).history]
+    return _rounded({**metrics, "history": history})
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(one) for one in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value

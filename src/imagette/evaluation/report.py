@@ -1,6 +1,7 @@
 """The page that tells a person how good a model is."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
+from PIL import Image
 
 from imagette.data.dataset import Part
 from imagette.evaluation.corruptions import SEVERITIES, corrupt
@@ -15,6 +17,8 @@ from imagette.evaluation.plots import MOST_NAMED_CLASSES
 from imagette.evaluation.run_folder import RunFolder
 from imagette.html import both, pixels_url, png_url, render
 from imagette.inference.bundle import BundleMetadata
+from imagette.inference.classifier import Classifier
+from imagette.inference.explain import overlay
 from imagette.plotting import shrunk
 from imagette.wording import Language
 
@@ -28,6 +32,7 @@ class Mistake:
 
     Attributes:
         picture: data URL of what the network saw.
+        heat: data URL of the same, under a map of what spoke for the wrong class.
         position: its position among the pictures measured on.
         path: its file, relative to the dataset's folder; None where it comes from no file.
         true: position of its class.
@@ -36,6 +41,7 @@ class Mistake:
     """
 
     picture: str
+    heat: str
     position: int
     path: str | None
     true: int
@@ -101,7 +107,7 @@ CORRUPTIONS_FR = {
 
 def page(
     metrics: dict[str, Any],
-    metadata: BundleMetadata,
+    classifier: Classifier,
     figures: dict[str, dict[Language, bytes]],
     part: Part,
     probabilities: NDArray[np.float32],
@@ -111,13 +117,13 @@ def page(
 
     Args:
         metrics: what was measured; see `imagette.evaluation.Evaluation`.
-        metadata: what the bundle says of itself.
+        classifier: the model.
         figures: the plots `confusion`, `reliability` and, for a run, `curves`, as PNG by language.
         part: the pictures measured on, as the network saw them.
         probabilities: float32 `(n, classes)`, what the model answered.
         run: the run whose model it is, if it is one.
     """
-    classes = list(metrics["per_class"].values())
+    classes, metadata = list(metrics["per_class"].values()), classifier.metadata
     return render(
         "evaluation/report.html.j2",
         title=Path(metrics["model"]).name,
@@ -138,7 +144,7 @@ def page(
         },
         named_in_plot=len(classes) <= MOST_NAMED_CLASSES,
         confusions=most_frequent_confusions(metrics["confusion"]),
-        mistakes=most_confident_mistakes(part, probabilities),
+        mistakes=most_confident_mistakes(part, probabilities, classifier.heat_maps),
         sufferings=_sufferings(metrics.get("corruptions", {}), part, probabilities),
         metadata=metadata,
         run=run,
@@ -146,23 +152,41 @@ def page(
     )
 
 
-def most_confident_mistakes(part: Part, probabilities: NDArray[np.float32]) -> list[Mistake]:
-    """The pictures whose wrong answer the model was surest of, the surest first."""
+def most_confident_mistakes(
+    part: Part,
+    probabilities: NDArray[np.float32],
+    heat_maps: Callable[[NDArray[np.uint8], NDArray[np.int64]], NDArray[np.float32]],
+) -> list[Mistake]:
+    """The pictures whose wrong answer the model was surest of, the surest first.
+
+    Args:
+        part: the pictures measured on, as the network saw them.
+        probabilities: float32 `(n, classes)`, what the model answered.
+        heat_maps: tells what speaks for a class in pictures, see `Classifier.heat_maps`.
+    """
     predicted = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != part.labels)
     surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:MOST_MISTAKES]
+    if not len(surest):
+        return []
+    heats = heat_maps(part.images[surest], predicted[surest])
     return [
         Mistake(
             picture=pixels_url(shrunk(part.images[position])),
+            heat=pixels_url(_laid_over(part.images[position], heat)),
             position=int(position),
             path=part.paths[position] if part.paths is not None else None,
             true=int(part.labels[position]),
             predicted=int(predicted[position]),
             confidence=float(confidence[position]),
         )
-        for position in surest
+        for position, heat in zip(surest, heats, strict=True)
     ]
+
+
+def _laid_over(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.asarray(overlay(Image.fromarray(shrunk(image)), heat))
 
 
 def _sufferings(
@@ -198,7 +222,7 @@ def _tables(metadata: BundleMetadata, run: RunFolder | None) -> list[tuple[Any, 
     """Facts for those who want to make the same again: a title in both languages and a table."""
     recipe = run.recipe if run else metadata.recipe or {}
     environment = run.environment if run else {}
-    bundle = metadata.model_dump(exclude={"class_names", "class_names_fr", "recipe"})
+    bundle = metadata.model_dump(exclude={"class_names", "class_names_fr", "recipe", "evaluation"})
     tables = [
         (both("Recipe", "Recette"), recipe),
         (both("Versions", "Versions"), environment.get("versions", {})),

@@ -28,7 +28,7 @@ import torch
 from imagette import __version__
 from imagette.data import Dataset, Part, load_dataset, split_validation
 from imagette.errors import ImagetteError
-from imagette.evaluation import evaluate
+from imagette.evaluation import evaluate, evaluation_for_bundle
 from imagette.evaluation.calibration import fit_temperature
 from imagette.evaluation.run_folder import Facts
 from imagette.files import write_bytes, write_csv, write_json
@@ -330,7 +330,10 @@ def _divide_logits(model: "keras.Model", temperature: float) -> None:
 
 def _note_accuracy(folder: Path, metrics: dict[str, Any]) -> None:
     update_metadata(
-        folder / "model.onnx", accuracy=metrics["accuracy"], accuracy_split=metrics["split"]
+        folder / "model.onnx",
+        accuracy=metrics["accuracy"],
+        accuracy_split=metrics["split"],
+        evaluation=evaluation_for_bundle(metrics, folder),
     )
 
 
