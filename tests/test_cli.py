@@ -173,6 +173,26 @@ def test_explore_and_compare_print_tables(tmp_path, digits_run):
     assert (tmp_path / "compare.png").is_file()
 
 
+def test_an_audit_says_where_its_page_is(tmp_path, digits_run):
+    audited = imagette("explore", "--audit", digits_run.folder, "--out", "found", cwd=tmp_path)
+    assert audited.returncode == 0, audited.stderr
+    assert "of 360 labels are doubtful" in audited.stdout
+    assert "near duplicates: " in audited.stdout
+    assert sorted(file.name for file in (tmp_path / "found").iterdir()) == [
+        "audit.csv", "audit.html", "duplicates.csv",
+    ]  # fmt: skip
+
+
+def test_corruptions_are_measured_once(tmp_path, digits_run):
+    command = ("evaluate", digits_run.folder, "--corruptions", "--out", tmp_path)
+    first, second = imagette(*command), imagette(*command)
+    assert first.returncode == 0, first.stderr
+    assert "jpeg compression: " in first.stderr
+    assert "Under corruption" in first.stdout
+    assert second.stderr == ""
+    assert second.stdout == first.stdout
+
+
 def test_a_folder_of_pictures_from_exploring_to_predicting(tmp_path):
     """A new user's own pictures: red things and blue things, one file of them broken."""
     rng = np.random.default_rng(0)

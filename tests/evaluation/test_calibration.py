@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from imagette.evaluation.calibration import expected_calibration_error, fit_temperature
+from imagette.evaluation.calibration import (
+    brier_score,
+    expected_calibration_error,
+    fit_temperature,
+    reliability,
+)
 
 
 def drawn(count: int, temperature: float):
@@ -50,3 +55,31 @@ def test_what_is_fitted_calibrates():
     assert expected_calibration_error(raw, labels) > 0.1
     assert expected_calibration_error(fitted, labels) < 0.015
     assert np.abs(fitted - chances).max() < 0.02
+
+
+def test_reliability_by_hand():
+    probabilities = np.array([[0.62, 0.38], [0.66, 0.34], [0.05, 0.95], [1, 0]], np.float32)
+    bins = reliability(probabilities, np.array([0, 1, 1, 0]), bins=10)
+
+    filled = {number: row for number, row in enumerate(bins) if row["count"]}
+    assert len(bins) == 10
+    assert filled.keys() == {6, 9}
+    assert filled[6] == {"confidence": pytest.approx(0.64), "accuracy": 0.5, "count": 2}
+    assert filled[9] == {"confidence": pytest.approx(0.975), "accuracy": 1.0, "count": 2}
+    assert bins[0] == {"confidence": None, "accuracy": None, "count": 0}
+
+
+def test_the_calibration_error_is_the_mean_gap_of_the_bins():
+    _, labels, probabilities = drawn(3000, 0.5)
+    bins = [row for row in reliability(probabilities, labels) if row["count"]]
+    gaps = [row["count"] * abs(row["confidence"] - row["accuracy"]) for row in bins]
+    assert sum(row["count"] for row in bins) == 3000
+    assert expected_calibration_error(probabilities, labels) == pytest.approx(sum(gaps) / 3000)
+
+
+def test_brier_score_by_hand():
+    probabilities = np.array([[0.7, 0.2, 0.1], [0, 1, 0], [0, 0, 1]], np.float32)
+    # Half right, all right, all wrong.
+    expected = ((0.3**2 + 0.2**2 + 0.1**2) + 0 + 2) / 3
+    assert brier_score(probabilities, np.array([0, 1, 0])) == pytest.approx(expected, abs=1e-6)
+    assert probabilities[1, 1] == 1  # what was given is left as it was

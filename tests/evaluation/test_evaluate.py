@@ -11,15 +11,16 @@ import pytest
 from html_pages import Page
 from PIL import Image
 
-from imagette.data import Part, load_dataset, split_validation
+from imagette.data import Dataset, Part, load_dataset, split_validation
 from imagette.errors import ImagetteError
-from imagette.evaluation import evaluate
+from imagette.evaluation import evaluate, evaluation_for_bundle
+from imagette.evaluation.corruptions import NAMES, corrupt
 from imagette.evaluation.report import most_confident_mistakes
 from imagette.inference.classifier import Classifier
 
 KEYS = {
     "model", "dataset", "split", "n", "accuracy", "accuracy_interval", "loss", "calibration_error",
-    "per_class", "confusion",
+    "brier", "reliability", "per_class", "confusion",
 }  # fmt: skip
 
 
@@ -125,6 +126,7 @@ def test_bundle_on_a_dataset_without_test_part(tmp_path, colours, make_bundle, m
     assert sorted(file.name for file in evaluation.folder.iterdir()) == [
         "confusion.png",
         "metrics.json",
+        "reliability.png",
         "report.html",
     ]
 
@@ -200,7 +202,7 @@ def test_files_of_a_run(tmp_path, colours, make_run):
 
     assert evaluation.folder == run
     assert json.loads((run / "metrics.json").read_text()) == evaluation.metrics
-    for name in ("confusion.png", "curves.png"):
+    for name in ("confusion.png", "curves.png", "reliability.png"):
         with Image.open(run / name) as image:
             image.load()
             assert min(image.size) > 500
@@ -266,11 +268,105 @@ def test_the_most_confident_mistakes_come_first():
     probabilities = np.stack([confidence, 1 - confidence], axis=1).astype(np.float32)
     labels = np.arange(40) % 2  # the odd ones are mistakes
 
-    mistakes = most_confident_mistakes(Part(images, labels), probabilities)
+    asked = []
 
+    def heat_maps(pictures, indices):
+        asked.append((pictures, indices))
+        return np.zeros(pictures.shape[:3], np.float32)
+
+    mistakes = most_confident_mistakes(Part(images, labels), probabilities, heat_maps)
+
+    [(pictures, indices)] = asked
+    assert (pictures == images[np.arange(39, 0, -2)]).all()
+    assert (indices == 0).all()  # the class that was answered
     assert [mistake.position for mistake in mistakes] == list(range(39, 0, -2))
     assert mistakes[0].confidence == pytest.approx(0.94)
     assert (mistakes[0].true, mistakes[0].predicted) == (1, 0)
+
+
+def test_worst_mistakes_have_heat_maps(tmp_path, colours, make_bundle):
+    bundle = make_bundle(tmp_path / "tiny.onnx", colours.class_names, colours.class_names_fr, 6)
+
+    evaluation = evaluate(bundle, colours, out=tmp_path / "out")
+
+    wrong = min(24, round((1 - evaluation.metrics["accuracy"]) * 240))
+    described = [image["alt"] for image in Page(evaluation.report).images]
+    assert wrong > 0
+    assert sum(text.startswith("What spoke for ") for text in described) == wrong
+
+
+def test_share_of_strangers(tmp_path):
+    """The model that ships tells strangers: noise is one, at least most of the time."""
+    random = np.random.default_rng(0)
+    lite = Classifier("lite")
+    images = random.integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
+    names = lite.class_names
+    data = Dataset("noise", "/noise", names, names, Part(images, np.arange(40) % 10), None)
+
+    evaluation = evaluate(lite.path, data, out=tmp_path)
+
+    strangers = [not prediction.known for prediction in lite.predict_pixels(images)]
+    assert evaluation.metrics["unknown_share"] == np.mean(strangers) > 0.5
+    assert "look like none of them" in Page(evaluation.report).text
+
+
+def test_what_a_bundle_tells_of_its_evaluation(tmp_path, colours, make_run):
+    run = make_run(tmp_path / "mine", colours)
+    metrics = evaluate(run, colours).metrics
+
+    told = evaluation_for_bundle(metrics, run)
+
+    assert told.keys() == {*metrics, "history"}
+    assert [row["epoch"] for row in told["history"]] == [1, 2, 3, 4]
+    assert told["history"][2]["loss"] == 0.666667
+    assert told["loss"] == pytest.approx(metrics["loss"], rel=1e-5)
+    assert told["confusion"] == metrics["confusion"]
+    assert json.loads(json.dumps(told)) == told
+
+
+# Under corruption -----------------------------------------------------------------------------
+
+
+def test_accuracy_under_corruption(tmp_path, colours, make_bundle):
+    bundle = make_bundle(tmp_path / "tiny.onnx", colours.class_names, colours.class_names_fr, 6)
+    said = []
+
+    evaluation = evaluate(bundle, colours, out=tmp_path / "out", corruptions=True, say=said.append)
+
+    found = evaluation.metrics["corruptions"]
+    assert tuple(found) == NAMES
+    assert len(said) == 15
+    images, labels = colours.train.images, colours.train.labels
+    for name in ("gaussian_noise", "contrast"):
+        assert found[name] == [
+            share_right(bundle, corrupt(images, name, severity), labels) for severity in range(1, 6)
+        ]
+    mean = np.mean([accuracy for row in found.values() for accuracy in row])
+    assert evaluation.metrics["corruption_accuracy"] == pytest.approx(mean)
+    page = Page(evaluation.report)
+    assert sum(image["alt"].startswith("A picture at strength") for image in page.images) == 75
+    assert "verre dépoli" in page.text
+
+
+def test_a_stopped_measurement_goes_on_where_it_was(tmp_path, colours, make_bundle):
+    bundle = make_bundle(tmp_path / "tiny.onnx", colours.class_names, colours.class_names_fr, 6)
+
+    def stop_after_two(line):
+        if line.startswith("shot noise"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(bundle, colours, out=tmp_path / "out", corruptions=True, say=stop_after_two)
+    kept = json.loads((tmp_path / "out" / "corruptions.json").read_text())["accuracy"]
+    assert list(kept) == ["gaussian_noise", "shot_noise"]
+    again, other = [], []
+    found = evaluate(bundle, colours, out=tmp_path / "out", corruptions=True, say=again.append)
+    assert len(again) == 13
+    assert found.metrics["corruptions"] | kept == found.metrics["corruptions"]
+
+    fewer = replace(colours, train=colours.train.take(np.arange(60)))
+    evaluate(bundle, fewer, out=tmp_path / "out", corruptions=True, say=other.append)
+    assert len(other) == 15  # what was measured on other pictures is of no use
 
 
 # What goes wrong ------------------------------------------------------------------------------

@@ -79,6 +79,28 @@ def test_curves_mark_the_best_epoch():
     assert (marked == ink).all(axis=2).sum() > (plain == ink).all(axis=2).sum() + 100
 
 
+EMPTY = {"confidence": None, "accuracy": None, "count": 0}
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_reliability_of_full_and_of_empty_bins(language):
+    full = [{"confidence": (n + 0.5) / 15, "accuracy": n / 15, "count": 10**n} for n in range(9)]
+    sure = {"confidence": 1.0, "accuracy": 1.0, "count": 1}
+
+    for bins in (full + [EMPTY] * 6, [EMPTY] * 14 + [sure]):
+        assert min(open_png(plots.reliability(bins, language)).shape[:2]) > 900
+
+
+def test_reliability_shows_the_gap():
+    def drawn(accuracy: float) -> np.ndarray:
+        row = {"confidence": 0.9, "accuracy": accuracy, "count": 50}
+        return open_png(plots.reliability([EMPTY] * 13 + [row, EMPTY]))
+
+    orange = [213, 94, 0]
+    calibrated, too_sure = ((drawn(share) == orange).all(axis=2).sum() for share in (0.9, 0.4))
+    assert too_sure > calibrated + 500
+
+
 def test_comparison_of_many_runs():
     metrics = {"accuracy": 0.7, "accuracy_interval": [0.6, 0.8], "split": "test"}
     lines = [plots.Line(f"run {number}", [epoch(1), epoch(2)], metrics) for number in range(30)]

@@ -1,5 +1,6 @@
 """Which labels of a dataset a model doubts, and which test pictures it has met in training."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -156,10 +157,13 @@ def _doubt(part: Part, classifier: Classifier) -> tuple[Doubt, ...]:
     from cleanlab.filter import find_label_issues
 
     probabilities = classifier.probabilities(part.images)
-    # In one process: forks cost more than they save here.
-    found = find_label_issues(
-        part.labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1
-    )
+    with warnings.catch_warnings():
+        # A class of which there is hardly a picture: no reason to alarm anybody.
+        warnings.filterwarnings("ignore", message="May not flag all label issues")
+        # In one process: forks cost more than they save here.
+        found = find_label_issues(
+            part.labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1
+        )
     return tuple(
         Doubt(
             position=int(index),

@@ -11,7 +11,7 @@ so that figures of frost compare only with our own.
 import io
 import math
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -248,24 +248,27 @@ def _frost(x: Pixels, level: int, random: np.random.Generator) -> Pixels:
     return kept * x + added * textures[which, rows, columns]
 
 
-@cache
-def _frost_textures(side: int, number: int = 6) -> NDArray[np.float32]:
+@lru_cache(maxsize=1)
+def _frost_textures(side: int) -> NDArray[np.float32]:
     """Window panes of frost, always the same: needles of ice in all directions over a haze.
 
     Returns:
-        float32 `(number, side, side, 3)`, 0–1; a pale blue, 0.55 on average.
+        float32 `(6, side, side, 3)`, 0–1; a pale blue, 0.55 on average.
     """
-    random = np.random.default_rng(0)
-    haze = _plasma(number, side, 1.3, random)
-    ice = np.zeros((number, side, side), np.float32)
-    for share, length in ((0.004, side / 5), (0.012, side / 12), (0.03, side / 30)):
+    random, drawn = np.random.default_rng(0), 4 * _SIDE
+    ice = np.zeros((6, drawn, drawn), np.float32)
+    haze = _plasma(*ice.shape[:2], 1.3, random)
+    for share, length in ((0.004, drawn / 5), (0.012, drawn / 12), (0.03, drawn / 30)):
         for _ in range(6):
-            seeds = (random.random((number, side, side)) < share).astype(np.float32)
-            needles = _drag(seeds, length, length / 2, random.uniform(0, 2 * np.pi, number))
+            seeds = (random.random(ice.shape) < share).astype(np.float32)
+            needles = _drag(seeds, length, length / 2, random.uniform(0, 2 * np.pi, len(ice)))
             ice += needles / needles.max()
     ice = np.sqrt(ice / ice.max(axis=(1, 2), keepdims=True))
     pane = 0.55 * haze + 0.75 * ice
     pane *= 0.55 / pane.mean(axis=(1, 2), keepdims=True)
+    if side != drawn:
+        panes = [Image.fromarray(one).resize((side, side)) for one in pane]
+        pane = np.stack([np.asarray(one) for one in panes])
     return (pane[..., np.newaxis] * np.array([0.92, 1.0, 1.08], np.float32)).clip(0, 1)
 
 
