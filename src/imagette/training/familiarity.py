@@ -49,14 +49,15 @@ def add_familiarity(bundle: Path, learned: Part, held_out: NDArray[np.uint8]) ->
     properties = {each.key: each.value for each in proto.metadata_props}
     if len(proto.graph.output) > 1:
         proto = onnx.utils.Extractor(proto).extract_model(["image"], ["probabilities"])
-    ends = _find_ends(proto.graph)
+    ends = find_ends(proto.graph)
     if ends is None:
         return False
     features, logits = ends
     some = slice(None, None, -(-len(learned) // PICTURES))  # spread, as folders come by class
-    means = _class_means(_run(proto, features, learned.images[some]), learned.labels[some])
+    [of_learned] = run_to(proto, [features], learned.images[some])
+    means = _class_means(of_learned, learned.labels[some])
     _append_score(proto.graph, features, logits, means)
-    scores = _run(proto, "familiarity_score", held_out)
+    [scores] = run_to(proto, ["familiarity_score"], held_out)
     low, middle = np.quantile(scores, [1 - KEPT, 0.5])
     _append_familiarity(proto.graph, float(low), max(float(middle - low) / 2, 1e-6))
     properties |= {
@@ -70,7 +71,7 @@ def add_familiarity(bundle: Path, learned: Part, held_out: NDArray[np.uint8]) ->
     return True
 
 
-def _find_ends(graph: "onnx.GraphProto") -> tuple[str, str] | None:
+def find_ends(graph: "onnx.GraphProto") -> tuple[str, str] | None:
     """The names of the features that the last layer takes, and of the logits that it gives."""
     makers = {output: node for node in graph.node for output in node.output}
     softmax = makers.get("probabilities")
@@ -139,19 +140,25 @@ def _add_node(
     graph.node.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
 
 
-def _run(proto: "onnx.ModelProto", output: str, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What one tensor of the graph becomes for pictures, a batch at a time."""
+def run_to(
+    proto: "onnx.ModelProto", outputs: list[str], images: NDArray[np.uint8]
+) -> list[NDArray[np.float32]]:
+    """What tensors of the graph become for pictures, computed a batch at a time.
+
+    Args:
+        proto: a bundle.
+        outputs: the tensors' names.
+        images: uint8 `(n, height, width, 3)`.
+    """
     import onnx
 
     asked = onnx.ModelProto()
     asked.CopyFrom(proto)
     del asked.graph.output[:]
-    asked.graph.output.append(onnx.ValueInfoProto(name=output))
+    asked.graph.output.extend(onnx.ValueInfoProto(name=name) for name in outputs)
     session = onnxruntime.InferenceSession(
         asked.SerializeToString(), providers=["CPUExecutionProvider"]
     )
     starts = range(0, len(images), _BATCH)
-    parts = [
-        session.run([output], {"image": images[start : start + _BATCH]})[0] for start in starts
-    ]
-    return np.concatenate(parts)
+    parts = [session.run(outputs, {"image": images[start : start + _BATCH]}) for start in starts]
+    return [np.concatenate(each) for each in zip(*parts, strict=True)]
