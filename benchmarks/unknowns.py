@@ -33,7 +33,8 @@ from sklearn.metrics import roc_auc_score
 from imagette import Classifier, load_dataset
 from imagette.data import split_validation
 from imagette.inference.preprocess import find_pictures
-from imagette.training.familiarity import find_ends, run_to
+from imagette.training.finish import remove_finish
+from imagette.training.graph import find_ends, run_to
 
 Features = NDArray[np.float32]
 Logits = NDArray[np.float32]
@@ -50,6 +51,7 @@ def main() -> None:
     arguments = parser.parse_args()
     classifier = Classifier(arguments.model)
     proto = onnx.load(classifier.path)
+    remove_finish(proto)
     ends = find_ends(proto.graph)
 
     def look(images: NDArray[np.uint8]) -> tuple[Features, Logits]:
