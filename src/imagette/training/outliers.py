@@ -16,6 +16,8 @@ from torch.nn import functional
 
 def make_outliers(pictures: Tensor) -> Tensor:
     """As many outliers as pictures, about as many of each kind, in no order of kinds."""
+    if not len(pictures):
+        return pictures
     order = torch.randperm(len(pictures), device=pictures.device)
     parts = pictures[order].tensor_split(len(KINDS))
     return torch.cat([make(part) for make, part in zip(KINDS, parts, strict=True) if len(part)])
