@@ -11,6 +11,7 @@ from typing import Any
 from flask import Response, abort, json, send_file
 from flask_openapi3 import Info, OpenAPI
 from flask_openapi3.models import Parameter
+from flask_openapi3.types import ResponseDict
 from flask_openapi3.utils import parse_query
 from pydantic import BaseModel
 
@@ -115,7 +116,7 @@ def answer(
     good: type[BaseModel] | list[type[BaseModel]] | dict[str, Any],
     *problems: str,
     kind: str = "application/json",
-) -> dict[str, Any]:
+) -> ResponseDict:
     """The answers that an endpoint may give, by status.
 
     Args:
@@ -127,13 +128,13 @@ def answer(
         schema: dict[str, Any] = {"anyOf": [_refer(model) for model in good]}
     else:
         schema = good if isinstance(good, dict) else _refer(good)
-    answers: dict[str, Any] = {"200": {"description": "OK", "content": {kind: {"schema": schema}}}}
+    answers: ResponseDict = {"200": {"description": "OK", "content": {kind: {"schema": schema}}}}
     by_status: dict[str, list[str]] = {}
     for name in sorted({*_EVERYWHERE, "unauthorized", *problems}, key=list(KINDS).index):
         status, title = KINDS[name]
         by_status.setdefault(str(status), []).append(f"{title} (`{name}`).")
-    for status, lines in by_status.items():
-        answers[status] = {"description": " ".join(lines), "content": _PROBLEM}
+    for code, lines in by_status.items():
+        answers[code] = {"description": " ".join(lines), "content": _PROBLEM}
     return answers
 
 
