@@ -23,6 +23,7 @@ import imagette
 from imagette.errors import PictureError
 from imagette.html import pixels_url, png_url
 from imagette.inference.classifier import Classifier, Prediction
+from imagette.inference.explain import heat_png
 from imagette.serving.answers import (
     DatasetAnswer,
     Health,
@@ -294,15 +295,16 @@ def _answer(
             "empty-picture", "The file is empty.", "Choose the picture again and send it."
         )
     started = time.perf_counter()
+    views = classifier.views(content)
     if options.explain == "0":
-        prediction, explanation = classifier.predict(content), None
+        prediction, explanation = classifier.predict_views([views])[0], None
     else:
-        explanation = classifier.explain(content)
+        explanation = classifier.explain_views(views)
         prediction = explanation.prediction
     metrics.count_prediction(prediction, time.perf_counter() - started)
     found = _as_json(prediction)
     if options.seen == "1":
-        found["seen"] = pixels_url(classifier.preprocess(content))
+        found["seen"] = pixels_url(views[0].pixels)
     if explanation is not None:
         found["explanation"] = {
             "class": classifier.class_names[explanation.index],
@@ -313,8 +315,6 @@ def _answer(
 
 
 def _draw(heat: NDArray[np.float32], form: str) -> str | list[list[float]]:
-    from imagette.inference.explain import heat_png
-
     if form != "array":
         return png_url(heat_png(heat))
     return [[round(value, 4) for value in row] for row in heat.tolist()]
@@ -328,5 +328,5 @@ def _as_json(prediction: Prediction) -> dict[str, Any]:
         "confidence": prediction.confidence,
         "probabilities": prediction.probabilities,
         "known": prediction.known,
-        "familiarity": getattr(prediction, "familiarity", None),
+        "familiarity": prediction.familiarity,
     }
