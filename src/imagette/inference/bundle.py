@@ -52,6 +52,9 @@ class BundleMetadata(BaseModel):
         recipe: every choice of its training.
         temperature: what the logits are divided by, so that probabilities are calibrated; fitted
             on pictures that the network did not learn from. None where that was not done.
+        entropy_temperature: `factor` and `exponent` of the further temperature by which the graph
+            divides each picture's logits, as they are more or less undecided (see
+            `imagette.evaluation.calibration.entropy_temperatures`). None where it does not.
         accuracy: top-1 accuracy as a fraction, measured when the training ended.
         accuracy_split: which part of the dataset that was measured on: `test` or `validation`.
         familiarity_threshold: pictures of less `familiarity` than this look like none of the
@@ -73,6 +76,7 @@ class BundleMetadata(BaseModel):
     dataset: str | None = None
     recipe: dict[str, Any] | None = None
     temperature: Annotated[float, Field(gt=0)] | None = None
+    entropy_temperature: tuple[float, float] | None = None
     accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
     accuracy_split: str | None = None
     familiarity_threshold: Annotated[float, Field(ge=0, le=1)] | None = None

@@ -24,7 +24,7 @@ from imagette.files import replacing, write_bytes
 from imagette.inference.bundle import BundleMetadata, open_bundle
 from imagette.models import count_parameters
 from imagette.models.backend import load_torch_keras
-from imagette.training.familiarity import add_familiarity
+from imagette.training.finish import finish_bundle
 from imagette.training.folding import Folded
 from imagette.training.hardware import choose_device
 from imagette.training.quantize import quantize_all, quantize_weights
@@ -158,7 +158,7 @@ def _quantize_run(run: Path, target: Path, quantize: Quantize, data_dir: str | P
             learned, held_out = _pictures_of_run(run, data_dir)
             some = learned.images[:: max(1, len(learned) // CALIBRATION_PICTURES)]
             quantize_all(bundle, temporary, some)
-            add_familiarity(temporary, learned, held_out.images)
+            finish_bundle(temporary, learned, held_out)
         # The accuracy that was measured is that of the run's own bundle.
         update_metadata(temporary, accuracy=None, accuracy_split=None)
 

@@ -318,15 +318,16 @@ class _Training:
             pictures = _change(pictures, recipe)
             pictures, targets = _mix(pictures, targets, self.model.output_shape[-1], recipe)
         taught = self._ask_teacher(pictures)
-        pictures = torch.cat([pictures, outliers.to(pictures.dtype)])
         if number < self.small_steps:
             pictures = augment.shrink(pictures, recipe.small_side)
+            outliers = augment.shrink(outliers, recipe.small_side)
         logits = self.compiled(pictures.to(self.precision), training=True)
-        logits, of_outliers = logits[: len(targets)], logits[len(targets) :]
         loss = functional.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
         if taught is not None:
             loss = torch.lerp(loss, distillation_loss(logits, taught, recipe), recipe.teacher_share)
-        if len(of_outliers):
+        if len(outliers):
+            # By the running statistics, as outliers will be met, and without a part in them.
+            of_outliers = self.compiled(outliers.to(self.precision), training=False)
             loss = loss + recipe.outlier_weight * indifference_loss(of_outliers)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)

@@ -42,7 +42,7 @@ from imagette.training.export import (
     update_metadata,
     write_bundle,
 )
-from imagette.training.familiarity import add_familiarity
+from imagette.training.finish import finish_bundle
 from imagette.training.hardware import choose_device, release_memory
 from imagette.training.loop import (
     DivergedError,
@@ -299,7 +299,7 @@ def _save_best(
 ) -> None:
     """Save the best weights as Keras file and bundle.
 
-    The validation pictures calibrate the answers and set the threshold of "none of these".
+    The validation pictures calibrate the answers and set the threshold of `known`.
     """
     release_memory()
     set_weights(model, state.best_weights)
@@ -320,7 +320,7 @@ def _save_best(
     )
     bundle = folder / "model.onnx"
     write_bundle(model, bundle, metadata)
-    add_familiarity(bundle, train_part, validation.images)
+    finish_bundle(bundle, train_part, validation)
 
 
 def _divide_logits(model: "keras.Model", temperature: float) -> None:
