@@ -36,6 +36,7 @@ from imagette.serving.answers import (
 )
 from imagette.serving.dataset import describe_dataset
 from imagette.serving.guard import guard
+from imagette.serving.logs import RequestLog, write_json
 from imagette.serving.metrics import Metrics
 from imagette.serving.model import ServedModel
 from imagette.serving.openapi import DescribedApp, answer, predict_request
@@ -76,11 +77,6 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes
     app.json = _QuickJson(app)
     app.extensions["imagette"] = model, metrics
-    if settings.trusted_proxies:
-        count = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, count, count, count)  # type: ignore[method-assign]
-    # What is first here sees a request first and its answer last.
-    watch(app, metrics, settings.log_requests)
     guard(app, settings)
     answer_errors_as_problems(app)
     _add_predict(app, settings, model, metrics)
@@ -88,6 +84,10 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
     _add_health(app, model, metrics)
     app.add_docs()
     _add_index(app)
+    watch(app, metrics, _start_log() if settings.log_requests else None)
+    if settings.trusted_proxies:
+        count = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, count, count, count)  # type: ignore[method-assign]
     return app
 
 
@@ -103,6 +103,11 @@ def swap_model(app: DescribedApp) -> None:
     else:
         app.logger.error("The model was not replaced: %s", error)
         metrics.count_swap("failed")
+
+
+def _start_log() -> RequestLog:
+    write_json()
+    return RequestLog()
 
 
 class _QuickJson(DefaultJSONProvider):

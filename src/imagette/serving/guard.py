@@ -1,9 +1,8 @@
-"""Who may ask, how often, and from which sites; and what browsers are told."""
+"""Who may ask, how often, and from which sites."""
 
 import hmac
 import logging
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
 
@@ -11,26 +10,10 @@ from imagette.serving.problems import RequestError
 from imagette.serving.rates import RateLimit
 from imagette.serving.settings import Settings
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
-
 # What a server that watches this one asks. They take neither key nor turn.
 _PROBES = frozenset(("show_health", "show_readiness"))
 # A browser cannot send a key with an address that is typed in; and these say nothing of the model.
 _OPEN = _PROBES | {"show_openapi", "show_docs", "send_docs_file"}
-
-# What browsers are told with every answer.
-_HEADERS = [
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "DENY"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-]
-_HEADERS_OF_DATA = [
-    *_HEADERS,
-    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
-    ("Cache-Control", "no-store"),
-]
 
 
 def guard(app: Flask, settings: Settings) -> None:
@@ -45,23 +28,6 @@ def guard(app: Flask, settings: Settings) -> None:
         _ask_for_keys(app, [key.get_secret_value() for key in settings.api_keys])
     if settings.cors_origins:
         _allow_sites(app, frozenset(settings.cors_origins))
-
-    app.wsgi_app = _tell_browsers(app.wsgi_app)  # type: ignore[method-assign, assignment]
-
-
-def _tell_browsers(application: "WSGIApplication") -> "WSGIApplication":
-    """Add the headers that are always the same where that costs least: as the answer leaves."""
-
-    def with_headers(environ: "WSGIEnvironment", start_response: Any) -> Any:
-        is_page = environ["PATH_INFO"].startswith("/docs")
-        added = _HEADERS if is_page else _HEADERS_OF_DATA
-
-        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            return start_response(status, headers + added, *rest)
-
-        return application(environ, start)
-
-    return with_headers
 
 
 def _limit_rate(app: Flask, settings: Settings) -> None:

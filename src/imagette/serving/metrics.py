@@ -6,6 +6,7 @@ adds all of them up, those of workers that have died too.
 """
 
 import os
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ _REQUEST_BUCKETS = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0
 )  # fmt: skip
 _INFERENCE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_KNOWN = {True: "yes", False: "no", None: "untold"}
 _METHODS = frozenset(("GET", "HEAD", "POST", "OPTIONS"))
 
 
@@ -66,12 +68,16 @@ class Metrics:
             ("outcome",),
             registry=self._registry,
         )
+        # Finding the counter of some labels takes longer than counting.
+        self._of_request = cache(self._requests.labels)
+        self._of_route = cache(self._request_seconds.labels)
+        self._of_class = cache(self._predictions.labels)
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request that was answered; `route` is empty where there is nothing."""
         method = method if method in _METHODS else "other"
-        self._requests.labels(method, route, status).inc()
-        self._request_seconds.labels(route).observe(seconds)
+        self._of_request(method, route, status).inc()
+        self._of_route(route).observe(seconds)
 
     def count_problem(self, kind: str) -> None:
         """Count an error."""
@@ -79,8 +85,7 @@ class Metrics:
 
     def count_prediction(self, prediction: "Prediction", seconds: float) -> None:
         """Count a picture that was answered."""
-        known = {True: "yes", False: "no", None: "untold"}[prediction.known]
-        self._predictions.labels(prediction.label, known).inc()
+        self._of_class(prediction.label, _KNOWN[prediction.known]).inc()
         self._inference_seconds.observe(seconds)
 
     def count_swap(self, outcome: str) -> None:

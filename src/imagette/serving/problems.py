@@ -7,10 +7,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, Response, g, json
+from flask import Flask, Response, json, request
 from werkzeug.exceptions import HTTPException
 
 from imagette.errors import ImagetteError, PictureError
+from imagette.serving.watch import ID_KEY, PROBLEM_KEY
 
 # name: (HTTP status, title)
 KINDS = {
@@ -85,7 +86,7 @@ def problem_type(kind: str) -> str:
 def answer_errors_as_problems(app: Flask) -> None:
     """Make the application answer every error, foreseen or not, as a problem.
 
-    The short name of the problem is left in `flask.g.problem`.
+    The short name of the problem is left in the request's environment (see `watch`).
     """
 
     @app.errorhandler(RequestError)
@@ -107,7 +108,7 @@ def answer_errors_as_problems(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def failed(error: Exception) -> Response:
-        fields = {"request_id": g.get("request_id")}
+        fields = {"request_id": request.environ.get(ID_KEY)}
         app.logger.error("An unforeseen error", exc_info=error, extra={"fields": fields})
         kind, detail = _from_http_status(500, app.config["MAX_CONTENT_LENGTH"])
         return _response(kind, _problem(kind, detail))
@@ -145,7 +146,7 @@ def _from_http_status(status: int, max_bytes: int) -> tuple[str, str]:
 
 
 def _response(kind: str, problem: dict[str, Any]) -> Response:
-    g.problem = kind
+    request.environ[PROBLEM_KEY] = kind
     return Response(
         json.dumps(problem) + "\n", problem["status"], mimetype="application/problem+json"
     )
