@@ -16,7 +16,7 @@ def test_index_names_every_endpoint(client):
         for rule in client.application.url_map.iter_rules()
         for method in rule.methods - {"HEAD", "OPTIONS"}
     }
-    assert rules == {"GET /", *index["endpoints"]}
+    assert rules == {"GET /docs/<name>", *index["endpoints"]}
 
 
 def test_healthz(client):
@@ -33,6 +33,8 @@ def test_model(client):
         "max_upload_bytes": 10_000_000,
         "max_pixels": 1_000_000,
         "max_pictures": 8,
+        "max_seconds": 30,
+        "requests_per_minute": 0,
     }
     assert {"dataset", "accuracy", "accuracy_split", "parameters", "licence", "recipe"} <= set(
         model

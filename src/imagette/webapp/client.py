@@ -26,13 +26,16 @@ class Api:
 
     Args:
         url: its address, such as `http://127.0.0.1:5000`.
+        key: the page's key, where the API asks for one.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str = "") -> None:
         self._url = url.rstrip("/")
         self._session = requests.Session()
         # A proxy that the environment names is for other sites, not for the API next door.
         self._session.trust_env = False
+        if key:
+            self._session.headers["Authorization"] = f"Bearer {key}"
 
     def model(self) -> dict[str, Any]:
         """What the model is and knows.

@@ -14,6 +14,7 @@ from imagette.wording import Language, number
 
 _HERE = Path(__file__).parent
 _API_URL = os.environ.get("IMAGETTE_API_URL", "http://127.0.0.1:5000")
+_API_KEY = os.environ.get("IMAGETTE_API_KEY", "")
 
 
 def main() -> None:
@@ -21,7 +22,7 @@ def main() -> None:
     st.html(_HERE / "style.css")
     language = _language()
     _header(language)
-    api = Api(_API_URL)
+    api = Api(_API_URL, _API_KEY)
     try:
         model = api.model()
         names = model["class_names_fr" if language == "fr" else "class_names"]
