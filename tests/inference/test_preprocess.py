@@ -16,7 +16,7 @@ SIZE = 32
 RED, GREEN, BLUE, GREY = (200, 40, 30), (40, 160, 60), (50, 60, 180), (120, 120, 120)
 QUARTERS = np.array([[RED, GREEN], [BLUE, GREY]], dtype=np.uint8)
 LUMA = np.rint(QUARTERS @ [0.299, 0.587, 0.114])[..., None].repeat(3, 2)
-WHITE = np.full(3, 255)
+BACKGROUND = np.full(3, 128)
 
 
 def quarters(mode: str = "RGB") -> Image.Image:
@@ -234,60 +234,60 @@ def test_integer_tiff():
 # --- transparency --------------------------------------------------------------------------------
 
 
-def over_white(colours: np.ndarray, alpha: float) -> np.ndarray:
-    return np.rint(colours * alpha + 255 * (1 - alpha))
+def over_grey(colours: np.ndarray, alpha: float) -> np.ndarray:
+    return np.rint(colours * alpha + 128 * (1 - alpha))
 
 
 @pytest.mark.parametrize(("format_", "options"), [("PNG", {}), ("TIFF", {}), ("TGA", {}),
                                                   ("WEBP", {"lossless": True})])  # fmt: skip
 @pytest.mark.parametrize("alpha", [0, 102, 255])
-def test_transparency_lies_over_white(format_, options, alpha):
+def test_transparency_lies_over_grey(format_, options, alpha):
     image = quarters("RGBA")
     image.putalpha(alpha)
-    assert_colours(written(image, format_, **options), over_white(QUARTERS, alpha / 255), 1)
+    assert_colours(written(image, format_, **options), over_grey(QUARTERS, alpha / 255), 1)
 
 
 @pytest.mark.parametrize("format_", ["PNG", "TIFF"])
-def test_transparent_grey_lies_over_white(format_):
+def test_transparent_greys_lie_over_grey(format_):
     image = quarters("LA")
     image.putalpha(51)
-    assert_colours(written(image, format_), over_white(LUMA, 0.2), 1)
+    assert_colours(written(image, format_), over_grey(LUMA, 0.2), 1)
 
 
 @pytest.mark.parametrize("format_", ["PNG", "GIF"])
-def test_transparent_palette_entry_lies_over_white(format_):
+def test_transparent_palette_entry_lies_over_grey(format_):
     image = quarters().convert("P", palette=Image.Palette.ADAPTIVE)
     red = image.getpixel((0, 0))
     expected = QUARTERS.copy()
-    expected[0, 0] = WHITE
+    expected[0, 0] = BACKGROUND
     assert_colours(written(image, format_, transparency=red), expected)
 
 
-def test_half_transparent_palette_lies_over_white():
+def test_half_transparent_palette_lies_over_grey():
     image = quarters().convert("P", palette=Image.Palette.ADAPTIVE)
     content = written(image, "PNG", transparency=bytes([51] * 256))
     assert Image.open(io.BytesIO(content)).mode == "P"
-    assert_colours(content, over_white(QUARTERS, 0.2), 1)
+    assert_colours(content, over_grey(QUARTERS, 0.2), 1)
 
 
 def test_transparent_modes_in_memory():
     palette = quarters().convert("P", palette=Image.Palette.ADAPTIVE).convert("PA")
     palette.putalpha(51)
-    assert_colours(palette, over_white(QUARTERS, 0.2), 1)
+    assert_colours(palette, over_grey(QUARTERS, 0.2), 1)
     for mode, colours in (("RGBA", QUARTERS), ("LA", LUMA)):
         image = quarters(mode)
         image.putalpha(51)
         multiplied = image.convert("RGBa" if mode == "RGBA" else "La")
-        assert_colours(multiplied, over_white(colours, 0.2), 3)
+        assert_colours(multiplied, over_grey(colours, 0.2), 3)
 
 
-def test_transparent_colour_of_a_png_lies_over_white():
+def test_transparent_colour_of_a_png_lies_over_grey():
     red_is_clear = written(quarters(), "PNG", transparency=RED)
     expected = QUARTERS.copy()
-    expected[0, 0] = WHITE
+    expected[0, 0] = BACKGROUND
     assert_colours(red_is_clear, expected)
     black_is_clear = png(2, 1, 8, 0, b"\0\0\x64", (b"tRNS", struct.pack(">H", 0)))
-    assert to_pixels(black_is_clear, 1, 2)[0, :, 0].tolist() == [255, 100]
+    assert to_pixels(black_is_clear, 1, 2)[0, :, 0].tolist() == [128, 100]
 
 
 # --- orientation ---------------------------------------------------------------------------------
@@ -328,7 +328,7 @@ def test_orientation_of_deep_and_transparent_pictures():
     palette = quarters().convert("P", palette=Image.Palette.ADAPTIVE)
     red = palette.getpixel((0, 0))
     expected = QUARTERS.copy()
-    expected[0, 0] = WHITE
+    expected[0, 0] = BACKGROUND
     content = written(palette, "PNG", transparency=red, exif=exif)
     assert_colours(content, UPRIGHT[6](expected))
 
@@ -560,7 +560,7 @@ def test_channels_of_arrays():
     for array in (grey, grey[..., None]):
         assert np.array_equal(to_pixels(array, 2, 2), grey[..., None].repeat(3, 2))
     with_alpha = np.dstack([QUARTERS, np.full((2, 2), 51, np.uint8)])
-    np.testing.assert_allclose(to_pixels(with_alpha, 2, 2), over_white(QUARTERS, 0.2), atol=1)
+    np.testing.assert_allclose(to_pixels(with_alpha, 2, 2), over_grey(QUARTERS, 0.2), atol=1)
 
 
 def test_arrays_that_are_not_contiguous():
