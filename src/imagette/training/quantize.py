@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imagette.training.finish import remove_finish
+
 if TYPE_CHECKING:
     import onnx
 
@@ -81,10 +83,12 @@ def quantize_all(bundle: Path, target: Path, images: NDArray[np.uint8]) -> None:
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    metadata = {one.key: one.value for one in onnx.load(bundle).metadata_props}
+    network = onnx.load(bundle)
+    remove_finish(network)  # it was fitted to float32, and is to be fitted anew
+    metadata = {one.key: one.value for one in network.metadata_props}
     with tempfile.TemporaryDirectory() as folder, _silence():
         prepared, result = Path(folder) / "prepared.onnx", Path(folder) / "result.onnx"
-        quant_pre_process(bundle, prepared, skip_symbolic_shape=True)
+        quant_pre_process(network, prepared, skip_symbolic_shape=True)
         quantize_static(
             prepared,
             result,

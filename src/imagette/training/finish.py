@@ -1,0 +1,127 @@
+"""The last touch to a bundle: answers that are calibrated, and `familiarity` beside them.
+
+Both are fitted to what the file itself answers, 8-bit arithmetic and all.
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imagette.data.dataset import Part
+from imagette.evaluation.calibration import SMALLEST_ENTROPY, fit_entropy_temperatures
+from imagette.files import replacing
+from imagette.inference.bundle import open_bundle
+from imagette.training.familiarity import METHOD, PICTURES, THRESHOLD, append_familiarity
+from imagette.training.graph import add_constant, add_node, find_ends, run_to
+
+if TYPE_CHECKING:
+    import onnx
+
+_ADDED = ("calibration/", "familiarity")
+"""How the names of what is added begin."""
+
+
+def finish_bundle(bundle: Path, learned: Part, held_out: Part) -> bool:
+    """Calibrate a bundle's probabilities, and let it say how familiar a picture looks.
+
+    What an earlier call added is fitted anew.
+
+    Args:
+        bundle: the file to change.
+        learned: pictures that the network learned from.
+        held_out: others of the same classes; they calibrate, and set the threshold.
+
+    Returns:
+        Whether that could be done: the network must end in a linear layer and a softmax.
+    """
+    import onnx
+
+    proto = onnx.load(bundle)
+    remove_finish(proto)
+    ends = find_ends(proto.graph)
+    if ends is None:
+        return False
+    features, logits = ends
+    some = slice(None, None, -(-len(learned) // PICTURES))  # spread, as folders come by class
+    [of_learned] = run_to(proto, [features], learned.images[some])
+    of_held_out, answers = run_to(proto, [features, logits], held_out.images)
+    factor, exponent = fit_entropy_temperatures(answers, held_out.labels)
+    _divide_by_temperatures(proto.graph, logits, factor, exponent, answers.shape[1])
+    append_familiarity(
+        proto.graph,
+        (features, logits),
+        (of_learned, learned.labels[some]),
+        (of_held_out, answers),
+    )
+    added = {
+        "entropy_temperature": (factor, exponent),
+        "familiarity_threshold": THRESHOLD,
+        "familiarity_method": METHOD,
+    }
+    properties = {each.key: each.value for each in proto.metadata_props}
+    properties |= {key: json.dumps(value) for key, value in added.items()}
+    onnx.helper.set_model_props(proto, properties)
+    with replacing(bundle) as temporary:
+        temporary.write_bytes(proto.SerializeToString())
+        open_bundle(temporary)
+    return True
+
+
+def remove_finish(proto: "onnx.ModelProto") -> None:
+    """Leave a bundle's graph as its network is, from pictures through logits to probabilities."""
+    import onnx
+
+    graph = proto.graph
+    before = {node.output[0]: node.input[0] for node in graph.node}
+    for node in graph.node:
+        if node.output[0] == "probabilities" and node.input[0] == "calibration/logits":
+            node.input[0] = before["calibration/logits"]
+    for field, name in (
+        (graph.node, "output"),
+        (graph.initializer, "name"),
+        (graph.output, "name"),
+    ):
+        kept = [each for each in field if not _is_added(getattr(each, name))]
+        del field[:]
+        field.extend(kept)
+    added = ("entropy_temperature", "familiarity_threshold", "familiarity_method")
+    properties = {each.key: each.value for each in proto.metadata_props if each.key not in added}
+    del proto.metadata_props[:]
+    onnx.helper.set_model_props(proto, properties)
+
+
+def _is_added(name: "str | list[str]") -> bool:
+    return (name if isinstance(name, str) else name[0]).startswith(_ADDED)
+
+
+def _divide_by_temperatures(
+    graph: "onnx.GraphProto", logits: str, factor: float, exponent: float, classes: int
+) -> None:
+    """Let the softmax have logits divided by `entropy_temperatures`."""
+
+    def constant(name: str, value: object) -> str:
+        return add_constant(graph, f"calibration/{name}", value)
+
+    def node(kind: str, inputs: list[str], output: str, **attributes: int) -> str:
+        return add_node(graph, kind, inputs, f"calibration/{output}", **attributes)
+
+    last = constant("last_axis", np.array([1]))
+    logarithms = node("LogSoftmax", [logits], "logarithms", axis=1)
+    shares = node("Exp", [logarithms], "shares")
+    terms = node("Mul", [shares, logarithms], "terms")
+    negative_entropy = node("ReduceSum", [terms, last], "negative_entropy", keepdims=1)
+    largest = constant("largest", -np.log(classes))
+    entropy = node("Div", [negative_entropy, largest], "entropy")
+    entropy = node("Max", [entropy, constant("smallest", SMALLEST_ENTROPY)], "safe_entropy")
+    power = node("Pow", [entropy, constant("exponent", exponent)], "power")
+    temperature = node("Mul", [power, constant("factor", factor)], "temperature")
+    node("Div", [logits, temperature], "logits")
+    softmax = next(each for each in graph.node if each.output[0] == "probabilities")
+    softmax.input[0] = "calibration/logits"
+    # The softmax has to come after what it takes.
+    moved = type(softmax)()
+    moved.CopyFrom(softmax)
+    graph.node.remove(softmax)
+    graph.node.append(moved)
