@@ -386,10 +386,10 @@ def dark_grey() -> bytes:
     white = struct.pack(">8siii", b"XYZ ", 63190, 65536, 54061)
     curve = struct.pack(">8sI", b"curv", 0)
     header = struct.pack(
-        ">I4sI4s4s4s12s4s28s3i48s", 132 + 4 + 24 + 32, b"", 0x02400000, b"mntr", b"GRAY", b"XYZ ",
+        ">I4sI4s4s4s12s4s28s3i48s", 188, b"", 0x02400000, b"mntr", b"GRAY", b"XYZ ",
         b"", b"acsp", b"", 63190, 65536, 54061, b"",
     )  # fmt: skip
-    tags = struct.pack(">I4sII4sII", 2, b"wtpt", 160, 20, b"kTRC", 180, 12)
+    tags = struct.pack(">I4sII4sII", 2, b"wtpt", 156, 20, b"kTRC", 176, 12)
     return header + tags + white + curve
 
 
@@ -520,7 +520,7 @@ def test_every_mode_is_reduced_to_the_mean(mode):
     else:
         image = image.convert("L").convert(mode) if mode in "LIFPA" else image.convert(mode)
     small = to_rgb(image, at_least=100)
-    assert small.size == (183, 100)
+    assert small.size == (182, 100)
     np.testing.assert_allclose(np.asarray(small), plain, atol=2)
 
 
@@ -570,13 +570,14 @@ def test_a_thumbnail_in_a_progressive_jpeg_is_left_alone():
 
 
 def test_a_huge_picture_is_not_copied():
-    """The decoded pixels take 36 MB; all that is needed beside them is some strips."""
+    """The decoded pixels take 9 MB a byte of theirs; beside them there are only strips."""
     path = Path(__file__).parents[2] / "src"
     program = (
         "import io, resource, sys; from PIL import Image\n"
         "from imagette.inference.preprocess import to_pixels\n"
         "file = io.BytesIO()\n"
-        "Image.new(sys.argv[1], (3000, 3000)).save(file, 'TIFF' if sys.argv[1] == 'CMYK' else 'PNG')\n"
+        "format_ = 'TIFF' if sys.argv[1] == 'CMYK' else 'PNG'\n"
+        "Image.new(sys.argv[1], (3000, 3000)).save(file, format_)\n"
         "Image.open(file).load()\n"  # the memory that decoding takes by itself
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "to_pixels(file.getvalue(), 32, 32)\n"
@@ -587,7 +588,7 @@ def test_a_huge_picture_is_not_copied():
             [sys.executable, "-c", program, mode],
             capture_output=True, check=True, text=True, env=os.environ | {"PYTHONPATH": str(path)},
         ).stdout  # fmt: skip
-        assert int(grown) < 45_000, mode  # kilobytes
+        assert int(grown) < 25_000, (mode, grown)  # kilobytes
 
 
 # --- HEIC ----------------------------------------------------------------------------------------

@@ -20,9 +20,9 @@ strips: no second copy of a large picture is ever made, unless it is asked for i
 """
 
 import io
+import math
 import re
 import warnings
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -328,29 +328,31 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
 
 
 def _reduced(image: Image.Image, factor: int) -> Image.Image:
-    """Bring any mode to a plain one, and every `factor` × `factor` pixels to their mean."""
+    """Bring any mode to a plain one, and every `factor` × `factor` pixels or so to their mean."""
     if factor == 1 and _is_plain(image):
         return image
     deep = image.mode.startswith("I") or image.mode == "F"
     black, white = _black_and_white(image) if deep else (0, 0)
-    pieces = [
-        (_to_8_bit(strip, black, white) if deep else _to_plain(strip)).reduce(factor)
-        for strip in _strips(image, factor)
-    ]
-    small = Image.new(pieces[0].mode, (pieces[0].width, sum(piece.height for piece in pieces)))
-    top = 0
-    for piece in pieces:
+    width, height = image.width // factor, image.height // factor
+    step = image.height / height
+    pieces = []
+    for top, bottom in _strips(width, height, factor * factor):
+        first, end = math.floor(top * step), math.ceil(bottom * step)
+        strip = image.crop((0, first, image.width, end))
+        plain = _to_8_bit(strip, black, white) if deep else _to_plain(strip)
+        box = (0, top * step - first, image.width, bottom * step - first)
+        pieces.append(plain.resize((width, bottom - top), Image.Resampling.BOX, box))
+    small = Image.new(pieces[0].mode, (width, height))
+    for (top, _), piece in zip(_strips(width, height, factor * factor), pieces, strict=True):
         small.paste(piece, (0, top))
-        top += piece.height
     return small
 
 
-def _strips(image: Image.Image, factor: int = 1) -> Iterator[Image.Image]:
-    """The picture from top to bottom, in strips of a multiple of `factor` rows."""
-    width, height = image.size
-    rows = factor * max(1, _STRIP_PIXELS // (factor * width))
-    for top in range(0, height, rows):
-        yield image.crop((0, top, width, min(top + rows, height)))
+def _strips(width: int, height: int, weight: int = 1) -> list[tuple[int, int]]:
+    """First and last row (exclusive) of strips of about a million pixels, or fewer, if a pixel
+    stands for `weight` of them."""
+    rows = max(1, _STRIP_PIXELS // (width * weight))
+    return [(top, min(top + rows, height)) for top in range(0, height, rows)]
 
 
 def _is_plain(image: Image.Image) -> bool:
@@ -379,8 +381,11 @@ def _black_and_white(image: Image.Image) -> tuple[float, float]:
     # A 16-bit PPM file comes as mode I.
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
         return 0, 65535
-    extremes = [(n.min(), n.max()) for n in (_numbers(strip) for strip in _strips(image))]
-    lowest, highest = float(np.min(extremes)), float(np.max(extremes))
+    extremes = []
+    for top, bottom in _strips(*image.size):
+        numbers = _numbers(image.crop((0, top, image.width, bottom)))
+        extremes += [float(numbers.min()), float(numbers.max())]
+    lowest, highest = min(extremes), max(extremes)
     for top in (1, 255, 65535) if image.mode == "F" else (255, 65535):
         if lowest >= 0 and highest <= top:
             return 0, top
