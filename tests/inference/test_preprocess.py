@@ -570,7 +570,7 @@ def test_a_thumbnail_in_a_progressive_jpeg_is_left_alone():
 
 
 def test_a_huge_picture_is_not_copied():
-    """The decoded pixels take 9 MB a byte of theirs; beside them there are only strips."""
+    """The decoded pixels take 36 MB; beside them there are only strips."""
     path = Path(__file__).parents[2] / "src"
     program = (
         "import io, resource, sys; from PIL import Image\n"
@@ -583,7 +583,7 @@ def test_a_huge_picture_is_not_copied():
         "to_pixels(file.getvalue(), 32, 32)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
     )
-    for mode in ("RGB", "RGBA", "I;16", "CMYK", "P"):
+    for mode in ("RGB", "RGBA", "CMYK"):
         grown = subprocess.run(
             [sys.executable, "-c", program, mode],
             capture_output=True, check=True, text=True, env=os.environ | {"PYTHONPATH": str(path)},
