@@ -160,7 +160,9 @@ def _bomb_of_pixels(random: Random) -> bytes:
 def _bomb_of_text(random: Random) -> bytes:
     """Compressed text or a compressed colour profile of many megabytes."""
     data = zlib.compress(bytes(random.choice((100_000, 20_000_000))), 9)
-    kind, head = random.choice(((b"zTXt", b"k\0\0"), (b"iCCP", b"k\0\0"), (b"iTXt", b"k\0\1\0\0\0")))
+    kind, head = random.choice(
+        ((b"zTXt", b"k\0\0"), (b"iCCP", b"k\0\0"), (b"iTXt", b"k\0\1\0\0\0"))
+    )
     chunks = [(kind, head + data)] * random.choice((1, 5))
     return _png(8, 8, 0, bytes(72), *chunks)
 
