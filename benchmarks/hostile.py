@@ -68,7 +68,7 @@ MAX_PIXELS = 2_000_000  # so that a decoder's speed is no hang
 _TOO_MANY_FAILURES = 20
 
 
-class Failure(Exception):
+class FailureError(Exception):
     """Something that must not happen did, on one input."""
 
 
@@ -89,7 +89,7 @@ class Report:
         try:
             outcome = check()
             if time.monotonic() - start > TIMEOUT:
-                raise Failure(f"It took longer than {TIMEOUT:g} s.")
+                raise FailureError(f"It took longer than {TIMEOUT:g} s.")
         except Exception:
             outcome = "FAILED"
             self._keep(kind, content, ending, traceback.format_exc())
@@ -142,7 +142,7 @@ def decode(picture: object) -> str:
     except PictureError as error:
         return "too large" if error.too_large else "refused"
     if pixels.shape != (32, 32, 3) or pixels.dtype != "uint8":
-        raise Failure(f"The result is {pixels.shape} of {pixels.dtype}.")
+        raise FailureError(f"The result is {pixels.shape} of {pixels.dtype}.")
     return "a picture"
 
 
@@ -162,10 +162,21 @@ def made_pictures(report: Report, seed: int) -> None:
 
 
 def arrays(report: Report, seed: int) -> None:
+    import numpy as np
+    from hypothesis import strategies as st
     from hypothesis.extra import numpy as npst
 
-    shapes = npst.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=5)
-    dtypes = npst.scalar_dtypes() | npst.unicode_string_dtypes() | npst.array_dtypes()
+    channels = st.sampled_from([(), (1,), (3,), (4,)])
+    shapes = st.one_of(
+        npst.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=5),
+        st.tuples(npst.array_shapes(min_dims=2, max_dims=2), channels).map(
+            lambda two: sum(two, ())
+        ),
+    )
+    dtypes = st.one_of(
+        st.sampled_from(["uint8", ">u2", "bool", "float16", "float32"]).map(np.dtype),
+        npst.scalar_dtypes(), npst.unicode_string_dtypes(), npst.array_dtypes(),
+    )  # fmt: skip
 
     def check(array) -> None:
         content = f"{array.dtype} {array.shape} {array.tolist()!r}".encode(errors="replace")
@@ -178,9 +189,9 @@ def guided_pictures(report: Report, seed: int) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["PIL", "imagette.inference"]):
-        import imagette.inference.preprocess  # noqa: F401
-
         from hostile_inputs import pictures
+
+        import imagette.inference.preprocess  # noqa: F401
 
         seeds = pictures.seeds()
 
@@ -194,16 +205,8 @@ def guided_requests(report: Report, seed: int) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["werkzeug", "imagette.serving"]):
-        from imagette.serving.app import create_app
+        ask = application()
     from hostile_inputs import pictures
-    from imagette.serving.settings import Settings
-
-    client = create_app(Settings(model="lite", max_pixels=MAX_PIXELS)).test_client()
-
-    def ask(content: bytes) -> str:
-        content_type, _, body = content.partition(b"\n")
-        answer = client.post("/predict", data=body, content_type=content_type.decode("latin-1"))
-        return check_answer(answer.status_code, answer.content_type or "", answer.data)
 
     def check(content: bytes) -> None:
         report.run("guided", content, "body", lambda: ask(content))
@@ -219,6 +222,22 @@ def guided_requests(report: Report, seed: int) -> None:
         b'application/json; charset=utf-8\n{"image": [[[0.5, 1, 0]]]}',
     )
     _fuzz(report, seed, seeds, check)
+
+
+def application() -> Callable[[bytes], str]:
+    """A function that asks the API within this process: a line of content type, then the body."""
+    from imagette.serving.app import create_app
+    from imagette.serving.settings import Settings
+
+    client = create_app(Settings(model="lite", max_pixels=MAX_PIXELS)).test_client()
+
+    def ask(content: bytes) -> str:
+        line, _, body = content.partition(b"\n")
+        content_type = line.replace(b"\r", b" ").decode("latin-1")
+        answer = client.post("/predict", data=body, content_type=content_type)
+        return check_answer(answer.status_code, answer.content_type or "", answer.data)
+
+    return ask
 
 
 def _fuzz(report: Report, seed: int, seeds: tuple[bytes, ...], check: Callable) -> None:
@@ -276,19 +295,19 @@ def _generate(strategy, count: int, seed: int, check: Callable) -> None:
 
 
 def check_answer(status: int, content_type: str, body: bytes, method: str = "POST") -> str:
-    """The outcome that an answer is; raises `Failure` where the API must not answer so."""
+    """The outcome that an answer is; raises `FailureError` where the API must not answer so."""
     if not 200 <= status < 500:
-        raise Failure(f"The status is {status}: {body[:300]!r}")
+        raise FailureError(f"The status is {status}: {body[:300]!r}")
     if method == "HEAD" or (status < 400 and not body):
         return str(status)
     if status >= 400 and not body and not content_type:
         return f"{status} bare"
     if status >= 400 and content_type != "application/problem+json":
-        raise Failure(f"An error {status} as {content_type!r}: {body[:300]!r}")
+        raise FailureError(f"An error {status} as {content_type!r}: {body[:300]!r}")
     if "json" in content_type:
         answer = json.loads(body)
         if status >= 400 and (answer["status"] != status or not answer["detail"]):
-            raise Failure(f"Not a problem: {answer}")
+            raise FailureError(f"Not a problem: {answer}")
     return str(status)
 
 
@@ -387,6 +406,7 @@ def send_bytes(port: int, content: bytes) -> str:
 def slow_clients(report: Report, seed: int, server: "Server") -> None:
     """Some stalled connections at a time, while a client that does not stall asks."""
     head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+    asked = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     ways = (
         ("nothing", b""),
         ("half a head", head),
@@ -408,7 +428,6 @@ def slow_clients(report: Report, seed: int, server: "Server") -> None:
                     with contextlib.suppress(ConnectionError):
                         connection.sendall(head[index % len(head) :][:1])
                 client = Client(server.port)
-                asked = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
                 report.run(way, asked, "request", lambda client=client: client.ask(asked, "GET"))
                 client.close()
         report.note_memory(server.memory())
@@ -572,13 +591,7 @@ def replay(path: Path, options: argparse.Namespace) -> int:
         finally:
             server.stop()
     elif path.suffix == ".body":
-        from imagette.serving.app import create_app
-        from imagette.serving.settings import Settings
-
-        content_type, _, body = content.partition(b"\n")
-        client = create_app(Settings(model="lite", max_pixels=MAX_PIXELS)).test_client()
-        answer = client.post("/predict", data=body, content_type=content_type.decode("latin-1"))
-        print(answer.status, answer.text)
+        print(application()(content))
     else:
         print(decode(content))
     return 0

@@ -19,7 +19,7 @@ _OPTIONS: dict[str, list[dict]] = {
     "JPEG": [{"progressive": True}, {"subsampling": 0}, {"restart_marker_rows": 1}],
     "PNG": [{"compress_level": 0}],
     "TIFF": [{"compression": c} for c in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg",
-                                          "group4", "lzma", "zstd", "webp")],
+                                          "lzma", "zstd")],
     "WEBP": [{"lossless": True}],
     "ICO": [{"bitmap_format": "bmp"}],
     "TGA": [{"compression": "tga_rle"}],
@@ -35,9 +35,9 @@ def seeds() -> tuple[bytes, ...]:
     _register_heif()
     files = []
     for format_ in sorted(Image.SAVE):
-        for mode in _MODES:
-            for options in ({}, *_OPTIONS.get(format_, [])):
-                files.append(_written(_pattern(mode), format_, **options))
+        files += [_written(_pattern(mode), format_) for mode in _MODES]
+        files += [_written(_pattern("RGB"), format_, **more) for more in _OPTIONS.get(format_, [])]
+    files.append(_written(_pattern("1"), "TIFF", compression="group4"))
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = 6, "x" * 20
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

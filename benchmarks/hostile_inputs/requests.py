@@ -289,7 +289,7 @@ def _header_lines(random: Random) -> bytes:
         b"Transfer-Encoding: chunked\r\nContent-Length: 3", b"Transfer-Encoding : chunked",
         b"Expect: 200-ok", b"Expect: 100-continue\r\nContent-Length: 9",
         b"Connection: upgrade\r\nUpgrade: h2c",
-        b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13",
+        b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x",
     ))  # fmt: skip
     return _BODY + bad + b"\r\n\r\n" + random.choice((b"", b"abc", b"0\r\n\r\n", b"5\r\nabcde\r\n"))
 
