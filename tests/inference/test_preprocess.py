@@ -1,7 +1,10 @@
 """Any picture a person may send, as real files: the colours that come out are the right ones."""
 
 import io
+import os
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -16,7 +19,7 @@ SIZE = 32
 RED, GREEN, BLUE, GREY = (200, 40, 30), (40, 160, 60), (50, 60, 180), (120, 120, 120)
 QUARTERS = np.array([[RED, GREEN], [BLUE, GREY]], dtype=np.uint8)
 LUMA = np.rint(QUARTERS @ [0.299, 0.587, 0.114])[..., None].repeat(3, 2)
-WHITE = np.full(3, 255)
+BACKGROUND = np.full(3, 128)
 
 
 def quarters(mode: str = "RGB") -> Image.Image:
@@ -234,60 +237,60 @@ def test_integer_tiff():
 # --- transparency --------------------------------------------------------------------------------
 
 
-def over_white(colours: np.ndarray, alpha: float) -> np.ndarray:
-    return np.rint(colours * alpha + 255 * (1 - alpha))
+def over_grey(colours: np.ndarray, alpha: float) -> np.ndarray:
+    return np.rint(colours * alpha + 128 * (1 - alpha))
 
 
 @pytest.mark.parametrize(("format_", "options"), [("PNG", {}), ("TIFF", {}), ("TGA", {}),
                                                   ("WEBP", {"lossless": True})])  # fmt: skip
 @pytest.mark.parametrize("alpha", [0, 102, 255])
-def test_transparency_lies_over_white(format_, options, alpha):
+def test_transparency_lies_over_grey(format_, options, alpha):
     image = quarters("RGBA")
     image.putalpha(alpha)
-    assert_colours(written(image, format_, **options), over_white(QUARTERS, alpha / 255), 1)
+    assert_colours(written(image, format_, **options), over_grey(QUARTERS, alpha / 255), 1)
 
 
 @pytest.mark.parametrize("format_", ["PNG", "TIFF"])
-def test_transparent_grey_lies_over_white(format_):
+def test_transparent_greys_lie_over_grey(format_):
     image = quarters("LA")
     image.putalpha(51)
-    assert_colours(written(image, format_), over_white(LUMA, 0.2), 1)
+    assert_colours(written(image, format_), over_grey(LUMA, 0.2), 1)
 
 
 @pytest.mark.parametrize("format_", ["PNG", "GIF"])
-def test_transparent_palette_entry_lies_over_white(format_):
+def test_transparent_palette_entry_lies_over_grey(format_):
     image = quarters().convert("P", palette=Image.Palette.ADAPTIVE)
     red = image.getpixel((0, 0))
     expected = QUARTERS.copy()
-    expected[0, 0] = WHITE
+    expected[0, 0] = BACKGROUND
     assert_colours(written(image, format_, transparency=red), expected)
 
 
-def test_half_transparent_palette_lies_over_white():
+def test_half_transparent_palette_lies_over_grey():
     image = quarters().convert("P", palette=Image.Palette.ADAPTIVE)
     content = written(image, "PNG", transparency=bytes([51] * 256))
     assert Image.open(io.BytesIO(content)).mode == "P"
-    assert_colours(content, over_white(QUARTERS, 0.2), 1)
+    assert_colours(content, over_grey(QUARTERS, 0.2), 1)
 
 
 def test_transparent_modes_in_memory():
     palette = quarters().convert("P", palette=Image.Palette.ADAPTIVE).convert("PA")
     palette.putalpha(51)
-    assert_colours(palette, over_white(QUARTERS, 0.2), 1)
+    assert_colours(palette, over_grey(QUARTERS, 0.2), 1)
     for mode, colours in (("RGBA", QUARTERS), ("LA", LUMA)):
         image = quarters(mode)
         image.putalpha(51)
         multiplied = image.convert("RGBa" if mode == "RGBA" else "La")
-        assert_colours(multiplied, over_white(colours, 0.2), 3)
+        assert_colours(multiplied, over_grey(colours, 0.2), 3)
 
 
-def test_transparent_colour_of_a_png_lies_over_white():
+def test_transparent_colour_of_a_png_lies_over_grey():
     red_is_clear = written(quarters(), "PNG", transparency=RED)
     expected = QUARTERS.copy()
-    expected[0, 0] = WHITE
+    expected[0, 0] = BACKGROUND
     assert_colours(red_is_clear, expected)
     black_is_clear = png(2, 1, 8, 0, b"\0\0\x64", (b"tRNS", struct.pack(">H", 0)))
-    assert to_pixels(black_is_clear, 1, 2)[0, :, 0].tolist() == [255, 100]
+    assert to_pixels(black_is_clear, 1, 2)[0, :, 0].tolist() == [128, 100]
 
 
 # --- orientation ---------------------------------------------------------------------------------
@@ -328,7 +331,7 @@ def test_orientation_of_deep_and_transparent_pictures():
     palette = quarters().convert("P", palette=Image.Palette.ADAPTIVE)
     red = palette.getpixel((0, 0))
     expected = QUARTERS.copy()
-    expected[0, 0] = WHITE
+    expected[0, 0] = BACKGROUND
     content = written(palette, "PNG", transparency=red, exif=exif)
     assert_colours(content, UPRIGHT[6](expected))
 
@@ -345,6 +348,259 @@ def test_an_unknown_orientation_turns_nothing(orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     assert_colours(written(quarters(), "PNG", exif=exif), QUARTERS)
+
+
+# --- colour profiles -----------------------------------------------------------------------------
+
+
+def profile(name: str = "sRGB", **replaced: bytes) -> bytes:
+    """An ICC profile; `replaced` tags (by name) hold other bytes of the same length."""
+    content = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile(name)).tobytes())
+    for tag, data in replaced.items():
+        start, length = tag_of(content, tag.encode())
+        assert len(data) == length
+        content[start : start + length] = data
+    return bytes(content)
+
+
+def tag_of(content: bytes, tag: bytes) -> tuple[int, int]:
+    """Where a tag's data lies in a profile (ICC.1, 7.3): its offset and length."""
+    entry = content.index(tag, 132)
+    return struct.unpack(">II", content[entry + 4 : entry + 12])
+
+
+def swapped() -> bytes:
+    """A profile in which red is what sRGB calls green, and the other way round."""
+    content = profile()
+    red, green = (content[slice(*extent(content, tag))] for tag in (b"rXYZ", b"gXYZ"))
+    return profile(rXYZ=green, gXYZ=red)
+
+
+def extent(content: bytes, tag: bytes) -> tuple[int, int]:
+    start, length = tag_of(content, tag)
+    return start, start + length
+
+
+def dark_grey() -> bytes:
+    """A profile for grey pictures, of which the values are light itself (gamma 1)."""
+    white = struct.pack(">8siii", b"XYZ ", 63190, 65536, 54061)
+    curve = struct.pack(">8sI", b"curv", 0)
+    header = struct.pack(
+        ">I4sI4s4s4s12s4s28s3i48s", 188, b"", 0x02400000, b"mntr", b"GRAY", b"XYZ ",
+        b"", b"acsp", b"", 63190, 65536, 54061, b"",
+    )  # fmt: skip
+    tags = struct.pack(">I4sII4sII", 2, b"wtpt", 156, 20, b"kTRC", 176, 12)
+    return header + tags + white + curve
+
+
+SWAPPED_COLOURS = QUARTERS[..., [1, 0, 2]]
+
+
+@pytest.mark.parametrize(
+    ("format_", "mode", "options", "tolerance"),
+    [
+        ("PNG", "RGB", {}, 2),
+        ("PNG", "RGBA", {}, 2),
+        ("PNG", "P", {}, 2),
+        ("TIFF", "RGB", {}, 2),
+        ("WEBP", "RGB", {"lossless": True}, 2),
+        ("JPEG", "RGB", {"quality": 95}, 6),
+        pytest.param(
+            "AVIF", "RGB", {"quality": 95}, 8,
+            marks=pytest.mark.skipif(not features.check("avif"), reason="no AVIF in Pillow"),
+        ),
+    ],
+)  # fmt: skip
+def test_a_colour_profile_is_followed(format_, mode, options, tolerance):
+    image = quarters().convert("P", palette=Image.Palette.ADAPTIVE) if mode == "P" else None
+    content = written(image or quarters(mode), format_, icc_profile=swapped(), **options)
+    assert_colours(content, SWAPPED_COLOURS, tolerance)
+
+
+def test_a_colour_profile_is_followed_under_transparency():
+    image = quarters("RGBA")
+    image.putalpha(51)
+    content = written(image, "PNG", icc_profile=swapped())
+    assert_colours(content, over_grey(SWAPPED_COLOURS, 0.2), 2)
+
+
+def test_a_profile_for_grey_is_followed():
+    light = written(Image.new("L", (SIZE, SIZE), 55), "PNG", icc_profile=dark_grey())
+    # 55/255 of the light is 0.5 in sRGB's curve.
+    np.testing.assert_allclose(to_pixels(light, SIZE, SIZE), 128, atol=2)
+    with_alpha = Image.new("LA", (SIZE, SIZE), (55, 255))
+    light = written(with_alpha, "PNG", icc_profile=dark_grey())
+    np.testing.assert_allclose(to_pixels(light, SIZE, SIZE), 128, atol=2)
+
+
+def test_a_grey_picture_with_a_profile_for_colours_stays_grey():
+    assert_colours(written(quarters("L"), "PNG", icc_profile=swapped()), LUMA, 4)
+
+
+def test_a_profile_that_is_srgb_changes_no_bit():
+    pixels = np.random.default_rng(1).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+    content = written(Image.fromarray(pixels), "PNG", icc_profile=profile())
+    assert np.array_equal(to_pixels(content, SIZE, SIZE), pixels)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "CMYK"])
+@pytest.mark.parametrize(
+    "damaged",
+    [b"", b"\0", b"no profile" * 50, profile()[:200], profile("LAB"), profile("XYZ"),
+     profile()[:16] + b"CMYK" + profile()[20:]],
+)  # fmt: skip
+def test_a_profile_that_is_damaged_or_does_not_fit_is_ignored(mode, damaged):
+    expected = LUMA if mode == "L" else QUARTERS
+    assert_colours(written(quarters(mode), "TIFF", icc_profile=damaged), expected, 1)
+
+
+def test_cmyk_of_adobe_is_inverted_once():
+    adobe = written(quarters("CMYK"), "JPEG", quality=95)
+    assert b"Adobe" in adobe
+    assert_colours(adobe, QUARTERS, 4)
+    assert_colours(written(quarters("CMYK"), "JPEG", quality=95, icc_profile=swapped()),
+                   QUARTERS, 4)  # fmt: skip
+
+
+# --- decoding no more than is needed -------------------------------------------------------------
+
+
+def photograph(width: int, height: int) -> Image.Image:
+    """Smooth shapes and grain, as photographs have them."""
+    random = np.random.default_rng(5)
+    shapes = Image.fromarray(random.integers(0, 256, (9, 12, 3), dtype=np.uint8))
+    smooth = np.asarray(shapes.resize((width, height), Image.Resampling.BICUBIC), np.int16)
+    grain = random.normal(0, 8, (height, width, 1))
+    return Image.fromarray(np.clip(smooth + grain, 0, 255).astype(np.uint8))
+
+
+LARGE = photograph(1600, 1200)
+PLAINLY = np.asarray(LARGE.resize((SIZE, SIZE), Image.Resampling.BICUBIC), np.int16)
+
+
+@pytest.mark.parametrize(
+    ("format_", "options"),
+    [
+        ("PNG", {}),
+        ("JPEG", {"quality": 90}),
+        ("JPEG", {"quality": 90, "progressive": True}),
+        ("JPEG", {"quality": 90, "subsampling": 0}),
+        ("MPO", {"quality": 90}),
+        ("WEBP", {"quality": 90}),
+        ("TIFF", {"compression": "jpeg", "quality": 90}),
+    ],
+)
+def test_a_large_picture_comes_out_as_by_the_filter_alone(format_, options):
+    pixels = to_pixels(written(LARGE, format_, **options), SIZE, SIZE)
+    assert np.abs(pixels - PLAINLY).max() <= 4
+    assert np.abs(pixels - PLAINLY).mean() < 1
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_a_large_picture_is_turned_upright(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = Image.fromarray(QUARTERS.repeat(500, 0).repeat(800, 1))
+    content = written(stored, "JPEG", quality=90, progressive=True, exif=exif)
+    assert_colours(content, UPRIGHT[orientation](QUARTERS), 4)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I",
+                                  "F", "LAB", "HSV", "La", "RGBa", "PA", "RGBX"])  # fmt: skip
+def test_every_mode_is_reduced_to_the_mean(mode):
+    plain = 255 if mode == "1" else 100
+    image = Image.new("L", (3100, 1700), plain).convert("RGB")
+    if mode == "LAB":
+        srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+        image = ImageCms.buildTransform(srgb, lab, "RGB", "LAB").apply(image)
+    elif mode == "I;16":
+        image = Image.fromarray(np.full((1700, 3100), plain * 257, np.uint16))
+    elif mode in ("La", "RGBa", "PA"):
+        image = image.convert({"La": "LA", "RGBa": "RGBA", "PA": "P"}[mode]).convert(mode)
+    else:
+        image = image.convert("L").convert(mode) if mode in "LIFPA" else image.convert(mode)
+    small = to_rgb(image, at_least=100)
+    assert small.size == (182, 100)
+    np.testing.assert_allclose(np.asarray(small), plain, atol=2)
+
+
+def test_pixels_that_cannot_be_seen_colour_nothing():
+    # Red wherever it is opaque, and green where nobody sees it, in a fine pattern.
+    pixels = np.zeros((1000, 1000, 4), np.uint8)
+    pixels[:, ::2] = (*RED, 255)
+    pixels[:, 1::2] = (0, 255, 0, 0)
+    expected = over_grey(np.array(RED), 0.5)
+    for format_ in ("PNG", "WEBP"):
+        options = {"lossless": True, "exact": True} if format_ == "WEBP" else {}
+        content = written(Image.fromarray(pixels), format_, **options)
+        np.testing.assert_allclose(to_pixels(content, 8, 8), np.tile(expected, (8, 8, 1)), atol=2)
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "PNG"])
+@pytest.mark.parametrize("at_least", [1, 30, 64, 75, 100, 149, 150, 299, 301, 10_000])
+def test_what_comes_back_is_large_enough(format_, at_least):
+    for size in ((1200, 600), (600, 1200), (599, 601)):
+        small = to_rgb(written(LARGE.resize(size), format_), at_least=at_least)
+        assert min(small.size) >= min(at_least, *size)
+        assert min(small.size) < 2 * at_least or small.size == size
+        assert small.width / small.height == pytest.approx(
+            size[0] / size[1], rel=2 / min(small.size)
+        )
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+def test_a_jpeg_keeps_its_pixels_where_it_is_not_to_be_smaller(options):
+    content = written(LARGE, "JPEG", quality=90, **options)
+    decoded = np.asarray(Image.open(io.BytesIO(content)))
+    assert np.array_equal(to_rgb(content), decoded)
+    assert np.array_equal(to_rgb(content, at_least=601), decoded)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.95])
+def test_a_large_progressive_jpeg_cut_short_is_refused(share):
+    content = written(LARGE, "JPEG", quality=90, progressive=True)
+    refused(content[: int(len(content) * share)])
+
+
+def test_a_thumbnail_in_a_progressive_jpeg_is_left_alone():
+    thumbnail = written(LARGE.resize((160, 120)), "JPEG", progressive=True)
+    exif = b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0" + thumbnail
+    content = written(LARGE, "JPEG", quality=90, progressive=True, exif=exif)
+    assert np.abs(to_pixels(content, SIZE, SIZE) - PLAINLY).max() <= 4
+
+
+def test_a_huge_picture_is_not_copied():
+    """The decoded pixels take 36 MB; beside them there are only strips."""
+    path = Path(__file__).parents[2] / "src"
+    program = (
+        "import io, resource, sys; from PIL import Image\n"
+        "from imagette.inference.preprocess import to_pixels\n"
+        "file = io.BytesIO()\n"
+        "format_ = 'TIFF' if sys.argv[1] == 'CMYK' else 'PNG'\n"
+        "Image.new(sys.argv[1], (3000, 3000)).save(file, format_)\n"
+        "Image.open(file).load()\n"  # the memory that decoding takes by itself
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "to_pixels(file.getvalue(), 32, 32)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    for mode in ("RGB", "RGBA", "CMYK"):
+        grown = subprocess.run(
+            [sys.executable, "-c", program, mode],
+            capture_output=True, check=True, text=True, env=os.environ | {"PYTHONPATH": str(path)},
+        ).stdout  # fmt: skip
+        assert int(grown) < 25_000, (mode, grown)  # kilobytes
+
+
+# --- HEIC ----------------------------------------------------------------------------------------
+
+
+def test_heic():
+    pillow_heif = pytest.importorskip("pillow_heif")
+    file = io.BytesIO()
+    pillow_heif.from_pillow(quarters()).save(file, quality=95)
+    assert_colours(file.getvalue(), QUARTERS, 8)
+    for share in (0.2, 0.9):
+        refused(file.getvalue()[: int(len(file.getvalue()) * share)])
 
 
 # --- sizes ---------------------------------------------------------------------------------------
@@ -487,6 +743,23 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):
     assert not refused(png(7_000, 7_000, 8, 2, b"")).too_large
 
 
+def test_a_jpeg_of_very_many_scans_is_refused():
+    # Each costs a pass over all pixels: 100,000 of them, in 7 MB, would take an hour.
+    content = written(Image.new("RGB", (640, 480), RED), "JPEG", progressive=True)
+    scan = content[content.rindex(b"\xff\xda") : -2]
+    assert (to_pixels(content[:-2] + 50 * scan + content[-2:], SIZE, SIZE) != 0).any()
+    refused(content[:-2] + 200 * scan + content[-2:])
+
+
+def test_formats_decoded_in_python_have_a_limit_of_their_own():
+    for header in (b"P3 1001 1000 255\n", b"qoif" + struct.pack(">IIBB", 1001, 1000, 3, 0)):
+        error = refused(header + bytes(100))
+        assert error.too_large
+        assert "1001×1000" in error.problem
+        assert error.problem.rstrip(".").endswith(("PPM file", "QOI file"))
+    assert not refused(b"P6 1001 1000 255\n" + bytes(100)).too_large
+
+
 def test_an_icon_may_not_hide_a_bomb():
     # The icon says 16×16; the PNG inside it is far larger.
     rows = bytes((10_000 // 8 + 1) * 6_000)
@@ -560,7 +833,7 @@ def test_channels_of_arrays():
     for array in (grey, grey[..., None]):
         assert np.array_equal(to_pixels(array, 2, 2), grey[..., None].repeat(3, 2))
     with_alpha = np.dstack([QUARTERS, np.full((2, 2), 51, np.uint8)])
-    np.testing.assert_allclose(to_pixels(with_alpha, 2, 2), over_white(QUARTERS, 0.2), atol=1)
+    np.testing.assert_allclose(to_pixels(with_alpha, 2, 2), over_grey(QUARTERS, 0.2), atol=1)
 
 
 def test_arrays_that_are_not_contiguous():

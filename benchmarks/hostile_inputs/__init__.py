@@ -1,0 +1,1 @@
+"""What `benchmarks/hostile.py` sends: pictures, arrays and requests made to break a reader."""
