@@ -207,30 +207,33 @@ def _show_answers(visit: Visit, model: dict[str, Any], api: Api, language: Langu
 def _tile(picture: Picture, language: Language) -> pieces.Tile:
     said = picture.answer
     words = short_answer(said.ranked(language), said.known, language) if said else "–"
-    return pieces.Tile(f"picture-{picture.number}", said.thumbnail if said else None, words)
+    return pieces.Tile(picture.anchor, said.thumbnail if said else None, words)
 
 
 def _show_one(visit: Visit, picture: Picture, model: dict[str, Any], language: Language) -> None:
-    anchor = f"picture-{picture.number}"
     if picture.answer is not None:
-        _show_answer(picture, picture.answer, anchor, model, language)
+        is_one_of_several = len(visit.in_view) > 1
+        _show_answer(picture, picture.answer, is_one_of_several, model, language)
         return
-    st.html(f'<div id="{anchor}">{pieces.text("h2", "name", picture.name[language])}</div>')
+    name = pieces.text("h2", "name", picture.name[language])
+    st.html(f'<div id="{picture.anchor}">{name}</div>')
     tell_problem(str(picture.problem), language)
     if picture.can_retry:
         st.button(TEXTS[language].retry, key=f"retry-{picture.number}", on_click=visit.try_again)
 
 
 def _show_answer(
-    picture: Picture, said: Answer, anchor: str, model: dict[str, Any], language: Language
+    picture: Picture, said: Answer, with_name: bool, model: dict[str, Any], language: Language
 ) -> None:
     texts = TEXTS[language]
     ranking = said.ranked(language)
     unknown = said.known is False
     words = pieces.text("h2", "answer", answer(ranking, said.known, language))
+    if with_name:
+        words = pieces.text("p", "name", picture.name[language]) + words
     if unknown:
         words += pieces.text("p", "closest", closest(ranking, language))
-    st.html(f'<div id="{anchor}">{pieces.text("p", "name", picture.name[language])}{words}</div>')
+    st.html(f'<div id="{picture.anchor}">{words}</div>')
     shown = pieces.pictures(
         said.shown,
         said.heat_map,

@@ -84,6 +84,11 @@ class Picture:
     problem: str | None = None
 
     @property
+    def anchor(self) -> str:
+        """Where on the page its answer is."""
+        return f"picture-{self.number}"
+
+    @property
     def waits(self) -> bool:
         """Whether it has yet to be asked about."""
         return self.answer is None and self.problem is None
