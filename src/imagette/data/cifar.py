@@ -63,8 +63,8 @@ def load_cifar10(data_dir: str | Path | None = None) -> Dataset:
         source="cifar10",
         class_names=CLASS_NAMES,
         class_names_fr=CLASS_NAMES_FR,
-        train=_load_part(folder, TRAIN_FILES),
-        test=_load_part(folder, TEST_FILES),
+        train=load_part(folder, TRAIN_FILES),
+        test=load_part(folder, TEST_FILES),
         licence="CIFAR-10 (Krizhevsky, 2009), published for research without an explicit licence",
     )
 
@@ -136,8 +136,12 @@ def _unpack(archive: Path, cache: Path) -> Path:
         return (Path(temporary) / FOLDER).rename(cache / FOLDER)
 
 
-def _load_part(folder: Path, names: tuple[str, ...]) -> Part:
-    """Load some of the files, straight into one uint8 array."""
+def load_part(folder: Path, names: tuple[str, ...]) -> Part:
+    """Load some of the files, straight into one uint8 array.
+
+    Raises:
+        ImagetteError: a file is damaged or missing.
+    """
     images = np.empty((len(names) * PICTURES_PER_FILE, 32, 32, 3), np.uint8)
     labels = np.empty(len(images), np.int64)
     for number, name in enumerate(names):

@@ -3,31 +3,59 @@
 Any WSGI server can run it: the factory is `imagette.serving.app:create_app`.
 """
 
-import base64
 import io
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
 import numpy as np
-from flask import Flask, Request, Response, request
+from flask import Request, Response, request
+from flask.json.provider import DefaultJSONProvider
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import ValidationError
+from pydantic_core import to_json
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 import imagette
 from imagette.errors import PictureError
+from imagette.html import pixels_url, png_url
 from imagette.inference.classifier import Classifier, Prediction
+from imagette.serving.answers import (
+    DatasetAnswer,
+    Health,
+    Index,
+    ModelAnswer,
+    PictureAnswer,
+    PredictOptions,
+    Readiness,
+    SeveralAnswers,
+)
+from imagette.serving.dataset import describe_dataset
+from imagette.serving.guard import guard
+from imagette.serving.metrics import Metrics
+from imagette.serving.model import ServedModel
+from imagette.serving.openapi import DescribedApp, answer, predict_request
 from imagette.serving.pictures import SentPicture, read_pictures
-from imagette.serving.problems import RequestError, answer_errors_as_problems, describe
+from imagette.serving.problems import (
+    RequestError,
+    answer_errors_as_problems,
+    describe,
+    kind_of,
+)
 from imagette.serving.settings import Settings
+from imagette.serving.watch import watch
 
-_ENDPOINTS = {
-    "POST /predict": "what a picture shows; send it as the multipart field `image`",
-    "GET /model": "what the model knows, how good it is, and the limits of this server",
-    "GET /healthz": "whether the server is ready to answer",
-}
+_PREDICT_PROBLEMS = (
+    "wrong-option", "no-picture", "empty-picture", "unreadable-picture", "invalid-json",
+    "wrong-shape", "wrong-values", "picture-too-large", "too-many-pictures",
+    "unsupported-content-type", "out-of-time",
+)  # fmt: skip
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None) -> DescribedApp:
     """Make the application and load its model.
 
     Args:
@@ -37,64 +65,55 @@ def create_app(settings: Settings | None = None) -> Flask:
         ImagetteError: the model cannot be loaded, or a setting is not usable.
     """
     settings = settings or Settings()
-    # The server runs one worker a core, so more threads for one picture would only get in the way.
-    classifier = Classifier(settings.model, threads=1, max_pixels=settings.max_pixels)
+    model, metrics = ServedModel(settings), Metrics()
     # Icons (ICO, ICNS) hold pictures larger than they say; Pillow itself refuses those beyond twice
     # this number before it decodes them.
     Image.MAX_IMAGE_PIXELS = settings.max_pixels // 2
 
-    app = Flask("imagette", static_folder=None)
+    app = DescribedApp(with_keys=bool(settings.api_keys))
     app.request_class = _InMemoryRequest
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # probabilities stay in class order
-    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.json = _QuickJson(app)
+    app.extensions["imagette"] = model, metrics
+    if settings.trusted_proxies:
+        count = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, count, count, count)  # type: ignore[method-assign]
+    # What is first here sees a request first and its answer last.
+    watch(app, metrics, settings.log_requests)
+    guard(app, settings)
     answer_errors_as_problems(app)
-
-    index = {"name": "imagette", "version": imagette.__version__, "endpoints": _ENDPOINTS}
-    model = _describe_model(classifier, settings)
-    # A large picture takes hundreds of megabytes while it is decoded, so one at a time is.
-    turn = Lock()
-
-    @app.get("/")
-    def show_index() -> dict[str, Any]:
-        return index
-
-    @app.get("/healthz")
-    def show_health() -> dict[str, str]:
-        return {"status": "ok"}
-
-    @app.get("/model")
-    def show_model() -> dict[str, Any]:
-        return model
-
-    @app.post("/predict")
-    def predict() -> dict[str, Any]:
-        with_seen = request.args.get("seen") == "1"
-        pictures = read_pictures(
-            request, classifier.height, classifier.width, settings.max_pictures
-        )
-
-        def answer(picture: SentPicture) -> dict[str, Any]:
-            with turn:
-                return _answer(classifier, picture, with_seen)
-
-        if len(pictures) == 1:
-            return answer(pictures[0])
-        predictions = []
-        for picture in pictures:
-            try:
-                result = answer(picture)
-            except (RequestError, PictureError) as error:
-                result = describe(error)
-            predictions.append({"file": picture.file} | result)
-        return {"predictions": predictions}
-
-    @app.after_request
-    def forbid_sniffing(response: Response) -> Response:
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
-
+    _add_predict(app, settings, model, metrics)
+    _add_model(app, model)
+    _add_health(app, model, metrics)
+    app.add_docs()
+    _add_index(app)
     return app
+
+
+def swap_model(app: DescribedApp) -> None:
+    """Load the model's file anew while requests go on; if it is damaged, keep the model there is.
+
+    What came of it stands in the log and in the metrics.
+    """
+    model, metrics = app.extensions["imagette"]
+    if (error := model.swap()) is None:
+        app.logger.info("The model was loaded anew")
+        metrics.count_swap("done")
+    else:
+        app.logger.error("The model was not replaced: %s", error)
+        metrics.count_swap("failed")
+
+
+class _QuickJson(DefaultJSONProvider):
+    """Writes JSON with pydantic's serializer, some 15 µs an answer quicker than the standard one.
+
+    Keys stay in their order; what is not a number in JSON becomes null.
+    """
+
+    def response(self, *args: Any, **kwargs: Any) -> Response:
+        """An answer that holds its arguments."""
+        content = to_json(self._prepare_response_obj(args, kwargs))
+        return Response(content + b"\n", mimetype="application/json")
 
 
 class _InMemoryRequest(Request):
@@ -104,20 +123,201 @@ class _InMemoryRequest(Request):
         return io.BytesIO()
 
 
-def _answer(classifier: Classifier, picture: SentPicture, with_seen: bool) -> dict[str, Any]:
+def _add_predict(
+    app: DescribedApp, settings: Settings, model: ServedModel, metrics: Metrics
+) -> None:
+    turn = _Turn(settings.max_seconds)
+
+    @app.post(
+        "/predict",
+        responses=answer([PictureAnswer, SeveralAnswers], *_PREDICT_PROBLEMS),
+        openapi_extensions=predict_request(),
+    )
+    def predict() -> dict[str, Any]:
+        """What a picture, or each of several, shows"""
+        options = _read_options()
+        classifier = model.now.classifier
+        pictures = read_pictures(
+            request, classifier.height, classifier.width, settings.max_pictures
+        )
+        deadline = turn.deadline()
+
+        def answer_one(picture: SentPicture) -> dict[str, Any]:
+            with turn.taken(deadline):
+                return _answer(classifier, picture, options, metrics)
+
+        if len(pictures) == 1:
+            return answer_one(pictures[0])
+        predictions = []
+        for picture in pictures:
+            try:
+                result = answer_one(picture)
+            except (RequestError, PictureError) as error:
+                metrics.count_problem(kind_of(error))
+                result = describe(error)
+            predictions.append({"file": picture.file} | result)
+        return {"predictions": predictions}
+
+
+def _add_model(app: DescribedApp, model: ServedModel) -> None:
+    datasets: dict[str | None, bytes] = {}
+
+    @app.get("/model", responses=answer(ModelAnswer))
+    def show_model() -> Response:
+        """What the model is and knows, how good it is, and the limits of this server"""
+        return Response(model.now.description, mimetype="application/json")
+
+    @app.get("/dataset", responses=answer(DatasetAnswer, "no-dataset"))
+    def show_dataset() -> Response:
+        """What the model learned from, with examples, where that is at hand"""
+        name = model.now.classifier.metadata.dataset
+        if name not in datasets:
+            datasets[name] = describe_dataset(name)
+        return Response(datasets[name], mimetype="application/json")
+
+
+def _add_health(app: DescribedApp, model: ServedModel, metrics: Metrics) -> None:
+    @app.get("/healthz", responses=answer(Health), **app.without_key())
+    def show_health() -> dict[str, str]:
+        """Whether the server is alive"""
+        return {"status": "ok"}
+
+    @app.get("/readyz", responses=answer(Readiness, "not-ready"), **app.without_key())
+    def show_readiness() -> dict[str, str]:
+        """Whether the model answers"""
+        classifier = model.now.classifier
+        try:
+            classifier.predict_pixels(
+                np.zeros((1, classifier.height, classifier.width, 3), np.uint8)
+            )
+        except Exception as error:  # whatever it is, the server is not ready
+            app.logger.error("The model does not answer", exc_info=error)
+            raise RequestError(
+                "not-ready", "The model does not answer.", "Look at the server's log."
+            ) from error
+        return {"status": "ready"}
+
+    @app.get("/metrics", responses=answer({"type": "string"}, kind="text/plain"))
+    def show_metrics() -> Response:
+        """Counts and times, as Prometheus reads them"""
+        return Response(metrics.render(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _add_index(app: DescribedApp) -> None:
+    @app.get("/", responses=answer(Index))
+    def show_index() -> dict[str, Any]:
+        """What there is at this server"""
+        return index
+
+    index = {
+        "name": "imagette",
+        "version": imagette.__version__,
+        "endpoints": app.endpoints(),
+    }
+
+
+class _Turn:
+    """One picture at a time: a large one takes hundreds of megabytes while it is decoded.
+
+    Args:
+        seconds: how long a request may wait and take. What is under way is not broken off.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._lock = Lock()
+
+    def deadline(self) -> float:
+        """When the time of a request is up that begins now, by `time.monotonic`."""
+        return time.monotonic() + self._seconds
+
+    @contextmanager
+    def taken(self, deadline: float) -> Iterator[None]:
+        """Wait for the turn and keep it.
+
+        Raises:
+            RequestError: it did not come before the deadline.
+        """
+        if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise self._out_of_time()
+        try:
+            if time.monotonic() > deadline:
+                raise self._out_of_time()
+            yield
+        finally:
+            self._lock.release()
+
+    def _out_of_time(self) -> RequestError:
+        return RequestError(
+            "out-of-time",
+            f"The {self._seconds:g} s that a request may take are up.",
+            "Send fewer or smaller pictures at once, or ask again when the server has less to do.",
+            {"Retry-After": "5"},
+        )
+
+
+def _read_options() -> PredictOptions:
+    """What stands behind the question mark.
+
+    Raises:
+        RequestError: an option has another value than it may have.
+    """
+    if not request.query_string:
+        return _NO_OPTIONS
+    try:
+        return PredictOptions.model_validate(request.args.to_dict())
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = first["loc"][0]
+        raise RequestError(
+            "wrong-option",
+            f"The option {name} cannot be {first['input']!r}.",
+            f"{first['msg']}.",
+        ) from error
+
+
+_NO_OPTIONS = PredictOptions()
+
+
+def _answer(
+    classifier: Classifier, picture: SentPicture, options: PredictOptions, metrics: Metrics
+) -> dict[str, Any]:
     """The prediction about one picture as JSON has it.
 
     Raises:
         RequestError: the file is empty.
         PictureError: it cannot be read or has too many pixels.
     """
-    if len(picture.content) == 0:
+    content = picture.content
+    if len(content) == 0:
         raise RequestError(
             "empty-picture", "The file is empty.", "Choose the picture again and send it."
         )
-    pixels = classifier.preprocess(picture.content)
-    answer = _as_json(classifier.predict_pixels(pixels[np.newaxis])[0])
-    return answer | ({"seen": _data_url(pixels)} if with_seen else {})
+    started = time.perf_counter()
+    if options.explain == "0":
+        prediction, explanation = classifier.predict(content), None
+    else:
+        explanation = classifier.explain(content)
+        prediction = explanation.prediction
+    metrics.count_prediction(prediction, time.perf_counter() - started)
+    found = _as_json(prediction)
+    if options.seen == "1":
+        found["seen"] = pixels_url(classifier.preprocess(content))
+    if explanation is not None:
+        found["explanation"] = {
+            "class": classifier.class_names[explanation.index],
+            "class_fr": classifier.class_names_fr[explanation.index],
+            "heat_map": _draw(explanation.heat, options.explain),
+        }
+    return found
+
+
+def _draw(heat: NDArray[np.float32], form: str) -> str | list[list[float]]:
+    from imagette.inference.explain import heat_png
+
+    if form != "array":
+        return png_url(heat_png(heat))
+    return [[round(value, 4) for value in row] for row in heat.tolist()]
 
 
 def _as_json(prediction: Prediction) -> dict[str, Any]:
@@ -128,22 +328,5 @@ def _as_json(prediction: Prediction) -> dict[str, Any]:
         "confidence": prediction.confidence,
         "probabilities": prediction.probabilities,
         "known": prediction.known,
-    }
-
-
-def _data_url(pixels: NDArray[np.uint8]) -> str:
-    """The pixels as a PNG that a browser shows without asking for a file."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-def _describe_model(classifier: Classifier, settings: Settings) -> dict[str, Any]:
-    return classifier.metadata.model_dump(mode="json") | {
-        "input": {"height": classifier.height, "width": classifier.width, "channels": 3},
-        "limits": {
-            "max_upload_bytes": settings.max_upload_bytes,
-            "max_pixels": settings.max_pixels,
-            "max_pictures": settings.max_pictures,
-        },
+        "familiarity": getattr(prediction, "familiarity", None),
     }

@@ -26,12 +26,15 @@ class PageProcess:
         port: port to listen on.
         api_url: where the page finds the API.
         max_upload_bytes: the largest file that the API accepts.
+        api_key: the page's key to the API; empty where that asks for none.
 
     Raises:
         ImagetteError: what the page needs is not installed.
     """
 
-    def __init__(self, address: str, port: int, api_url: str, max_upload_bytes: int) -> None:
+    def __init__(
+        self, address: str, port: int, api_url: str, max_upload_bytes: int, api_key: str = ""
+    ) -> None:
         for package in ("streamlit", "requests"):
             if importlib.util.find_spec(package) is None:
                 raise ImagetteError(
@@ -49,7 +52,10 @@ class PageProcess:
             "server.headless": "true",
             "browser.gatherUsageStats": "false",
         }
-        self._environment = os.environ | {"IMAGETTE_API_URL": api_url}
+        self._environment = os.environ | {
+            "IMAGETTE_API_URL": api_url,
+            "IMAGETTE_API_KEY": api_key,
+        }
         self._process: subprocess.Popen | None = None
 
     def start(self) -> None:

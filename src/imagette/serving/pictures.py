@@ -85,7 +85,7 @@ def _from_form(request: Request, max_pictures: int) -> list[SentPicture]:
     raise RequestError("no-picture", problem, _HOW_TO_SEND)
 
 
-class _ArrayBody(BaseModel):
+class ArrayBody(BaseModel):
     """`{"image": [[[r, g, b], …], …]}`; reading stops at the first wrong element."""
 
     model_config = ConfigDict(strict=True)
@@ -112,7 +112,7 @@ def _from_json(body: bytes, height: int, width: int) -> NDArray[np.float64]:
         " 3 numbers from 0 to 1."
     )
     try:
-        array = np.array(_ArrayBody.model_validate_json(body).image, dtype=np.float64)
+        array = np.array(ArrayBody.model_validate_json(body).image, dtype=np.float64)
     except ValidationError as error:
         raise _json_error(error, remedy) from error
     except ValueError as error:

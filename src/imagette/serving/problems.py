@@ -4,9 +4,10 @@
 `detail` has one sentence on what is wrong and one on what to do.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, Response, json
+from flask import Flask, Response, g, json
 from werkzeug.exceptions import HTTPException
 
 from imagette.errors import ImagetteError, PictureError
@@ -14,19 +15,25 @@ from imagette.errors import ImagetteError, PictureError
 # name: (HTTP status, title)
 KINDS = {
     "bad-request": (400, "The request cannot be understood"),
+    "wrong-option": (400, "An option in the address is not understood"),
     "no-picture": (400, "There is no picture in the request"),
     "empty-picture": (400, "The picture file is empty"),
     "unreadable-picture": (400, "The file cannot be read as a picture"),
     "invalid-json": (400, "The JSON cannot be read"),
     "wrong-shape": (400, "The array does not have the right shape"),
     "wrong-values": (400, "The array holds values that are not pixels"),
+    "unauthorized": (401, "The request has no valid key"),
     "not-found": (404, "There is nothing at this address"),
+    "no-dataset": (404, "The dataset is not at hand"),
     "method-not-allowed": (405, "This address is asked in another way"),
     "request-too-large": (413, "The request is too large"),
     "picture-too-large": (413, "The picture has too many pixels"),
     "too-many-pictures": (413, "There are too many pictures in the request"),
     "unsupported-content-type": (415, "This content type is not understood"),
+    "too-many-requests": (429, "The client asks too often"),
     "internal-error": (500, "The server failed"),
+    "not-ready": (503, "The server cannot answer about pictures now"),
+    "out-of-time": (503, "The time for the request is up"),
 }
 
 
@@ -37,86 +44,108 @@ class RequestError(ImagetteError):
         kind: short name of the problem, one of this module's table.
         problem: one sentence on what is wrong.
         remedy: one sentence on what to do about it.
+        headers: what the answer's head says besides.
     """
 
-    def __init__(self, kind: str, problem: str, remedy: str) -> None:
+    def __init__(
+        self, kind: str, problem: str, remedy: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(problem, remedy)
         self.kind = kind
+        self.headers = headers or {}
+
+
+def kind_of(error: RequestError | PictureError) -> str:
+    """The short name of the problem."""
+    if isinstance(error, RequestError):
+        return error.kind
+    return "picture-too-large" if error.too_large else "unreadable-picture"
 
 
 def describe(error: RequestError | PictureError) -> dict[str, Any]:
     """The problem as the JSON object that the API answers."""
-    if isinstance(error, RequestError):
-        return _problem(error.kind, str(error))
-    return _problem("picture-too-large" if error.too_large else "unreadable-picture", str(error))
+    return _problem(kind_of(error), str(error))
 
 
 def _problem(kind: str, detail: str) -> dict[str, Any]:
     status, title = KINDS[kind]
     return {
-        "type": f"urn:imagette:problem:{kind}",
+        "type": problem_type(kind),
         "title": title,
         "status": status,
         "detail": detail,
     }
 
 
+def problem_type(kind: str) -> str:
+    """The `type` of a problem."""
+    return f"urn:imagette:problem:{kind}"
+
+
 def answer_errors_as_problems(app: Flask) -> None:
-    """Make the application answer every error, foreseen or not, as a problem."""
+    """Make the application answer every error, foreseen or not, as a problem.
+
+    The short name of the problem is left in `flask.g.problem`.
+    """
 
     @app.errorhandler(RequestError)
     @app.errorhandler(PictureError)
     def refused(error: RequestError | PictureError) -> Response:
-        return _response(describe(error))
+        response = _response(kind_of(error), describe(error))
+        response.headers.extend(getattr(error, "headers", {}))
+        return response
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response | HTTPException:
         if error.code is None or error.code < 400:  # a redirect
             return error
-        problem = _from_http_status(error.code, app.config["MAX_CONTENT_LENGTH"])
-        response = _response(problem | {"status": error.code})
+        kind, detail = _from_http_status(error.code, app.config["MAX_CONTENT_LENGTH"])
+        response = _response(kind, _problem(kind, detail) | {"status": error.code})
         if "Allow" in (headers := error.get_response().headers):
             response.headers["Allow"] = headers["Allow"]
         return response
 
     @app.errorhandler(Exception)
     def failed(error: Exception) -> Response:
-        app.logger.error("An unforeseen error", exc_info=error)
-        return _response(_from_http_status(500, app.config["MAX_CONTENT_LENGTH"]))
+        fields = {"request_id": g.get("request_id")}
+        app.logger.error("An unforeseen error", exc_info=error, extra={"fields": fields})
+        kind, detail = _from_http_status(500, app.config["MAX_CONTENT_LENGTH"])
+        return _response(kind, _problem(kind, detail))
 
 
-def _from_http_status(status: int, max_bytes: int) -> dict[str, Any]:
-    """The problem for an error that Flask raised."""
+def _from_http_status(status: int, max_bytes: int) -> tuple[str, str]:
+    """Kind and detail of the problem for an error that Flask raised."""
     if status == 404:
-        return _problem(
+        return (
             "not-found",
             "There is nothing at this address. GET / lists the addresses that there are.",
         )
     if status == 405:
-        return _problem(
+        return (
             "method-not-allowed",
             "This address does not answer this method."
             " The Allow header names those it does answer.",
         )
     if status == 413:
-        return _problem(
+        return (
             "request-too-large",
             f"The request is larger than the {max_bytes / 1e6:g} MB, or has more fields than"
             " the 1,000, that this server takes. Make the pictures smaller, or send fewer at once.",
         )
     if status >= 500:
-        return _problem(
+        return (
             "internal-error",
             "Something failed inside the server."
             " Try again; if it fails again, ask whoever runs the server to look at its log.",
         )
-    return _problem(
+    return (
         "bad-request",
         "The request is cut short or not well formed. Send it again, with a standard HTTP client.",
     )
 
 
-def _response(problem: dict[str, Any]) -> Response:
+def _response(kind: str, problem: dict[str, Any]) -> Response:
+    g.problem = kind
     return Response(
         json.dumps(problem) + "\n", problem["status"], mimetype="application/problem+json"
     )

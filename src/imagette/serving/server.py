@@ -4,11 +4,14 @@ import errno
 import http.client
 import multiprocessing
 import os
+import secrets
 import signal
 import socket
 import sys
+import tempfile
 from functools import partial
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from threading import Event, Thread
 
 from flask import Flask
@@ -16,15 +19,20 @@ from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server import Server
 from granian.server.common import AbstractServer
+from pydantic import SecretStr
 
 from imagette.errors import ImagetteError
 from imagette.inference.bundle import open_bundle
-from imagette.serving.app import create_app
+from imagette.serving.app import DescribedApp, create_app, swap_model
+from imagette.serving.metrics import FOLDER_VARIABLE
 from imagette.serving.page_process import PageProcess
+from imagette.serving.rates import shared_storage
 from imagette.serving.settings import Settings
 
-# A worker looks at one picture at a time; its other threads receive uploads meanwhile.
-_THREADS_PER_WORKER = 16
+# A worker looks at one picture at a time; its other threads receive uploads meanwhile. They come
+# and go with the need, and one that waits for a client takes little, so there are as many as
+# requests may be under way: a stalled upload then holds up nobody.
+_REQUESTS_PER_WORKER = 512
 _ALL_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -63,8 +71,29 @@ def serve(
                 "Choose another one with --port or --ui-port.",
             )
         _check_free(address, ui_port, "--ui-port")
-        page = PageProcess(address, ui_port, _url(address, port), settings.max_upload_bytes)
-    _run(_make_server(address, port, settings.workers), settings, page)
+        page_key = secrets.token_urlsafe() if settings.api_keys else ""
+        settings = _with_key(settings, page_key)
+        page = PageProcess(
+            address, ui_port, _url(address, port), settings.max_upload_bytes, page_key
+        )
+    with tempfile.TemporaryDirectory(prefix="imagette-", ignore_cleanup_errors=True) as folder:
+        settings = _shared_among_workers(settings, Path(folder))
+        _run(_make_server(address, port, settings.workers), settings, page)
+
+
+def _with_key(settings: Settings, key: str) -> Settings:
+    """The settings with one more key, if it is one."""
+    keys = (*settings.api_keys, *([SecretStr(key)] if key else []))
+    return settings.model_copy(update={"api_keys": keys})
+
+
+def _shared_among_workers(settings: Settings, folder: Path) -> Settings:
+    """Let the workers count in files of a folder, so that any of them knows what all did."""
+    metrics = folder / "metrics"
+    metrics.mkdir()
+    os.environ[FOLDER_VARIABLE] = str(metrics)
+    storage = settings.rate_storage or shared_storage(folder)
+    return settings.model_copy(update={"rate_storage": storage})
 
 
 def _resolve(host: str) -> str:
@@ -115,7 +144,8 @@ def _make_server(address: str, port: int, workers: int) -> AbstractServer:
         port=port,
         interface=Interfaces.WSGI,
         workers=workers,
-        blocking_threads=_THREADS_PER_WORKER,
+        blocking_threads=_REQUESTS_PER_WORKER,
+        backpressure=_REQUESTS_PER_WORKER,
         http=HTTPModes.http1,
         websockets=False,
         log_level=LogLevels.error,
@@ -131,10 +161,8 @@ def _run(server: AbstractServer, settings: Settings, page: PageProcess | None) -
     # Granian calls this once it handles signals, so that none can leave the page behind.
     @server.on_startup
     def start_others() -> None:
-        # A terminal that is closed ends what runs in it. Without one, SIGHUP stays Granian's sign
-        # to replace the workers, which load the model anew.
-        if hasattr(signal, "SIGHUP") and sys.stdin is not None and sys.stdin.isatty():
-            signal.signal(signal.SIGHUP, server.signal_handler_interrupt)
+        if hasattr(signal, "SIGHUP"):
+            _handle_hangup(server)
         if page:
             page.start()
         Thread(target=_watch, args=(server, page, stopped, page_failed), daemon=True).start()
@@ -157,6 +185,26 @@ def _run(server: AbstractServer, settings: Settings, page: PageProcess | None) -
         )
 
 
+def _handle_hangup(server: AbstractServer) -> None:
+    """Make SIGHUP load the model anew, or stop the server where it comes from a terminal."""
+    # A terminal that is closed ends what runs in it.
+    if sys.stdin is not None and sys.stdin.isatty():
+        signal.signal(signal.SIGHUP, server.signal_handler_interrupt)
+        return
+    parent = os.getpid()
+
+    def tell_workers(*_: object) -> None:
+        if os.getpid() != parent:  # a worker just forked, which loads the model anyway
+            return
+        for worker in server.wrks:
+            if worker.is_alive() and (pid := getattr(worker.inner, "pid", None)):
+                os.kill(pid, signal.SIGHUP)
+
+    # Granian would replace the workers, and reset the connections that the old ones had not yet
+    # accepted.
+    signal.signal(signal.SIGHUP, tell_workers)
+
+
 def _load_app(settings: Settings) -> Flask:
     """What a worker runs."""
     parent = multiprocessing.parent_process()
@@ -165,11 +213,24 @@ def _load_app(settings: Settings) -> Flask:
             # In a group of its own, a worker does not get the terminal's Ctrl-C: the parent does,
             # and stops its workers in good order.
             os.setpgid(0, 0)
+        if hasattr(signal, "SIGHUP"):
+            # Before the model is read, so that a sign that comes meanwhile is kept for the thread
+            # below, which all later threads leave it to.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
         Thread(target=_stop_with, args=(parent,), daemon=True).start()
     try:
-        return create_app(settings)
+        app = create_app(settings)
     except ImagetteError as error:  # the model's file was changed since the server started
         sys.exit(str(error))
+    if parent is not None and hasattr(signal, "SIGHUP"):
+        Thread(target=_swap_at_hangup, args=(app,), daemon=True).start()
+    return app
+
+
+def _swap_at_hangup(app: DescribedApp) -> None:
+    while True:
+        signal.sigwait({signal.SIGHUP})
+        swap_model(app)
 
 
 def _stop_with(parent: BaseProcess) -> None:
@@ -182,7 +243,7 @@ def _watch(
     server: AbstractServer, page: PageProcess | None, stopped: Event, page_failed: Event
 ) -> None:
     """Print the addresses once they answer; stop everything when the page has stopped."""
-    addresses = {"API ": (server.bind_addr, server.bind_port, "/healthz")}
+    addresses = {"API ": (server.bind_addr, server.bind_port, "/readyz")}
     if page:
         addresses["Page"] = (page.address, page.port, "/_stcore/health")
     # Waiting comes first: the workers are forked meanwhile, and find this thread at rest.

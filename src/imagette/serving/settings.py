@@ -2,67 +2,116 @@
 
 import os
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
-    ModelWrapValidatorHandler,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
     PositiveInt,
+    SecretStr,
     ValidationError,
-    model_validator,
+    field_validator,
 )
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from imagette.errors import ImagetteError
 from imagette.inference.preprocess import MAX_PIXELS
 
 
-class Settings(BaseModel):
+class Settings(BaseSettings):
     """What the API serves, and its limits.
 
     A field that is not given (or is None) is taken from the environment: `max_pixels` from
-    `IMAGETTE_MAX_PIXELS`, and so on; then from the defaults below.
-
-    Attributes:
-        model: path of a bundle, or the name of a model that ships with the package, `default` or
-            `lite`; `default` if None.
-        max_upload_bytes: the largest request body, in bytes.
-        max_pixels: the largest picture, in pixels.
-        max_pictures: how many pictures one request may hold.
-        workers: processes that answer; one for each core is best, and each takes some 100 MB.
+    `IMAGETTE_MAX_PIXELS`, and so on; then from the defaults below. Lists have commas between
+    their entries there. What each field is stands in its description.
 
     Raises:
         ImagetteError: a value, given or in the environment, is not usable.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = SettingsConfigDict(env_prefix="IMAGETTE_", env_ignore_empty=True, frozen=True)
 
-    model: Path | None = None
-    max_upload_bytes: PositiveInt = 10_000_000
-    max_pixels: PositiveInt = MAX_PIXELS
-    max_pictures: PositiveInt = 64
-    workers: PositiveInt = min(4, os.cpu_count() or 1)
+    model: Annotated[
+        Path | None,
+        Field(
+            description="path of a bundle or a run, or the name of a model that ships with"
+            " Imagette: `default`, or the small and fast `lite`"
+        ),
+    ] = None
+    max_upload_bytes: Annotated[PositiveInt, Field(description="largest request, in bytes")] = (
+        10_000_000
+    )
+    max_pixels: Annotated[PositiveInt, Field(description="largest picture, in pixels")] = MAX_PIXELS
+    max_pictures: Annotated[PositiveInt, Field(description="pictures in one request")] = 64
+    max_seconds: Annotated[
+        PositiveFloat,
+        Field(description="how long a request that has arrived may wait and take, in seconds"),
+    ] = 30
+    requests_per_minute: Annotated[
+        NonNegativeInt, Field(description="requests of one client in a minute; 0 for no limit")
+    ] = 0
+    rate_storage: Annotated[
+        str,
+        Field(
+            description="where requests are counted: empty for this server's workers together, or"
+            " an address such as `redis://host:6379` that several servers share"
+        ),
+    ] = ""
+    api_keys: Annotated[
+        tuple[SecretStr, ...],
+        NoDecode,
+        Field(description="keys of which a client must send one; none for no keys"),
+    ] = ()
+    cors_origins: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(
+            description="sites whose scripts may ask, such as `https://example.org`; `*` for all"
+        ),
+    ] = ()
+    trusted_proxies: Annotated[
+        NonNegativeInt,
+        Field(description="how many proxies in front are believed about who asks (X-Forwarded-…)"),
+    ] = 0
+    log_requests: Annotated[
+        bool, Field(description="whether to write one line of JSON a request to standard error")
+    ] = False
+    workers: Annotated[
+        PositiveInt,
+        Field(
+            description="processes that answer; one for each core is best, and each takes some"
+            " 100 MB"
+        ),
+    ] = min(4, os.cpu_count() or 1)
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _fill_from_environment(
-        cls, given: dict[str, Any], handler: ModelWrapValidatorHandler[Self]
-    ) -> Self:
-        values = {
-            name: os.environ[_variable(name)]
-            for name in cls.model_fields
-            if os.environ.get(_variable(name))
-        }
-        values |= {name: value for name, value in given.items() if value is not None}
+    def __init__(self, **given: Any) -> None:
         try:
-            return handler(values)
+            super().__init__(**{name: value for name, value in given.items() if value is not None})
         except ValidationError as error:
-            name = str(error.errors()[0]["loc"][0])
-            raise ImagetteError(
-                f"The setting {name} ({_variable(name)}) cannot be {values[name]!r}.",
-                "Give a path for the model, and a whole number above zero for the others.",
-            ) from error
+            raise _unusable(error) from error
+
+    @field_validator("api_keys", "cors_origins", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
-def _variable(name: str) -> str:
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
     return f"IMAGETTE_{name.upper()}"
+
+
+def _unusable(error: ValidationError) -> ImagetteError:
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0])
+    if name not in Settings.model_fields:
+        return ImagetteError(f"There is no setting {name}.", "Check its name.")
+    value = "what it is" if name == "api_keys" else repr(first["input"])
+    description = Settings.model_fields[name].description
+    return ImagetteError(
+        f"The setting {name} ({variable(name)}) cannot be {value}.",
+        f"{first['msg']}; it is: {description}.",
+    )

@@ -1,0 +1,135 @@
+"""Who may ask, how often, and from which sites; and what browsers are told."""
+
+import hmac
+import logging
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Response, request
+
+from imagette.serving.problems import RequestError
+from imagette.serving.rates import RateLimit
+from imagette.serving.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+# What a server that watches this one asks. They take neither key nor turn.
+_PROBES = frozenset(("show_health", "show_readiness"))
+# A browser cannot send a key with an address that is typed in; and these say nothing of the model.
+_OPEN = _PROBES | {"show_openapi", "show_docs", "send_docs_file"}
+
+# What browsers are told with every answer.
+_HEADERS = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+]
+_HEADERS_OF_DATA = [
+    *_HEADERS,
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Cache-Control", "no-store"),
+]
+
+
+def guard(app: Flask, settings: Settings) -> None:
+    """Hold every request to the keys, the rate and the sites of the settings.
+
+    Raises:
+        ImagetteError: requests cannot be counted where the settings say.
+    """
+    if settings.requests_per_minute:
+        _limit_rate(app, settings)
+    if settings.api_keys:
+        _ask_for_keys(app, [key.get_secret_value() for key in settings.api_keys])
+    if settings.cors_origins:
+        _allow_sites(app, frozenset(settings.cors_origins))
+
+    app.wsgi_app = _tell_browsers(app.wsgi_app)  # type: ignore[method-assign, assignment]
+
+
+def _tell_browsers(application: "WSGIApplication") -> "WSGIApplication":
+    """Add the headers that are always the same where that costs least: as the answer leaves."""
+
+    def with_headers(environ: "WSGIEnvironment", start_response: Any) -> Any:
+        is_page = environ["PATH_INFO"].startswith("/docs")
+        added = _HEADERS if is_page else _HEADERS_OF_DATA
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            return start_response(status, headers + added, *rest)
+
+        return application(environ, start)
+
+    return with_headers
+
+
+def _limit_rate(app: Flask, settings: Settings) -> None:
+    limit = RateLimit(settings.requests_per_minute, settings.rate_storage or "memory://")
+
+    @app.before_request
+    def count() -> None:
+        address = request.remote_addr or ""
+        if request.endpoint in _PROBES:
+            return
+        try:
+            if limit.allows(address):
+                return
+            seconds = limit.seconds_to_wait(address)
+        except Exception:  # whatever the client of a storage elsewhere raises
+            # Rather a server without a limit than none.
+            logging.getLogger("imagette").exception("Requests cannot be counted")
+            return
+        raise RequestError(
+            "too-many-requests",
+            f"This client has asked more than the {settings.requests_per_minute} times a minute"
+            " that this server allows.",
+            f"Ask again in {seconds} s.",
+            {"Retry-After": str(seconds)},
+        )
+
+
+def _ask_for_keys(app: Flask, keys: list[str]) -> None:
+    # Digests are all of one length, which a comparison in constant time needs.
+    digests = [sha256(key.encode()).digest() for key in keys]
+
+    def is_key(given: str) -> bool:
+        digest = sha256(given.encode()).digest()
+        # All are compared, so that the time does not tell which one it was.
+        return sum(hmac.compare_digest(digest, known) for known in digests) > 0
+
+    @app.before_request
+    def check_key() -> None:
+        # A browser asks by OPTIONS, without a key, whether it may send one.
+        if request.endpoint in _OPEN or request.method == "OPTIONS":
+            return
+        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            key = request.headers.get("X-API-Key", "")
+        if not is_key(key.strip()):
+            raise RequestError(
+                "unauthorized",
+                "This server asks for a key, and the request has none that it knows.",
+                "Send yours in the header `Authorization: Bearer KEY` or `X-API-Key: KEY`.",
+                {"WWW-Authenticate": "Bearer"},
+            )
+
+
+def _allow_sites(app: Flask, origins: frozenset[str]) -> None:
+    every_site = "*" in origins
+    allowed = (
+        ("Access-Control-Allow-Methods", "GET, POST"),
+        ("Access-Control-Allow-Headers", "Authorization, Content-Type, X-API-Key, X-Request-ID"),
+        ("Access-Control-Expose-Headers", "Retry-After, X-Request-ID"),
+        ("Access-Control-Max-Age", "3600"),
+    )
+
+    @app.after_request
+    def allow_site(response: Response) -> Response:
+        origin = request.headers.get("Origin")
+        if not every_site:
+            response.headers.add("Vary", "Origin")
+        if every_site or origin in origins:
+            response.headers["Access-Control-Allow-Origin"] = "*" if every_site else origin
+            response.headers.extend(allowed)
+        return response

@@ -1,0 +1,99 @@
+"""What the server counts and times, for Prometheus.
+
+With several worker processes each writes into files of one folder, which the environment
+variable `PROMETHEUS_MULTIPROC_DIR` names before the first is started; whichever worker is asked
+adds all of them up, those of workers that have died too.
+"""
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imagette.inference.classifier import Prediction
+
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+_REQUEST_BUCKETS = (
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0
+)  # fmt: skip
+_INFERENCE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_METHODS = frozenset(("GET", "HEAD", "POST", "OPTIONS"))
+
+
+class Metrics:
+    """The counters and histograms of one worker."""
+
+    def __init__(self) -> None:
+        # Imported here because the package decides while it is imported whether it writes into
+        # files, and the folder is made after this module is imported.
+        from prometheus_client import CollectorRegistry, Counter, Histogram
+
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "imagette_requests",
+            "Requests that were answered.",
+            ("method", "route", "status"),
+            registry=self._registry,
+        )
+        self._problems = Counter(
+            "imagette_problems",
+            "Errors by kind, those of single pictures among several too.",
+            ("kind",),
+            registry=self._registry,
+        )
+        self._request_seconds = Histogram(
+            "imagette_request_seconds",
+            "From a request's head to its answer, in seconds.",
+            ("route",),
+            buckets=_REQUEST_BUCKETS,
+            registry=self._registry,
+        )
+        self._inference_seconds = Histogram(
+            "imagette_inference_seconds",
+            "Reading a picture and asking the network about it, in seconds.",
+            buckets=_INFERENCE_BUCKETS,
+            registry=self._registry,
+        )
+        self._predictions = Counter(
+            "imagette_predictions",
+            "Pictures that were answered, by class, and by whether they look like any of them.",
+            ("class", "known"),
+            registry=self._registry,
+        )
+        self._swaps = Counter(
+            "imagette_model_swaps",
+            "Times that the model's file was loaded anew.",
+            ("outcome",),
+            registry=self._registry,
+        )
+
+    def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request that was answered; `route` is empty where there is nothing."""
+        method = method if method in _METHODS else "other"
+        self._requests.labels(method, route, status).inc()
+        self._request_seconds.labels(route).observe(seconds)
+
+    def count_problem(self, kind: str) -> None:
+        """Count an error."""
+        self._problems.labels(kind).inc()
+
+    def count_prediction(self, prediction: "Prediction", seconds: float) -> None:
+        """Count a picture that was answered."""
+        known = {True: "yes", False: "no", None: "untold"}[prediction.known]
+        self._predictions.labels(prediction.label, known).inc()
+        self._inference_seconds.observe(seconds)
+
+    def count_swap(self, outcome: str) -> None:
+        """Count a model that was loaded anew (`done`), or could not be (`failed`)."""
+        self._swaps.labels(outcome).inc()
+
+    def render(self) -> bytes:
+        """Everything, of all workers, as Prometheus reads it."""
+        from prometheus_client import CollectorRegistry, generate_latest
+        from prometheus_client.multiprocess import MultiProcessCollector
+
+        if not os.environ.get(FOLDER_VARIABLE):
+            return generate_latest(self._registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)
+        return generate_latest(registry)

@@ -1,0 +1,67 @@
+"""The model that the API serves, and its replacement while requests go on."""
+
+from dataclasses import dataclass
+
+from imagette.errors import ImagetteError
+from imagette.inference.classifier import Classifier
+from imagette.serving.answers import InputSize, Limits, ModelAnswer
+from imagette.serving.settings import Settings
+
+
+@dataclass(frozen=True)
+class OpenModel:
+    """A model that is loaded.
+
+    Attributes:
+        classifier: what answers.
+        description: JSON in UTF-8, what `GET /model` says of it.
+    """
+
+    classifier: Classifier
+    description: bytes
+
+
+class ServedModel:
+    """The model that answers now.
+
+    A request takes `now` once and keeps it to its end, so that a swap meanwhile changes nothing
+    for it.
+
+    Args:
+        settings: which model, and the limits to describe.
+
+    Raises:
+        ImagetteError: the model cannot be loaded.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.now = self._open()
+
+    def swap(self) -> ImagetteError | None:
+        """Load the model's file anew and let it answer from now on.
+
+        Returns:
+            None, or what is wrong with the file: then the model of before goes on answering.
+        """
+        try:
+            self.now = self._open()
+        except ImagetteError as error:
+            return error
+        return None
+
+    def _open(self) -> OpenModel:
+        settings = self._settings
+        # The server runs one worker a core, so more threads for one picture would only get in
+        # the way.
+        classifier = Classifier(settings.model, threads=1, max_pixels=settings.max_pixels)
+        return OpenModel(classifier, _describe(classifier, settings))
+
+
+def _describe(classifier: Classifier, settings: Settings) -> bytes:
+    answer = ModelAnswer(
+        **classifier.metadata.model_dump(),
+        input=InputSize(height=classifier.height, width=classifier.width),
+        limits=Limits(**settings.model_dump(include=set(Limits.model_fields))),
+    )
+    return answer.model_dump_json().encode()
