@@ -10,7 +10,7 @@ _LEARNING, _SET_ASIDE = (
     "#d9822b",
 )  # told apart on light and dark, and by the colour-blind
 _GREY = "#8a8d95"
-_HEIGHT = 300
+_HEIGHT = 340
 
 
 def reliability(bins: list[dict[str, float]], language: Language, texts: Texts) -> alt.LayerChart:
@@ -93,7 +93,7 @@ def curves(
                 "series:N",
                 title=None,
                 scale=alt.Scale(domain=list(series), range=[_LEARNING, _SET_ASIDE]),
-                legend=alt.Legend(orient="top", direction="vertical", labelLimit=400),
+                legend=alt.Legend(orient="bottom", direction="vertical", labelLimit=400),
             ),
             tooltip=[f"{texts.epoch}:N", "series:N", f"{getattr(texts, quantity)}:N"],
         )

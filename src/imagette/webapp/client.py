@@ -15,8 +15,7 @@ class Refused(Exception):  # noqa: N818
     """The API would not answer.
 
     Attributes:
-        kind: the short name of the problem, such as `unreadable-picture`; `timeout` when the
-            answer did not come in time.
+        kind: the short name of the problem, such as `unreadable-picture`.
     """
 
     def __init__(self, kind: str) -> None:
@@ -80,7 +79,7 @@ class Api:
             response = self._session.request(method, self.url + path, timeout=_SECONDS, **options)
             answer = response.json()
         except requests.ReadTimeout as error:
-            raise Refused("timeout") from error
+            raise Refused("out-of-time") from error
         except requests.RequestException as error:
             raise ApiDown(str(error)) from error
         if not isinstance(answer, dict):

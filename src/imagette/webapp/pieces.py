@@ -78,7 +78,7 @@ def widget_words(texts: Texts) -> str:
         '[data-testid="stFileUploaderDropzone"]::before': texts.drop_here,
         '[data-testid="stFileUploaderDropzone"] button::after': texts.browse,
         '[data-testid="stCameraInputButton"]::after': texts.camera_take,
-        '[data-testid="stCameraInputWebcamStyledBox"]::after': texts.camera_allow,
+        '[data-testid="stCameraInputWebcamStyledBox"]:not(:has(video))::after': texts.camera_allow,
     }
     rules = (f'{place} {{ content: "{word}"; }}' for place, word in words.items())
     return f"<style>{' '.join(rules)}</style>"

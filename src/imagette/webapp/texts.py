@@ -221,7 +221,7 @@ ENGLISH = Texts(
     confusion="What it takes for what",
     confusion_help=(
         "Each row is what the pictures really show, each column is what the model said, and each"
-        " cell is a number of pictures. The darker diagonal is where it is right."
+        " cell is a number of pictures. The blue diagonal is where it is right."
     ),
     confusion_corner="really ↓ said →",
     mistakes="Its most frequent mistakes",
@@ -321,8 +321,11 @@ ENGLISH = Texts(
             "This picture has too many pixels for me. Make it smaller, then try again."
         ),
         "request-too-large": "This file is too heavy for me. Make it smaller, then try again.",
-        "rate-limited": "Too many pictures at once: I need a break. Wait a minute, then try again.",
-        "timeout": "This takes too long: I may have too much to do. Try again in a moment.",
+        "too-many-requests": (
+            "Too many pictures at once: I need a break. Wait a minute, then try again."
+        ),
+        "out-of-time": "This takes too long: I may have too much to do. Try again in a moment.",
+        "not-ready": "I am not ready yet. Try again in a moment.",
         "unauthorized": (
             "I am not allowed to answer: the API wants a key that this page does not have. Whoever"
             " runs the page gives it one in the environment variable IMAGETTE_API_KEY."
@@ -336,7 +339,7 @@ FRENCH = Texts(
     other_language="English",
     page_look="Regarder des images",
     page_model="Le modèle",
-    page_data="Ce qui l’a instruit",
+    page_data="Les images apprises",
     pages="Pages",
     retry="Réessayer",
     api_down_help=(
@@ -433,7 +436,7 @@ FRENCH = Texts(
     confusion="Ce qu’il prend pour quoi",
     confusion_help=(
         "Chaque ligne est ce que les images montrent vraiment, chaque colonne ce que le modèle a"
-        " dit, et chaque case un nombre d’images. La diagonale plus foncée est là où il a raison."
+        " dit, et chaque case un nombre d’images. La diagonale bleue est là où il a raison."
     ),
     confusion_corner="en vrai ↓ dit →",
     mistakes="Ses erreurs les plus fréquentes",
@@ -543,11 +546,14 @@ FRENCH = Texts(
         "request-too-large": (
             "Ce fichier est trop lourd pour moi. Réduis-le, puis essaie de nouveau."
         ),
-        "rate-limited": (
+        "too-many-requests": (
             "Trop d’images à la fois\u00a0: il me faut une pause. Attends une minute, puis"
             " réessaie."
         ),
-        "timeout": "C’est trop long\u00a0: j’ai peut-être trop à faire. Réessaie dans un instant.",
+        "out-of-time": (
+            "C’est trop long\u00a0: j’ai peut-être trop à faire. Réessaie dans un instant."
+        ),
+        "not-ready": "Je ne suis pas encore prêt. Réessaie dans un instant.",
         "unauthorized": (
             "Je n’ai pas le droit de répondre\u00a0: l’API veut une clé que cette page n’a pas. La"
             " personne qui fait tourner la page peut la donner dans la variable d’environnement"
