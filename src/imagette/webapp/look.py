@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -74,7 +75,7 @@ def _choose(visit: Visit, language: Language) -> None:
                 f"sample-{sample.path.stem}": (
                     sample.name[language],
                     pieces.sample_picture(sample),
-                    lambda sample=sample: _take_sample(visit, sample),
+                    partial(_take_sample, visit, sample),
                 )
                 for sample in samples
             },
@@ -163,7 +164,7 @@ def _offer_gallery(visit: Visit, api: Api, language: Language) -> None:
                 f"example-{index}-{place}": (
                     texts.example.format(name=chosen[key], number=place),
                     url,
-                    lambda place=place, url=url: _take_example(visit, chosen, place, url),
+                    partial(_take_example, visit, chosen, place, url),
                 )
                 for place, url in enumerate(chosen["examples"], start=1)
             },
@@ -189,15 +190,18 @@ def _picture_buttons(group: str, buttons: dict[str, tuple[str, str, Callable[[],
 
 
 def _show_answers(visit: Visit, model: dict[str, Any], api: Api, language: Language) -> None:
-    summary = st.empty()
-    for picture in visit.in_view:
-        with st.container(border=True, key=f"answer-{picture.number}"):
-            if picture.waits:
-                with st.spinner(TEXTS[language].looking):
-                    visit.ask(picture, api)
-            _show_one(visit, picture, model, language)
-    if len(visit.in_view) > 1:
-        summary.html(pieces.tiles([_tile(picture, language) for picture in visit.in_view]))
+    with st.container(key="answers"):
+        summary = st.empty()
+        for place, picture in enumerate(visit.in_view):
+            with st.container(border=True, key=f"answer-{picture.number}"):
+                if picture.waits:
+                    with st.spinner(TEXTS[language].looking):
+                        visit.ask(picture, api)
+                _show_one(visit, picture, model, language)
+            if place == 0:
+                st.html(pieces.bring_into_view(visit.turn), unsafe_allow_javascript=True)
+        if len(visit.in_view) > 1:
+            summary.html(pieces.tiles([_tile(picture, language) for picture in visit.in_view]))
     # Those that a click took out of view before they were asked about.
     for picture in visit.pictures:
         if picture.waits:
@@ -267,7 +271,7 @@ def _show_history(visit: Visit, language: Language) -> None:
         buttons[f"again-{picture.number}"] = (
             words,
             said.thumbnail,
-            lambda picture=picture: _look_again(visit, picture),
+            partial(visit.look_at, [picture]),
         )
     _picture_buttons("history", buttons)
     with st.container(horizontal=True):
@@ -280,7 +284,3 @@ def _show_history(visit: Visit, language: Language) -> None:
             on_click="ignore",
         )
         st.button(texts.forget, icon=":material/delete:", type="tertiary", on_click=visit.forget)
-
-
-def _look_again(visit: Visit, picture: Picture) -> None:
-    visit.in_view = [picture]

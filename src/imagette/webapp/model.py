@@ -21,6 +21,8 @@ def show(language: Language) -> None:
     names = model["class_names_fr" if language == "fr" else "class_names"]
     evaluation = model.get("evaluation")
     _section(texts.model_title)
+    if model["accuracy"] is not None:
+        st.html(pieces.text("p", "figure", percent(model["accuracy"], language)))
     st.html(pieces.paragraphs(_facts(model, evaluation, language)))
     if evaluation:
         _show_confusion(evaluation["confusion"], names, language)

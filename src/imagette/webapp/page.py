@@ -37,8 +37,9 @@ def main() -> None:
     st.html(_HERE / "style.css")
     _header(pages, language)
     _meet_model(api, language)
+    # Before the page, whose own script needs it.
+    st.html(pieces.script(language, texts), unsafe_allow_javascript=True)
     chosen.run()
-    st.html(pieces.script(language), unsafe_allow_javascript=True)
 
 
 def _language() -> Language:

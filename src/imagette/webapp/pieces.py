@@ -5,9 +5,11 @@ Class names and names of files are escaped: they are text, never markup.
 
 import base64
 import io
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -18,6 +20,7 @@ from imagette.wording import Language, number
 
 _PREVIEW_SIZE = (640, 640)
 _THUMBNAIL_SIZE = (160, 160)
+_SCRIPT = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
 _MOST_BARS = 10  # more classes than this are folded away
 
 
@@ -38,23 +41,15 @@ class Preview:
     height: int
 
 
-def script(language: Language) -> str:
-    """Tells the browser the language, and lets the sliders of heat maps move them.
+def script(language: Language, texts: Texts) -> str:
+    """What makes the page tell the browser where it is and in which language; see page.js."""
+    arrival = f"imagette.arrive({json.dumps(language)}, {json.dumps(texts.pages)})"
+    return f"<script>{_SCRIPT} {arrival}</script>"
 
-    Streamlit has no means for either, and keeps `lang="en"` for screen readers.
-    """
-    return f"""<script>
-      document.documentElement.lang = "{language}";
-      if (!window.imagetteSliders) {{
-        window.imagetteSliders = true;
-        document.addEventListener("input", ({{ target }}) => {{
-          if (target.matches(".imagette-opacity input")) {{
-            const card = target.closest(".imagette-pictures");
-            card.style.setProperty("--imagette-opacity", target.value / 100);
-          }}
-        }});
-      }}
-    </script>"""
+
+def bring_into_view(turn: int) -> str:
+    """Scrolls to the answers and has them read aloud, once for every `turn`."""
+    return f"<script>imagette.show({turn})</script>"
 
 
 def text(tag: str, kind: str, words: str) -> str:
@@ -114,9 +109,9 @@ def preview(picture: bytes) -> Preview | None:
     # EPS files are programs, not pictures.
     formats = [name for name in Image.ID if name != "EPS"]
     try:
-        image = Image.open(io.BytesIO(picture), formats=formats)
-        image.thumbnail(_PREVIEW_SIZE)
-        image = _flatten(ImageOps.exif_transpose(image))
+        opened = Image.open(io.BytesIO(picture), formats=formats)
+        opened.thumbnail(_PREVIEW_SIZE)
+        image = _flatten(ImageOps.exif_transpose(opened))
     # Pillow raises nearly any exception; the page then shows only what the network saw.
     except Exception:
         return None
@@ -166,10 +161,10 @@ def pictures(
     figures = []
     if shown and heat_map:
         note = texts.what_decided_help.format(name=best)
-        picture = _stack(shown, alt, heat_map) + _opacity_slider(texts)
-        figures.append(_figure(picture, texts.what_decided, note))
+        picture = _stack(shown, alt, heat_map)
+        figures.append(_figure(picture, texts.what_decided, note, _opacity_slider(texts)))
     elif shown:
-        figures.append(_figure(_stack(shown, alt, None), texts.your_picture, ""))
+        figures.append(_figure(_stack(shown, alt, None), texts.your_picture))
     pixels = (
         f'<div class="frame"><img class="seen" src="{escape(seen)}"'
         f' alt="{escape(texts.network_sees)}"></div>'
@@ -179,10 +174,10 @@ def pictures(
     return f'<div class="imagette-pictures">{"".join(figures)}</div>'
 
 
-def _figure(content: str, title: str, note: str) -> str:
+def _figure(picture: str, title: str, note: str = "", control: str = "") -> str:
     return (
-        f"<figure>{content}<figcaption>{escape(title)}"
-        f"<small>{escape(note)}</small></figcaption></figure>"
+        f"<figure>{picture}<figcaption>{escape(title)}"
+        f"<small>{escape(note)}</small></figcaption>{control}</figure>"
     )
 
 

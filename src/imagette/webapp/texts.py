@@ -60,7 +60,6 @@ class Texts:
     closest: str
     none_short: str
     more_than: str
-    several: str
     # Looking at pictures: this visit.
     history: str
     history_help: str
@@ -190,7 +189,6 @@ ENGLISH = Texts(
     closest="What it reminds me of most: {first}, then {second}.",
     none_short="none of these",
     more_than="more than",
-    several="{count} pictures",
     # Looking at pictures: this visit.
     history="What you have shown me",
     history_help="Choose a picture to see its answer again.",
@@ -257,7 +255,8 @@ ENGLISH = Texts(
     curves="How it learned",
     curves_help=(
         "It looked at all its pictures {epochs} times (epochs). The pictures set aside show whether"
-        " it learns for good, or only by heart."
+        " it learns for good, or only by heart. Pictures that are altered at random while it learns"
+        " are harder, so that line may be the lower one."
     ),
     curves_alt="Chart of {quantity} by epoch; the same numbers are in the table below.",
     epoch="Epoch",
@@ -403,7 +402,6 @@ FRENCH = Texts(
     closest="Ce à quoi cela me fait le plus penser\u00a0: {first}, puis {second}.",
     none_short="rien de tout cela",
     more_than="plus de",
-    several="{count} images",
     # Looking at pictures: this visit.
     history="Ce que tu m’as montré",
     history_help="Choisis une image pour revoir sa réponse.",
@@ -472,7 +470,8 @@ FRENCH = Texts(
     curves="Comment il a appris",
     curves_help=(
         "Il a regardé toutes ses images {epochs} fois (époques). Les images mises de côté montrent"
-        " s’il apprend pour de bon, ou seulement par cœur."
+        " s’il apprend pour de bon, ou seulement par cœur. Des images modifiées au hasard pendant"
+        " qu’il apprend sont plus difficiles, leur ligne peut donc être la plus basse."
     ),
     curves_alt=(
         "Graphique par époque\u00a0: {quantity}\u00a0; les mêmes nombres sont dans le tableau"

@@ -31,7 +31,8 @@ _ABOUT_THE_PICTURE = {
     "unreadable-picture",
 }
 
-Words = dict[Language, str]
+Words = dict[str, str]
+"""What something is called, by language."""
 
 
 @dataclass(frozen=True)
@@ -106,22 +107,29 @@ class Visit:
     Attributes:
         pictures: all of them that are kept, in the order they came.
         in_view: those that the person looks at.
+        turn: counts how often what is in view was chosen.
         model: what the API last said of its model.
     """
 
     pictures: deque[Picture] = field(default_factory=lambda: deque(maxlen=MOST_PICTURES))
     in_view: list[Picture] = field(default_factory=list)
+    turn: int = 0
     model: dict[str, Any] | None = None
     _count: int = 0
 
     def add(self, files: list[tuple[Words, Words, bytes]]) -> None:
         """Take in pictures, given by name, description and content, and bring them into view."""
-        self.in_view = []
+        added = []
         for name, description, content in files:
             self._count += 1
-            picture = Picture(self._count, name, description, _now(), content)
-            self.pictures.append(picture)
-            self.in_view.append(picture)
+            added.append(Picture(self._count, name, description, _now(), content))
+        self.pictures.extend(added)
+        self.look_at(added)
+
+    def look_at(self, pictures: list[Picture]) -> None:
+        """Bring pictures into view."""
+        self.in_view = pictures
+        self.turn += 1
 
     def ask(self, picture: Picture, api: Api) -> None:
         """Ask the API about a picture and keep what it says, be it a problem."""
@@ -222,4 +230,4 @@ def _harmless(text: str) -> str:
 
 def same_words(text: str) -> Words:
     """Words that are the same in every language, such as the name of a file."""
-    return dict.fromkeys(LANGUAGES, text)
+    return {language: text for language in LANGUAGES}
