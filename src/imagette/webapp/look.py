@@ -18,11 +18,15 @@ from imagette.webapp.visit import (
     Answer,
     Picture,
     Visit,
+    Words,
     current_visit,
     same_words,
     to_csv,
 )
 from imagette.wording import Language
+
+# Its words, its picture as a data URL, and what a click does.
+_Button = tuple[str, str, Callable[[], None]]
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
@@ -135,7 +139,7 @@ def _take_photo() -> None:
         return
     st.session_state.turn = turn + 1
     st.session_state.photos = st.session_state.get("photos", 0) + 1
-    name = {
+    name: Words = {
         language: texts.photo.format(number=st.session_state.photos)
         for language, texts in TEXTS.items()
     }
@@ -174,15 +178,15 @@ def _offer_gallery(visit: Visit, api: Api, language: Language) -> None:
 
 def _take_example(visit: Visit, chosen: dict[str, Any], place: int, url: str) -> None:
     names = {"en": chosen["name"], "fr": chosen["name_fr"]}
-    name = {
+    name: Words = {
         language: texts.example.format(name=names[language], number=place)
         for language, texts in TEXTS.items()
     }
     visit.add([(name, name, base64.b64decode(url.partition(",")[2]))])
 
 
-def _picture_buttons(group: str, buttons: dict[str, tuple[str, str, Callable[[], None]]]) -> None:
-    """Buttons that are pictures: by key, their words, their picture, and what a click does."""
+def _picture_buttons(group: str, buttons: dict[str, _Button]) -> None:
+    """Buttons that are pictures, by key."""
     st.html(pieces.button_pictures({key: url for key, (_, url, _) in buttons.items()}))
     with st.container(horizontal=True, key=group):
         for key, (words, _, click) in buttons.items():
@@ -263,7 +267,7 @@ def _show_history(visit: Visit, language: Language) -> None:
     texts = TEXTS[language]
     st.html(pieces.text("h2", "section", texts.history))
     st.caption(texts.history_help)
-    buttons = {}
+    buttons: dict[str, _Button] = {}
     for picture in answered:
         said = picture.answer
         assert said is not None

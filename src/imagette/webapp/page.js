@@ -1,7 +1,7 @@
 // What Streamlit does not do: it tells screen readers less than they need, does not bring an answer
 // into view, and would ask the server at every step of a slider.
 
-window.imagette ??= {
+window.imagettePage ??= {
   // Called whenever the page has changed.
   arrive(language, pages) {
     document.documentElement.lang = language;
@@ -37,8 +37,8 @@ window.imagette ??= {
   },
 };
 
-if (!window.imagette.listens) {
-  window.imagette.listens = true;
+if (!window.imagettePage.listens) {
+  window.imagettePage.listens = true;
   document.addEventListener("input", ({ target }) => {
     if (target.matches(".imagette-opacity input")) {
       const pictures = target.closest(".imagette-pictures");

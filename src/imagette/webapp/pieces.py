@@ -43,13 +43,13 @@ class Preview:
 
 def script(language: Language, texts: Texts) -> str:
     """What makes the page tell the browser where it is and in which language; see page.js."""
-    arrival = f"imagette.arrive({json.dumps(language)}, {json.dumps(texts.pages)})"
+    arrival = f"imagettePage.arrive({json.dumps(language)}, {json.dumps(texts.pages)})"
     return f"<script>{_SCRIPT} {arrival}</script>"
 
 
 def bring_into_view(turn: int) -> str:
     """Scrolls to the answers and has them read aloud, once for every `turn`."""
-    return f"<script>imagette.show({turn})</script>"
+    return f"<script>imagettePage.show({turn})</script>"
 
 
 def text(tag: str, kind: str, words: str) -> str:

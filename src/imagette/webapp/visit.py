@@ -15,7 +15,7 @@ import streamlit as st
 
 from imagette.webapp import pieces
 from imagette.webapp.client import Api, ApiDown, Refused
-from imagette.wording import LANGUAGES, Language
+from imagette.wording import Language
 
 MOST_PICTURES = 100
 """So many pictures of a visit are kept, the last ones; each takes some 100 kB."""
@@ -230,4 +230,4 @@ def _harmless(text: str) -> str:
 
 def same_words(text: str) -> Words:
     """Words that are the same in every language, such as the name of a file."""
-    return {language: text for language in LANGUAGES}
+    return {"en": text, "fr": text}
