@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
@@ -21,7 +22,7 @@ from imagette.errors import ImagetteError, PictureError
 
 if TYPE_CHECKING:
     from imagette.data.explore import Exploration
-    from imagette.inference.classifier import Classifier
+    from imagette.inference.classifier import Classifier, Explanation, Prediction
 
 app = typer.Typer(
     name="imagette",
@@ -226,12 +227,20 @@ def predict(
         list[str], typer.Argument(metavar="PICTURE...", help="Files, folders, or - for stdin.")
     ],
     model: ModelOption = None,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Also draw where in each picture lies what decided."),
+    ] = False,
+    out: Annotated[
+        Path, typer.Option(help="Folder for what --explain draws, NAME-why.png each.")
+    ] = Path(),
     as_json: JsonOption = False,
 ) -> None:
     """Say what pictures show, the likeliest classes first."""
     from imagette.inference.classifier import Classifier
 
-    answers = list(_answers(Classifier(model), pictures, show=not as_json))
+    drawings = out if explain else None
+    answers = list(_answers(Classifier(model), pictures, drawings, show=not as_json))
     if as_json:
         print(json.dumps(answers, indent=2, ensure_ascii=False))
     if any("error" in answer for answer in answers):
@@ -449,21 +458,58 @@ def _numbers(option: str, text: str) -> list[int]:
         ) from error
 
 
-def _answers(classifier: "Classifier", pictures: list[str], show: bool) -> Iterator[dict[str, Any]]:
+def _answers(
+    classifier: "Classifier", pictures: list[str], drawings: Path | None, show: bool
+) -> Iterator[dict[str, Any]]:
     """An answer for each picture, in order, unreadable ones in their place."""
     for name, picture in _sources(pictures):
         try:
-            prediction = classifier.predict(picture)
+            explanation = classifier.explain(picture) if drawings else None
+            prediction = explanation.prediction if explanation else classifier.predict(picture)
         except PictureError as error:
             yield {"file": name, "error": error.problem, "remedy": error.remedy}
             if show:
                 err.print(f"{name}: {error.problem} {error.remedy}", markup=False, soft_wrap=True)
             continue
+        answer = {"file": name, **asdict(prediction)}
         if show:
-            best = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[:3]
-            text = ", ".join(f"{label} {value:.1%}" for label, value in best)
-            _print(f"{name}: {text}")
-        yield {"file": name, **asdict(prediction)}
+            _print(f"{name}: {_in_words(prediction)}")
+        if drawings and explanation:
+            answer["explanation"] = str(_draw_why(explanation, name, picture, drawings))
+            if show:
+                _print(f"  why: {answer['explanation']}")
+        yield answer
+
+
+def _in_words(prediction: "Prediction") -> str:
+    best = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[:3]
+    closest = ", ".join(f"{label} {value:.1%}" for label, value in best)
+    if prediction.known is False:
+        return f"none of these, by its familiarity of {prediction.familiarity:.1%}; {closest}"
+    return closest
+
+
+def _draw_why(explanation: "Explanation", name: str, picture: str | bytes, folder: Path) -> Path:
+    """Write the picture with its heat map over it; the file that was written."""
+    from imagette.files import write_bytes
+    from imagette.inference.explain import overlay
+    from imagette.inference.preprocess import to_rgb
+
+    image = to_rgb(picture)
+    image.thumbnail((1024, 1024))
+    enlarged = max(1, 256 // max(image.size))  # a picture of 32 pixels would show nothing
+    image = image.resize((image.width * enlarged, image.height * enlarged), resample=0)
+    file = io.BytesIO()
+    overlay(image, explanation.heat).save(file, format="PNG")
+    path = _free(folder / f"{Path(name).stem}-why.png")
+    write_bytes(path, file.getvalue())
+    return path
+
+
+def _free(path: Path) -> Path:
+    """The path, or a numbered one where that is taken: nothing is written over."""
+    numbered = (path.with_stem(f"{path.stem}-{number}") for number in count(2))
+    return path if not path.exists() else next(one for one in numbered if not one.exists())
 
 
 def _sources(pictures: list[str]) -> Iterator[tuple[str, str | bytes]]:

@@ -1,9 +1,9 @@
 """The bundle: one `.onnx` file that holds all that serving needs.
 
 Its graph goes from uint8 pixels `(batch, height, width, 3)` to float32 `probabilities`
-`(batch, classes)`; its metadata says what the classes are called and where it came from.
-Anything that runs ONNX can use it. `imagette.training.export` writes bundles; this module reads
-them, with ONNX Runtime alone.
+`(batch, classes)` and, where its training could tell, float32 `familiarity` `(batch,)`; its
+metadata says what the classes are called and where it came from. Anything that runs ONNX can use
+it. `imagette.training.export` writes bundles; this module reads them, with ONNX Runtime alone.
 """
 
 import json
@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from imagette.errors import ImagetteError
@@ -53,6 +54,11 @@ class BundleMetadata(BaseModel):
             on pictures that the network did not learn from. None where that was not done.
         accuracy: top-1 accuracy as a fraction, measured when the training ended.
         accuracy_split: which part of the dataset that was measured on: `test` or `validation`.
+        familiarity_threshold: pictures of less `familiarity` than this look like none of the
+            classes. None where the graph does not give it.
+        familiarity_method: how that is computed, in a few words.
+        evaluation: what was measured when the training ended: the content of `metrics.json`, with
+            the rows of `history.csv` as `history`.
         licence: under what terms the file may be used.
     """
 
@@ -69,6 +75,9 @@ class BundleMetadata(BaseModel):
     temperature: Annotated[float, Field(gt=0)] | None = None
     accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
     accuracy_split: str | None = None
+    familiarity_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    familiarity_method: str = ""
+    evaluation: dict[str, Any] | None = None
     licence: str = ""
 
     @model_validator(mode="after")
@@ -120,7 +129,7 @@ def open_bundle(path: str | Path | None = None, threads: int | None = None) -> B
     session = _open_session(path, threads)
     try:
         metadata = _read_metadata(path, session)
-        height, width = _check_graph(path, session, len(metadata.class_names))
+        height, width = _check_graph(path, session, metadata)
     # ValueError is also what text that is not UTF-8, JSON or what the field holds raises.
     except (ValueError, RecursionError) as error:
         raise ImagetteError(f"The metadata of {path} is damaged.", _MAKE_ONE) from error
@@ -185,10 +194,11 @@ def _read_metadata(path: Path, session: onnxruntime.InferenceSession) -> BundleM
 
 
 def _check_graph(
-    path: Path, session: onnxruntime.InferenceSession, classes: int
+    path: Path, session: onnxruntime.InferenceSession, metadata: BundleMetadata
 ) -> tuple[int, int]:
     """Check inputs and outputs; return the height and width of the pictures."""
     inputs, outputs = session.get_inputs(), session.get_outputs()
+    classes = len(metadata.class_names)
     shape = inputs[0].shape if len(inputs) == 1 else []
     takes_pictures = (
         len(shape) == 4
@@ -209,18 +219,46 @@ def _check_graph(
             f" probabilities of its {classes} classes.",
             _MAKE_ONE,
         )
+    others = {output.name: output.type for output in outputs[1:]}
+    if metadata.familiarity_threshold is not None and others.get("familiarity") != "tensor(float)":
+        raise ImagetteError(
+            f"{path} has a threshold for familiarity, and does not compute it.", _MAKE_ONE
+        )
     return shape[1], shape[2]
 
 
 def _try_out(bundle: Bundle) -> None:
     """Ask about two black pictures, so that a bundle that opens is one that answers."""
     pictures = np.zeros((2, bundle.height, bundle.width, 3), np.uint8)
-    name = bundle.session.get_inputs()[0].name
     try:
-        answers = bundle.session.run(["probabilities"], {name: pictures})[0]
+        probabilities, familiarity = answer(bundle, pictures)
     except Exception as error:  # as when a session is opened
         raise ImagetteError(f"{bundle.path} opens but does not run.", _MAKE_ONE) from error
-    if answers.shape != (2, len(bundle.metadata.class_names)):
+    if probabilities.shape != (2, len(bundle.metadata.class_names)):
         raise ImagetteError(
             f"{bundle.path} does not give one row of probabilities for each picture.", _MAKE_ONE
         )
+    if familiarity is not None and familiarity.shape != (2,):
+        raise ImagetteError(
+            f"{bundle.path} does not give one number of familiarity for each picture.", _MAKE_ONE
+        )
+
+
+def answer(
+    bundle: Bundle, images: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Run the graph.
+
+    Args:
+        bundle: an open one.
+        images: uint8 `(n, height, width, 3)`, of the bundle's size.
+
+    Returns:
+        Probabilities, float32 `(n, classes)`, and familiarity, float32 `(n,)` in 0–1, or None
+        where the bundle does not give it.
+    """
+    name = bundle.session.get_inputs()[0].name
+    knows = bundle.metadata.familiarity_threshold is not None
+    outputs = ["probabilities", "familiarity"] if knows else ["probabilities"]
+    answers = bundle.session.run(outputs, {name: np.ascontiguousarray(images)})
+    return answers[0], answers[1] if knows else None

@@ -1,6 +1,5 @@
 """Picture in, prediction out."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
@@ -9,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagette.errors import ImagetteError
-from imagette.inference.bundle import open_bundle
-from imagette.inference.preprocess import MAX_PIXELS, Picture, to_pixels
+from imagette.inference.bundle import answer, open_bundle
+from imagette.inference.explain import heat_maps, spread
+from imagette.inference.preprocess import MAX_PIXELS, Picture, View, to_pixels, to_views
 
 BATCH_SIZE = 256
 
@@ -25,8 +25,10 @@ class Prediction:
         index: its position among the classes.
         confidence: its probability, 0–1.
         probabilities: probability of every class by English name, in the classes' order.
-        known: whether the picture looks like any of the classes at all; None while the bundle
-            carries no threshold to tell.
+        known: whether the picture looks like those of the classes at all; None where the bundle
+            cannot tell.
+        familiarity: how much it looks like them, 0–1: for 95 % of such pictures at least the
+            bundle's threshold, below which a picture is not `known`. None where it cannot tell.
     """
 
     label: str
@@ -35,6 +37,23 @@ class Prediction:
     confidence: float
     probabilities: dict[str, float]
     known: bool | None = None
+    familiarity: float | None = None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A prediction, and where in the picture lies what it rests on.
+
+    Attributes:
+        prediction: about the picture.
+        index: the class that is explained, by its position.
+        heat: float32 `(rows, columns)` in 0–1, for the whole picture: 1 where covering it takes
+            most from that class, 0 where it takes nothing.
+    """
+
+    prediction: Prediction
+    index: int
+    heat: NDArray[np.float32]
 
 
 class Classifier:
@@ -73,6 +92,9 @@ class Classifier:
     def predict(self, picture: Picture | list[Picture]) -> Prediction | list[Prediction]:
         """Say what a picture, or each picture of a list, shows.
 
+        A large picture is looked at several times (see `preprocess.to_views`), and the answers
+        averaged.
+
         Args:
             picture: a path, the bytes of a file, a PIL image, an array (see
                 `imagette.inference.preprocess.from_array`), or a list of those.
@@ -84,16 +106,42 @@ class Classifier:
             PictureError: a picture cannot be read or has too many pixels.
         """
         if not isinstance(picture, list):
-            return self.predict_pixels(self.preprocess(picture)[np.newaxis])[0]
+            return self.predict_views([self.views(picture)])[0]
         # In portions, so that a long list of large pictures never lies decoded in memory at once.
         predictions: list[Prediction] = []
         for start in range(0, len(picture), BATCH_SIZE):
-            portion = [self.preprocess(one) for one in picture[start : start + BATCH_SIZE]]
-            predictions += self.predict_pixels(np.stack(portion))
+            portion = [self.views(one) for one in picture[start : start + BATCH_SIZE]]
+            predictions += self.predict_views(portion)
         return predictions
 
+    def explain(self, picture: Picture, index: int | None = None) -> Explanation:
+        """Say what a picture shows, and where in it lies what that rests on.
+
+        Args:
+            picture: one, as `predict` takes it.
+            index: the class to explain, by its position; the most probable one if None.
+
+        Raises:
+            PictureError: the picture cannot be read or has too many pixels.
+        """
+        return self.explain_views(self.views(picture), index)
+
+    def explain_views(self, views: list[View], index: int | None = None) -> Explanation:
+        """What `explain` gives, for the views of a picture."""
+        prediction = self.predict_views([views])[0]
+        index = prediction.index if index is None else index
+        return Explanation(prediction, index, self._heat(views, index))
+
+    def views(self, picture: Picture) -> list[View]:
+        """The looks that are taken at a picture; the first is at all of it.
+
+        Raises:
+            PictureError: the picture cannot be read or has too many pixels.
+        """
+        return to_views(picture, self.height, self.width, self.max_pixels)
+
     def preprocess(self, picture: Picture) -> NDArray[np.uint8]:
-        """What the network sees of a picture: uint8 `(height, width, 3)`.
+        """What the network sees of a whole picture: uint8 `(height, width, 3)`.
 
         Raises:
             PictureError: the picture cannot be read or has too many pixels.
@@ -115,6 +163,23 @@ class Classifier:
         Raises:
             ImagetteError: the pictures have another size or type.
         """
+        return self.answers(images, batch_size)[0]
+
+    def answers(
+        self, images: NDArray[np.uint8], batch_size: int = BATCH_SIZE
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Probabilities and familiarity of pictures that are already as the network takes them.
+
+        Args:
+            images: uint8 `(n, height, width, 3)`.
+            batch_size: pictures given to the network at once.
+
+        Returns:
+            float32 `(n, classes)`, and float32 `(n,)` in 0–1, or None where the bundle cannot tell.
+
+        Raises:
+            ImagetteError: the pictures have another size or type.
+        """
         size = (self.height, self.width, 3)
         if images.dtype != np.uint8 or images.shape[1:] != size:
             raise ImagetteError(
@@ -122,10 +187,29 @@ class Classifier:
                 f" takes: uint8 (n, {self.height}, {self.width}, 3).",
                 "Bring each to that by `preprocess`, or give any pictures to `predict`.",
             )
-        found = np.empty((len(images), len(self.class_names)), np.float32)
+        probabilities = np.empty((len(images), len(self.class_names)), np.float32)
+        familiarity = np.empty(len(images), np.float32)
+        knows = self.metadata.familiarity_threshold is not None
         for start in range(0, len(images), batch_size):
-            found[start : start + batch_size] = self._run(images[start : start + batch_size])
-        return found
+            portion = slice(start, start + batch_size)
+            probabilities[portion], found = answer(self._bundle, images[portion])
+            if found is not None:
+                familiarity[portion] = found
+        return probabilities, familiarity if knows else None
+
+    def heat_maps(
+        self, images: NDArray[np.uint8], indices: NDArray[np.integer]
+    ) -> NDArray[np.float32]:
+        """How much each part of each picture speaks for a class (see `inference.explain`).
+
+        Args:
+            images: uint8 `(n, height, width, 3)`, as the network takes them.
+            indices: `(n,)`, for each picture the class to explain.
+
+        Returns:
+            float32 `(n, height, width)` in 0–1.
+        """
+        return heat_maps(self.probabilities, images, indices)
 
     def predict_pixels(self, images: NDArray[np.uint8]) -> list[Prediction]:
         """Predictions for pictures that are already as the network takes them.
@@ -133,20 +217,46 @@ class Classifier:
         Args:
             images: uint8 `(n, height, width, 3)`.
         """
-        return [self._prediction(row) for row in self.probabilities(images)]
+        probabilities, familiarity = self.answers(images)
+        if familiarity is None:
+            return [self._prediction(row, None) for row in probabilities.tolist()]
+        pairs = zip(probabilities.tolist(), familiarity.tolist(), strict=True)
+        return [self._prediction(*pair) for pair in pairs]
 
-    def _run(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        session = self._bundle.session
-        inputs = {session.get_inputs()[0].name: np.ascontiguousarray(batch)}
-        return session.run(["probabilities"], inputs)[0]
+    def predict_views(self, pictures: list[list[View]]) -> list[Prediction]:
+        """Predictions about pictures, each from its views: their answers are averaged."""
+        images = np.stack([view.pixels for views in pictures for view in views])
+        probabilities, familiarity = self.answers(images)
+        predictions, start = [], 0
+        for views in pictures:
+            portion = slice(start, start + len(views))
+            start = portion.stop
+            known = None if familiarity is None else float(familiarity[portion].mean())
+            means = probabilities[portion].mean(axis=0).tolist()
+            predictions.append(self._prediction(means, known))
+        return predictions
 
-    def _prediction(self, probabilities: Iterable[np.float32]) -> Prediction:
-        values = [float(value) for value in probabilities]
-        index = int(np.argmax(values))
+    def _heat(self, views: list[View], index: int) -> NDArray[np.float32]:
+        """Where in a picture lies what speaks for a class.
+
+        That of one view, because each costs as much as many answers: all of the picture, unless a
+        closer view is more than twice as sure of the class.
+        """
+        images = np.stack([view.pixels for view in views])
+        sure = self.probabilities(images)[:, index]
+        chosen = int(np.argmax(sure > sure.max() / 2))  # the first of them
+        heat = self.heat_maps(images[chosen : chosen + 1], np.array([index]))[0]
+        return spread(heat, views[chosen].box, views[chosen].aspect)
+
+    def _prediction(self, probabilities: list[float], familiarity: float | None) -> Prediction:
+        index = max(range(len(probabilities)), key=probabilities.__getitem__)
+        threshold = self.metadata.familiarity_threshold
         return Prediction(
             label=self.class_names[index],
             label_fr=self.class_names_fr[index],
             index=index,
-            confidence=values[index],
-            probabilities=dict(zip(self.class_names, values, strict=True)),
+            confidence=probabilities[index],
+            probabilities=dict(zip(self.class_names, probabilities, strict=True)),
+            known=None if familiarity is None or threshold is None else familiarity >= threshold,
+            familiarity=familiarity,
         )

@@ -7,6 +7,7 @@ pictures and answering about one picture both come through here, so they see the
 
 import io
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from imagette.errors import PictureError
 
 Picture = str | Path | bytes | Image.Image | NDArray
 """What a picture may come as: a path, a file's bytes, a PIL image, or an array."""
+
+Box = tuple[float, float, float, float]
 
 MAX_PIXELS = 50_000_000
 """Pictures with more pixels than this are refused before they are decoded (decompression bombs)."""
@@ -30,6 +33,8 @@ SUFFIXES = frozenset([
     ".webp",
 ])  # fmt: skip
 """Endings by which a file in a folder is taken for a picture; contents decide how it is read."""
+
+_WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 # Not pictures but programs, which Pillow would run through Ghostscript.
 _UNSAFE_FORMATS = {"EPS"}
@@ -53,10 +58,41 @@ def to_pixels(
     Raises:
         PictureError: the picture cannot be read, or has too many pixels.
     """
+    return _reduce(to_rgb(picture, max_pixels), _WHOLE, height, width)
+
+
+@dataclass(frozen=True)
+class View:
+    """One look at a picture.
+
+    Attributes:
+        pixels: uint8 `(height, width, 3)`, RGB, as the network takes them.
+        box: left, top, right and bottom of what it shows, as shares of the picture's width and
+            height.
+        aspect: the picture's width by its height.
+    """
+
+    pixels: NDArray[np.uint8]
+    box: Box
+    aspect: float
+
+
+def to_views(picture: Picture, height: int, width: int, max_pixels: int = MAX_PIXELS) -> list[View]:
+    """Several looks at a picture: people's photographs have more in them than one thing.
+
+    A picture of just the network's size, or less than twice as large, is looked at once, as by
+    `to_pixels`. Any other also without its longer ends, and closer: see `_boxes`.
+
+    Returns:
+        One view or more; the first is what `to_pixels` gives.
+
+    Raises:
+        PictureError: the picture cannot be read, or has too many pixels.
+    """
     image = to_rgb(picture, max_pixels)
-    if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.BICUBIC)
-    return np.asarray(image, dtype=np.uint8)
+    aspect = image.width / image.height
+    boxes = _boxes(image, height, width)
+    return [View(_reduce(image, box, height, width), box, aspect) for box in boxes]
 
 
 def to_rgb(picture: Picture, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -215,6 +251,33 @@ def _to_8_bit(values: NDArray, mode: str) -> NDArray[np.uint8]:
     if fitting:
         return np.rint(numbers / fitting[0] * 255).astype(np.uint8)
     return np.rint((numbers - lowest) / max(highest - lowest, 1e-9) * 255).astype(np.uint8)
+
+
+def _boxes(image: Image.Image, height: int, width: int) -> list[Box]:
+    """What parts of a picture to look at, as shares of its size: all of it first.
+
+    Then the largest part in the middle that has the network's proportions, and four fifths of
+    that. Compared with other choices on photographs in docs/evaluation.md.
+    """
+    if min(image.width / width, image.height / height) < 2:
+        return [_WHOLE]
+    # The part in the network's proportions, as shares of the picture's width and height.
+    across = min(1.0, image.height * width / (image.width * height))
+    down = min(1.0, image.width * height / (image.height * width))
+    return [_WHOLE, *(_in_the_middle(across * zoom, down * zoom) for zoom in (1.0, 0.8))]
+
+
+def _in_the_middle(across: float, down: float) -> Box:
+    return (1 - across) / 2, (1 - down) / 2, (1 + across) / 2, (1 + down) / 2
+
+
+def _reduce(image: Image.Image, box: Box, height: int, width: int) -> NDArray[np.uint8]:
+    """A part of a picture in the network's size, smoothed before it shrinks."""
+    if box != _WHOLE or image.size != (width, height):
+        left, top, right, bottom = box
+        part = left * image.width, top * image.height, right * image.width, bottom * image.height
+        image = image.resize((width, height), Image.Resampling.BICUBIC, part)
+    return np.asarray(image, dtype=np.uint8)
 
 
 def _name(picture: Picture) -> str:

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from imagette import __version__
-from imagette.data import load_dataset, split_validation
+from imagette.data import Part, load_dataset, split_validation
 from imagette.data.cifar import CLASS_NAMES, CLASS_NAMES_FR
 from imagette.errors import ImagetteError
 from imagette.evaluation.run_folder import read_run
@@ -25,6 +24,7 @@ from imagette.files import replacing, write_bytes
 from imagette.inference.bundle import BundleMetadata, open_bundle
 from imagette.models import count_parameters
 from imagette.models.backend import load_torch_keras
+from imagette.training.familiarity import add_familiarity
 from imagette.training.folding import Folded
 from imagette.training.hardware import choose_device
 from imagette.training.quantize import quantize_all, quantize_weights
@@ -155,13 +155,16 @@ def _quantize_run(run: Path, target: Path, quantize: Quantize, data_dir: str | P
         if quantize == "weights":
             quantize_weights(bundle, temporary)
         else:
-            quantize_all(bundle, temporary, _learned_pictures(run, data_dir))
+            learned, held_out = _pictures_of_run(run, data_dir)
+            some = learned.images[:: max(1, len(learned) // CALIBRATION_PICTURES)]
+            quantize_all(bundle, temporary, some)
+            add_familiarity(temporary, learned, held_out.images)
         # The accuracy that was measured is that of the run's own bundle.
         update_metadata(temporary, accuracy=None, accuracy_split=None)
 
 
-def _learned_pictures(run: Path, data_dir: str | Path | None) -> NDArray[np.uint8]:
-    """Some of the pictures that a run has learned from, spread over all of them."""
+def _pictures_of_run(run: Path, data_dir: str | Path | None) -> tuple[Part, Part]:
+    """The pictures that a run has learned from, and those that it held out."""
     facts = read_run(run).facts
     if facts is None:
         raise ImagetteError(
@@ -174,8 +177,7 @@ def _learned_pictures(run: Path, data_dir: str | Path | None) -> NDArray[np.uint
             f"The pictures in {dataset.source} have changed since the run was trained.",
             "Train again, or store only the weights in 8 bits: --quantize weights.",
         )
-    learned, _ = split_validation(dataset.train, facts.validation_fraction, facts.seed)
-    return learned.images[:: max(1, len(learned) // CALIBRATION_PICTURES)]
+    return split_validation(dataset.train, facts.validation_fraction, facts.seed)
 
 
 def _bundle_of_file(

@@ -81,10 +81,15 @@ def quantize_all(bundle: Path, target: Path, images: NDArray[np.uint8]) -> None:
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    metadata = {one.key: one.value for one in onnx.load(bundle).metadata_props}
+    whole = onnx.load(bundle)
+    metadata = {one.key: one.value for one in whole.metadata_props}
+    # `familiarity` would take its offsets from float32; it has to be added anew.
+    for key in ("familiarity_threshold", "familiarity_method"):
+        metadata.pop(key, None)
+    answers = onnx.utils.Extractor(whole).extract_model(["image"], ["probabilities"])
     with tempfile.TemporaryDirectory() as folder, _silence():
         prepared, result = Path(folder) / "prepared.onnx", Path(folder) / "result.onnx"
-        quant_pre_process(bundle, prepared, skip_symbolic_shape=True)
+        quant_pre_process(answers, prepared, skip_symbolic_shape=True)
         quantize_static(
             prepared,
             result,

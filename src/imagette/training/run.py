@@ -42,6 +42,7 @@ from imagette.training.export import (
     update_metadata,
     write_bundle,
 )
+from imagette.training.familiarity import add_familiarity
 from imagette.training.hardware import choose_device, release_memory
 from imagette.training.loop import (
     DivergedError,
@@ -49,6 +50,7 @@ from imagette.training.loop import (
     State,
     compute_logits,
     epochs,
+    get_weights,
     set_weights,
 )
 from imagette.training.recipe import DEFAULT, Recipe
@@ -135,8 +137,9 @@ def train(
     recipe_given = recipe is not None
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe or DEFAULT)
     check_options(recipe.model, recipe.model_options)
-    if recipe.teacher:
-        _check_is_there(Path(recipe.teacher))
+    for field in _OTHER_RUNS:
+        if getattr(recipe, field):
+            _check_is_there(Path(getattr(recipe, field)), field)
     runs_dir, default = Path(runs_dir), f"{_title(dataset or 'cifar10')}-{recipe.name}"
     folder = choose_folder(runs_dir, name, default, resume)
     earlier = read_earlier(folder) if resume and folder.exists() else None
@@ -150,7 +153,7 @@ def train(
     data = dataset if isinstance(dataset, Dataset) else load_dataset(dataset or "cifar10", data_dir)
     if earlier:
         check_unchanged(folder, earlier, data)
-    teacher = load_teacher(recipe.teacher, data) if recipe.teacher else None
+    teacher = load_network(recipe.teacher, data, "teacher") if recipe.teacher else None
     if not earlier:  # another run may have taken the name while the pictures were loaded
         folder = choose_folder(runs_dir, name, default, resume)
     with claimed(folder):
@@ -202,10 +205,10 @@ def _train(
         if state.epoch:
             reporter.stopping()
             with _undisturbed():
-                _save_best(folder, model, recipe, dataset, validation, state)
+                _save_best(folder, model, recipe, dataset, train_part, validation, state)
         raise
     reporter.evaluating()
-    _save_best(folder, model, recipe, dataset, validation, state)
+    _save_best(folder, model, recipe, dataset, train_part, validation, state)
     metrics = evaluate(folder, dataset).metrics
     _note_accuracy(folder, metrics)
     _write_run(folder, facts, state, finished=True)
@@ -213,34 +216,43 @@ def _train(
     return Run(folder, recipe, metrics)
 
 
-def load_teacher(run: str | Path, dataset: Dataset) -> "keras.Model":
-    """The network of a run, to learn from.
+def load_network(run: str | Path, dataset: Dataset, field: str) -> "keras.Model":
+    """The network of another run, to learn from or to go on from.
+
+    Args:
+        run: its folder.
+        dataset: what the network must be able to answer for.
+        field: the recipe's field that names the run: `teacher` or `start`.
 
     Raises:
         ImagetteError: there is no such run, or its network answers for other classes or pictures.
     """
     folder = Path(run)
-    _check_is_there(folder)
+    _check_is_there(folder, field)
     bundle = open_bundle(folder / "model.onnx")
     model = load_keras_file(folder / "model.keras")
     size = dataset.train.images.shape[1:3]
     if bundle.metadata.class_names != dataset.class_names or model.input_shape[1:3] != size:
         raise ImagetteError(
             f"The network of {folder} is for {', '.join(bundle.metadata.class_names)} at"
-            f" {bundle.height}×{bundle.width}, so it cannot teach one for {dataset.name}.",
-            "Name a run on the same classes and sizes with --set teacher=FOLDER.",
+            f" {bundle.height}×{bundle.width}, so it cannot {_OTHER_RUNS[field]} for"
+            f" {dataset.name}.",
+            f"Name a run on the same classes and sizes with --set {field}=FOLDER.",
         )
     return model
 
 
-def _check_is_there(teacher: Path) -> None:
-    if not (teacher / "model.keras").is_file():
+def _check_is_there(run: Path, field: str) -> None:
+    if not (run / "model.keras").is_file():
         raise ImagetteError(
-            f"There is no trained network in {teacher} to learn from.",
-            "Train it first (lite's own: imagette train --recipe best), name the folder of another"
-            " run with --set teacher=FOLDER, or learn from the labels alone with"
-            " --set teacher='\"\"'.",
+            f"There is no trained network in {run} that could {_OTHER_RUNS[field]}.",
+            "Train it first (the presets' own: imagette train --recipe best), name the folder of"
+            f" another run with --set {field}=FOLDER, or do without with --set {field}='\"\"'.",
         )
+
+
+_OTHER_RUNS = {"teacher": "teach one", "start": "be the start of one"}
+"""The fields of a recipe that name another run, and what that run's network is to do."""
 
 
 @contextmanager
@@ -259,12 +271,21 @@ def _undisturbed() -> Iterator[None]:
 def _build(recipe: Recipe, dataset: Dataset) -> "keras.Model":
     """The recipe's network for these pictures and classes, its weights drawn from the seed."""
     load_torch_keras().utils.set_random_seed(recipe.seed)
-    return build_model(
+    model = build_model(
         recipe.model,
         input_shape=dataset.train.images.shape[1:],
         classes=len(dataset.class_names),
         **recipe.model_options,
     )
+    if recipe.start:
+        start = load_network(recipe.start, dataset, "start")
+        if [weight.shape for weight in model.weights] != [weight.shape for weight in start.weights]:
+            raise ImagetteError(
+                f"The network of {recipe.start} has weights of other shapes than {recipe.name}'s.",
+                "Use the model and the model_options of that run's recipe.toml.",
+            )
+        set_weights(model, get_weights(start))
+    return model
 
 
 def _save_best(
@@ -272,10 +293,14 @@ def _save_best(
     model: "keras.Model",
     recipe: Recipe,
     dataset: Dataset,
+    train_part: Part,
     validation: Part,
     state: State,
 ) -> None:
-    """Save the best weights, calibrated on the validation pictures, as Keras file and bundle."""
+    """Save the best weights as Keras file and bundle.
+
+    The validation pictures calibrate the answers and set the threshold of "none of these".
+    """
     release_memory()
     set_weights(model, state.best_weights)
     temperature = fit_temperature(compute_logits(model, validation.images), validation.labels)
@@ -288,11 +313,14 @@ def _save_best(
         model=recipe.model,
         parameters=count_parameters(model),
         dataset=dataset.name,
-        # Where the teacher lay is of no use elsewhere.
-        recipe=recipe.model_dump() | {"teacher": Path(recipe.teacher).name},
+        # Where other runs lay is of no use elsewhere.
+        recipe=recipe.model_dump()
+        | {field: Path(getattr(recipe, field)).name for field in _OTHER_RUNS},
         temperature=temperature,
     )
-    write_bundle(model, folder / "model.onnx", metadata)
+    bundle = folder / "model.onnx"
+    write_bundle(model, bundle, metadata)
+    add_familiarity(bundle, train_part, validation.images)
 
 
 def _divide_logits(model: "keras.Model", temperature: float) -> None:

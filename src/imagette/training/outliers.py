@@ -1,0 +1,183 @@
+"""Pictures of nothing that has a name, made from the pictures being learned.
+
+A network that is also shown such pictures, and asked to favour no class for them, gives later ones
+of no class less confidence (Hendrycks, Mazeika & Dietterich, *Deep Anomaly Detection with Outlier
+Exposure*, 2019). Theirs were found; these are made, so that no other dataset is needed.
+
+Every function takes and gives uint8 pictures `(n, height, width, 3)`.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def make_outliers(pictures: Tensor) -> Tensor:
+    """As many outliers as pictures, about as many of each kind, in no order of kinds."""
+    order = torch.randperm(len(pictures), device=pictures.device)
+    parts = pictures[order].tensor_split(len(KINDS))
+    return torch.cat([make(part) for make, part in zip(KINDS, parts, strict=True) if len(part)])
+
+
+def shuffle_tiles(pictures: Tensor) -> Tensor:
+    """The tiles of each picture in another order: its texture without its shape."""
+    count, height, width, channels = pictures.shape
+    side = (4, 8)[int(torch.randint(2, ()))]
+    rows, columns = height // side, width // side
+    tiles = pictures[:, : rows * side, : columns * side]
+    tiles = tiles.reshape(count, rows, side, columns, side, channels).transpose(2, 3)
+    tiles = tiles.reshape(count, rows * columns, -1)
+    order = torch.rand(count, rows * columns, device=pictures.device).argsort(1)
+    tiles = tiles.gather(1, order[..., None].expand_as(tiles))
+    tiles = tiles.reshape(count, rows, columns, side, side, channels).transpose(2, 3)
+    shuffled = pictures.clone()
+    shuffled[:, : rows * side, : columns * side] = tiles.reshape(
+        count, rows * side, columns * side, channels
+    )
+    return shuffled
+
+
+def repeat_detail(pictures: Tensor) -> Tensor:
+    """A small square of each picture, mirrored again and again: a texture, half of them grey."""
+    count, height, width = pictures.shape[:3]
+    side = int(torch.randint(5, 13, ()))
+    top, left = (int(torch.randint(0, size - side + 1, ())) for size in (height, width))
+    detail = pictures[:, top : top + side, left : left + side]
+    twice = torch.cat([detail, detail.flip(1)], 1)
+    twice = torch.cat([twice, twice.flip(2)], 2)
+    repeats = math.ceil(height / twice.shape[1]), math.ceil(width / twice.shape[2])
+    texture = twice.repeat(1, *repeats, 1)[:, :height, :width].float()
+    texture = _stretch(texture)
+    grey = texture.mean(3, keepdim=True).expand_as(texture)
+    return _levels(torch.where(_some(count, pictures), grey, texture))
+
+
+def enlarge_corner(pictures: Tensor) -> Tensor:
+    """A small square from a corner of each picture, enlarged: what is beside things, mostly."""
+    height, width = pictures.shape[1:3]
+    side = int(torch.randint(7, 13, ()))
+    top, left = (int(torch.randint(2, ())) * (size - side) for size in (height, width))
+    corner = pictures[:, top : top + side, left : left + side].permute(0, 3, 1, 2).float()
+    large = functional.interpolate(
+        corner, size=(height, width), mode="bicubic", align_corners=False
+    )
+    return _levels(large.permute(0, 2, 3, 1))
+
+
+def scramble_phases(pictures: Tensor) -> Tensor:
+    """Each picture's frequencies, as strong as they were, in random phases."""
+    values = pictures.permute(0, 3, 1, 2).float()
+    noise = torch.fft.rfft2(torch.randn_like(values[:, :1]))
+    turned = torch.fft.rfft2(values) * (noise / noise.abs().clamp(min=1e-6))
+    # The mean is a frequency too, and stays.
+    turned[..., 0, 0] = torch.fft.rfft2(values)[..., 0, 0]
+    return _levels(torch.fft.irfft2(turned, s=values.shape[2:]).permute(0, 2, 3, 1))
+
+
+def blend(pictures: Tensor) -> Tensor:
+    """The mean of three pictures, as strong in contrast as one."""
+    turns = [pictures.roll(shift, 0).float() for shift in (0, 1, 2)]
+    mean = torch.stack(turns).mean(0)
+    middle = mean.mean((1, 2), keepdim=True)
+    return _levels(middle + (mean - middle) * 3**0.5)
+
+
+def make_clouds(pictures: Tensor) -> Tensor:
+    """Noise of several scales, from single pixels to the whole, in colours that go together."""
+    count, height, width = pictures.shape[:3]
+    total = torch.zeros(count, 3, height, width, device=pictures.device)
+    for side in (2, 4, 8, 16, height):
+        strength = torch.rand(count, 1, 1, 1, device=pictures.device).pow(3)
+        noise = torch.randn(count, 3, side, side, device=pictures.device)
+        total += strength * functional.interpolate(
+            noise, size=(height, width), mode="bicubic", align_corners=False
+        )
+    grey = total.mean(1, keepdim=True) * 1.5
+    share = torch.rand(count, 1, 1, 1, device=pictures.device)
+    return _colour(torch.lerp(total, grey.expand_as(total), share).permute(0, 2, 3, 1))
+
+
+def make_waves(pictures: Tensor) -> Tensor:
+    """Stripes and checks: the sum or the product of two waves, soft or hard."""
+    count, height, width = pictures.shape[:3]
+    device = pictures.device
+    y = torch.arange(height, device=device).view(1, 1, -1, 1)
+    x = torch.arange(width, device=device).view(1, 1, 1, -1)
+    angle, phase = torch.rand(2, count, 2, 1, 1, device=device) * math.tau
+    # From one period a picture to one every three pixels.
+    frequency = math.tau / torch.empty(count, 2, 1, 1, device=device).uniform_(3, width)
+    waves = torch.sin(frequency * (angle.cos() * x + angle.sin() * y) + phase)
+    first, second = waves.unbind(1)
+    kind = torch.randint(3, (count, 1, 1), device=device)
+    pattern = torch.where(kind == 0, first, torch.where(kind == 1, first + second, first * second))
+    hardness = torch.empty(count, 1, 1, device=device).uniform_(0.5, 8)
+    pattern = torch.tanh(pattern * hardness)[..., None]
+    return _colour(pattern * torch.randn(count, 1, 1, 3, device=device))
+
+
+def draw_strokes(pictures: Tensor) -> Tensor:
+    """A few strokes of one colour on another: what digits, letters and plans are made of."""
+    count, height, width = pictures.shape[:3]
+    device, strokes = pictures.device, 6
+    y = torch.arange(height, device=device).view(1, 1, -1, 1) / height
+    x = torch.arange(width, device=device).view(1, 1, 1, -1) / width
+    # A polyline: each stroke begins where the one before ends.
+    points = torch.rand(count, strokes + 1, 2, 1, 1, device=device) * 0.8 + 0.1
+    begin, along = points[:, :-1], points[:, 1:] - points[:, :-1]
+    length = along.square().sum(2).clamp(min=1e-6)
+    place = ((x - begin[:, :, 0]) * along[:, :, 0] + (y - begin[:, :, 1]) * along[:, :, 1]) / length
+    place = place.clamp(0, 1)
+    across = x - begin[:, :, 0] - place * along[:, :, 0]
+    down = y - begin[:, :, 1] - place * along[:, :, 1]
+    drawn = torch.arange(strokes, device=device) < torch.randint(
+        1, strokes + 1, (count, 1), device=device
+    )
+    distance = torch.where(drawn[..., None, None], (across**2 + down**2).sqrt(), 2.0).amin(1)
+    thickness = torch.empty(count, 1, 1, device=device).uniform_(0.02, 0.1)
+    softness = torch.empty(count, 1, 1, device=device).uniform_(0.3, 3)
+    ink = torch.sigmoid((thickness - distance) * (2 * width) / softness)[..., None]
+    colours = torch.rand(2, count, 1, 1, 3, device=device) * 255
+    # As often in black on white, or the other way round.
+    plain = torch.tensor([0.0, 255.0], device=device).view(2, 1, 1, 1, 1).expand_as(colours)
+    turned = torch.where(_some(count, pictures), plain, plain.flip(0))
+    colours = torch.where(_some(count, pictures), colours, turned)
+    noise = torch.randn(count, height, width, 1, device=device) * 4
+    return _levels(torch.lerp(colours[0], colours[1], ink) + noise)
+
+
+KINDS = (
+    shuffle_tiles,
+    repeat_detail,
+    enlarge_corner,
+    scramble_phases,
+    blend,
+    make_clouds,
+    make_waves,
+    draw_strokes,
+)
+"""The ways in which outliers are made."""
+
+
+def _some(count: int, pictures: Tensor) -> Tensor:
+    return torch.rand(count, 1, 1, 1, device=pictures.device) < 0.5
+
+
+def _stretch(values: Tensor) -> Tensor:
+    """Up to twice the contrast, so that a plain detail becomes a texture that can be seen."""
+    middle = values.mean((1, 2), keepdim=True)
+    factor = torch.empty(len(values), 1, 1, 1, device=values.device).uniform_(1, 2)
+    return middle + (values - middle) * factor
+
+
+def _colour(pattern: Tensor) -> Tensor:
+    """A pattern of about mean 0 and deviation 1 around some colour, in some contrast."""
+    count, device = len(pattern), pattern.device
+    middle = torch.empty(count, 1, 1, 3, device=device).uniform_(40, 215)
+    contrast = torch.empty(count, 1, 1, 1, device=device).uniform_(8, 70)
+    return _levels(middle + contrast * pattern)
+
+
+def _levels(values: Tensor) -> Tensor:
+    return values.clamp(0, 255).to(torch.uint8)
