@@ -1,6 +1,7 @@
 """The page's client, before servers that are not the API."""
 
 import json
+import socket
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
@@ -18,20 +19,23 @@ def answering():
     """A function that starts a server with one answer to everything, and gives a client of it."""
     servers = []
 
-    def start(status, body, content_type="application/json"):
+    def start(status, body, content_type="application/json", key="", asked=None):
+        asked = [] if asked is None else asked
+
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 self.send_response(status)
                 self.send_header("Content-Type", content_type)
                 self.end_headers()
                 self.wfile.write(body)
+                asked.append(dict(self.headers))
 
             def log_message(self, *_):
                 pass
 
         servers.append(HTTPServer(("127.0.0.1", 0), Handler))
         Thread(target=servers[-1].serve_forever, daemon=True).start()
-        return Api(f"http://127.0.0.1:{servers[-1].server_port}/")
+        return Api(f"http://127.0.0.1:{servers[-1].server_port}/", key)
 
     yield start
     for server in servers:
@@ -71,3 +75,25 @@ def test_a_proxy_in_the_environment_is_not_used(answering, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
     monkeypatch.delenv("NO_PROXY", raising=False)
     assert answering(200, b'{"class_names": []}').model() == {"class_names": []}
+
+
+@pytest.mark.parametrize(("key", "header"), [("abc", "Bearer abc"), ("", None)])
+def test_a_key_is_sent_where_there_is_one(answering, key, header):
+    asked = []
+    answering(200, b'{"class_names": []}', key=key, asked=asked).model()
+    assert asked[0].get("Authorization") == header
+
+
+@pytest.mark.parametrize("kind", ["no-dataset", "not-found"])
+def test_a_dataset_that_is_not_at_hand(answering, kind):
+    problem = {"type": f"urn:imagette:problem:{kind}", "status": 404}
+    api = answering(404, json.dumps(problem).encode(), "application/problem+json")
+    assert api.dataset() is None
+
+
+def test_an_api_that_does_not_answer_in_time(monkeypatch):
+    monkeypatch.setattr("imagette.webapp.client._SECONDS", (3, 0.2))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        with pytest.raises(Refused) as refusal:
+            Api(f"http://127.0.0.1:{silent.getsockname()[1]}").model()
+        assert refusal.value.kind == "out-of-time"

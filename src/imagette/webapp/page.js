@@ -1,0 +1,48 @@
+// What Streamlit does not do: it tells screen readers less than they need, does not bring an answer
+// into view, and would ask the server at every step of a slider.
+
+window.imagettePage ??= {
+  // Called whenever the page has changed.
+  arrive(language, pages) {
+    document.documentElement.lang = language;
+    const links = document.querySelector(".st-key-pages");
+    links.setAttribute("role", "navigation");
+    links.setAttribute("aria-label", pages);
+    const here = location.pathname.split("/").pop();
+    for (const link of links.querySelectorAll("a")) {
+      const isHere = link.getAttribute("href").split("/").pop() === here;
+      isHere ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
+    }
+  },
+
+  // Called with another number for every answer that a person asks for.
+  show(number) {
+    if (this.shown === number) return;
+    this.shown = number;
+    const answers = document.querySelector(".st-key-answers");
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    answers.scrollIntoView({ behavior: still ? "auto" : "smooth", block: "start" });
+    this.say(answers.querySelector("h2").textContent);
+  },
+
+  // Lets a screen reader say it.
+  say(words) {
+    if (!this.status) {
+      this.status = document.createElement("div");
+      this.status.setAttribute("role", "status");
+      this.status.className = "imagette-unseen";
+      document.body.append(this.status);
+    }
+    this.status.textContent = words;
+  },
+};
+
+if (!window.imagettePage.listens) {
+  window.imagettePage.listens = true;
+  document.addEventListener("input", ({ target }) => {
+    if (target.matches(".imagette-opacity input")) {
+      const pictures = target.closest(".imagette-pictures");
+      pictures.style.setProperty("--imagette-opacity", target.value / 100);
+    }
+  });
+}
