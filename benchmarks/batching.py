@@ -3,8 +3,9 @@
     python benchmarks/batching.py [--model BUNDLE] [--seconds 3] [--rounds 5]
 
 As in the server, there are two processes with one thread for the network each, which 16 clients
-keep asking, 8 each. `alone` answers a picture at a time, as the server does. The others wait up
-to `wait` milliseconds for up to `size` pictures, and answer those in one go. The ways take turns;
+keep asking, 8 each. `alone` answers a picture at a time in the thread of the client, as the server
+does. The others have one thread that waits up to `wait` milliseconds for up to `size` pictures, and
+answers those in one go. The ways take turns;
 printed are pictures a second of both processes, latency as a client sees it, and processor time a
 picture, which depends least on what else the machine does: medians and ranges over the rounds.
 """
@@ -23,8 +24,8 @@ from imagette.inference.bundle import SHIPPED
 from imagette.inference.classifier import Classifier
 
 PROCESSES, CLIENTS = 2, 8
-# Most pictures in a batch, and milliseconds to wait for them; one picture waits for nothing.
-WAYS = [(1, 0), (2, 0), (4, 0), (8, 0), (4, 2), (8, 2), (8, 5)]
+# Most pictures in a batch, and milliseconds to wait for them; no batch at all is `alone`.
+WAYS = [(0, 0), (1, 0), (2, 0), (4, 0), (8, 0), (4, 2), (8, 2), (8, 5)]
 
 
 def ask_alone(classifier: Classifier, end: float, latencies: list[float]) -> None:
@@ -103,7 +104,7 @@ def work(model: Path, seconds: float, rounds: int, together, results) -> None:
             together.wait()
             end = time.perf_counter() + (seconds if round_ >= 0 else 0.5)
             used = time.process_time()
-            if size == 1:
+            if size == 0:
                 ask_alone(classifier, end, latencies)
             else:
                 ask_in_batches(classifier, end, latencies, size, wait / 1000)
@@ -153,7 +154,7 @@ def main() -> None:
         for values, digits in zip(zip(*rounds, strict=True), columns.values(), strict=True):
             low, high, median = min(values), max(values), statistics.median(values)
             cells += f"{f'{median:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})':>23}"
-        print(f"{size if size > 1 else 'alone':>5}{wait:>9}{cells}")
+        print(f"{size or 'alone':>5}{wait:>9}{cells}")
 
 
 if __name__ == "__main__":
