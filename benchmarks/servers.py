@@ -166,6 +166,33 @@ def descendants(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
+def owners(server: psutil.Process, port: int) -> dict[int, int]:
+    """Which worker (its process id) has which connection (the port at the client's end).
+
+    Connections that no worker has accepted yet are not there.
+    """
+    found = {}
+    for worker in descendants(server):
+        with suppress(psutil.NoSuchProcess):
+            for one in worker.net_connections("tcp"):
+                if one.raddr and one.laddr.port == port:
+                    found[one.raddr.port] = worker.pid
+    return found
+
+
+def listeners(server: psutil.Process, port: int) -> set[int]:
+    """The process ids of the workers that take connections."""
+    found = set()
+    for worker in descendants(server):
+        with suppress(psutil.NoSuchProcess):
+            connections = worker.net_connections("tcp")
+            if any(
+                one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in connections
+            ):
+                found.add(worker.pid)
+    return found
+
+
 def require_wrk() -> None:
     if shutil.which("wrk") is None:
         sys.exit("wrk is not installed (`apt-get install wrk`, `brew install wrk`).")
