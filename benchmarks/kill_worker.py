@@ -3,12 +3,11 @@
     python benchmarks/kill_worker.py [--every 10] [--kills 6] [--model BUNDLE]
 
 One Imagette with everything switched on answers 32×32 PNGs over 16 connections that are kept open
-for 100 requests each. Every 10 seconds the worker that has most of them is killed (SIGKILL). Each
-connection knows which worker serves it: the one that holds the other end of its socket. The aim:
-only requests on connections of the killed worker fail, those that wait in its queue to be accepted
-included, and a new worker answers within a second of the kill. Prints a row a kill, writes
-results/load/kill_worker.csv and kill_worker-machine.json; ends with an error where the aim is
-missed.
+for 100 requests each. Every 10 seconds the worker that has most of them is stopped (SIGSTOP), it is
+noted which worker has which connection, and it is killed (SIGKILL). The aim: only requests on its
+own connections fail, those included that it has not accepted yet, and a new worker answers within a
+second of the kill. Prints a row a kill, writes results/load/kill_worker.csv and
+kill_worker-machine.json; ends with an error where the aim is missed. For Linux and macOS.
 """
 
 import argparse
@@ -18,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -26,16 +26,17 @@ import psutil
 from servers import (
     RESULTS,
     Post,
+    accepted,
+    client_port,
     free_port,
     imagette,
     imagette_environment,
-    listeners,
     machine,
-    owners,
     running,
     say,
     small_picture,
     stop_at_signals,
+    workers,
 )
 
 from imagette.files import write_csv, write_json
@@ -45,29 +46,64 @@ CONNECTIONS, REQUESTS = 16, 100
 AIM = 1.0
 """Seconds until a new worker answers."""
 
-QUEUED = 0
-"""Stands for the worker of a connection that none has accepted."""
+FAILED = "failed_its_own", "failed_not_accepted", "failed_of_others"
+
+PROBES = 8
+"""Connections opened at once to find the new worker: a new one goes to any worker that listens."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A request without a good answer: when, on a connection of which worker, and what happened."""
+    """A request without a good answer.
+
+    Attributes:
+        moment: when it failed, by `time.monotonic`.
+        port: the client's end of its connection; 0 if there was none.
+        answered: how many requests were answered on that connection before.
+        reason: what happened.
+    """
 
     moment: float
-    worker: int
+    port: int
+    answered: int
     reason: str
+
+
+@dataclass(frozen=True)
+class Kill:
+    """A worker that was killed.
+
+    Attributes:
+        moment: when, by `time.monotonic`.
+        connections: those it served, by the port at the client's end.
+        others: those of the other workers.
+        seconds_until_back: how long until a new worker answered; NaN if none did.
+    """
+
+    moment: float
+    connections: frozenset[int]
+    others: frozenset[int]
+    seconds_until_back: float
+
+    def whose(self, failure: Failure) -> str:
+        """Which column a failure between this kill and the next belongs to."""
+        if failure.port in self.connections:
+            return "failed_its_own"
+        # The killed worker accepted and answered nothing after its connections were noted.
+        if failure.port in self.others or failure.answered:
+            return "failed_of_others"
+        return "failed_not_accepted"
 
 
 class Clients:
     """Connections that send the same request again and again until told to stop."""
 
-    def __init__(self, server: psutil.Process, port: int, post: Post) -> None:
-        self._server, self._port, self._post = server, port, post
+    def __init__(self, port: int, post: Post) -> None:
+        self._port, self._post = port, post
         self._done, self._lock = Event(), Lock()
         self._threads = [Thread(target=self._keep_asking) for _ in range(CONNECTIONS)]
-        self.answered: Counter[int] = Counter()
+        self.answered = 0
         self.failures: list[Failure] = []
-        self.serving: Counter[int] = Counter()
 
     def __enter__(self) -> "Clients":
         for thread in self._threads:
@@ -82,22 +118,19 @@ class Clients:
     def _keep_asking(self) -> None:
         while not self._done.is_set():
             connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
-            worker = QUEUED
+            port = answered = 0
             try:
                 connection.connect()
-                worker = worker_of(connection, self._server, self._port)
-                self._count(self.serving, worker, 1)
-                for _ in range(REQUESTS):
+                port = client_port(connection)
+                while answered < REQUESTS and not self._done.is_set():
                     self._ask(connection)
-                    self._count(self.answered, worker, 1)
-                    if self._done.is_set():
-                        break
+                    answered += 1
             except (OSError, http.client.HTTPException) as error:
-                with self._lock:
-                    self.failures.append(Failure(time.monotonic(), worker, repr(error)))
+                self.failures.append(Failure(time.monotonic(), port, answered, repr(error)))
             finally:
-                self._count(self.serving, worker, -1)
                 connection.close()
+            with self._lock:
+                self.answered += answered
 
     def _ask(self, connection: http.client.HTTPConnection) -> None:
         connection.request("POST", "/predict", self._post.body, dict(self._post.headers))
@@ -106,99 +139,84 @@ class Clients:
         if response.status != 200:
             raise http.client.HTTPException(f"status {response.status}")
 
-    def _count(self, counter: Counter[int], worker: int, number: int) -> None:
-        with self._lock:
-            counter[worker] += number
-
-
-def worker_of(connection: http.client.HTTPConnection, server: psutil.Process, port: int) -> int:
-    """The process that serves a connection, once one has accepted it; QUEUED if none soon does."""
-    end = time.monotonic() + 1
-    while time.monotonic() < end:
-        if worker := owners(server, port).get(connection.sock.getsockname()[1]):
-            return worker
-        time.sleep(0.005)
-    return QUEUED
-
 
 def seconds_until_back(server: psutil.Process, port: int, before: set[int], killed: float) -> float:
-    """How long after the kill a worker that was not there before has answered; NaN if it does not.
-
-    New connections go to any worker that listens, so they are opened until a new one has one.
-    """
+    """How long after the kill a worker that was not there before answers; NaN if none does."""
     while time.monotonic() < killed + 30:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/healthz")
-            worker = owners(server, port).get(connection.sock.getsockname()[1], QUEUED)
-            connection.getresponse().read()
-            if worker and worker not in before:
-                return time.monotonic() - killed
-        except (OSError, http.client.HTTPException):
-            pass  # the clients count failures; this one only looks for the new worker
-        finally:
-            connection.close()
-        time.sleep(0.01)
+        new = [worker for worker in workers(server) if worker.pid not in before]
+        if not new:
+            time.sleep(0.01)
+            continue
+        answers: dict[int, float] = {}
+        with ExitStack() as stack:
+            for _ in range(PROBES):
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+                stack.callback(connection.close)
+                # Failures are for the clients to count.
+                with suppress(OSError, http.client.HTTPException):
+                    connection.request("GET", "/healthz")
+                    connection.getresponse().read()
+                    answers[client_port(connection)] = time.monotonic() - killed
+            by_new = accepted(new[0], port) & answers.keys()
+        if by_new:
+            return min(answers[one] for one in by_new)
     return float("nan")
 
 
-def kill_one(server: psutil.Process, port: int, clients: Clients) -> dict:
-    """Kill the busiest worker; say what it had, and how long until another one took its place."""
-    before = listeners(server, port)
-    victim = max(before, key=lambda pid: clients.serving[pid])
-    had = clients.serving[victim]
+def kill_one(server: psutil.Process, port: int) -> Kill:
+    """Kill the worker that has most connections, and wait for another one to take its place."""
+    before = {worker: accepted(worker, port) for worker in workers(server)}
+    victim = max(before, key=lambda worker: len(before[worker]))
+    victim.suspend()
+    connections = {worker: accepted(worker, port) for worker in before}
     killed = time.monotonic()
-    psutil.Process(victim).kill()
-    back = seconds_until_back(server, port, before, killed)
-    return {"worker": victim, "connections": had, "moment": killed, "seconds_until_back": back}
+    victim.kill()
+    own = frozenset(connections.pop(victim))
+    others = frozenset().union(*connections.values())
+    back = seconds_until_back(server, port, {worker.pid for worker in before}, killed)
+    return Kill(killed, own, others, back)
 
 
-def assign(kills: list[dict], failures: list[Failure]) -> list[dict]:
-    """The rows of the kills with what failed from each to the next."""
+def assign(kills: list[Kill], failures: list[Failure]) -> list[dict]:
+    """The rows of the kills, with what failed from each to the next."""
     rows = []
     for number, kill in enumerate(kills):
-        following = kills[number + 1]["moment"] if number + 1 < len(kills) else float("inf")
-        after = [one.worker for one in failures if kill["moment"] <= one.moment < following]
+        following = kills[number + 1].moment if number + 1 < len(kills) else float("inf")
+        after = [one for one in failures if kill.moment <= one.moment < following]
+        found = Counter(kill.whose(one) for one in after)
         rows.append({
             "kill": number + 1,
-            "connections": kill["connections"],
-            "failed_its_own": after.count(kill["worker"]),
-            "failed_in_queue": after.count(QUEUED),
-            "failed_of_others": len([one for one in after if one not in (kill["worker"], QUEUED)]),
-            "seconds_until_back": kill["seconds_until_back"],
+            "connections": len(kill.connections),
+            **{column: found[column] for column in FAILED},
+            "seconds_until_back": kill.seconds_until_back,
         })  # fmt: skip
     return rows
 
 
 def measure(
-    server: psutil.Process, port: int, post: Post, every: float, kills: int
+    server: psutil.Process, port: int, post: Post, every: float, count: int
 ) -> tuple[list[dict], Clients]:
-    done = []
-    with Clients(server, port, post) as clients:
+    kills: list[Kill] = []
+    with Clients(port, post) as clients:
         start = time.monotonic()
-        for number in range(1, kills + 1):
+        for number in range(1, count + 1):
             time.sleep(max(0, start + number * every - time.monotonic()))
-            done.append(kill_one(server, port, clients))
-            say(f"Kill {number}: back after {done[-1]['seconds_until_back']:.2f} s")
+            kills.append(kill_one(server, port))
+            say(f"Kill {number}: back after {kills[-1].seconds_until_back:.2f} s")
         time.sleep(every / 2)
-    rows = assign(done, clients.failures)
-    early = [one for one in clients.failures if one.moment < done[0]["moment"]]
+    early = [one for one in clients.failures if one.moment < kills[0].moment]
     if early:
         sys.exit(f"{len(early)} requests failed before the first kill: {early[0].reason}")
-    return rows, clients
+    return assign(kills, clients.failures), clients
 
 
 def print_table(rows: list[dict], clients: Clients) -> None:
-    heads = "its own", "its queue", "others", "back after"
-    print(f"{'kill':>4}{'connections':>13}" + "".join(f"{head:>12}" for head in heads))
+    heads = "connections", "its own", "not accepted", "others", "back after"
+    print("kill" + "".join(f"{head:>14}" for head in heads))
     for row in rows:
-        print(
-            f"{row['kill']:>4}{row['connections']:>13}{row['failed_its_own']:>12}"
-            f"{row['failed_in_queue']:>12}{row['failed_of_others']:>12}"
-            f"{row['seconds_until_back']:>10.2f} s"
-        )
-    answered, failed = sum(clients.answered.values()), len(clients.failures)
-    print(f"\n{answered} requests were answered, {failed} failed:")
+        counts = "".join(f"{row[column]:>14}" for column in ("connections", *FAILED))
+        print(f"{row['kill']:>4}{counts}{row['seconds_until_back']:>12.2f} s")
+    print(f"\n{clients.answered} requests were answered, {len(clients.failures)} failed:")
     for reason, count in Counter(one.reason for one in clients.failures).most_common():
         print(f"{count:>6}  {reason}")
 

@@ -1,5 +1,6 @@
 """Servers as processes of their own, and requests for them: what the serving benchmarks share."""
 
+import http.client
 import io
 import json
 import os
@@ -166,31 +167,22 @@ def descendants(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def owners(server: psutil.Process, port: int) -> dict[int, int]:
-    """Which worker (its process id) has which connection (the port at the client's end).
-
-    Connections that no worker has accepted yet are not there.
-    """
-    found = {}
-    for worker in descendants(server):
-        with suppress(psutil.NoSuchProcess):
-            for one in worker.net_connections("tcp"):
-                if one.raddr and one.laddr.port == port:
-                    found[one.raddr.port] = worker.pid
-    return found
+def workers(server: psutil.Process) -> list[psutil.Process]:
+    """The processes of a running Imagette that answer."""
+    return server.children()
 
 
-def listeners(server: psutil.Process, port: int) -> set[int]:
-    """The process ids of the workers that take connections."""
-    found = set()
-    for worker in descendants(server):
-        with suppress(psutil.NoSuchProcess):
-            connections = worker.net_connections("tcp")
-            if any(
-                one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in connections
-            ):
-                found.add(worker.pid)
-    return found
+def accepted(worker: psutil.Process, port: int) -> set[int]:
+    """The connections that a worker serves, by the port at the client's end."""
+    try:
+        connections = worker.net_connections("tcp4")
+    except psutil.NoSuchProcess:
+        return set()
+    return {one.raddr.port for one in connections if one.raddr and one.laddr.port == port}
+
+
+def client_port(connection: http.client.HTTPConnection) -> int:
+    return connection.sock.getsockname()[1]
 
 
 def require_wrk() -> None:

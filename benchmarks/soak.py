@@ -28,17 +28,19 @@ from PIL import Image
 from servers import (
     RESULTS,
     Post,
+    accepted,
+    client_port,
     descendants,
     free_port,
     imagette,
     imagette_environment,
     machine,
-    owners,
     require_wrk,
     running,
     say,
     small_picture,
     stop_at_signals,
+    workers,
     wrk,
 )
 
@@ -109,10 +111,6 @@ def open_connection(port: int) -> http.client.HTTPConnection:
     return connection
 
 
-def local_port(connection: http.client.HTTPConnection) -> int:
-    return connection.sock.getsockname()[1]
-
-
 def ask_beside_large(
     server: psutil.Process, port: int, small: Post, large: Post, seconds: float
 ) -> dict[str, list[float]]:
@@ -128,7 +126,8 @@ def ask_beside_large(
     connections = [open_connection(port) for _ in range(8)]
     for connection in connections:
         ask(connection, small)
-    worker = owners(server, port)
+    of_worker = [accepted(worker, port) for worker in workers(server)]
+    beside = next(ports for ports in of_worker if client_port(busy) in ports)
     latencies: dict[str, list[float]] = defaultdict(list)
     thread = Thread(target=keep_busy)
     thread.start()
@@ -136,7 +135,7 @@ def ask_beside_large(
     try:
         while time.perf_counter() < end:
             for connection in connections:
-                same = worker[local_port(connection)] == worker[local_port(busy)]
+                same = client_port(connection) in beside
                 place = "small, same worker" if same else "small, another worker"
                 latencies[f"{place} as large ones"].append(ask(connection, small))
     finally:
