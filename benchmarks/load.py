@@ -1,206 +1,244 @@
-"""Requests a second and latency of `POST /predict`, beside a bare endpoint of the same model.
+"""Requests a second and latency of `POST /predict`, beside other ways to serve the same bundle.
 
-    python benchmarks/load.py [--model BUNDLE] [--seconds 10] [--repetitions 5]
+    python benchmarks/load.py [--model BUNDLE] [--seconds 5] [--rounds 5]
 
-Sends a 32×32 PNG with `wrk` (https://github.com/wg/wrk) at 1 and at 16 connections to two servers
-on this machine: Imagette's, and the shortest Flask application on Granian that reads a picture
-and runs the same bundle, with as many workers. The two take turns, so that both meet the same
-machine; the figures are the median and the range over the repetitions. `wrk` runs on the same
-cores as the servers. Prints a table and writes results/load.csv.
+Sends a 32×32 PNG with `wrk` (https://github.com/wg/wrk) over 1, 4, 16 and 64 connections that stay
+open to servers on this machine that run the same bundle with as many workers:
+
+    imagette, imagette-form    Imagette with everything switched on (servers.EVERYTHING_ON), the
+                               picture as the whole body, or in a form
+    bare                       a ten-line Flask endpoint on Granian, with Imagette's threads
+    litserve                   LitServe with its defaults (form)
+    litserve-fast              with its faster queue, which it recommends above 100 requests/s
+    litserve-batch             with that and batches of up to 8
+    bentoml                    BentoML (whole body)
+
+They run side by side and take turns, so that all meet the same machine; `wrk` runs on the same
+cores. LitServe and BentoML live in an environment of their own, which is made of
+requirements-serving.txt where it is missing. Prints a table, and writes results/load/load.csv
+(every measurement), summary.csv and ratios.csv (what is printed) and machine.json.
 """
 
 import argparse
-import csv
-import http.client
-import json
 import os
-import platform
-import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import venv
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import Image
+from servers import (
+    RESULTS,
+    Post,
+    free_port,
+    imagette,
+    imagette_environment,
+    machine,
+    require_wrk,
+    running,
+    say,
+    small_picture,
+    stop_at_signals,
+    wrk,
+)
 
+from imagette.files import write_csv, write_json
 from imagette.inference.bundle import SHIPPED
 
-RESULTS = Path(__file__).parent / "results" / "load.csv"
-CONNECTIONS = (1, 16)
+HERE = Path(__file__).parent
+REQUIREMENTS = HERE / "requirements-serving.txt"
+CONNECTIONS = (1, 4, 16, 64)
+COLUMNS = {"requests_per_second": 0, "p50_ms": 2, "p99_ms": 2}
+"""What is measured, and its digits after the point."""
 
-IMAGETTE = """
-import sys
-from imagette.serving.server import serve
-from imagette.serving.settings import Settings
-serve(Settings(), port=int(sys.argv[1]))
-"""
-
-BARE = """
-import io, os
-import numpy as np, onnxruntime
-from flask import Flask, request
-from PIL import Image
-options = onnxruntime.SessionOptions()
-options.intra_op_num_threads = 1
-session = onnxruntime.InferenceSession(os.environ["IMAGETTE_MODEL"], options)
-name = session.get_inputs()[0].name
-app = Flask(__name__)
-@app.post("/predict")
-def predict():
-    image = Image.open(io.BytesIO(request.get_data())).convert("RGB").resize((32, 32))
-    probabilities = session.run(["probabilities"], {name: np.asarray(image)[np.newaxis]})[0][0]
-    return {"prediction": int(probabilities.argmax()), "probabilities": probabilities.tolist()}
-"""
-
-# wrk's own summary is rounded for reading; this gives the numbers.
-SCRIPT = """
-local file = io.open(os.getenv("PICTURE"), "rb")
-wrk.method = "POST"
-wrk.body = file:read("*a")
-wrk.headers["Content-Type"] = "image/png"
-function done(summary, latency)
-  local errors = summary.errors
-  io.write(string.format(
-    '\\n{"requests": %d, "seconds": %f, "p50_ms": %f, "p99_ms": %f, "errors": %d}\\n',
-    summary.requests, summary.duration / 1e6,
-    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
-    errors.status + errors.connect + errors.read + errors.write + errors.timeout))
-end
-"""
+COMPARED = [
+    ("imagette", "bare"),
+    ("imagette-form", "litserve"),
+    ("imagette-form", "litserve-fast"),
+    ("imagette-form", "litserve-batch"),
+    ("imagette", "bentoml"),
+]
+"""Whose requests a second are set against whose: always those that get the picture in one way."""
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+@dataclass(frozen=True)
+class Contender:
+    """A server, and the request that it gets."""
+
+    name: str
+    command: list[str]
+    port: int
+    post: Post
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/predict"
 
 
-@contextmanager
-def running(command: list[str], port: int, environment: dict[str, str], cwd: str) -> Iterator[str]:
-    """Run a server in a process of its own; give the address of its `/predict`."""
-    process = subprocess.Popen(
-        command, env=os.environ | environment, cwd=cwd, stdout=subprocess.DEVNULL
-    )
-    try:
-        while not answers(port):
-            if process.poll() is not None:
-                sys.exit(f"The server stopped at once: {' '.join(command)}")
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/predict"
-    finally:
-        process.terminate()
-        process.wait()
+def serving_environment(folder: Path) -> Path:
+    """The folder of the programs of an environment with LitServe and BentoML; made if missing."""
+    programs = folder / ("Scripts" if os.name == "nt" else "bin")
+    install = [programs / "python", "-m", "pip", "--disable-pip-version-check", "install"]
+    if not folder.exists():
+        say(f"Making {folder} of {REQUIREMENTS.name} …")
+        venv.create(folder, with_pip=True)
+    # Nothing happens where all of it is there.
+    subprocess.run([*install, "--quiet", "--requirement", REQUIREMENTS], check=True)
+    return programs
 
 
-def answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/healthz")
-        connection.getresponse()
-        return True
-    except OSError:
-        return False
-    finally:
-        connection.close()
+def contenders(model: Path, workers: int, threads: int, programs: Path) -> list[Contender]:
+    picture = small_picture()
+    raw, form = Post.raw(picture), Post.form(picture)
+    of_others = {"MODEL": str(model), "WORKERS": str(workers), "BENTOML_DO_NOT_TRACK": "true"}
+
+    def granian(port: int) -> list[str]:
+        options = f"--interface wsgi --http 1 --no-ws --log-level error --workers {workers}"
+        options += f" --blocking-threads {threads} --port {port}"
+        return [sys.executable, "-m", "granian", *options.split(), "bare:app"]
+
+    def litserve(port: int, fast_queue: bool, batch: int) -> list[str]:
+        arguments = f"litserve_server.py {port} {workers} {int(fast_queue)} {batch}"
+        return [str(programs / "python"), *arguments.split()]
+
+    def bentoml(port: int) -> list[str]:
+        arguments = f"serve bentoml_server:Classifier --host 127.0.0.1 --port {port}"
+        return [str(programs / "bentoml"), *arguments.split()]
+
+    ports = [free_port() for _ in range(6)]
+    ours = imagette(ports[0]), ports[0]
+    our_environment = imagette_environment(model, workers)
+    return [
+        Contender("imagette", *ours, raw, our_environment),
+        Contender("imagette-form", *ours, form, our_environment),
+        Contender("bare", granian(ports[1]), ports[1], raw, of_others),
+        Contender("litserve", litserve(ports[2], False, 1), ports[2], form, of_others),
+        Contender("litserve-fast", litserve(ports[3], True, 1), ports[3], form, of_others),
+        Contender("litserve-batch", litserve(ports[4], True, 8), ports[4], form, of_others),
+        Contender("bentoml", bentoml(ports[5]), ports[5], raw, of_others),
+    ]
 
 
-def load(url: str, connections: int, seconds: int, folder: Path) -> dict[str, float]:
-    """What wrk measures in some seconds."""
-    output = subprocess.run(
-        [*f"wrk -t1 -c{connections} -d{seconds}s --latency -s".split(), folder / "post.lua", url],
-        env=os.environ | {"PICTURE": str(folder / "picture.png")},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    measured = json.loads(output.strip().splitlines()[-1])
-    if measured["errors"]:
-        sys.exit(f"{url} answered {measured['errors']} requests with an error")
-    return {
-        "requests_per_second": measured["requests"] / measured["seconds"],
-        "p50_ms": measured["p50_ms"],
-        "p99_ms": measured["p99_ms"],
-    }
-
-
-def measure(model: Path, workers: int, seconds: int, repetitions: int) -> list[dict]:
-    """A row for each server, number of connections and repetition."""
+def measure(taking_part: list[Contender], seconds: int, rounds: int) -> list[dict]:
+    """A row for each contender, number of connections and round."""
     rows = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        (folder / "post.lua").write_text(SCRIPT)
-        (folder / "bare.py").write_text(BARE)
-        Image.effect_noise((32, 32), 60).convert("RGB").save(folder / "picture.png")
-        environment = {"IMAGETTE_MODEL": str(model), "IMAGETTE_WORKERS": str(workers)}
-        imagette_port, bare_port = free_port(), free_port()
-        granian = ["-m", "granian", "--interface", "wsgi", "--log-level", "error", "bare:app"]
-        granian += ["--workers", str(workers), "--port", str(bare_port)]
-        commands = {
-            "imagette": ([sys.executable, "-c", IMAGETTE, str(imagette_port)], imagette_port),
-            "bare": ([sys.executable, *granian], bare_port),
-        }
-        urls = {
-            name: stack.enter_context(running(command, port, environment, str(folder)))
-            for name, (command, port) in commands.items()
-        }
-        for url in urls.values():
-            load(url, max(CONNECTIONS), 2, folder)  # warm every worker
-        for repetition in range(repetitions):
+        for one in {one.port: one for one in taking_part}.values():
+            say(f"Starting {one.name} …")
+            log = folder / f"{one.name}.log"
+            stack.enter_context(
+                running(one.command, one.url, one.post, log, one.environment, HERE / "serving")
+            )
+        for one in taking_part:
+            wrk(one.url, one.post, max(CONNECTIONS), 2, folder)  # warm every worker
+        for round_ in range(rounds):
             for connections in CONNECTIONS:
-                for name, url in urls.items():
-                    figures = load(url, connections, seconds, folder)
-                    row = {"server": name, "connections": connections, "repetition": repetition}
+                for one in taking_part:
+                    figures = wrk(one.url, one.post, connections, seconds, folder)
+                    row = {"server": one.name, "connections": connections, "round": round_}
                     rows.append(row | figures)
-                    print(f"{row} {figures['requests_per_second']:.0f}/s", file=sys.stderr)
+                    say(f"{row} {figures['requests_per_second']:.0f}/s")
     return rows
 
 
-def print_table(rows: list[dict], model: Path, workers: int) -> None:
-    print(
-        f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()},"
-        f" {workers} workers, {model.name} ({model.stat().st_size / 1e6:.1f} MB)"
-    )
-    print(f"{'connections':>11}  {'server':<9}{'requests/s':>20}{'p50 ms':>20}{'p99 ms':>20}")
+def summarise(rows: list[dict]) -> list[dict]:
+    """Median, lowest and highest of every figure, for each number of connections and server."""
+    summary = []
     for connections in CONNECTIONS:
-        medians = {}
-        for server in ("imagette", "bare"):
-            of_server = [
-                row for row in rows if (row["server"], row["connections"]) == (server, connections)
-            ]
-            cells = ""
-            for column, digits in (("requests_per_second", 0), ("p50_ms", 2), ("p99_ms", 2)):
+        for server in dict.fromkeys(row["server"] for row in rows):
+            of_server = _rows_of(rows, server, connections)
+            found = {"connections": connections, "server": server, "rounds": len(of_server)}
+            for column in COLUMNS:
                 values = [row[column] for row in of_server]
-                median = statistics.median(values)
-                medians[server, column] = median
-                spread = f"({min(values):.{digits}f}–{max(values):.{digits}f})"
-                cells += f"{f'{median:.{digits}f} {spread}':>20}"
-            print(f"{connections:>11}  {server:<9}{cells}")
-        speed = "requests_per_second"
-        ratio = medians["imagette", speed] / medians["bare", speed]
-        print(f"{'':>11}  imagette / bare: {ratio:.2f} times the requests a second")
+                found |= {
+                    column: statistics.median(values),
+                    f"{column}_low": min(values),
+                    f"{column}_high": max(values),
+                }
+            found["errors"] = sum(row["errors"] for row in of_server)
+            summary.append(found)
+    return summary
+
+
+def compare(rows: list[dict]) -> list[dict]:
+    """How many times the requests a second of another: median and range of the rounds' ratios."""
+    ratios = []
+    for connections in CONNECTIONS:
+        for ours, other in COMPARED:
+            # With --only, one of them may be missing.
+            pairs = zip(
+                _rows_of(rows, ours, connections), _rows_of(rows, other, connections), strict=False
+            )
+            values = [a["requests_per_second"] / b["requests_per_second"] for a, b in pairs]
+            if values:
+                ratios.append({
+                    "connections": connections,
+                    "ratio": f"{ours} / {other}",
+                    "median": statistics.median(values),
+                    "low": min(values),
+                    "high": max(values),
+                })  # fmt: skip
+    return ratios
+
+
+def _rows_of(rows: list[dict], server: str, connections: int) -> list[dict]:
+    return [row for row in rows if (row["server"], row["connections"]) == (server, connections)]
+
+
+def print_tables(summary: list[dict], ratios: list[dict]) -> None:
+    heads = "".join(f"{head:>25}" for head in ("requests/s", "p50 ms", "p99 ms"))
+    print(f"{'connections':>11}  {'server':<14}{heads}  errors")
+    for row in summary:
+        cells = ""
+        for column, digits in COLUMNS.items():
+            values = (row[name] for name in (column, f"{column}_low", f"{column}_high"))
+            median, low, high = (f"{value:.{digits}f}" for value in values)
+            cells += f"{f'{median} ({low}–{high})':>25}"
+        print(f"{row['connections']:>11}  {row['server']:<14}{cells}  {row['errors']:>6}")
+    print(f"\n{'connections':>11}  requests a second of one over another's, median (range)")
+    for row in ratios:
+        spread = f"{row['median']:.2f} ({row['low']:.2f}–{row['high']:.2f})"
+        print(f"{row['connections']:>11}  {row['ratio']:<31}{spread}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, default=SHIPPED["lite"])
-    parser.add_argument("--seconds", type=int, default=10, help="of each measurement")
-    parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--seconds", type=int, default=5, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="of each server")
+    parser.add_argument(
+        "--threads", type=int, default=512, help="of each Granian worker, as Imagette has them"
+    )
+    parser.add_argument(
+        "--serving-environment",
+        type=Path,
+        default=HERE.parent / ".venv-serving",
+        help="virtual environment with LitServe and BentoML, made if missing",
+    )
+    parser.add_argument("--only", nargs="+", metavar="SERVER", help="leave the others out")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
-    if shutil.which("wrk") is None:
-        sys.exit("wrk is not installed (`apt install wrk`, `brew install wrk`).")
-    model = options.model.resolve()
-    rows = measure(model, options.workers, options.seconds, options.repetitions)
-    RESULTS.parent.mkdir(exist_ok=True)
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    print_table(rows, model, options.workers)
+    require_wrk()
+    stop_at_signals()
+    facts = machine() | {"command": sys.argv, "model": options.model.name}
+    programs = serving_environment(options.serving_environment.absolute())
+    taking_part = contenders(options.model.resolve(), options.workers, options.threads, programs)
+    if options.only:
+        taking_part = [one for one in taking_part if one.name in options.only]
+    rows = measure(taking_part, options.seconds, options.rounds)
+    summary, ratios = summarise(rows), compare(rows)
+    write_csv(options.out / "load.csv", rows)
+    write_csv(options.out / "summary.csv", summary)
+    if ratios:
+        write_csv(options.out / "ratios.csv", ratios)
+    write_json(options.out / "machine.json", facts)
+    print_tables(summary, ratios)
 
 
 if __name__ == "__main__":
