@@ -15,13 +15,6 @@ from torch.nn import functional
 GREY = 128
 """What covers what is not shown."""
 
-_LUMINANCE_AND_COLOURS = (
-    (0.299, 0.587, 0.114),
-    (-0.168736, -0.331264, 0.5),
-    (0.5, -0.418688, -0.081312),
-)
-"""JPEG's luminance and two colour differences of red, green and blue (ITU-T T.871)."""
-
 
 def flip(pictures: Tensor, which: Tensor) -> Tensor:
     """Mirror the pictures that `which`, bool `(batch,)`, marks, left to right."""
@@ -112,97 +105,6 @@ def shrink(pictures: Tensor, side: int) -> Tensor:
         first = first.float()
     small = functional.interpolate(first, size=(side, side), mode="bilinear", antialias=True)
     return small.permute(0, 2, 3, 1)
-
-
-def photograph(pictures: Tensor) -> Tensor:
-    """Change pictures as if each had been reduced from a photograph of the same thing.
-
-    Nearer or farther, wider or taller, in another light, sharper or softer, noisier, or kept as a
-    JPEG file: what sets small copies of people's photographs apart from a dataset's pictures, each
-    in half of them. Drawn for each picture, like the strengths.
-
-    Args:
-        pictures: uint8 `(batch, height, width, 3)`.
-    """
-    changed = _rescale(pictures.float())
-    changed = _relight(changed)
-    changed = _refocus(changed)
-    changed = changed + torch.randn_like(changed) * _strengths(pictures, 0, 10, neutral=0)
-    return compress(_levels(changed), _strengths(pictures, 0, 0.7, neutral=0))
-
-
-def compress(pictures: Tensor, strengths: Tensor) -> Tensor:
-    """What JPEG leaves of pictures: blocks of 8×8 in fewer frequencies, colours in fewest.
-
-    Args:
-        pictures: uint8 `(batch, height, width, 3)`.
-        strengths: float32 `(batch, 1, 1, 1)`: 0 leaves a picture as it is, 1 is quality 25.
-    """
-    count, height, width = pictures.shape[:3]
-    rows, columns = height // 8 * 8, width // 8 * 8  # what fills no block stays as it is
-    device = pictures.device
-    positions = torch.arange(8, device=device)
-    cosines = torch.cos((2 * positions + 1) * positions[:, None] * (math.pi / 16)) / 2
-    cosines[0] /= 2**0.5
-    to_luminance = torch.tensor(_LUMINANCE_AND_COLOURS, device=device)
-    blocks = (pictures[:, :rows, :columns].float() - GREY) @ to_luminance.T
-    blocks = blocks.reshape(count, rows // 8, 8, columns // 8, 8, 3).permute(0, 5, 1, 3, 2, 4)
-    # Steps that grow with the frequency, about as those of the standard's tables do.
-    frequency = (positions[:, None] + positions).float()
-    steps = torch.stack([10 + 7 * frequency, *[14 + 12 * frequency] * 2])[:, None, None]
-    steps = (2 * strengths[..., None, None] * steps).clamp(min=1e-3)
-    frequencies = cosines @ blocks @ cosines.T
-    frequencies = (frequencies / steps).round() * steps
-    blocks = (cosines.T @ frequencies @ cosines).permute(0, 2, 4, 3, 5, 1)
-    values = blocks.reshape(count, rows, columns, 3) @ torch.linalg.inv(to_luminance).T + GREY
-    compressed = pictures.clone()
-    compressed[:, :rows, :columns] = _levels(values.round())
-    return torch.where(strengths > 0, compressed, pictures)
-
-
-def _rescale(pictures: Tensor) -> Tensor:
-    """Each picture larger or smaller by up to 1.6, wider or taller by up to 1.4, and shifted."""
-    size = _strengths(pictures, -1, 1).mul(math.log(1.6)).exp()
-    aspect = _strengths(pictures, -1, 1).mul(math.log(1.4) / 2).exp()
-    across, down = (size * aspect).view(-1, 1, 1), (size / aspect).view(-1, 1, 1)
-    height, width = pictures.shape[1:3]
-    y = torch.linspace(-1, 1, height, device=pictures.device).view(1, -1, 1)
-    x = torch.linspace(-1, 1, width, device=pictures.device).view(1, 1, -1)
-    # Enlarged, a picture can be moved by what is cut off; made smaller, by what is free.
-    shift = torch.rand(2, len(pictures), 1, 1, device=pictures.device).mul(2).sub(1)
-    columns = x / across + shift[0] * (1 - 1 / across)
-    rows = y / down + shift[1] * (1 - 1 / down)
-    places = torch.stack(torch.broadcast_tensors(columns, rows), 3)
-    found = functional.grid_sample(
-        pictures.permute(0, 3, 1, 2), places, padding_mode="reflection", align_corners=True
-    )
-    return found.permute(0, 2, 3, 1)
-
-
-def _relight(pictures: Tensor) -> Tensor:
-    """Another exposure, contrast, colour of light and depth of colour."""
-    middle = pictures.mean((1, 2, 3), keepdim=True)
-    pictures = middle + (pictures - middle) * _strengths(pictures, 0.6, 1.4, neutral=1)
-    light = 1 + 0.08 * torch.randn(len(pictures), 1, 1, 3, device=pictures.device)
-    pictures = pictures * light * _strengths(pictures, 0.7, 1.4, neutral=1)
-    grey = pictures.mean(3, keepdim=True)
-    return grey + (pictures - grey) * _strengths(pictures, 0, 1.6, neutral=1)
-
-
-def _refocus(pictures: Tensor) -> Tensor:
-    """Softer or sharper: towards each pixel's mean with its neighbours, or away from it."""
-    channels_first = pictures.permute(0, 3, 1, 2)
-    mean = functional.avg_pool2d(functional.pad(channels_first, (1,) * 4, "replicate"), 3, 1)
-    return torch.lerp(pictures, mean.permute(0, 2, 3, 1), _strengths(pictures, -0.6, 1, neutral=0))
-
-
-def _strengths(pictures: Tensor, low: float, high: float, neutral: float | None = None) -> Tensor:
-    """A number for each picture, `(batch, 1, 1, 1)`; the neutral one, if given, for half."""
-    size = (len(pictures), 1, 1, 1)
-    drawn = torch.empty(size, device=pictures.device).uniform_(low, high)
-    if neutral is None:
-        return drawn
-    return torch.where(torch.rand(size, device=pictures.device) < 0.5, drawn, neutral)
 
 
 def apply_random_operations(pictures: Tensor, count: int) -> Tensor:

@@ -1,62 +1,111 @@
 """A second answer of the bundle: how much a picture is like those of the classes at all.
 
-Two signs that a picture is of none of them are combined by a product, as in Park et al., *Nearest
-Neighbor Guidance for Out-of-Distribution Detection*, 2023: the energy of the logits (Liu et al.,
-*Energy-based Out-of-distribution Detection*, 2020, section 3) and how much the direction of its
-features is that of the nearest class. Where theirs are the nearest of many pictures, these are the
-classes' means: as good on what was tried (docs/trust.md), and ten rows instead of thousands.
+Three signs that a picture is of none of them are combined by a product, as two are in Park et al.,
+*Nearest Neighbor Guidance for Out-of-Distribution Detection*, 2023: the energy of the logits (Liu
+et al., *Energy-based Out-of-distribution Detection*, 2020, section 3); how much the direction of
+its features is that of the nearest class; and whether a small network that has seen the features of
+made outliers takes them for those of a picture of a class. That is outlier exposure (Hendrycks,
+Mazeika & Dietterich, *Deep Anomaly Detection with Outlier Exposure*, 2019) of a last step alone: no
+answer of the classifier itself changes. docs/trust.md compares it with the field's other methods.
 """
 
-from typing import TYPE_CHECKING
+import warnings
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
+from scipy.special import expit, logsumexp
 
 from imagette.training.graph import add_constant, add_node
 
 if TYPE_CHECKING:
     import onnx
 
-METHOD = "energy of the logits × cosine to the nearest class mean of the features"
+METHOD = (
+    "energy of the logits × cosine to the nearest class mean of the features × probability, by the"
+    " features, of not being a made outlier"
+)
 KEPT = 0.95
 """Share of the held-out pictures that the threshold takes for pictures of the classes."""
 THRESHOLD = 0.5
 """What familiarity is at the threshold; at the median of the held-out pictures it is 0.88."""
-PICTURES = 5000
-"""How many of the pictures learned the means are of; all, where there are fewer."""
+PICTURES = 20_000
+"""How many of the pictures learned are looked at; all, where there are fewer."""
+_UNITS = 32
+_EPOCHS = 20
+
+Features = NDArray[np.float32]
+
+
+class Score(NamedTuple):
+    """What was fitted; `__call__` is in NumPy what the bundle's graph computes."""
+
+    means: NDArray[np.float32]
+    """The mean direction of each class's features, `(classes, features)`, of length 1."""
+    weights: tuple[NDArray[np.float32], NDArray[np.float32]]
+    """Of the small network: `(features, units)` and `(units, 1)`."""
+    biases: tuple[NDArray[np.float32], NDArray[np.float32]]
+    """Of the small network: `(units,)` and `(1,)`."""
+
+    def __call__(self, features: Features, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores `(n,)`, higher for pictures that are more like those of the classes."""
+        energy = logsumexp(logits - logits.mean(axis=1, keepdims=True), axis=1)
+        directions = _directions(features)
+        cosine = (directions @ self.means.T).max(axis=1).clip(0)
+        hidden = (directions @ self.weights[0] + self.biases[0]).clip(0)
+        return energy * cosine * expit(hidden @ self.weights[1] + self.biases[1])[:, 0]
+
+
+def fit_score(learned: Features, labels: NDArray[np.int64], outliers: Features) -> Score:
+    """Fit the score.
+
+    Args:
+        learned: features `(n, features)` of pictures that were learned.
+        labels: their labels `(n,)`.
+        outliers: features `(m, features)` of pictures of nothing.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+
+    directions = _directions(np.concatenate([learned, outliers]))
+    middle, spread = directions.mean(axis=0), directions.std(axis=0) + np.float32(1e-6)
+    network = MLPClassifier((_UNITS,), alpha=1e-3, max_iter=_EPOCHS, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # it is to stop early
+        network.fit((directions - middle) / spread, np.arange(len(directions)) < len(learned))
+    first, last = (weights.astype(np.float32) for weights in network.coefs_)
+    of_first, of_last = (biases.astype(np.float32) for biases in network.intercepts_)
+    # What standardises the features is folded into the first layer.
+    first = first / spread[:, None]
+    return Score(_class_means(learned, labels), (first, last), (of_first - middle @ first, of_last))
 
 
 def append_familiarity(
     graph: "onnx.GraphProto",
     ends: tuple[str, str],
-    learned: tuple[NDArray[np.float32], NDArray[np.int64]],
-    held_out: tuple[NDArray[np.float32], NDArray[np.float32]],
+    score: Score,
+    held_out: tuple[Features, NDArray[np.float32]],
 ) -> None:
     """Let a graph give `familiarity`, float32 `(batch,)` in 0–1.
 
     Args:
         graph: of a bundle.
         ends: names of its features and of its logits.
-        learned: features `(n, features)` and labels `(n,)` of pictures that were learned.
-        held_out: features `(m, features)` and logits `(m, classes)` of other pictures of the same
-            classes; `KEPT` of them come to `THRESHOLD` or more.
+        score: as `fit_score` gives it.
+        held_out: features `(m, features)` and logits `(m, classes)` of pictures of the classes that
+            were not learned; `KEPT` of them come to `THRESHOLD` or more.
     """
-    means = class_means(*learned)
-    features, logits = held_out
-    scores = logsumexp(logits, axis=1) * (_directions(features) @ means.T).max(axis=1)
-    low, middle = np.quantile(scores, [1 - KEPT, 0.5])
-    _append_nodes(graph, ends, means, float(low), max(float(middle - low) / 2, 1e-6))
+    low, middle = np.quantile(score(*held_out), [1 - KEPT, 0.5])
+    _append_nodes(graph, ends, score, float(low), max(float(middle - low) / 2, 1e-6))
 
 
-def class_means(features: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The mean direction of each class's features, float32 `(classes, features)`, of length 1."""
+def _class_means(features: Features, labels: NDArray[np.int64]) -> NDArray[np.float32]:
     directions = _directions(features)
     classes = np.unique(labels)  # a class without a picture has no mean, and is never the nearest
     return _directions(np.stack([directions[labels == label].mean(axis=0) for label in classes]))
 
 
-def _directions(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+def _directions(vectors: Features) -> Features:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.maximum(lengths, np.float32(1e-6))
 
@@ -64,7 +113,7 @@ def _directions(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 def _append_nodes(
     graph: "onnx.GraphProto",
     ends: tuple[str, str],
-    means: NDArray[np.float32],
+    score: Score,
     threshold: float,
     scale: float,
 ) -> None:
@@ -78,16 +127,27 @@ def _append_nodes(
     def node(kind: str, inputs: list[str], output: str, **attributes: int) -> str:
         return add_node(graph, kind, inputs, f"familiarity/{output}", **attributes)
 
+    def layer(inputs: str, number: int) -> str:
+        weights = constant(f"weights_{number}", score.weights[number])
+        biases = constant(f"biases_{number}", score.biases[number])
+        return node("Gemm", [inputs, weights, biases], f"layer_{number}")
+
     last = constant("last_axis", np.array([1]))
-    energy = node("ReduceLogSumExp", [logits, last], "energy", keepdims=0)
+    mean = node("ReduceMean", [logits, last], "mean", keepdims=1)
+    centred = node("Sub", [logits, mean], "centred")
+    energy = node("ReduceLogSumExp", [centred, last], "energy", keepdims=1)
     length = node("ReduceL2", [features, last], "length", keepdims=1)
     length = node("Max", [length, constant("least_length", 1e-6)], "safe_length")
     direction = node("Div", [features, length], "direction")
-    cosines = node("MatMul", [direction, constant("class_means", means.T)], "cosines")
-    cosine = node("ReduceMax", [cosines, last], "cosine", keepdims=0)
-    score = node("Mul", [energy, cosine], "score")
+    cosines = node("MatMul", [direction, constant("class_means", score.means.T)], "cosines")
+    cosine = node("ReduceMax", [cosines, last], "cosine", keepdims=1)
+    cosine = node("Relu", [cosine], "safe_cosine")
+    outlier = layer(node("Relu", [layer(direction, 0)], "hidden"), 1)
+    product = node("Mul", [energy, cosine], "similarity")
+    product = node("Mul", [product, node("Sigmoid", [outlier], "no_outlier")], "score")
     # Brought to 0–1, with THRESHOLD where the score reaches `threshold`.
-    excess = node("Sub", [score, constant("threshold", threshold)], "excess")
+    excess = node("Sub", [product, constant("threshold", threshold)], "excess")
     ratio = node("Div", [excess, constant("scale", scale)], "ratio")
+    ratio = node("Squeeze", [ratio, last], "one_each")
     add_node(graph, "Sigmoid", [ratio], "familiarity")
     graph.output.append(helper.make_tensor_value_info("familiarity", TensorProto.FLOAT, ["batch"]))

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from imagette.data.dataset import Part
 from imagette.evaluation.calibration import SMALLEST_ENTROPY, fit_entropy_temperatures
 from imagette.files import replacing
 from imagette.inference.bundle import open_bundle
-from imagette.training.familiarity import METHOD, PICTURES, THRESHOLD, append_familiarity
+from imagette.training.familiarity import METHOD, PICTURES, THRESHOLD, append_familiarity, fit_score
 from imagette.training.graph import add_constant, add_node, find_ends, run_to
+from imagette.training.outliers import make_outliers
 
 if TYPE_CHECKING:
     import onnx
@@ -45,16 +48,13 @@ def finish_bundle(bundle: Path, learned: Part, held_out: Part) -> bool:
         return False
     features, logits = ends
     some = slice(None, None, -(-len(learned) // PICTURES))  # spread, as folders come by class
-    [of_learned] = run_to(proto, [features], learned.images[some])
     of_held_out, answers = run_to(proto, [features, logits], held_out.images)
     factor, exponent = fit_entropy_temperatures(answers, held_out.labels)
     _divide_by_temperatures(proto.graph, logits, factor, exponent, answers.shape[1])
-    append_familiarity(
-        proto.graph,
-        (features, logits),
-        (of_learned, learned.labels[some]),
-        (of_held_out, answers),
-    )
+    [of_learned] = run_to(proto, [features], learned.images[some])
+    [of_outliers] = run_to(proto, [features], _outliers(learned.images[some]))
+    score = fit_score(of_learned, learned.labels[some], of_outliers)
+    append_familiarity(proto.graph, (features, logits), score, (of_held_out, answers))
     added = {
         "entropy_temperature": (factor, exponent),
         "familiarity_threshold": THRESHOLD,
@@ -67,6 +67,13 @@ def finish_bundle(bundle: Path, learned: Part, held_out: Part) -> bool:
         temporary.write_bytes(proto.SerializeToString())
         open_bundle(temporary)
     return True
+
+
+def _outliers(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The same outliers whenever the pictures are the same."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return make_outliers(torch.tensor(images)).numpy()
 
 
 def remove_finish(proto: "onnx.ModelProto") -> None:

@@ -29,7 +29,6 @@ from imagette.training import augment
 from imagette.training.folding import Folded
 from imagette.training.hardware import choose_device, choose_precision, configure
 from imagette.training.optimizers import make_optimizers, schedule, set_rates
-from imagette.training.outliers import make_outliers
 from imagette.training.recipe import Recipe
 from imagette.training.translation import Translated
 
@@ -140,7 +139,7 @@ def epochs(
     # The clock includes what prepares the pictures for the first step.
     start = time.perf_counter()
     training.prepare()
-    if not state.epoch and not recipe.start:
+    if not state.epoch:
         whiten(model, train.images)
     while not state.finished(recipe):
         progress = training.learn(state.epoch + 1, report)
@@ -313,22 +312,16 @@ class _Training:
         set_rates(self.optimizers, schedule(recipe, number / self.total_steps))
         pictures = _take(self.padded, indices, self.mirrored, number // self.batches, recipe)
         targets = self.labels[indices]
-        outliers = make_outliers(pictures[: round(recipe.outliers * len(pictures))])
         if number < self.calm_from:
             pictures = _change(pictures, recipe)
             pictures, targets = _mix(pictures, targets, self.model.output_shape[-1], recipe)
         taught = self._ask_teacher(pictures)
-        # In one batch: normalised apart, they would be told by that, and not by what they show.
-        pictures = torch.cat([pictures, outliers.to(pictures.dtype)])
         if number < self.small_steps:
             pictures = augment.shrink(pictures, recipe.small_side)
         logits = self.compiled(pictures.to(self.precision), training=True)
-        logits, of_outliers = logits.tensor_split([len(targets)])
         loss = functional.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
         if taught is not None:
             loss = torch.lerp(loss, distillation_loss(logits, taught, recipe), recipe.teacher_share)
-        if len(of_outliers):
-            loss = loss + recipe.outlier_weight * indifference_loss(of_outliers)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -357,11 +350,6 @@ def distillation_loss(logits: Tensor, taught: Tensor, recipe: Recipe) -> Tensor:
     temperature = recipe.teacher_temperature
     targets = functional.softmax(taught / temperature, dim=1)
     return temperature**2 * functional.cross_entropy(logits / temperature, targets)
-
-
-def indifference_loss(logits: Tensor) -> Tensor:
-    """How far answers `(batch, classes)` are from favouring no class: cross-entropy, in nats."""
-    return -functional.log_softmax(logits, dim=1).mean()
 
 
 def _compiles(device: torch.device) -> bool:
@@ -474,10 +462,6 @@ def _take(padded: Tensor, indices: Tensor, mirrored: Tensor, passes: int, recipe
 
 def _change(pictures: Tensor, recipe: Recipe) -> Tensor:
     """uint8 pictures, their colours and shapes changed and a part of them covered."""
-    if recipe.photographs:
-        # Batches are in random order, so the first are as good as any.
-        some, others = pictures.tensor_split([round(recipe.photographs * len(pictures))])
-        pictures = torch.cat([augment.photograph(some), others])
     if recipe.operations:
         pictures = augment.apply_random_operations(pictures, recipe.operations)
     return augment.cutout(pictures, recipe.cutout) if recipe.cutout else pictures

@@ -1,8 +1,8 @@
 """Pictures of nothing that has a name, made from the pictures being learned.
 
-A network that is also shown such pictures, and asked to favour no class for them, gives later ones
-of no class less confidence (Hendrycks, Mazeika & Dietterich, *Deep Anomaly Detection with Outlier
-Exposure*, 2019). Theirs were found; these are made, so that no other dataset is needed.
+What has been shown such pictures tells others of no class from those of the classes better
+(Hendrycks, Mazeika & Dietterich, *Deep Anomaly Detection with Outlier Exposure*, 2019). Theirs were
+found; these are made, so that no other dataset is needed.
 
 Every function takes and gives uint8 pictures `(n, height, width, 3)`.
 """

@@ -19,7 +19,7 @@ Option = bool | int | float | str | list[int]
 """What a network's own argument may be: what TOML can write."""
 
 NOT_ON_A_GPU = {
-    "name", "model", "model_options", "start", "teacher", "validation_fraction", "seed", "gpu",
+    "name", "model", "model_options", "teacher", "validation_fraction", "seed", "gpu",
 }  # fmt: skip
 """What decides which network learns from which pictures is the same everywhere."""
 
@@ -31,8 +31,6 @@ class Recipe(BaseModel):
         name: what to call it; names the run folder where the user does not.
         model: a network of the registry (see `imagette.models`).
         model_options: the network's own arguments, such as `widths` of `sprint`.
-        start: folder of a run of the same network, whose weights the training goes on from; empty
-            to begin anew.
         optimizer: `adam` (Kingma & Ba, 2015), `adamw` (Loshchilov & Hutter, 2019), `sgd` (with
             Nesterov momentum), or `muon` (Jordan et al., 2024; for hidden kernels, with SGD for
             all other weights).
@@ -57,18 +55,12 @@ class Recipe(BaseModel):
         operations: random changes made to each picture: of its colours, sharpness, angle or place,
             of random strength (Müller & Hutter, *TrivialAugment*, 2021, with 1; like RandAugment
             with more).
-        photographs: share of the pictures that are changed as if each had been reduced from a
-            photograph: in size, shape, light, sharpness, and by JPEG.
         cutout: side in pixels of the grey square that covers a part of each picture; 0 for none.
         mixup: alpha of mixup; 0 for none.
         cutmix: alpha of CutMix; 0 for none.
         mix_share: share of the batches that mixup and CutMix blend.
         calm_share: share of the training, at its end, whose pictures are shifted and mirrored
             but not changed otherwise, so that it ends on pictures as they will be.
-        outliers: how many pictures of nothing that has a name are made and learned beside each
-            picture; no class is to be favoured for them (Hendrycks et al., *Deep Anomaly Detection
-            with Outlier Exposure*, 2019).
-        outlier_weight: how much their loss counts.
         teacher: folder of a run whose network's answers are learned beside the labels
             (distillation); empty for none.
         teacher_share: share of what is learned that comes from the teacher.
@@ -89,7 +81,6 @@ class Recipe(BaseModel):
     name: str = Field(min_length=1)
     model: str
     model_options: dict[str, Option] = {}
-    start: str = ""
     optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
     learning_rate: float = Field(gt=0, allow_inf_nan=False)
     bias_learning_rate: float = Field(default=0.05, gt=0, allow_inf_nan=False)
@@ -107,14 +98,11 @@ class Recipe(BaseModel):
     flip: Literal["none", "random", "alternating"] = "none"
     translate: int = Field(default=0, ge=0, le=32)
     operations: int = Field(default=0, ge=0, le=10)
-    photographs: float = Field(default=0.0, ge=0, le=1)
     cutout: int = Field(default=0, ge=0)
     mixup: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     cutmix: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     mix_share: float = Field(default=1.0, ge=0, le=1)
     calm_share: float = Field(default=0.0, ge=0, le=1)
-    outliers: float = Field(default=0.0, ge=0, le=1)
-    outlier_weight: float = Field(default=0.5, gt=0, allow_inf_nan=False)
     teacher: str = ""
     teacher_share: float = Field(default=0.9, gt=0, le=1)
     teacher_temperature: float = Field(default=2.0, gt=0, allow_inf_nan=False)

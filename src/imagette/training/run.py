@@ -50,7 +50,6 @@ from imagette.training.loop import (
     State,
     compute_logits,
     epochs,
-    get_weights,
     set_weights,
 )
 from imagette.training.recipe import DEFAULT, Recipe
@@ -137,9 +136,8 @@ def train(
     recipe_given = recipe is not None
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe or DEFAULT)
     check_options(recipe.model, recipe.model_options)
-    for field in _OTHER_RUNS:
-        if getattr(recipe, field):
-            _check_is_there(Path(getattr(recipe, field)), field)
+    if recipe.teacher:
+        _check_is_there(Path(recipe.teacher))
     runs_dir, default = Path(runs_dir), f"{_title(dataset or 'cifar10')}-{recipe.name}"
     folder = choose_folder(runs_dir, name, default, resume)
     earlier = read_earlier(folder) if resume and folder.exists() else None
@@ -153,7 +151,7 @@ def train(
     data = dataset if isinstance(dataset, Dataset) else load_dataset(dataset or "cifar10", data_dir)
     if earlier:
         check_unchanged(folder, earlier, data)
-    teacher = load_network(recipe.teacher, data, "teacher") if recipe.teacher else None
+    teacher = load_teacher(recipe.teacher, data) if recipe.teacher else None
     if not earlier:  # another run may have taken the name while the pictures were loaded
         folder = choose_folder(runs_dir, name, default, resume)
     with claimed(folder):
@@ -216,43 +214,34 @@ def _train(
     return Run(folder, recipe, metrics)
 
 
-def load_network(run: str | Path, dataset: Dataset, field: str) -> "keras.Model":
-    """The network of another run, to learn from or to go on from.
-
-    Args:
-        run: its folder.
-        dataset: what the network must be able to answer for.
-        field: the recipe's field that names the run: `teacher` or `start`.
+def load_teacher(run: str | Path, dataset: Dataset) -> "keras.Model":
+    """The network of a run, to learn from.
 
     Raises:
         ImagetteError: there is no such run, or its network answers for other classes or pictures.
     """
     folder = Path(run)
-    _check_is_there(folder, field)
+    _check_is_there(folder)
     bundle = open_bundle(folder / "model.onnx")
     model = load_keras_file(folder / "model.keras")
     size = dataset.train.images.shape[1:3]
     if bundle.metadata.class_names != dataset.class_names or model.input_shape[1:3] != size:
         raise ImagetteError(
             f"The network of {folder} is for {', '.join(bundle.metadata.class_names)} at"
-            f" {bundle.height}×{bundle.width}, so it cannot {_OTHER_RUNS[field]} for"
-            f" {dataset.name}.",
-            f"Name a run on the same classes and sizes with --set {field}=FOLDER.",
+            f" {bundle.height}×{bundle.width}, so it cannot teach one for {dataset.name}.",
+            "Name a run on the same classes and sizes with --set teacher=FOLDER.",
         )
     return model
 
 
-def _check_is_there(run: Path, field: str) -> None:
-    if not (run / "model.keras").is_file():
+def _check_is_there(teacher: Path) -> None:
+    if not (teacher / "model.keras").is_file():
         raise ImagetteError(
-            f"There is no trained network in {run} that could {_OTHER_RUNS[field]}.",
-            "Train it first (the presets' own: imagette train --recipe best), name the folder of"
-            f" another run with --set {field}=FOLDER, or do without with --set {field}='\"\"'.",
+            f"There is no trained network in {teacher} to learn from.",
+            "Train it first (lite's own: imagette train --recipe best), name the folder of another"
+            " run with --set teacher=FOLDER, or learn from the labels alone with"
+            " --set teacher='\"\"'.",
         )
-
-
-_OTHER_RUNS = {"teacher": "teach one", "start": "be the start of one"}
-"""The fields of a recipe that name another run, and what that run's network is to do."""
 
 
 @contextmanager
@@ -271,21 +260,12 @@ def _undisturbed() -> Iterator[None]:
 def _build(recipe: Recipe, dataset: Dataset) -> "keras.Model":
     """The recipe's network for these pictures and classes, its weights drawn from the seed."""
     load_torch_keras().utils.set_random_seed(recipe.seed)
-    model = build_model(
+    return build_model(
         recipe.model,
         input_shape=dataset.train.images.shape[1:],
         classes=len(dataset.class_names),
         **recipe.model_options,
     )
-    if recipe.start:
-        start = load_network(recipe.start, dataset, "start")
-        if [weight.shape for weight in model.weights] != [weight.shape for weight in start.weights]:
-            raise ImagetteError(
-                f"The network of {recipe.start} has weights of other shapes than {recipe.name}'s.",
-                "Use the model and the model_options of that run's recipe.toml.",
-            )
-        set_weights(model, get_weights(start))
-    return model
 
 
 def _save_best(
@@ -313,9 +293,8 @@ def _save_best(
         model=recipe.model,
         parameters=count_parameters(model),
         dataset=dataset.name,
-        # Where other runs lay is of no use elsewhere.
-        recipe=recipe.model_dump()
-        | {field: Path(getattr(recipe, field)).name for field in _OTHER_RUNS},
+        # Where the teacher lay is of no use elsewhere.
+        recipe=recipe.model_dump() | {"teacher": Path(recipe.teacher).name},
         temperature=temperature,
     )
     bundle = folder / "model.onnx"
