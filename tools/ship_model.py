@@ -15,6 +15,7 @@ from pathlib import Path
 
 from imagette import Classifier, evaluate, load_dataset
 from imagette.data import split_validation
+from imagette.evaluation import evaluation_for_bundle
 from imagette.evaluation.metrics import measure
 from imagette.evaluation.run_folder import read_run
 from imagette.inference.bundle import SHIPPED
@@ -39,7 +40,13 @@ def main() -> None:
         validation[kind] = {key: metrics[key] for key in ("accuracy", "loss", "calibration_error")}
     with tempfile.TemporaryDirectory() as folder:
         test = evaluate(target, dataset, out=folder).metrics
-    update_metadata(target, accuracy=test["accuracy"], accuracy_split=test["split"], licence="MIT")
+    update_metadata(
+        target,
+        accuracy=test["accuracy"],
+        accuracy_split=test["split"],
+        evaluation=evaluation_for_bundle(test, arguments.run),
+        licence="MIT",
+    )
     print(json.dumps({"validation": validation, "test": test}, indent=2))
 
 

@@ -10,11 +10,11 @@ answer of the classifier itself changes. docs/trust.md compares it with the fiel
 """
 
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logsumexp
 
 from imagette.training.graph import add_constant, add_node
 
@@ -38,7 +38,7 @@ Features = NDArray[np.float32]
 
 
 class Score(NamedTuple):
-    """What was fitted; `__call__` is in NumPy what the bundle's graph computes."""
+    """What the score is made of."""
 
     means: NDArray[np.float32]
     """The mean direction of each class's features, `(classes, features)`, of length 1."""
@@ -46,14 +46,6 @@ class Score(NamedTuple):
     """Of the small network: `(features, units)` and `(units, 1)`."""
     biases: tuple[NDArray[np.float32], NDArray[np.float32]]
     """Of the small network: `(units,)` and `(1,)`."""
-
-    def __call__(self, features: Features, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores `(n,)`, higher for pictures that are more like those of the classes."""
-        energy = logsumexp(logits - logits.mean(axis=1, keepdims=True), axis=1)
-        directions = _directions(features)
-        cosine = (directions @ self.means.T).max(axis=1).clip(0)
-        hidden = (directions @ self.weights[0] + self.biases[0]).clip(0)
-        return energy * cosine * expit(hidden @ self.weights[1] + self.biases[1])[:, 0]
 
 
 def fit_score(learned: Features, labels: NDArray[np.int64], outliers: Features) -> Score:
@@ -80,23 +72,77 @@ def fit_score(learned: Features, labels: NDArray[np.int64], outliers: Features) 
     return Score(_class_means(learned, labels), (first, last), (of_first - middle @ first, of_last))
 
 
-def append_familiarity(
-    graph: "onnx.GraphProto",
-    ends: tuple[str, str],
-    score: Score,
-    held_out: tuple[Features, NDArray[np.float32]],
-) -> None:
-    """Let a graph give `familiarity`, float32 `(batch,)` in 0–1.
+def append_score(graph: "onnx.GraphProto", ends: tuple[str, str], score: Score) -> str:
+    """Let a graph compute the score, higher for pictures that are more like those of the classes.
 
     Args:
         graph: of a bundle.
         ends: names of its features and of its logits.
         score: as `fit_score` gives it.
-        held_out: features `(m, features)` and logits `(m, classes)` of pictures of the classes that
-            were not learned; `KEPT` of them come to `THRESHOLD` or more.
+
+    Returns:
+        The name of the scores, float32 `(batch, 1)`.
     """
-    low, middle = np.quantile(score(*held_out), [1 - KEPT, 0.5])
-    _append_nodes(graph, ends, score, float(low), max(float(middle - low) / 2, 1e-6))
+    features, logits = ends
+    constant, node = _adders(graph)
+
+    def matrix(name: str, values: NDArray[np.float32]) -> str:
+        """In 8 bits, with a scale for each column."""
+        scales = np.maximum(np.abs(values).max(axis=0), 1e-12) / 127
+        whole = constant(f"{name}_8_bits", np.round(values / scales).astype(np.int8))
+        return node("DequantizeLinear", [whole, constant(f"{name}_scales", scales)], name, axis=1)
+
+    def layer(inputs: str, number: int) -> str:
+        weights = matrix(f"weights_{number}", score.weights[number])
+        biases = constant(f"biases_{number}", score.biases[number])
+        return node("Gemm", [inputs, weights, biases], f"layer_{number}")
+
+    last = constant("last_axis", np.array([1]))
+    mean = node("ReduceMean", [logits, last], "mean", keepdims=1)
+    energy = node("ReduceLogSumExp", [node("Sub", [logits, mean], "centred"), last], "energy")
+    length = node("ReduceL2", [features, last], "length")
+    length = node("Max", [length, constant("least_length", 1e-6)], "safe_length")
+    direction = node("Div", [features, length], "direction")
+    cosines = node("MatMul", [direction, matrix("class_means", score.means.T)], "cosines")
+    cosine = node("Relu", [node("ReduceMax", [cosines, last], "cosine")], "safe_cosine")
+    hidden = node("Relu", [layer(direction, 0)], "hidden")
+    no_outlier = node("Sigmoid", [layer(hidden, 1)], "no_outlier")
+    return node("Mul", [node("Mul", [energy, cosine], "similarity"), no_outlier], "score")
+
+
+def append_familiarity(
+    graph: "onnx.GraphProto", score: str, of_held_out: NDArray[np.float32]
+) -> None:
+    """Let a graph give `familiarity`, float32 `(batch,)` in 0–1.
+
+    Args:
+        graph: of a bundle.
+        score: the name that `append_score` gave.
+        of_held_out: scores of pictures of the classes that were not learned; `KEPT` of them come to
+            `THRESHOLD` or more.
+    """
+    from onnx import TensorProto, helper
+
+    constant, node = _adders(graph)
+    threshold, median = np.quantile(of_held_out, [1 - KEPT, 0.5])
+    scale = max(float(median - threshold) / 2, 1e-6)
+    excess = node("Sub", [score, constant("threshold", threshold)], "excess")
+    ratio = node("Div", [excess, constant("scale", scale)], "ratio")
+    ratio = node("Squeeze", [ratio, constant("squeezed_axis", np.array([1]))], "one_each")
+    add_node(graph, "Sigmoid", [ratio], "familiarity")
+    graph.output.append(helper.make_tensor_value_info("familiarity", TensorProto.FLOAT, ["batch"]))
+
+
+def _adders(graph: "onnx.GraphProto") -> tuple[Callable[[str, object], str], Callable[..., str]]:
+    """What adds a constant and what adds a node, under names that begin alike."""
+
+    def constant(name: str, value: object) -> str:
+        return add_constant(graph, f"familiarity/{name}", value)
+
+    def node(kind: str, inputs: list[str], output: str, **attributes: int) -> str:
+        return add_node(graph, kind, inputs, f"familiarity/{output}", **attributes)
+
+    return constant, node
 
 
 def _class_means(features: Features, labels: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -108,46 +154,3 @@ def _class_means(features: Features, labels: NDArray[np.int64]) -> NDArray[np.fl
 def _directions(vectors: Features) -> Features:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.maximum(lengths, np.float32(1e-6))
-
-
-def _append_nodes(
-    graph: "onnx.GraphProto",
-    ends: tuple[str, str],
-    score: Score,
-    threshold: float,
-    scale: float,
-) -> None:
-    from onnx import TensorProto, helper
-
-    features, logits = ends
-
-    def constant(name: str, value: object) -> str:
-        return add_constant(graph, f"familiarity/{name}", value)
-
-    def node(kind: str, inputs: list[str], output: str, **attributes: int) -> str:
-        return add_node(graph, kind, inputs, f"familiarity/{output}", **attributes)
-
-    def layer(inputs: str, number: int) -> str:
-        weights = constant(f"weights_{number}", score.weights[number])
-        biases = constant(f"biases_{number}", score.biases[number])
-        return node("Gemm", [inputs, weights, biases], f"layer_{number}")
-
-    last = constant("last_axis", np.array([1]))
-    mean = node("ReduceMean", [logits, last], "mean", keepdims=1)
-    centred = node("Sub", [logits, mean], "centred")
-    energy = node("ReduceLogSumExp", [centred, last], "energy", keepdims=1)
-    length = node("ReduceL2", [features, last], "length", keepdims=1)
-    length = node("Max", [length, constant("least_length", 1e-6)], "safe_length")
-    direction = node("Div", [features, length], "direction")
-    cosines = node("MatMul", [direction, constant("class_means", score.means.T)], "cosines")
-    cosine = node("ReduceMax", [cosines, last], "cosine", keepdims=1)
-    cosine = node("Relu", [cosine], "safe_cosine")
-    outlier = layer(node("Relu", [layer(direction, 0)], "hidden"), 1)
-    product = node("Mul", [energy, cosine], "similarity")
-    product = node("Mul", [product, node("Sigmoid", [outlier], "no_outlier")], "score")
-    # Brought to 0–1, with THRESHOLD where the score reaches `threshold`.
-    excess = node("Sub", [product, constant("threshold", threshold)], "excess")
-    ratio = node("Div", [excess, constant("scale", scale)], "ratio")
-    ratio = node("Squeeze", [ratio, last], "one_each")
-    add_node(graph, "Sigmoid", [ratio], "familiarity")
-    graph.output.append(helper.make_tensor_value_info("familiarity", TensorProto.FLOAT, ["batch"]))

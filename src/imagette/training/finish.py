@@ -15,7 +15,14 @@ from imagette.data.dataset import Part
 from imagette.evaluation.calibration import SMALLEST_ENTROPY, fit_entropy_temperatures
 from imagette.files import replacing
 from imagette.inference.bundle import open_bundle
-from imagette.training.familiarity import METHOD, PICTURES, THRESHOLD, append_familiarity, fit_score
+from imagette.training.familiarity import (
+    METHOD,
+    PICTURES,
+    THRESHOLD,
+    append_familiarity,
+    append_score,
+    fit_score,
+)
 from imagette.training.graph import add_constant, add_node, find_ends, run_to
 from imagette.training.outliers import make_outliers
 
@@ -48,13 +55,15 @@ def finish_bundle(bundle: Path, learned: Part, held_out: Part) -> bool:
         return False
     features, logits = ends
     some = slice(None, None, -(-len(learned) // PICTURES))  # spread, as folders come by class
-    of_held_out, answers = run_to(proto, [features, logits], held_out.images)
-    factor, exponent = fit_entropy_temperatures(answers, held_out.labels)
-    _divide_by_temperatures(proto.graph, logits, factor, exponent, answers.shape[1])
     [of_learned] = run_to(proto, [features], learned.images[some])
     [of_outliers] = run_to(proto, [features], _outliers(learned.images[some]))
-    score = fit_score(of_learned, learned.labels[some], of_outliers)
-    append_familiarity(proto.graph, (features, logits), score, (of_held_out, answers))
+    score = append_score(
+        proto.graph, ends, fit_score(of_learned, learned.labels[some], of_outliers)
+    )
+    answers, scores = run_to(proto, [logits, score], held_out.images)
+    append_familiarity(proto.graph, score, scores)
+    factor, exponent = fit_entropy_temperatures(answers, held_out.labels)
+    _divide_by_temperatures(proto.graph, logits, factor, exponent, answers.shape[1])
     added = {
         "entropy_temperature": (factor, exponent),
         "familiarity_threshold": THRESHOLD,

@@ -87,8 +87,9 @@ def quantize_all(bundle: Path, target: Path, images: NDArray[np.uint8]) -> None:
     remove_finish(network)  # it was fitted to float32, and is to be fitted anew
     metadata = {one.key: one.value for one in network.metadata_props}
     with tempfile.TemporaryDirectory() as folder, _silence():
-        prepared, result = Path(folder) / "prepared.onnx", Path(folder) / "result.onnx"
-        quant_pre_process(network, prepared, skip_symbolic_shape=True)
+        bare, prepared, result = (Path(folder) / name for name in ("bare", "prepared", "result"))
+        onnx.save(network, bare)
+        quant_pre_process(bare, prepared, skip_symbolic_shape=True)
         quantize_static(
             prepared,
             result,
@@ -101,9 +102,22 @@ def quantize_all(bundle: Path, target: Path, images: NDArray[np.uint8]) -> None:
             nodes_to_exclude=_ends(onnx.load(prepared).graph),
         )
         model = onnx.load(result)
+    _shorten_names(model.graph)
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, metadata)
     target.write_bytes(model.SerializeToString())
+
+
+def _shorten_names(graph: "onnx.GraphProto") -> None:
+    """Number what is inside a graph: hundreds of long names would weigh more than a layer."""
+    short = {each.name: each.name for each in [*graph.input, *graph.output]} | {"": ""}
+    for initializer in graph.initializer:
+        initializer.name = short.setdefault(initializer.name, f"t{len(short)}")
+    for node in graph.node:
+        node.name = node.doc_string = ""
+        for names in (node.input, node.output):
+            names[:] = [short.setdefault(name, f"t{len(short)}") for name in names]
+    del graph.value_info[:]
 
 
 def _ends(graph: "onnx.GraphProto") -> list[str]:
