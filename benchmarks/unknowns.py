@@ -38,7 +38,9 @@ from imagette.training.graph import find_ends, run_to
 
 Features = NDArray[np.float32]
 Logits = NDArray[np.float32]
-Score = Callable[[Features, Logits], NDArray]
+NoOutlier = NDArray[np.float32]
+Looked = tuple[Features, Logits, NoOutlier]
+Score = Callable[[Features, Logits, NoOutlier], NDArray]
 SIDE = 32
 
 
@@ -51,17 +53,18 @@ def main() -> None:
     arguments = parser.parse_args()
     classifier = Classifier(arguments.model)
     proto = onnx.load(classifier.path)
-    remove_finish(proto)
-    ends = find_ends(proto.graph)
+    bare = onnx.load(classifier.path)
+    remove_finish(bare)
+    seen = [*find_ends(bare.graph), "familiarity/no_outlier"]
 
-    def look(images: NDArray[np.uint8]) -> tuple[Features, Logits]:
-        features, logits = run_to(proto, list(ends), images)
-        return features, logits
+    def look(images: NDArray[np.uint8]) -> Looked:
+        features, logits, no_outlier = run_to(proto, seen, images)
+        return features, logits, no_outlier[:, 0]
 
     dataset = load_dataset("cifar10")
     learned, held_out = split_validation(dataset.train, 0.1, 0)
     known = dataset.test if arguments.test else held_out
-    features, logits = look(learned.images[::2])
+    features, logits, _ = look(learned.images[::2])
     methods = fit(features, logits, learned.labels[::2])
     of_known = look(known.images)
     unknown = {name: look(images) for name, images in others(arguments.cifar100).items()}
@@ -113,21 +116,29 @@ def fit(features: Features, logits: Logits, labels: NDArray[np.int64]) -> dict[s
         return -(p**gamma * (1 - p) ** gamma).sum(axis=1)
 
     return {
-        "maximum softmax (Hendrycks & Gimpel, 2017)": lambda f, z: softmax(z, axis=1).max(axis=1),
-        "maximum logit (Hendrycks et al., 2022)": lambda f, z: z.max(axis=1),
-        "energy (Liu et al., 2020)": lambda f, z: logsumexp(z, axis=1),
-        "generalised entropy (Liu et al., 2023)": lambda f, z: generalised_entropy(z),
-        "Mahalanobis (Lee et al., 2018)": lambda f, z: mahalanobis(f),
-        "relative Mahalanobis (Ren et al., 2021)": lambda f, z: (
+        "maximum softmax (Hendrycks & Gimpel, 2017)": lambda f, z, o: softmax(z, axis=1).max(
+            axis=1
+        ),
+        "maximum logit (Hendrycks et al., 2022)": lambda f, z, o: z.max(axis=1),
+        "energy (Liu et al., 2020)": lambda f, z, o: logsumexp(z, axis=1),
+        "generalised entropy (Liu et al., 2023)": lambda f, z, o: generalised_entropy(z),
+        "Mahalanobis (Lee et al., 2018)": lambda f, z, o: mahalanobis(f),
+        "relative Mahalanobis (Ren et al., 2021)": lambda f, z, o: (
             mahalanobis(f) + overall.mahalanobis(f)
         ),
-        "kNN, k = 50 (Sun et al., 2022)": lambda f, z: nearest(f),
-        "ViM (Wang et al., 2022)": lambda f, z: logsumexp(z, axis=1) - alpha * residual(f),
-        "energy × kNN (NNGuide; Park et al., 2023)": lambda f, z: (
+        "kNN, k = 50 (Sun et al., 2022)": lambda f, z, o: nearest(f),
+        "ViM (Wang et al., 2022)": lambda f, z, o: logsumexp(z, axis=1) - alpha * residual(f),
+        "energy × kNN (NNGuide; Park et al., 2023)": lambda f, z, o: (
             logsumexp(z, axis=1) * nearest(f, 10)
         ),
-        "cosine to the nearest class mean": lambda f, z: cosine(f),
-        "energy × cosine to the nearest class mean": lambda f, z: logsumexp(z, axis=1) * cosine(f),
+        "cosine to the nearest class mean": lambda f, z, o: cosine(f),
+        "energy × cosine to the nearest class mean": lambda f, z, o: (
+            logsumexp(z, axis=1) * cosine(f)
+        ),
+        "made outliers, told by a small network on the features": lambda f, z, o: o,
+        "energy × cosine × made outliers, as shipped": lambda f, z, o: (
+            logsumexp(z - z.mean(axis=1, keepdims=True), axis=1) * cosine(f) * o
+        ),
     }
 
 
@@ -193,7 +204,7 @@ class Photographs:
         self,
         classifier: Classifier,
         folder: Path | None,
-        look: Callable[[NDArray[np.uint8]], tuple[Features, Logits]],
+        look: Callable[[NDArray[np.uint8]], Looked],
     ) -> None:
         self.columns: list[str] = []
         if folder is None:

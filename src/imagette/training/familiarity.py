@@ -30,7 +30,7 @@ KEPT = 0.95
 THRESHOLD = 0.5
 """What familiarity is at the threshold; at the median of the held-out pictures it is 0.88."""
 PICTURES = 20_000
-"""How many of the pictures learned are looked at; all, where there are fewer."""
+"""About how many of the pictures learned are looked at; all, where there are fewer."""
 _UNITS = 32
 _EPOCHS = 20
 

@@ -54,9 +54,11 @@ def finish_bundle(bundle: Path, learned: Part, held_out: Part) -> bool:
     if ends is None:
         return False
     features, logits = ends
-    some = slice(None, None, -(-len(learned) // PICTURES))  # spread, as folders come by class
+    step = max(1, len(learned) // PICTURES)
+    some = slice(0, None, step)  # spread, as folders come by class
+    others = slice(step // 2, None, step)
     [of_learned] = run_to(proto, [features], learned.images[some])
-    [of_outliers] = run_to(proto, [features], _outliers(learned.images[some]))
+    [of_outliers] = run_to(proto, [features], _outliers(learned.images[others]))
     score = append_score(
         proto.graph, ends, fit_score(of_learned, learned.labels[some], of_outliers)
     )
