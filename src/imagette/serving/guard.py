@@ -83,10 +83,9 @@ def _ask_for_keys(app: Flask, keys: list[str]) -> None:
 
 def _allow_sites(app: Flask, origins: frozenset[str]) -> None:
     every_site = "*" in origins
-    allowed = (
+    before_asking = (
         ("Access-Control-Allow-Methods", "GET, POST"),
         ("Access-Control-Allow-Headers", "Authorization, Content-Type, X-API-Key, X-Request-ID"),
-        ("Access-Control-Expose-Headers", "Retry-After, X-Request-ID"),
         ("Access-Control-Max-Age", "3600"),
     )
 
@@ -97,5 +96,7 @@ def _allow_sites(app: Flask, origins: frozenset[str]) -> None:
             response.headers.add("Vary", "Origin")
         if every_site or origin in origins:
             response.headers["Access-Control-Allow-Origin"] = "*" if every_site else origin
-            response.headers.extend(allowed)
+            response.headers["Access-Control-Expose-Headers"] = "Retry-After, X-Request-ID"
+            if request.method == "OPTIONS":
+                response.headers.extend(before_asking)
         return response
