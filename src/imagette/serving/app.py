@@ -84,7 +84,8 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
     _add_health(app, model, metrics)
     app.add_docs()
     _add_index(app)
-    watch(app, metrics, _start_log() if settings.log_requests else None)
+    log = _start_log() if settings.log_requests else None
+    watch(app, metrics, log, settings.cors_origins)
     if settings.trusted_proxies:
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, count, count, count)  # type: ignore[method-assign]
@@ -144,7 +145,10 @@ def _add_predict(
         options = _read_options()
         classifier = model.now.classifier
         pictures = read_pictures(
-            request, classifier.height, classifier.width, settings.max_pictures
+            request._get_current_object(),  # type: ignore[attr-defined]  # a proxy is slower
+            classifier.height,
+            classifier.width,
+            settings.max_pictures,
         )
         deadline = turn.deadline()
 

@@ -1,10 +1,10 @@
-"""Who may ask, how often, and from which sites."""
+"""Who may ask, and how often."""
 
 import hmac
 import logging
 from hashlib import sha256
 
-from flask import Flask, Response, request
+from flask import Flask, request
 
 from imagette.serving.problems import RequestError
 from imagette.serving.rates import RateLimit
@@ -17,7 +17,7 @@ _OPEN = _PROBES | {"show_openapi", "show_docs", "send_docs_file"}
 
 
 def guard(app: Flask, settings: Settings) -> None:
-    """Hold every request to the keys, the rate and the sites of the settings.
+    """Hold every request to the keys and the rate of the settings.
 
     Raises:
         ImagetteError: requests cannot be counted where the settings say.
@@ -26,8 +26,6 @@ def guard(app: Flask, settings: Settings) -> None:
         _limit_rate(app, settings)
     if settings.api_keys:
         _ask_for_keys(app, [key.get_secret_value() for key in settings.api_keys])
-    if settings.cors_origins:
-        _allow_sites(app, frozenset(settings.cors_origins))
 
 
 def _limit_rate(app: Flask, settings: Settings) -> None:
@@ -79,24 +77,3 @@ def _ask_for_keys(app: Flask, keys: list[str]) -> None:
                 "Send yours in the header `Authorization: Bearer KEY` or `X-API-Key: KEY`.",
                 {"WWW-Authenticate": "Bearer"},
             )
-
-
-def _allow_sites(app: Flask, origins: frozenset[str]) -> None:
-    every_site = "*" in origins
-    before_asking = (
-        ("Access-Control-Allow-Methods", "GET, POST"),
-        ("Access-Control-Allow-Headers", "Authorization, Content-Type, X-API-Key, X-Request-ID"),
-        ("Access-Control-Max-Age", "3600"),
-    )
-
-    @app.after_request
-    def allow_site(response: Response) -> Response:
-        origin = request.headers.get("Origin")
-        if not every_site:
-            response.headers.add("Vary", "Origin")
-        if every_site or origin in origins:
-            response.headers["Access-Control-Allow-Origin"] = "*" if every_site else origin
-            response.headers["Access-Control-Expose-Headers"] = "Retry-After, X-Request-ID"
-            if request.method == "OPTIONS":
-                response.headers.extend(before_asking)
-        return response

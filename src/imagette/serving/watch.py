@@ -7,7 +7,7 @@ the smallest network takes 170.
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from flask import Flask
 
 from imagette.serving.logs import RequestLog
 from imagette.serving.metrics import Metrics
+from imagette.serving.sites import headers_for_sites
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -40,7 +41,7 @@ _HEADERS_OF_DATA = [
 ]
 
 
-def watch(app: Flask, metrics: Metrics, log: RequestLog | None) -> None:
+def watch(app: Flask, metrics: Metrics, log: RequestLog | None, origins: Collection[str]) -> None:
     """Give every request an id, count it, log it if wanted, and add headers to its answer.
 
     A client's own `X-Request-ID` is kept where it is short and harmless. What is logged of a
@@ -50,7 +51,9 @@ def watch(app: Flask, metrics: Metrics, log: RequestLog | None) -> None:
         app: complete, all its addresses known.
         metrics: where it is counted.
         log: where it is logged.
+        origins: of the sites whose pages may read the answers.
     """
+    of_sites = headers_for_sites(origins)
     application = app.wsgi_app
     routes = {rule.rule: rule.rule for rule in app.url_map.iter_rules() if not rule.arguments}
 
@@ -67,7 +70,9 @@ def watch(app: Flask, metrics: Metrics, log: RequestLog | None) -> None:
         def start(line: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             nonlocal status
             status = int(line[:3])
-            return start_response(line, [*headers, *added, ("X-Request-ID", request_id)], *rest)
+            return start_response(
+                line, [*headers, *added, *of_sites(environ), ("X-Request-ID", request_id)], *rest
+            )
 
         answer = application(environ, start)
         seconds = perf_counter() - started
