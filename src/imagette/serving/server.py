@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -236,7 +237,9 @@ def _swap_at_hangup(app: DescribedApp) -> None:
 def _stop_with(parent: BaseProcess) -> None:
     """Stop this worker when its parent is gone, even if that was killed."""
     parent.join()
-    os.kill(os.getpid(), signal.SIGTERM)
+    while True:  # a worker that is still starting does not listen yet
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
 
 
 def _watch(
