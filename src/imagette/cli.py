@@ -358,6 +358,11 @@ def export(
     _print(str(exported.path))
 
 
+def _setting(help_: str) -> Any:
+    """An option of `serve` that has a variable of the environment too."""
+    return typer.Option(help=help_, rich_help_panel="Settings, each also IMAGETTE_… (docs/api.md)")
+
+
 @app.command(epilog="Example: imagette serve --model runs/first/model.onnx --ui")
 def serve(
     model: ModelOption = None,
@@ -365,12 +370,53 @@ def serve(
     port: Annotated[int, typer.Option(help="Port of the API.")] = 5000,
     ui: Annotated[bool, typer.Option("--ui", help="Serve the web page too.")] = False,
     ui_port: Annotated[int, typer.Option(help="Port of the web page.")] = 8501,
+    max_upload_bytes: Annotated[int | None, _setting("Largest request, in bytes.")] = None,
+    max_pixels: Annotated[int | None, _setting("Largest picture, in pixels.")] = None,
+    max_pictures: Annotated[int | None, _setting("Pictures in one request.")] = None,
+    max_seconds: Annotated[float | None, _setting("Seconds that a request may take.")] = None,
+    requests_per_minute: Annotated[
+        int | None, _setting("Requests of one client in a minute; 0 for no limit.")
+    ] = None,
+    rate_storage: Annotated[
+        str | None, _setting("Where several servers count them, such as redis://host:6379.")
+    ] = None,
+    api_keys: Annotated[
+        str | None,
+        _setting(
+            "Keys with commas between; others can see them here, so rather set it"
+            " in the environment."
+        ),
+    ] = None,
+    cors_origins: Annotated[
+        str | None, _setting("Sites whose scripts may ask, with commas between; * for all.")
+    ] = None,
+    trusted_proxies: Annotated[
+        int | None, _setting("Proxies in front that are believed about who asks.")
+    ] = None,
+    log_requests: Annotated[
+        bool | None, _setting("Write a line of JSON a request to standard error.")
+    ] = None,
+    workers: Annotated[int | None, _setting("Processes that answer.")] = None,
 ) -> None:
     """Answer over HTTP, and with --ui on a web page, until Ctrl-C."""
     from imagette.serving.server import serve as serve_model
     from imagette.serving.settings import Settings
 
-    serve_model(Settings(model=model), host=host, port=port, ui=ui, ui_port=ui_port)
+    settings = Settings(
+        model=model,
+        max_upload_bytes=max_upload_bytes,
+        max_pixels=max_pixels,
+        max_pictures=max_pictures,
+        max_seconds=max_seconds,
+        requests_per_minute=requests_per_minute,
+        rate_storage=rate_storage,
+        api_keys=api_keys,
+        cors_origins=cors_origins,
+        trusted_proxies=trusted_proxies,
+        log_requests=log_requests,
+        workers=workers,
+    )
+    serve_model(settings, host=host, port=port, ui=ui, ui_port=ui_port)
 
 
 @app.command(epilog="Example: imagette demo")

@@ -37,7 +37,8 @@ def run(start_server, tmp_path):
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_curl_examples(run):
-    form, body, several, model = (json.loads(run(["sh", "-c"], code)) for code in CURL)
+    form, body, explained, several, model = (json.loads(run(["sh", "-c"], code)) for code in CURL)
+    assert explained["explanation"]["heat_map"].startswith("data:image/png")
     assert form["class"] == body["class"]
     assert [answer["file"] for answer in several["predictions"]] == [
         "cat.png",
@@ -63,3 +64,15 @@ def test_every_problem_is_in_the_table():
     assert {kind: int(status) for kind, status in table} == {
         kind: status for kind, (status, _) in KINDS.items()
     }
+
+
+def test_every_setting_is_in_the_table_and_has_a_flag():
+    import typer
+
+    from imagette.cli import app
+    from imagette.serving.settings import Settings, variable
+
+    table = re.findall(r"^\| `(IMAGETTE_[A-Z_]+)` \|", PAGE.read_text(encoding="utf-8"), re.M)
+    assert table == [variable(name) for name in Settings.model_fields]
+    flags = {one.name for one in typer.main.get_command(app).commands["serve"].params}
+    assert flags >= set(Settings.model_fields)
