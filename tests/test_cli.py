@@ -109,6 +109,38 @@ def test_predict_with_the_lite_model(pictures):
     assert answers[0] == answers[1] != answers[2]
 
 
+def test_predict_says_plainly_when_it_is_none_of_these(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    answer = imagette("predict", "noise.png", cwd=tmp_path)
+    assert answer.returncode == 0
+    assert answer.stdout.startswith("noise.png: none of these, by its familiarity of ")
+    assert answer.stdout.count("%") == 4  # the closest classes are still named
+    [found] = json.loads(imagette("predict", "noise.png", "--json", cwd=tmp_path).stdout)
+    assert found["known"] is False
+    assert found["familiarity"] < 0.5
+
+
+def test_predict_draws_why_and_writes_over_nothing(pictures, bundle_path, tmp_path):
+    command = ["predict", pictures / "a.png", "--model", bundle_path, "--explain", "--out"]
+    for name in ("a-why.png", "a-why-2.png"):
+        answer = imagette(*command, tmp_path / "why")
+        assert answer.returncode == 0, answer.stderr
+        assert f"why: {tmp_path / 'why' / name}" in answer.stdout
+        with Image.open(tmp_path / "why" / name) as drawn, Image.open(pictures / "a.png") as own:
+            assert drawn.width / drawn.height == pytest.approx(own.width / own.height, rel=0.05)
+            assert max(drawn.size) >= 128
+
+
+def test_predict_says_where_it_cannot_draw(pictures, bundle_path, tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    command = ["predict", pictures / "a.png", "--model", bundle_path, "--explain", "--out"]
+    answer = imagette(*command, tmp_path / "taken")
+    assert answer.returncode == 1
+    assert "Traceback" not in answer.stderr
+    assert "taken" in answer.stderr
+
+
 def test_predict_reads_stdin(pictures, bundle_path):
     with (pictures / "a.png").open("rb") as file:
         answer = imagette("predict", "-", "--model", bundle_path, "--json", stdin=file)

@@ -5,7 +5,9 @@ import pytest
 
 from imagette.evaluation.calibration import (
     brier_score,
+    entropy_temperatures,
     expected_calibration_error,
+    fit_entropy_temperatures,
     fit_temperature,
     reliability,
 )
@@ -83,3 +85,45 @@ def test_brier_score_by_hand():
     expected = ((0.3**2 + 0.2**2 + 0.1**2) + 0 + 2) / 3
     assert brier_score(probabilities, np.array([0, 1, 0])) == pytest.approx(expected, abs=1e-6)
     assert probabilities[1, 1] == 1  # what was given is left as it was
+
+
+def answers_of(temperature, undecided, count=20_000):
+    """Logits whose labels are drawn from them, then as a network that is wrong about its sureness."""
+    random = np.random.default_rng(7)
+    true = random.normal(0, 2, (count, 10))
+    shares = np.exp(true) / np.exp(true).sum(axis=1, keepdims=True)
+    labels = (random.random((count, 1)) > shares.cumsum(axis=1)).sum(axis=1).clip(max=9)
+    return (
+        true * temperature * np.where(np.ptp(true, axis=1, keepdims=True) > 6, 1, undecided)
+    ), labels
+
+
+def cross_entropy(logits, labels):
+    logarithms = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    return -logarithms[np.arange(len(labels)), labels].mean()
+
+
+def test_one_temperature_is_found_where_one_will_do():
+    logits, labels = answers_of(3.0, 1.0)
+    factor, exponent = fit_entropy_temperatures(logits, labels)
+    assert exponent == pytest.approx(0, abs=0.03)
+    assert factor == pytest.approx(3, rel=0.06)
+
+
+def test_undecided_answers_get_a_temperature_of_their_own():
+    logits, labels = answers_of(1.0, 3.0)
+    factor, exponent = fit_entropy_temperatures(logits, labels)
+    both = cross_entropy(logits / entropy_temperatures(logits, factor, exponent), labels)
+    one = cross_entropy(logits / fit_temperature(logits, labels), labels)
+    assert both < one - 0.005
+    assert both < cross_entropy(logits, labels)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1, 1e4])
+def test_extreme_answers_give_usable_numbers(scale):
+    logits = np.eye(10, dtype=np.float32)[np.arange(40) % 10] * scale
+    factor, exponent = fit_entropy_temperatures(logits, np.arange(40) % 10)
+    temperatures = entropy_temperatures(logits, factor, exponent)
+    assert temperatures.shape == (40, 1)
+    assert np.isfinite(temperatures).all()
+    assert (temperatures > 0).all()

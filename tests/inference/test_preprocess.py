@@ -13,7 +13,7 @@ import pytest
 from PIL import EpsImagePlugin, Image, ImageCms, features
 
 from imagette.errors import PictureError
-from imagette.inference.preprocess import MAX_PIXELS, from_array, to_pixels, to_rgb
+from imagette.inference.preprocess import MAX_PIXELS, from_array, to_pixels, to_rgb, to_views
 
 SIZE = 32
 RED, GREEN, BLUE, GREY = (200, 40, 30), (40, 160, 60), (50, 60, 180), (120, 120, 120)
@@ -870,3 +870,23 @@ def test_arrays_of_another_shape_are_refused(shape):
 def test_arrays_of_other_values_are_refused(array):
     with pytest.raises(PictureError, match="values that are not pixels"):
         from_array(array)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (63, 63), (63, 500), (40, 50)])
+def test_a_small_picture_is_looked_at_once(size):
+    image = Image.effect_noise(size, 50).convert("RGB")
+    [view] = to_views(image, 32, 32)
+    assert view.box == (0, 0, 1, 1)
+    np.testing.assert_array_equal(view.pixels, to_pixels(image, 32, 32))
+
+
+def test_a_photograph_is_looked_at_as_a_whole_and_closer():
+    image = Image.linear_gradient("L").resize((400, 200)).convert("RGB")
+    whole, middle, closer = to_views(image, 32, 32)
+    np.testing.assert_array_equal(whole.pixels, to_pixels(image, 32, 32))
+    assert whole.box == (0, 0, 1, 1)
+    assert middle.box == pytest.approx((0.25, 0, 0.75, 1))
+    assert closer.box == pytest.approx((0.3, 0.1, 0.7, 0.9))
+    assert {view.aspect for view in (whole, middle, closer)} == {2}
+    expected = to_pixels(image.crop((100, 0, 300, 200)), 32, 32).astype(int)
+    assert np.abs(middle.pixels - expected).max() <= 2

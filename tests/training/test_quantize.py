@@ -38,6 +38,25 @@ def test_a_smaller_file_answers_nearly_the_same(run, digits, tmp_path, quantize,
     assert (found.argmax(1) == digits.test.labels).mean() > right - 0.02
 
 
+@pytest.mark.parametrize("quantize", ["weights", "all"])
+def test_a_smaller_file_still_tells_what_is_familiar(run, digits, tmp_path, quantize):
+    small = Classifier(
+        export(run.folder, "onnx", out=tmp_path / "small.onnx", quantize=quantize).path
+    )
+    noise = np.random.default_rng(0).integers(0, 256, (100, 32, 32, 3)).astype(np.uint8)
+    threshold = small.metadata.familiarity_threshold
+    assert (small.answers(digits.test.images)[1] >= threshold).mean() > 0.85
+    assert (small.answers(noise)[1] >= threshold).mean() < 0.2
+
+
+def test_the_names_inside_a_quantized_graph_are_short(run, tmp_path):
+    path = export(run.folder, "onnx", out=tmp_path / "small.onnx", quantize="all").path
+    graph = onnx.load(path).graph
+    ours = ("calibration/", "familiarity", "probabilities", "image")
+    names = {name for node in graph.node for name in [*node.input, *node.output]}
+    assert all(len(name) <= 5 for name in names if not name.startswith(ours))
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [
