@@ -88,7 +88,7 @@ def test_brier_score_by_hand():
 
 
 def answers_of(temperature, undecided, count=20_000):
-    """Logits whose labels are drawn from them, then as a network that is wrong about its sureness."""
+    """Logits, and labels drawn from them before they are made surer than they should be."""
     random = np.random.default_rng(7)
     true = random.normal(0, 2, (count, 10))
     shares = np.exp(true) / np.exp(true).sum(axis=1, keepdims=True)
