@@ -16,6 +16,26 @@ def server(bundle_path):
         running.kill()
 
 
+@pytest.fixture(scope="session")
+def shipped(cifar10_dir):
+    """API and page with a model that ships, which can tell "none of these", and its dataset."""
+    pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
+    running = RunningServer("lite", ui_port=free_port(), IMAGETTE_CIFAR10_DIR=str(cifar10_dir))
+    try:
+        yield running.wait_until_ready()
+    finally:
+        running.process.terminate()
+        running.kill()
+
+
+@pytest.fixture
+def expect():
+    """Playwright's assertions, which wait."""
+    expect = pytest.importorskip("playwright.sync_api").expect
+    expect.set_options(timeout=20_000)
+    return expect
+
+
 @pytest.fixture
 def open_page(browser):
     """A function that opens the page as a browser of some language does.
@@ -24,13 +44,14 @@ def open_page(browser):
     """
     contexts, asked = [], []
 
-    def open_it(ui_port, language="en-US", width=1280):
-        context = browser.new_context(locale=language, viewport={"width": width, "height": 900})
+    def open_it(ui_port, language="en-US", width=1280, path="", **options):
+        viewport = {"width": width, "height": 900}
+        context = browser.new_context(locale=language, viewport=viewport, **options)
         contexts.append(context)
         context.set_default_timeout(20_000)
         page = context.new_page()
         page.on("request", lambda request: asked.append(request.url))
-        page.goto(f"http://127.0.0.1:{ui_port}")
+        page.goto(f"http://127.0.0.1:{ui_port}/{path}")
         return page
 
     yield open_it

@@ -8,19 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from running_server import RunningServer, free_port, is_listening, picture_file, wait_until
+from uploading import upload
 
 from imagette import Classifier
 from imagette.assets import list_samples
 from imagette.serving.page_process import PageProcess
 from imagette.webapp.texts import TEXTS, answer, percent
-
-
-@pytest.fixture
-def expect():
-    """Playwright's assertions, which wait."""
-    expect = pytest.importorskip("playwright.sync_api").expect
-    expect.set_options(timeout=20_000)
-    return expect
 
 
 def ranking(bundle_path, picture, language):
@@ -29,12 +22,6 @@ def ranking(bundle_path, picture, language):
     names = classifier.class_names_fr if language == "fr" else classifier.class_names
     values = classifier.predict(picture).probabilities.values()
     return sorted(zip(names, values, strict=True), key=lambda pair: -pair[1])
-
-
-def upload(page, name, content, mime="image/png"):
-    page.locator("input[type=file]").set_input_files(
-        {"name": name, "mimeType": mime, "buffer": content}
-    )
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])

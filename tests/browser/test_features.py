@@ -1,0 +1,252 @@
+"""What else the page offers, in front of a model that ships and its dataset."""
+
+import csv
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from running_server import picture_file
+from uploading import upload, upload_all
+
+from imagette import Classifier
+from imagette.webapp.texts import TEXTS
+
+EN, FR = TEXTS["en"], TEXTS["fr"]
+
+
+def noise_file():
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 96, 3)).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, format="PNG")
+    return file.getvalue()
+
+
+def sticks_out(page):
+    return page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+
+def test_several_pictures_at_once_one_of_them_damaged(open_page, shipped, expect):
+    page = open_page(shipped.ui_port)
+    upload_all(
+        page,
+        {
+            "red.png": picture_file(),
+            "bad.png": b"no picture",
+            "blue.png": picture_file((0, 0, 200)),
+        },
+    )
+    expect(page.locator(".imagette-tiles li")).to_have_count(3)
+    expect(page.locator(".imagette-bars")).to_have_count(2)
+    expect(page.get_by_role("alert")).to_contain_text(EN.problems["unreadable-picture"])
+    for name in ("red.png", "bad.png", "blue.png"):
+        expect(page.get_by_text(name, exact=True)).to_be_visible()
+    expect(page.locator(".imagette-tiles li").nth(1)).to_contain_text("–")
+
+
+@pytest.mark.parametrize(("language", "texts"), [("en", EN), ("fr", FR)])
+def test_none_of_these_is_said_plainly(open_page, shipped, expect, language, texts):
+    assert Classifier("lite").predict(noise_file()).known is False
+    page = open_page(shipped.ui_port, language)
+    upload(page, "noise.png", noise_file())
+    expect(page.locator("h2.imagette-answer")).to_have_text(texts.none_of_these)
+    expect(page.locator(".imagette-closest")).to_contain_text(texts.closest.split("{")[0])
+    expect(page.get_by_text(texts.how_probable_unknown)).to_be_visible()
+    expect(page.locator(".imagette-bars li")).to_have_count(10)
+    expect(page.get_by_text(texts.familiarity_unknown)).to_be_visible()
+    gauge = page.locator(".imagette-familiarity .gauge")
+    assert re.search(r"50", gauge.get_attribute("aria-label"))
+
+
+def test_the_heat_map_lies_over_the_picture_and_its_slider_fades_it(open_page, shipped, expect):
+    page = open_page(shipped.ui_port)
+    upload(page, "noise.png", noise_file())
+    heat = page.locator(".imagette-pictures .heat")
+    expect(heat).to_be_visible()
+    picture = page.locator(".imagette-pictures .stack img").first
+    assert heat.bounding_box() == picture.bounding_box()
+    assert heat.get_attribute("src").startswith("data:image/png")
+    slider = page.get_by_label(EN.opacity)
+
+    def opacity():
+        return float(heat.evaluate("image => getComputedStyle(image).opacity"))
+
+    slider.fill("100")
+    full = opacity()
+    slider.fill("0")
+    assert opacity() == 0
+    assert full > 0.9
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    assert 0 < opacity() < 0.2
+
+
+def test_the_history_comes_back_downloads_and_is_forgotten(open_page, shipped, expect):
+    page = open_page(shipped.ui_port)
+    expect(page.get_by_text(EN.history, exact=True)).to_have_count(0)
+    files = {"red.png": picture_file(), "=noise.png": noise_file()}
+    for number, (name, content) in enumerate(files.items(), start=1):
+        upload(page, name, content)
+        expect(page.locator(".st-key-history button")).to_have_count(number)
+    with page.expect_download() as download:
+        page.get_by_role("button", name=EN.download).click()
+    assert download.value.suggested_filename == "imagette.csv"
+    text = download.value.path().read_text(encoding="utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    # What a spreadsheet would run as a formula is quoted.
+    assert [row["picture"] for row in rows] == ["red.png", "'=noise.png"]
+    for row, content in zip(rows, files.values(), strict=True):
+        expected = Classifier("lite").predict(content)
+        assert row["class"] == expected.label
+        assert float(row["confidence"]) == pytest.approx(expected.confidence, abs=1e-4)
+        assert row["known"] == str(expected.known)
+        assert float(row["p_cat"]) == pytest.approx(expected.probabilities["cat"], abs=1e-4)
+
+    heading = page.locator("h2.imagette-answer")
+    expect(heading).to_have_text(EN.none_of_these)
+    page.locator(".st-key-history button").last.click()  # the first picture again
+    expect(page.locator(".imagette-pictures img").first).to_have_attribute(
+        "alt", re.compile("red.png")
+    )
+    page.get_by_role("button", name=EN.forget).click()
+    expect(page.locator(".imagette-bars")).to_have_count(0)
+    expect(page.get_by_text(EN.history, exact=True)).to_have_count(0)
+
+
+def test_the_gallery_shows_the_datasets_own_pictures(open_page, shipped, expect):
+    page = open_page(shipped.ui_port, "fr")
+    page.get_by_text(FR.gallery).click()
+    page.get_by_role("button", name="bateau", exact=True).or_(
+        page.get_by_role("radio", name="bateau", exact=True)
+    ).first.click()
+    page.get_by_role("button", name=FR.example.format(name="bateau", number=3)).click()
+    expect(page.locator(".imagette-bars li")).to_have_count(10)
+    seen = page.locator(".imagette-pictures img.seen")
+    assert seen.evaluate("image => image.naturalWidth") == 32
+
+
+def test_the_camera_takes_a_picture(open_page, shipped, expect):
+    page = open_page(shipped.ui_port, permissions=["camera"])
+    page.get_by_role("button", name=EN.camera).click()
+    take = page.get_by_test_id("stCameraInputButton")
+    expect(take).to_be_enabled()
+    take.click()
+    expect(page.locator(".imagette-bars li")).to_have_count(10)
+    page.get_by_role("button", name=EN.camera_close).click()
+    expect(take).to_have_count(0)
+
+
+def test_the_page_on_the_model(open_page, shipped, expect):
+    page = open_page(shipped.ui_port)
+    page.get_by_role("link", name=EN.page_model).click()
+    accuracy = Classifier("lite").metadata.accuracy
+    expect(page.locator(".imagette-figure")).to_have_text(f"{accuracy:.0%}", timeout=20_000)
+    cells = page.locator(".imagette-confusion td")
+    expect(cells.first).to_be_visible()
+    counts = [int(text.replace(",", "")) for text in cells.all_inner_texts() if text[:1].isdigit()]
+    assert sum(counts) == 10_000
+    assert len(counts) == 100
+    for title in (EN.confusion, EN.reliability, EN.per_class, EN.curves, EN.limits):
+        expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
+    # Reliability, and the curves of accuracy and of loss.
+    charts = page.locator("[data-testid=stVegaLiteChart]")
+    expect(charts).to_have_count(3)
+    for chart in charts.all():
+        expect(chart.locator("canvas, svg").first).to_be_visible()
+    expect(page.get_by_text(EN.limit_wrong)).to_be_visible()
+
+
+def test_the_page_on_the_data(open_page, shipped, expect):
+    page = open_page(shipped.ui_port, "fr", path="data")
+    expect(page.get_by_role("heading", name=FR.data_title)).to_be_visible()
+    expect(page.locator(".imagette-examples img")).to_have_count(100)
+    expect(page.locator(".imagette-table")).to_contain_text("avion")
+    page.get_by_role("link", name=FR.ask_about).click()
+    expect(page.get_by_text(FR.introduction)).to_be_visible()
+
+
+def test_without_its_dataset_the_page_says_what_the_model_says(open_page, server, expect):
+    page = open_page(server.ui_port, path="data")
+    expect(page.get_by_text(EN.no_data)).to_be_visible()
+    expect(page.get_by_text(EN.unnamed_dataset)).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["", "model", "data"])
+def test_on_a_phone_nothing_sticks_out(open_page, shipped, expect, path):
+    page = open_page(shipped.ui_port, "fr", width=390, path=path, has_touch=True)
+    if path:
+        expect(page.locator(".imagette-table").first).to_be_attached()
+    else:
+        upload_all(page, {"a.png": noise_file(), "b.png": picture_file((1, 99, 1), (900, 90))})
+        expect(page.locator(".imagette-bars")).to_have_count(2)
+    assert not sticks_out(page)
+    too_small = page.evaluate(
+        """() => [...document.querySelectorAll("button, [role=radio]")]
+            .filter(one => one.offsetParent && one.getBoundingClientRect().height < 24)
+            .map(one => one.outerHTML)"""
+    )
+    assert not too_small
+
+
+LUMINANCE = """element => {
+    const channels = text => text.match(/[\\d.]+/g).map(Number);
+    const light = ([r, g, b]) => {
+        const [x, y, z] = [r, g, b].map(c => c / 255).map(
+            c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+    };
+    let behind = element;
+    while (behind && ((channels(getComputedStyle(behind).backgroundColor)[3] ?? 1) === 0))
+        behind = behind.parentElement;
+    const two = [light(channels(getComputedStyle(element).color)),
+                 light(channels(getComputedStyle(behind).backgroundColor))];
+    return {contrast: (Math.max(...two) + 0.05) / (Math.min(...two) + 0.05), behind: two[1]};
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_light_and_dark_can_be_read(open_page, shipped, expect, scheme):
+    page = open_page(shipped.ui_port, color_scheme=scheme)
+    upload(page, "noise.png", noise_file())
+    expect(page.locator(".imagette-bars li")).to_have_count(10)
+    for place in ("h2.imagette-answer", ".imagette-bars .name", "figcaption", "figcaption small"):
+        found = page.locator(place).first.evaluate(LUMINANCE)
+        assert found["contrast"] >= 4.5, place  # WCAG 2.2, 1.4.3
+        assert (found["behind"] < 0.2) == (scheme == "dark")
+
+
+@pytest.mark.parametrize("path", ["", "model", "data"])
+def test_everything_has_a_name_for_screen_readers(open_page, shipped, expect, path):
+    page = open_page(shipped.ui_port, path=path)
+    if path:
+        expect(page.locator(".imagette-table").first).to_be_attached()
+    else:
+        upload(page, "noise.png", noise_file())
+        expect(page.locator(".imagette-bars li")).to_have_count(10)
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("button, input, a, [role=slider], [role=img]")]
+            .filter(one => one.checkVisibility())
+            .filter(one => !(one.innerText || one.ariaLabel || one.title
+                || one.getAttribute("aria-labelledby") || [...one.labels ?? []].length))
+            .map(one => one.outerHTML.slice(0, 200))"""
+    )
+    assert not nameless
+    assert page.locator("img:not([alt])").count() == 0
+    assert page.evaluate("document.documentElement.lang") == "en"
+
+
+def test_the_keyboard_alone_will_do(open_page, shipped, expect):
+    page = open_page(shipped.ui_port)
+    sample = page.locator(".st-key-samples button").first
+    expect(sample).to_be_visible()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if sample.evaluate("one => one === document.activeElement"):
+            break
+    outline = sample.evaluate(
+        "one => getComputedStyle(one).outlineStyle + getComputedStyle(one).boxShadow"
+    )
+    assert outline != "nonenone"
+    page.keyboard.press("Enter")
+    expect(page.locator(".imagette-bars li")).to_have_count(10)
