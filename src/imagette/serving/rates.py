@@ -11,11 +11,10 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from limits import RateLimitItemPerMinute
 from limits.errors import ConfigurationError
@@ -66,9 +65,9 @@ class RateLimit:
         return max(1, round(reset - time.time()))
 
 
-def shared_storage(folder: Path) -> str:
+def shared_storage(folder: Path, workers: int) -> str:
     """The address of a storage in a file that all workers of a server open."""
-    return f"imagette-shared://{folder / 'rates'}" if fcntl else "memory://"
+    return f"imagette-shared://{folder / 'rates'}?workers={workers}" if fcntl else "memory://"
 
 
 def _client(address: str) -> str:
@@ -83,7 +82,9 @@ def _client(address: str) -> str:
 class SharedStorage(Storage):
     """Counters in a file in memory, which several processes open.
 
-    A table of fixed size, so that no number of clients makes it grow: when all places where a
+    Each process writes into a table of its own, so that none ever waits for another, and adds up
+    what all of them say. A process that takes the place of one that died goes on with its table.
+    Tables are of fixed size, so that no number of clients makes them grow: when all places where a
     client may stand are taken, it takes that of the one who asked least.
     """
 
@@ -94,35 +95,37 @@ class SharedStorage(Storage):
     _PLACES = 8
     # Digest of the key, Unix time when the count ends, count.
     _ROW = struct.Struct("<8sII")
+    _TABLE = _ROWS * _ROW.size
 
     def __init__(self, uri: str, **_: object) -> None:
         super().__init__(uri)
-        self._file = os.open(unquote(urlsplit(uri).path), os.O_RDWR | os.O_CREAT, 0o600)
-        size = self._ROWS * self._ROW.size
-        os.ftruncate(self._file, size)
-        self._table = mmap.mmap(self._file, size)
+        address = urlsplit(uri)
+        tables = int(parse_qs(address.query)["workers"][0])
+        self._file = os.open(unquote(address.path), os.O_RDWR | os.O_CREAT, 0o600)
+        os.ftruncate(self._file, tables * self._TABLE)
+        self._memory = mmap.mmap(self._file, tables * self._TABLE)
+        self._own = self._take_table(tables)
+        self._others = [table for table in range(tables) if table != self._own]
         self._threads = threading.Lock()
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Add to a count and give it; it ends with the current window of `expiry` seconds."""
         digest, now = self._digest(key), int(time.time())
-        with self._locked():
-            place, end, count = self._find(digest, now)
+        with self._threads:
+            place, end, count = self._find(self._own, digest, now)
             if end == 0:
                 end, count = now - now % expiry + expiry, 0
             count = min(count + amount, 2**32 - 1)
-            self._ROW.pack_into(self._table, place, digest, end, count)
-        return count
+            self._ROW.pack_into(self._memory, place, digest, end, count)
+        return count + sum(self._find(table, digest, now)[2] for table in self._others)
 
     def get(self, key: str) -> int:
         """The count of a key."""
-        with self._locked():
-            return self._find(self._digest(key), int(time.time()))[2]
+        return sum(count for _, _, count in self._find_in_all(key))
 
     def get_expiry(self, key: str) -> float:
         """When the count of a key ends, in Unix time."""
-        with self._locked():
-            return self._find(self._digest(key), int(time.time()))[1] or time.time()
+        return max(end for _, end, _ in self._find_in_all(key)) or time.time()
 
     def check(self) -> bool:
         """Whether the storage works: it does, once open."""
@@ -130,40 +133,41 @@ class SharedStorage(Storage):
 
     def reset(self) -> int | None:
         """Forget all counts."""
-        with self._locked():
-            self._table[:] = bytes(len(self._table))
+        self._memory[:] = bytes(len(self._memory))
         return None
 
     def clear(self, key: str) -> None:
         """Forget the count of a key."""
-        digest = self._digest(key)
-        with self._locked():
-            self._ROW.pack_into(self._table, self._find(digest, int(time.time()))[0], digest, 0, 0)
+        for place, end, _ in self._find_in_all(key):
+            if end:
+                self._ROW.pack_into(self._memory, place, b"", 0, 0)
+
+    def _take_table(self, tables: int) -> int:
+        """The first table that no living process has; a process that dies gives its own back."""
+        for table in range(tables):
+            with suppress(OSError):
+                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, table)
+                return table
+        return tables - 1  # shared, which now and then loses a count
 
     def _digest(self, key: str) -> bytes:
         return blake2b(key.encode(), digest_size=8).digest()
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Alone among threads and processes; a process that dies lets go by that."""
-        with self._threads:
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-            try:
-                yield
-            finally:
-                fcntl.flock(self._file, fcntl.LOCK_UN)
+    def _find_in_all(self, key: str) -> list[tuple[int, int, int]]:
+        digest, now = self._digest(key), int(time.time())
+        return [self._find(table, digest, now) for table in (self._own, *self._others)]
 
-    def _find(self, digest: bytes, now: int) -> tuple[int, int, int]:
+    def _find(self, table: int, digest: bytes, now: int) -> tuple[int, int, int]:
         """Where a key stands or may stand, and its end and count: 0 and 0 where it does not."""
         first = int.from_bytes(digest, "little")
-        places = [(first + step) % self._ROWS * self._ROW.size for step in range(self._PLACES)]
-        free, least = None, None
-        for place in places:
-            found, end, count = self._ROW.unpack_from(self._table, place)
+        free, least, fewest = None, 0, 1 << 32
+        for step in range(self._PLACES):
+            place = table * self._TABLE + (first + step) % self._ROWS * self._ROW.size
+            found, end, count = self._ROW.unpack_from(self._memory, place)
+            if found == digest and end > now:
+                return place, end, count
             if end <= now:
                 free = place if free is None else free
-            elif found == digest:
-                return place, end, count
-            elif least is None or count < least[0]:
-                least = (count, place)
-        return (free if free is not None else least[1]), 0, 0  # type: ignore[index]
+            elif count < fewest:
+                least, fewest = place, count
+        return least if free is None else free, 0, 0

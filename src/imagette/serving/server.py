@@ -93,7 +93,7 @@ def _shared_among_workers(settings: Settings, folder: Path) -> Settings:
     metrics = folder / "metrics"
     metrics.mkdir()
     os.environ[FOLDER_VARIABLE] = str(metrics)
-    storage = settings.rate_storage or shared_storage(folder)
+    storage = settings.rate_storage or shared_storage(folder, settings.workers)
     return settings.model_copy(update={"rate_storage": storage})
 
 
