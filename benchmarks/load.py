@@ -13,8 +13,8 @@ open to servers on this machine that run the same bundle with as many workers:
     litserve-batch             with that and batches of up to 8
     bentoml                    BentoML (whole body)
 
-They run side by side and take turns, so that all meet the same machine; `wrk` runs on the same
-cores. LitServe and BentoML live in an environment of their own, which is made of
+They take turns, so that all meet the same machine, and those whose turn it is not stand still; `wrk`
+runs on the same cores. LitServe and BentoML live in an environment of their own, which is made of
 requirements-serving.txt where it is missing. Prints a table, and writes results/load/load.csv
 (every measurement), summary.csv and ratios.csv (what is printed) and machine.json.
 """
@@ -26,13 +26,16 @@ import subprocess
 import sys
 import tempfile
 import venv
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 from servers import (
     RESULTS,
     Post,
+    descendants,
     free_port,
     imagette,
     imagette_environment,
@@ -128,10 +131,11 @@ def measure(taking_part: list[Contender], seconds: int, rounds: int) -> list[dic
     rows = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        servers = {}
         for one in {one.port: one for one in taking_part}.values():
             say(f"Starting {one.name} …")
             log = folder / f"{one.name}.log"
-            stack.enter_context(
+            servers[one.port] = stack.enter_context(
                 running(one.command, one.url, one.post, log, one.environment, HERE / "serving")
             )
         for one in taking_part:
@@ -139,11 +143,26 @@ def measure(taking_part: list[Contender], seconds: int, rounds: int) -> list[dic
         for round_ in range(rounds):
             for connections in CONNECTIONS:
                 for one in taking_part:
-                    figures = wrk(one.url, one.post, connections, seconds, folder)
+                    others = [server for port, server in servers.items() if port != one.port]
+                    with standing_still(others):
+                        figures = wrk(one.url, one.post, connections, seconds, folder)
                     row = {"server": one.name, "connections": connections, "round": round_}
                     rows.append(row | figures)
                     say(f"{row} {figures['requests_per_second']:.0f}/s")
     return rows
+
+
+@contextmanager
+def standing_still(servers: list[psutil.Process]) -> Iterator[None]:
+    """Servers that nobody asks now do nothing: some are busy all the same."""
+    processes = [one for server in servers for one in (server, *descendants(server))]
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
 
 
 def summarise(rows: list[dict]) -> list[dict]:

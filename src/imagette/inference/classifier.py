@@ -187,6 +187,8 @@ class Classifier:
                 f" takes: uint8 (n, {self.height}, {self.width}, 3).",
                 "Bring each to that by `preprocess`, or give any pictures to `predict`.",
             )
+        if len(images) <= batch_size:
+            return answer(self._bundle, images)
         probabilities = np.empty((len(images), len(self.class_names)), np.float32)
         familiarity = np.empty(len(images), np.float32)
         knows = self.metadata.familiarity_threshold is not None
