@@ -13,7 +13,7 @@ open to servers on this machine that run the same bundle with as many workers:
     litserve-batch             with that and batches of up to 8
     bentoml                    BentoML (whole body)
 
-They take turns, so that all meet the same machine, and those whose turn it is not stand still; `wrk`
+They take turns, so that all meet the same machine; those whose turn it is not stand still. `wrk`
 runs on the same cores. LitServe and BentoML live in an environment of their own, which is made of
 requirements-serving.txt where it is missing. Prints a table, and writes results/load/load.csv
 (every measurement), summary.csv and ratios.csv (what is printed) and machine.json.

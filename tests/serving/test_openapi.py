@@ -1,0 +1,113 @@
+"""What the API says of itself, and that it keeps to it."""
+
+import io
+import re
+
+import jsonschema
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from running_server import picture_file
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from imagette.inference.bundle import SHIPPED
+from imagette.serving.app import create_app
+from imagette.serving.settings import Settings
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+
+@pytest.fixture(scope="module")
+def app():
+    # What ships tells `known` and explains; the limits are small, so that some are met.
+    return create_app(Settings(model=SHIPPED["lite"], max_pictures=3, max_upload_bytes=20_000))
+
+
+@pytest.fixture
+def described(app):
+    return schemathesis.openapi.from_wsgi("/openapi.json", app)
+
+
+api = schemathesis.pytest.from_fixture("described")
+
+
+@api.parametrize()
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_answer_is_as_described(case):
+    case.validate_response(case.call(), checks=CHECKS)
+
+
+def picture_requests():
+    good, bad = ("a.png", picture_file()), ("b.png", b"no picture")
+    for files in ([good], [good, bad], [bad], [good] * 4, []):
+        for query in ("", "?explain=1", "?explain=array&seen=1", "?explain=yes"):
+            yield files, query
+
+
+@pytest.mark.parametrize(("files", "query"), picture_requests())
+def test_answers_about_pictures_are_as_described(app, described, files, query):
+    """Random bytes are hardly ever a picture."""
+    data = {"image": [(io.BytesIO(content), name) for name, content in files]}
+    response = app.test_client().post(f"/predict{query}", data=data)
+    assert response.status_code < 500
+    operation = app.api_doc["paths"]["/predict"]["post"]
+    content = operation["responses"][str(response.status_code)]["content"]
+    schema = content[response.mimetype]["schema"]
+    jsonschema.Draft202012Validator({**schema, "components": app.api_doc["components"]}).validate(
+        response.json
+    )
+
+
+def test_it_is_openapi_3_1_and_names_every_endpoint(app):
+    document = app.test_client().get("/openapi.json").json
+    assert document["openapi"].startswith("3.1")
+    assert set(document["paths"]) == {
+        "/", "/predict", "/model", "/dataset", "/healthz", "/readyz", "/metrics", "/openapi.json",
+        "/docs",
+    }  # fmt: skip
+    for path in document["paths"].values():
+        for operation in path.values():
+            assert operation["summary"]
+            assert {"200", "400", "429", "500"} <= set(operation["responses"])
+
+
+def test_the_page_of_it_needs_no_other_machine(app):
+    client = app.test_client()
+    page = client.get("/docs").get_data(as_text=True)
+    linked = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert linked
+    for address in linked:
+        assert not re.match(r"(https?:)?//", address)
+        if not address.startswith(("data:", "#")):
+            assert client.get(f"/docs/{address.rpartition('/')[2]}").status_code == 200
+    assert client.get("/docs/..%2Fopenapi.py").status_code == 404
+    assert client.get("/docs/nothing.js").status_code == 404
+
+
+def test_the_page_of_it_in_a_browser(start_server, browser):
+    server = start_server().wait_until_ready()
+    asked, problems = [], []
+    page = browser.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
+    try:
+        page.goto(f"http://127.0.0.1:{server.port}/docs")
+        page.get_by_text("What a picture, or each of several, shows").wait_for()
+        assert page.locator(".opblock").count() == 9
+        own = f"http://127.0.0.1:{server.port}/"
+        assert all(url.startswith((own, "data:", "blob:")) for url in asked)
+        assert not problems
+    finally:
+        page.close()
