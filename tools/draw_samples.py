@@ -646,6 +646,17 @@ def pizza() -> Array:
     return canvas
 
 
+def number() -> Array:
+    canvas = speckled(flat((243, 238, 224)), noise(91, 60, 60, 2), 0.02)
+    for y in range(40, 320, 40):
+        paint(canvas, stroke((0, y), (320, y + 1), width=1.2), (170, 196, 222))
+    ink = (34, 44, 108)
+    paint(canvas, stroke((92, 84), (150, 76), (226, 80), width=15, end=13), ink, edge=1)
+    paint(canvas, stroke((226, 80), (176, 158), (138, 250), width=13, end=17), ink, edge=1)
+    paint(canvas, stroke((122, 168), (166, 162), (208, 160), width=11, end=9), ink, edge=1)
+    return canvas
+
+
 SAMPLES = [
     (airplane, "an airplane", "un avion",
      "A white airliner with a blue tail climbs through a sky with light clouds.",
@@ -671,6 +682,9 @@ SAMPLES = [
     (pizza, "a pizza (none of the ten classes)", "une pizza (aucune des dix classes)",
      "A pizza with salami, olives and basil on a wooden table.",
      "Une pizza au salami, aux olives et au basilic sur une table en bois."),
+    (number, "a written 7 (none of the ten classes)", "un 7 écrit (aucune des dix classes)",
+     "The number 7 written in blue ink on ruled paper.",
+     "Le chiffre 7 écrit à l'encre bleue sur du papier ligné."),
 ]  # fmt: skip
 
 

@@ -31,6 +31,8 @@ THRESHOLD = 0.5
 """What familiarity is at the threshold; at the median of the held-out pictures it is 0.88."""
 PICTURES = 20_000
 """About how many of the pictures learned are looked at; all, where there are fewer."""
+LEAST = 1e-6
+"""What scores are taken for that are smaller; they all have logarithms then."""
 _UNITS = 32
 _EPOCHS = 20
 
@@ -128,9 +130,13 @@ def append_familiarity(
     from onnx import TensorProto, helper
 
     constant, node = _adders(graph)
-    threshold, median = np.quantile(of_held_out, [1 - KEPT, 0.5])
+    logarithms = np.log(np.maximum(of_held_out, LEAST))
+    threshold, median = np.quantile(logarithms, [1 - KEPT, 0.5])
     scale = max(float(median - threshold) / 2, 1e-6)
-    excess = node("Sub", [score, constant("threshold", threshold)], "excess")
+    logarithm = node(
+        "Log", [node("Max", [score, constant("least", LEAST)], "above_0")], "logarithm"
+    )
+    excess = node("Sub", [logarithm, constant("threshold", threshold)], "excess")
     ratio = node("Div", [excess, constant("scale", scale)], "ratio")
     ratio = node("Squeeze", [ratio, constant("squeezed_axis", np.array([1]))], "one_each")
     add_node(graph, "Sigmoid", [ratio], "familiarity")

@@ -120,13 +120,20 @@ def make_waves(pictures: Tensor) -> Tensor:
 
 
 def draw_strokes(pictures: Tensor) -> Tensor:
-    """A few strokes of one colour on another: what digits, letters and plans are made of."""
+    """A line of one colour on another, bent or broken: what digits and letters are made of."""
     count, height, width = pictures.shape[:3]
-    device, strokes = pictures.device, 6
+    device, strokes = pictures.device, 9
     y = torch.arange(height, device=device).view(1, 1, -1, 1) / height
     x = torch.arange(width, device=device).view(1, 1, 1, -1) / width
-    # A polyline: each stroke begins where the one before ends.
-    points = torch.rand(count, strokes + 1, 2, 1, 1, device=device) * 0.8 + 0.1
+    # Each stroke begins where the one before ends, turned from it by little, mostly.
+    bend = torch.randn(count, 1, device=device) * 0.5
+    turns = bend + torch.randn(count, strokes, device=device).pow(3) * 0.5
+    turns[:, :1] += torch.rand(count, 1, device=device) * math.tau
+    heading = turns.cumsum(1)
+    step = torch.empty(count, 1, 1, device=device).uniform_(0.06, 0.22)
+    points = (step * torch.stack([heading.cos(), heading.sin()], 2)).cumsum(1)
+    points = functional.pad(points, (0, 0, 1, 0))
+    points = (points - points.mean(1, keepdim=True) + 0.5)[..., None, None]
     begin, along = points[:, :-1], points[:, 1:] - points[:, :-1]
     length = along.square().sum(2).clamp(min=1e-6)
     place = ((x - begin[:, :, 0]) * along[:, :, 0] + (y - begin[:, :, 1]) * along[:, :, 1]) / length
@@ -134,10 +141,10 @@ def draw_strokes(pictures: Tensor) -> Tensor:
     across = x - begin[:, :, 0] - place * along[:, :, 0]
     down = y - begin[:, :, 1] - place * along[:, :, 1]
     drawn = torch.arange(strokes, device=device) < torch.randint(
-        1, strokes + 1, (count, 1), device=device
+        3, strokes + 1, (count, 1), device=device
     )
     distance = torch.where(drawn[..., None, None], (across**2 + down**2).sqrt(), 2.0).amin(1)
-    thickness = torch.empty(count, 1, 1, device=device).uniform_(0.02, 0.1)
+    thickness = torch.empty(count, 1, 1, device=device).uniform_(0.015, 0.08)
     softness = torch.empty(count, 1, 1, device=device).uniform_(0.3, 3)
     ink = torch.sigmoid((thickness - distance) * (2 * width) / softness)[..., None]
     colours = torch.rand(2, count, 1, 1, 3, device=device) * 255
