@@ -28,8 +28,8 @@ def classifier(tmp_path_factory):
     path = tmp_path_factory.mktemp("corner") / "corner.onnx"
     constants = {
         "starts": np.array([0, 0, 0]), "ends": np.array([16, 16, 1]), "axes": np.array([1, 2, 3]),
-        "weights": np.array([[0.1, -0.1]], np.float32),
-        "biases": np.array([-10, 10], np.float32),
+        "weights": np.array([[0.02, -0.02]], np.float32),
+        "biases": np.array([-2, 2], np.float32),
         "flat": np.array([1, 2]),
     }  # fmt: skip
     graph = helper.make_graph(

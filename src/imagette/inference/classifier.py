@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from imagette.errors import ImagetteError
 from imagette.inference.bundle import answer, open_bundle
 from imagette.inference.explain import heat_maps, spread
-from imagette.inference.preprocess import MAX_PIXELS, Picture, View, to_pixels, to_views
+from imagette.inference.preprocess import (
+    MAX_PIXELS,
+    Picture,
+    Turn,
+    View,
+    at_once,
+    to_pixels,
+    to_views,
+)
 
 BATCH_SIZE = 256
 
@@ -132,13 +140,17 @@ class Classifier:
         index = prediction.index if index is None else index
         return Explanation(prediction, index, self._heat(views, index))
 
-    def views(self, picture: Picture) -> list[View]:
+    def views(self, picture: Picture, turn: Turn = at_once) -> list[View]:
         """The looks that are taken at a picture; the first is at all of it.
+
+        Args:
+            picture: as for `predict`.
+            turn: gives for a number of pixels what is to be entered while so many are decoded.
 
         Raises:
             PictureError: the picture cannot be read or has too many pixels.
         """
-        return to_views(picture, self.height, self.width, self.max_pixels)
+        return to_views(picture, self.height, self.width, self.max_pixels, turn)
 
     def preprocess(self, picture: Picture) -> NDArray[np.uint8]:
         """What the network sees of a whole picture: uint8 `(height, width, 3)`.

@@ -23,7 +23,8 @@ import io
 import math
 import re
 import warnings
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,6 +107,16 @@ _PROBE = np.stack(np.meshgrid(*[np.arange(0, 256, 51, dtype=np.uint8)] * 3), axi
 )
 
 
+Turn = Callable[[int], AbstractContextManager[None]]
+"""From a number of pixels to what is entered while they are decoded: a large picture takes hundreds
+of megabytes then, and a server may want one at a time."""
+
+
+def at_once(_: int) -> AbstractContextManager[None]:
+    """Every picture is decoded without waiting."""
+    return nullcontext()
+
+
 def to_pixels(
     picture: Picture, height: int, width: int, max_pixels: int = MAX_PIXELS
 ) -> NDArray[np.uint8]:
@@ -143,7 +154,13 @@ class View:
     aspect: float
 
 
-def to_views(picture: Picture, height: int, width: int, max_pixels: int = MAX_PIXELS) -> list[View]:
+def to_views(
+    picture: Picture,
+    height: int,
+    width: int,
+    max_pixels: int = MAX_PIXELS,
+    turn: Turn = at_once,
+) -> list[View]:
     """Several looks at a picture: people's photographs have more in them than one thing.
 
     A picture of just the network's size, or less than twice as large, is looked at once, as by
@@ -155,14 +172,17 @@ def to_views(picture: Picture, height: int, width: int, max_pixels: int = MAX_PI
     Raises:
         PictureError: the picture cannot be read, or has too many pixels.
     """
-    image = to_rgb(picture, max_pixels, _enough(height, width))
+    image = to_rgb(picture, max_pixels, _enough(height, width), turn)
     aspect = image.width / image.height
     boxes = _boxes(image, height, width)
     return [View(_reduce(image, box, height, width), box, aspect) for box in boxes]
 
 
 def to_rgb(
-    picture: Picture, max_pixels: int = MAX_PIXELS, at_least: int | None = None
+    picture: Picture,
+    max_pixels: int = MAX_PIXELS,
+    at_least: int | None = None,
+    turn: Turn = at_once,
 ) -> Image.Image:
     """Open a picture and bring it, upright, to 8-bit sRGB.
 
@@ -173,6 +193,7 @@ def to_rgb(
             as many may come back smaller, of nearly the same proportions, its shorter side no
             less than this; a JPEG is then decoded several times as fast. Anything else, and
             every picture if `at_least` is not given, keeps its size and its pixels.
+        turn: gives for a number of pixels what is to be entered while so many are decoded.
 
     Raises:
         PictureError: the picture cannot be read, or has too many pixels.
@@ -182,19 +203,25 @@ def to_rgb(
         warnings.simplefilter("ignore")
         image = _open(picture)
         _check_size(picture, image, max_pixels)
-        try:
-            if isinstance(image, JpegImageFile) and image is not picture:
-                image = _prepare_jpeg(image, at_least)
-            image.load()
-            turn, profile = _turn(image), image.info.get("icc_profile")
-            small = _reduced(image, max(1, min(image.size) // at_least) if at_least else 1)
-            if turn is not None:
-                small = small.transpose(turn)
-            rgb = _flatten(small, profile)
-            return rgb.copy() if rgb is picture else rgb
-        # Pillow's readers raise nearly any exception on damaged or hostile bytes.
-        except Exception as error:
-            raise _unreadable(picture) from error
+        with turn(image.width * image.height):
+            try:
+                return _decode(image, image is picture, at_least)
+            # Pillow's readers raise nearly any exception on damaged or hostile bytes.
+            except Exception as error:
+                raise _unreadable(picture) from error
+
+
+def _decode(image: Image.Image, is_users: bool, at_least: int | None) -> Image.Image:
+    """`to_rgb` of an image that is open; the user's own is left as it is."""
+    if isinstance(image, JpegImageFile) and not is_users:
+        image = _prepare_jpeg(image, at_least)
+    image.load()
+    transposition, profile = _turn(image), image.info.get("icc_profile")
+    small = _reduced(image, max(1, min(image.size) // at_least) if at_least else 1)
+    if transposition is not None:
+        small = small.transpose(transposition)
+    rgb = _flatten(small, profile)
+    return rgb.copy() if is_users and rgb is image else rgb
 
 
 def from_array(array: NDArray) -> Image.Image:

@@ -6,7 +6,7 @@ Any WSGI server can run it: the factory is `imagette.serving.app:create_app`.
 import io
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from threading import Lock
 from typing import Any
 
@@ -24,6 +24,7 @@ from imagette.errors import PictureError
 from imagette.html import pixels_url, png_url
 from imagette.inference.classifier import Classifier, Prediction
 from imagette.inference.explain import heat_png
+from imagette.inference.preprocess import Turn
 from imagette.serving.answers import (
     DatasetAnswer,
     Health,
@@ -49,6 +50,9 @@ from imagette.serving.problems import (
 )
 from imagette.serving.settings import Settings
 from imagette.serving.watch import watch
+
+_LARGE = 1_000_000
+"""Pixels: smaller pictures take some megabytes, and do not wait for each other."""
 
 _PREDICT_PROBLEMS = (
     "wrong-option", "no-picture", "empty-picture", "unreadable-picture", "invalid-json",
@@ -153,8 +157,7 @@ def _add_predict(
         deadline = turn.deadline()
 
         def answer_one(picture: SentPicture) -> dict[str, Any]:
-            with turn.taken(deadline):
-                return _answer(classifier, picture, options, metrics)
+            return _answer(classifier, picture, options, metrics, turn.before(deadline))
 
         if len(pictures) == 1:
             return answer_one(pictures[0])
@@ -227,7 +230,7 @@ def _add_index(app: DescribedApp) -> None:
 
 
 class _Turn:
-    """One picture at a time: a large one takes hundreds of megabytes while it is decoded.
+    """One large picture at a time: it takes hundreds of megabytes while it is decoded.
 
     Args:
         seconds: how long a request may wait and take. What is under way is not broken off.
@@ -241,18 +244,21 @@ class _Turn:
         """When the time of a request is up that begins now, by `time.monotonic`."""
         return time.monotonic() + self._seconds
 
-    @contextmanager
-    def taken(self, deadline: float) -> Iterator[None]:
-        """Wait for the turn and keep it.
+    def before(self, deadline: float) -> Turn:
+        """What a picture of so many pixels enters while it is decoded.
 
         Raises:
-            RequestError: it did not come before the deadline.
+            RequestError: there is no time left.
         """
+        if time.monotonic() > deadline:
+            raise self._out_of_time()
+        return lambda pixels: self._taken(deadline) if pixels > _LARGE else nullcontext()
+
+    @contextmanager
+    def _taken(self, deadline: float) -> Iterator[None]:
         if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise self._out_of_time()
         try:
-            if time.monotonic() > deadline:
-                raise self._out_of_time()
             yield
         finally:
             self._lock.release()
@@ -290,12 +296,16 @@ _NO_OPTIONS = PredictOptions()
 
 
 def _answer(
-    classifier: Classifier, picture: SentPicture, options: PredictOptions, metrics: Metrics
+    classifier: Classifier,
+    picture: SentPicture,
+    options: PredictOptions,
+    metrics: Metrics,
+    turn: Turn,
 ) -> dict[str, Any]:
     """The prediction about one picture as JSON has it.
 
     Raises:
-        RequestError: the file is empty.
+        RequestError: the file is empty, or its turn did not come in time.
         PictureError: it cannot be read or has too many pixels.
     """
     content = picture.content
@@ -304,7 +314,7 @@ def _answer(
             "empty-picture", "The file is empty.", "Choose the picture again and send it."
         )
     started = time.perf_counter()
-    views = classifier.views(content)
+    views = classifier.views(content, turn)
     if options.explain == "0":
         prediction, explanation = classifier.predict_views([views])[0], None
     else:
