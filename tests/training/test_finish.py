@@ -4,8 +4,8 @@ import shutil
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
+from without_finish import session_of_network
 
 from imagette import Classifier
 from imagette.data import Part, split_validation
@@ -22,13 +22,6 @@ def parts(digits):
 @pytest.fixture
 def bundle(digits_run, tmp_path):
     return shutil.copy(digits_run.folder / "model.onnx", tmp_path / "model.onnx")
-
-
-def bare(bundle):
-    """A session of the network as it was before."""
-    proto = onnx.load(bundle)
-    remove_finish(proto)
-    return onnxruntime.InferenceSession(proto.SerializeToString())
 
 
 def test_a_training_ends_with_it(digits_run, digits):
@@ -60,7 +53,7 @@ def test_the_threshold_keeps_95_percent_of_the_pictures_held_out(bundle, parts):
 def test_answers_keep_their_order_and_lose_no_likelihood(bundle, parts):
     learned, held_out = parts
     finish_bundle(bundle, learned, held_out)
-    [before] = bare(bundle).run(["probabilities"], {"image": held_out.images})
+    [before] = session_of_network(bundle).run(["probabilities"], {"image": held_out.images})
     after = Classifier(bundle).probabilities(held_out.images)
     np.testing.assert_array_equal(before.argmax(1), after.argmax(1))
     np.testing.assert_allclose(after.sum(1), 1, atol=1e-5)
@@ -80,7 +73,7 @@ def test_twice_is_as_once(bundle, parts):
 
 
 def test_removing_it_leaves_the_network(bundle):
-    names = {output.name for output in bare(bundle).get_outputs()}
+    names = {output.name for output in session_of_network(bundle).get_outputs()}
     assert names == {"probabilities"}
     proto = onnx.load(bundle)
     before = find_ends(proto.graph)

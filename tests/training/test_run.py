@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from without_finish import answers_of_network
 
 import imagette
 from imagette.data import Part, split_validation
@@ -72,7 +73,7 @@ def test_a_run_leaves_everything(uninterrupted):
     left = {path.name for path in (uninterrupted / "run").iterdir()}
     assert left == {
         "recipe.toml", "environment.json", "run.json", "history.csv", "model.keras", "model.onnx",
-        "metrics.json", "confusion.png", "curves.png", "report.html",
+        "metrics.json", "confusion.png", "curves.png", "reliability.png", "report.html",
     }  # fmt: skip
 
 
@@ -90,10 +91,10 @@ def test_the_bundle_knows_where_it_came_from(uninterrupted):
 
 
 def test_bundle_and_keras_agree_on_real_pictures(uninterrupted, digits):
-    classifier = imagette.Classifier(uninterrupted / "run" / "model.onnx")
     model = load_keras().saving.load_model(uninterrupted / "run" / "model.keras")
     expected = model.predict(digits.test.images.astype(np.float32), verbose=0)
-    assert np.abs(classifier.probabilities(digits.test.images) - expected).max() < 1e-4
+    found = answers_of_network(uninterrupted / "run" / "model.onnx", digits.test.images)
+    assert np.abs(found - expected).max() < 1e-4
 
 
 def test_killed_and_resumed_ends_with_the_same_weights(uninterrupted, tmp_path):
@@ -279,12 +280,13 @@ def test_answers_are_calibrated_in_every_format(digits_run, digits):
     assert temperature > 0
     recipe = digits_run.recipe
     _, validation = split_validation(digits.train, recipe.validation_fraction, recipe.seed)
-    logits = np.log(classifier.probabilities(validation.images).clip(1e-30))
+    bundle = digits_run.folder / "model.onnx"
+    logits = np.log(answers_of_network(bundle, validation.images).clip(1e-30))
     # What is calibrated already has nothing left to correct.
     assert fit_temperature(logits, validation.labels) == pytest.approx(1, abs=0.02)
     model = load_keras().saving.load_model(digits_run.folder / "model.keras")
     pixels = digits.test.images[:50].astype(np.float32)
-    found = classifier.probabilities(digits.test.images[:50])
+    found = answers_of_network(bundle, digits.test.images[:50])
     assert np.abs(model.predict(pixels, verbose=0) - found).max() < 1e-4
 
 

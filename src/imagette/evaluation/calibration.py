@@ -125,8 +125,10 @@ def fit_entropy_temperatures(
         return float(-(targets * log_softmax(logits / temperatures, axis=1)).sum(axis=1).mean())
 
     low, high = np.log(BOUNDS)
+    # From the best single temperature, so that two numbers are never worse than one.
+    start = [np.log(fit_temperature(logits, labels)), 0.0]
     bounds = [(low, high), EXPONENTS]
-    found = minimize(cross_entropy, x0=[0.0, 0.0], bounds=bounds, method="Nelder-Mead")
+    found = minimize(cross_entropy, x0=start, bounds=bounds, method="L-BFGS-B")
     return float(np.exp(found.x[0])), float(found.x[1])
 
 

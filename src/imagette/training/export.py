@@ -159,8 +159,8 @@ def _quantize_run(run: Path, target: Path, quantize: Quantize, data_dir: str | P
             some = learned.images[:: max(1, len(learned) // CALIBRATION_PICTURES)]
             quantize_all(bundle, temporary, some)
             finish_bundle(temporary, learned, held_out)
-        # The accuracy that was measured is that of the run's own bundle.
-        update_metadata(temporary, accuracy=None, accuracy_split=None)
+        # What was measured was the run's own bundle.
+        update_metadata(temporary, accuracy=None, accuracy_split=None, evaluation=None)
 
 
 def _pictures_of_run(run: Path, data_dir: str | Path | None) -> tuple[Part, Part]:
