@@ -314,11 +314,11 @@ def test_freed_memory_stays_at_hand():
     import resource
 
     hardware.keep_memory()
-    torch.zeros(60_000_000)  # 240 MB, let go of at once
     faults = []
-    for _ in range(3):
+    # Until glibc 2.38 some aligned blocks are placed anew before one takes the place of another.
+    for _ in range(40):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        torch.zeros(50_000_000)
+        torch.zeros(10_000_000)  # 40 MB, let go of at once
         faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-    # 200 MB in pages of 4 KiB are 49,000 faults, were they handed back.
-    assert np.median(faults) < 5_000
+    # 40 MB in pages of 4 KiB are 9,800 faults, were they handed back.
+    assert np.median(faults[-9:]) < 1_000

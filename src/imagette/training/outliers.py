@@ -123,8 +123,8 @@ def draw_strokes(pictures: Tensor) -> Tensor:
     """A line of one colour on another, bent or broken: what digits and letters are made of."""
     count, height, width = pictures.shape[:3]
     device, strokes = pictures.device, 9
-    y = torch.arange(height, device=device).view(1, 1, -1, 1) / height
-    x = torch.arange(width, device=device).view(1, 1, 1, -1) / width
+    y = torch.arange(height, device=device).view(1, -1, 1) / height
+    x = torch.arange(width, device=device).view(1, 1, -1) / width
     # Each stroke begins where the one before ends, turned from it by little, mostly.
     bend = torch.randn(count, 1, device=device) * 0.5
     turns = bend + torch.randn(count, strokes, device=device).pow(3) * 0.5
@@ -134,16 +134,11 @@ def draw_strokes(pictures: Tensor) -> Tensor:
     points = (step * torch.stack([heading.cos(), heading.sin()], 2)).cumsum(1)
     points = functional.pad(points, (0, 0, 1, 0))
     points = (points - points.mean(1, keepdim=True) + 0.5)[..., None, None]
-    begin, along = points[:, :-1], points[:, 1:] - points[:, :-1]
-    length = along.square().sum(2).clamp(min=1e-6)
-    place = ((x - begin[:, :, 0]) * along[:, :, 0] + (y - begin[:, :, 1]) * along[:, :, 1]) / length
-    place = place.clamp(0, 1)
-    across = x - begin[:, :, 0] - place * along[:, :, 0]
-    down = y - begin[:, :, 1] - place * along[:, :, 1]
-    drawn = torch.arange(strokes, device=device) < torch.randint(
-        3, strokes + 1, (count, 1), device=device
-    )
-    distance = torch.where(drawn[..., None, None], (across**2 + down**2).sqrt(), 2.0).amin(1)
+    drawn = torch.randint(3, strokes + 1, (count, 1, 1), device=device)
+    distance = torch.full((count, height, width), 2.0, device=device)
+    for stroke in range(strokes):  # one after another: all at once would take gigabytes
+        to_stroke = _distance(x, y, points[:, stroke], points[:, stroke + 1])
+        distance = torch.where(stroke < drawn, distance.minimum(to_stroke), distance)
     thickness = torch.empty(count, 1, 1, device=device).uniform_(0.015, 0.08)
     softness = torch.empty(count, 1, 1, device=device).uniform_(0.3, 3)
     ink = torch.sigmoid((thickness - distance) * (2 * width) / softness)[..., None]
@@ -154,6 +149,17 @@ def draw_strokes(pictures: Tensor) -> Tensor:
     colours = torch.where(_some(count, pictures), colours, turned)
     noise = torch.randn(count, height, width, 1, device=device) * 4
     return _levels(torch.lerp(colours[0], colours[1], ink) + noise)
+
+
+def _distance(x: Tensor, y: Tensor, begin: Tensor, end: Tensor) -> Tensor:
+    """From the places `(1, height, width)` to lines from one point `(n, 2, 1, 1)` to another."""
+    along = end - begin
+    length = along.square().sum(1).clamp(min=1e-6)
+    place = ((x - begin[:, 0]) * along[:, 0] + (y - begin[:, 1]) * along[:, 1]) / length
+    place = place.clamp(0, 1)
+    across = x - begin[:, 0] - place * along[:, 0]
+    down = y - begin[:, 1] - place * along[:, 1]
+    return (across**2 + down**2).sqrt()
 
 
 KINDS = (
