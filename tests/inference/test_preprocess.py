@@ -701,6 +701,38 @@ def test_eps_is_refused_without_running_ghostscript(fake_ghostscript, tmp_path):
     assert fake_ghostscript.exists()
 
 
+def test_no_picture_opens_another_of_any_kind_inside(fake_ghostscript):
+    # Pillow reads the picture in an IPTC file with every reader it has.
+    def field(record: int, number: int, value: bytes) -> bytes:
+        return struct.pack(">BBBH", 0x1C, record, number, len(value)) + value
+
+    inside = written(quarters(), "EPS")
+    content = field(3, 60, b"\x01\x00") + field(3, 65, b"\x01")
+    content += field(3, 20, struct.pack(">H", SIZE)) + field(3, 30, struct.pack(">H", SIZE))
+    content += field(3, 120, b"\x05") + field(8, 10, inside)
+    with Image.open(io.BytesIO(content)) as opened:
+        assert opened.format == "IPTC"
+        with pytest.raises(OSError):  # noqa: PT011
+            opened.load()
+    assert fake_ghostscript.exists()
+    fake_ghostscript.unlink()
+    refused(content)
+    assert not fake_ghostscript.exists()
+
+
+def test_a_tiff_with_a_huge_tile_is_refused():
+    # One tile of 14,000 × 14,000 would be decoded for a picture of 16 × 16.
+    entries = [
+        (256, 16), (257, 16), (258, 8), (259, 1), (262, 1), (277, 1),
+        (322, 14_000), (323, 14_000), (324, 200), (325, 14_000**2),
+    ]  # fmt: skip
+    content = struct.pack("<2sHIH", b"II", 42, 8, len(entries))
+    content += b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
+    error = refused(content.ljust(4_000, b"\0"))
+    assert error.too_large
+    assert "14000×14000" in error.problem
+
+
 MUTATED = ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "ICO", "TGA", "PPM", "DDS", "QOI", "SGI"]
 MUTATED += ["AVIF"] if features.check("avif") else []
 MUTATED += ["JPEG2000"] if features.check("jpg_2000") else []
@@ -749,6 +781,12 @@ def test_a_jpeg_of_very_many_scans_is_refused():
     scan = content[content.rindex(b"\xff\xda") : -2]
     assert (to_pixels(content[:-2] + 50 * scan + content[-2:], SIZE, SIZE) != 0).any()
     refused(content[:-2] + 200 * scan + content[-2:])
+
+
+def test_what_a_phone_puts_behind_a_jpeg_is_no_part_of_it():
+    # A film of a few megabytes has the two bytes of a scan in it hundreds of times by chance.
+    film = np.random.default_rng(5).bytes(1_000_000) + 200 * b"\xff\xda\x12\x34"
+    assert_colours(written(quarters(), "JPEG", quality=95) + film, QUARTERS, tolerance=6)
 
 
 def test_formats_decoded_in_python_have_a_limit_of_their_own():

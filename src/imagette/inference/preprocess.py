@@ -3,7 +3,7 @@
 What happens to a picture, in this order and nowhere else, so that training on a folder of
 pictures, evaluating and answering about one picture all see the same pixels:
 
-1. **open**: the contents decide the format, whatever the name says. PostScript is refused.
+1. **open**: the contents decide the format, whatever the name says (`imagette.image_files`).
 2. **check**: too many pixels (decompression bombs), or none, are refused before any is decoded.
 3. **decode** the first frame. Where the result may be much smaller than the picture, a JPEG is
    decoded at a half, a quarter or an eighth of its size, which is several times as fast.
@@ -15,8 +15,8 @@ pictures, evaluating and answering about one picture all see the same pixels:
 8. **transparency** over a neutral grey.
 9. **resize** with an antialiasing (bicubic) filter.
 
-What comes after step 5 works on a small picture, and steps 4 and 5 go through a large one in
-strips: no second copy of a large picture is ever made, unless it is asked for in full size.
+What comes after step 5 works on a smaller picture, and steps 4 and 5 go through one that is to
+become smaller in strips, so that no second copy of it is made.
 """
 
 import io
@@ -24,7 +24,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,13 +32,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from imagette.errors import PictureError
-
-with suppress(ImportError):  # the extra `heif`
-    import pillow_heif
-
-    pillow_heif.register_heif_opener(thumbnails=False)
+from imagette.image_files import open_image
 
 Picture = str | Path | bytes | Image.Image | NDArray
 """What a picture may come as: a path, a file's bytes, a PIL image, or an array."""
@@ -71,13 +68,13 @@ _WHOLE = (0.0, 0.0, 1.0, 1.0)
 # a level of 255 of the filter's alone.
 _REDUCING_GAP = 5
 
-# Not pictures but programs, which Pillow would run through Ghostscript.
-_UNSAFE_FORMATS = {"EPS"}
-
 # Each scan of a progressive JPEG costs a pass over all its pixels, and need not be longer than 70
 # bytes: a few megabytes of them would take hours. Real files have about ten; libtiff's limit.
 _MAX_JPEG_SCANS = 100
 _SCAN = b"\xff\xda"
+# With the length that its number of components asks for, or no decoder takes it: two bytes alone
+# stand by chance in the film that a phone puts behind a picture.
+_SCAN_HEADER = re.compile(_SCAN + rb"\x00[\x06\x08\x0a\x0c\x0e][\x00-\x04]")
 
 # A scan of a progressive JPEG that holds no means of blocks (DC), only what is within them (AC):
 # its header names one component and a first coefficient above 0 (ITU-T T.81, B.2.3 and G.1.1.1).
@@ -96,6 +93,8 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }  # by EXIF orientation
+
+_TILE_WIDTH, _TILE_LENGTH = 322, 323  # TIFF 6.0, section 15
 
 _STRIP_PIXELS = 1 << 20
 _PLAIN_MODES = {"L", "LA", "RGB", "RGBA", "CMYK", "LAB"}
@@ -202,8 +201,7 @@ def to_rgb(
         # Our own limit on pixels takes the place of Pillow's warnings.
         warnings.simplefilter("ignore")
         image = _open(picture)
-        _check_size(picture, image, max_pixels)
-        with turn(image.width * image.height):
+        with turn(_check_size(picture, image, max_pixels)):
             try:
                 return _decode(image, image is picture, at_least)
             # Pillow's readers raise nearly any exception on damaged or hostile bytes.
@@ -280,11 +278,7 @@ def _open(picture: Picture) -> Image.Image:
     if picture == b"" or (isinstance(picture, str | Path) and Path(picture).stat().st_size == 0):
         raise PictureError(f"{_name(picture)} is empty.", "Choose another one.")
     try:
-        Image.preinit()  # before the rare formats, so that the common ones are tried first
-        Image.init()
-        formats = [name for name in Image.ID if name not in _UNSAFE_FORMATS]
-        file = io.BytesIO(picture) if isinstance(picture, bytes) else picture
-        return Image.open(file, formats=formats)
+        return open_image(io.BytesIO(picture) if isinstance(picture, bytes) else picture)
     except Image.DecompressionBombError as error:
         raise PictureError(
             f"{_name(picture)} has far too many pixels.",
@@ -307,13 +301,18 @@ def _is_file(path: str | Path) -> bool:
         return False
 
 
-def _check_size(picture: Picture, image: Image.Image, max_pixels: int) -> None:
+def _check_size(picture: Picture, image: Image.Image, max_pixels: int) -> int:
+    """Refuse what has too many pixels; say how many are decoded at once."""
     width, height = image.size
     if width * height == 0:
         raise PictureError(f"{_name(picture)} has no pixels.", "Choose another one.")
     kind = ""
     if any(tile[0] in Image.DECODERS for tile in getattr(image, "tile", [])):
         max_pixels, kind = min(max_pixels, MAX_PIXELS_IN_PYTHON), f" in a {image.format} file"
+    if isinstance(image, TiffImageFile):
+        # A tile is decoded whole, however little of it the picture shows.
+        tile = [_whole_number(image.tag_v2.get(tag)) for tag in (_TILE_WIDTH, _TILE_LENGTH)]
+        width, height = max((width, height), tile, key=math.prod)
     if width * height > max_pixels:
         raise PictureError(
             f"{_name(picture)} has {width}×{height} pixels, more than the"
@@ -321,6 +320,12 @@ def _check_size(picture: Picture, image: Image.Image, max_pixels: int) -> None:
             "Make it smaller and send it again.",
             too_large=True,
         )
+    # An icon may hold a picture that is larger than it says.
+    return max_pixels if image.format in ("ICO", "CUR", "ICNS") else width * height
+
+
+def _whole_number(value: object) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _prepare_jpeg(image: ImageFile.ImageFile, at_least: int | None) -> Image.Image:
@@ -334,7 +339,7 @@ def _prepare_jpeg(image: ImageFile.ImageFile, at_least: int | None) -> Image.Ima
     first_scan = image.fp.tell()
     image.fp.seek(0)
     content = image.fp.read()
-    if content.count(_SCAN) > _MAX_JPEG_SCANS:
+    if sum(1 for _ in _SCAN_HEADER.finditer(content)) > _MAX_JPEG_SCANS:
         raise ValueError("more scans than any camera or program writes")
     if at_least is None:
         return image

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from imagette.assets import Sample
+from imagette.image_files import open_image
 from imagette.webapp.texts import Texts, percent
 from imagette.wording import Language, number
 
@@ -104,12 +105,8 @@ def preview(picture: bytes) -> Preview | None:
     Args:
         picture: the bytes of a file that the API has accepted, so it is not too large.
     """
-    Image.preinit()
-    Image.init()
-    # EPS files are programs, not pictures.
-    formats = [name for name in Image.ID if name != "EPS"]
     try:
-        opened = Image.open(io.BytesIO(picture), formats=formats)
+        opened = open_image(io.BytesIO(picture))
         opened.thumbnail(_PREVIEW_SIZE)
         image = _flatten(ImageOps.exif_transpose(opened))
     # Pillow raises nearly any exception; the page then shows only what the network saw.
