@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tiny_bundle import CIFAR10_NAMES, CIFAR10_NAMES_FR, write_bundle
 
 from imagette.errors import ImagetteError
-from imagette.inference.bundle import FORMAT_VERSION, BundleMetadata, open_bundle
+from imagette.inference.bundle import FORMAT_VERSION, SHIPPED, BundleMetadata, open_bundle
 from imagette.inference.classifier import Classifier
 
 
@@ -109,6 +109,16 @@ def test_a_missing_file_and_a_folder(tmp_path):
     assert "imagette export" in refused(keras_file).remedy
     for name in ("a" * 5000, "null\0byte"):
         refused(tmp_path / name)
+
+
+def test_a_folder_called_as_a_shipped_model_is_not_opened_for_it(tmp_path, monkeypatch):
+    (tmp_path / "lite").mkdir()
+    (tmp_path / "default").write_bytes(b"not a model")
+    monkeypatch.chdir(tmp_path)
+    for name in ("lite", "default"):
+        assert open_bundle(name).path == SHIPPED[name]
+    with pytest.raises(ImagetteError):
+        open_bundle(tmp_path / "default")
 
 
 def test_files_that_are_no_onnx(tmp_path, capfd):

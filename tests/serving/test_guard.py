@@ -56,6 +56,22 @@ def test_probes_and_the_description_ask_for_no_key(make_client):
     assert client.get("/openapi.json").json["security"]
 
 
+@pytest.mark.parametrize("keys", [",", " ", " , ,", "clé"])
+def test_keys_that_would_not_hold_are_refused(monkeypatch, keys):
+    for given in ({}, {"api_keys": keys}):
+        if not given:
+            monkeypatch.setenv("IMAGETTE_API_KEYS", keys)
+        with pytest.raises(ImagetteError, match="IMAGETTE_API_KEYS") as error:
+            Settings(**given)
+        assert "clé" not in str(error.value)
+
+
+@pytest.mark.parametrize("seconds", ["inf", "nan", "0", "1e9"])
+def test_a_time_that_no_clock_has_is_refused(seconds):
+    with pytest.raises(ImagetteError, match="max_seconds"):
+        Settings(max_seconds=seconds)
+
+
 def test_keys_are_in_no_message(monkeypatch):
     monkeypatch.setenv("IMAGETTE_API_KEYS", "very-secret")
     assert "very-secret" not in repr(Settings())
@@ -81,6 +97,17 @@ def test_one_network_of_ipv6_is_one_client(tmp_path):
     assert limit.allows("2001:db8::2")
     assert not limit.allows("2001:db8::3")
     assert limit.allows("2001:db8:0:1::1")
+
+
+def test_one_client_is_one_however_its_address_is_written(tmp_path):
+    limit = RateLimit(2, shared_storage(tmp_path, workers=1))
+    assert limit.allows("203.0.113.7:1234")
+    assert limit.allows("::ffff:203.0.113.7")
+    assert not limit.allows("203.0.113.7")
+    assert limit.allows("::ffff:203.0.113.8")
+    assert limit.allows("[2001:db8::1]:80")
+    assert limit.allows("2001:db8::2")
+    assert not limit.allows("[2001:db8::3]")
 
 
 def test_a_storage_that_there_is_not_is_told(make_client):

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import sys
 import time
 from threading import Event, Thread
 
@@ -13,7 +14,8 @@ import pytest
 from running_server import picture_file, wait_until
 
 from imagette.inference.bundle import SHIPPED
-from imagette.serving.app import create_app
+from imagette.serving.app import create_app, swap_model
+from imagette.serving.logs import RequestLog
 from imagette.serving.settings import Settings
 
 
@@ -64,17 +66,66 @@ def test_metrics_of_all_workers_together(start_server):
 
 
 def test_probes(client, monkeypatch):
-    assert client.get("/readyz").json == {"status": "ready"}
     model, _ = client.application.extensions["imagette"]
+    asked = []
 
     def fail(*_):
+        asked.append("the network")
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(type(model.now.classifier), "predict_pixels", fail)
-    response = client.get("/readyz")
-    assert response.status_code == 503
-    assert response.json["type"].endswith("not-ready")
-    assert client.get("/healthz").status_code == 200
+    with monkeypatch.context() as patch:
+        patch.setattr(type(model.now.classifier), "predict_pixels", fail)
+        response = client.get("/readyz")
+        assert response.status_code == 503
+        assert response.json["type"].endswith("not-ready")
+        assert client.get("/healthz").status_code == 200
+        assert asked == ["the network"]
+    assert client.get("/readyz").json == {"status": "ready"}
+
+
+def test_asking_whether_it_is_ready_costs_next_to_nothing(client, monkeypatch):
+    model, _ = client.application.extensions["imagette"]
+    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
+    asked = []
+    monkeypatch.setattr(type(model.now.classifier), "predict_pixels", lambda *_: asked.append(1))
+    for _ in range(50):
+        assert client.get("/readyz").status_code == 200
+    assert len(asked) == 1
+    monkeypatch.setattr(time, "monotonic", lambda: 101.5)
+    client.get("/readyz")
+    assert len(asked) == 2
+
+
+def test_a_log_that_cannot_be_written_for_a_while_goes_on_later(monkeypatch, capsys):
+    class FullDisk:
+        def write(self, _):
+            raise OSError("no space left")
+
+    log = RequestLog()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", FullDisk())
+        log.write({"time": 0.0, "message": "lost"})
+        wait_until(lambda: not log._waiting)
+    log.write({"time": 0.0, "message": "kept"})
+    printed = []
+
+    def is_printed():
+        printed.append(capsys.readouterr().err)
+        return "kept" in "".join(printed)
+
+    wait_until(is_printed)
+
+
+def test_a_swap_that_fails_in_any_way_leaves_the_model(client, monkeypatch):
+    model, _ = client.application.extensions["imagette"]
+
+    def fail(_):
+        raise MemoryError
+
+    monkeypatch.setattr(type(model), "swap", fail)
+    swap_model(client.application)
+    assert client.get("/model").status_code == 200
+    assert 'outcome="failed"} 1.0' in client.get("/metrics").text
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,14 @@
 import csv
 import io
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
 
+from imagette.webapp import look
+from imagette.webapp import visit as visit_module
 from imagette.webapp.client import ApiDown, Refused
 from imagette.webapp.visit import MOST_PICTURES, Answer, Picture, Visit, same_words, to_csv
 
@@ -19,6 +22,13 @@ SAID = {
     "seen": "data:image/png;base64,",
     "explanation": {"heat_map": "data:image/png;base64,abc"},
 }
+
+
+class SessionState(dict):
+    """What Streamlit keeps: its keys are attributes too."""
+
+    __getattr__ = dict.__getitem__
+    __setattr__ = dict.__setitem__
 
 
 class Api:
@@ -52,6 +62,13 @@ def test_an_answer_is_kept_and_the_file_is_not():
     assert picture.answer.heat_map == "data:image/png;base64,abc"
     assert picture.answer.thumbnail == SAID["seen"]  # the file is no picture that can be shown
     assert visit.answered() == [picture]
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Paris", "Nowhere/Land", "../../etc/passwd", ""])
+def test_a_picture_has_a_time_whatever_zone_the_browser_tells(monkeypatch, zone):
+    monkeypatch.setattr(visit_module.st, "context", SimpleNamespace(timezone=zone))
+    (picture,) = visit_with("a.png").in_view
+    assert abs((datetime.now(UTC) - picture.time).total_seconds()) < 60
 
 
 @pytest.mark.parametrize(
@@ -118,3 +135,23 @@ def test_the_table_has_a_line_a_picture_and_the_probabilities():
     # A spreadsheet must not take a file's name for a formula.
     assert rows[1]["picture"] == "'=1+1"
     assert rows[1]["known"] == "False"
+
+
+def test_more_pictures_than_are_kept_are_told_and_not_read(monkeypatch):
+    read = []
+
+    class File:
+        name = "a.png"
+
+        def getvalue(self):
+            read.append(1)
+            return b"..."
+
+    state = SessionState(turn=3, visit=Visit(model=MODEL))
+    state["files-3"] = [File() for _ in range(MOST_PICTURES + 7)]
+    monkeypatch.setattr(look.st, "session_state", state)
+    look._take_files()
+    assert len(read) == len(state.visit.in_view) == MOST_PICTURES
+    assert state.visit.left_out == 7
+    state.visit.look_at([])
+    assert state.visit.left_out == 0

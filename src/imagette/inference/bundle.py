@@ -120,14 +120,15 @@ def open_bundle(path: str | Path | None = None, threads: int | None = None) -> B
     """Open a bundle and check that it is one.
 
     Args:
-        path: the `.onnx` file, or the folder of a run, or a name of `SHIPPED`; `default` if None.
+        path: a name of `SHIPPED`, or the `.onnx` file, or the folder of a run; `default` if None.
+            A folder of one's own that is called like a shipped model goes by its whole path.
         threads: CPU threads one prediction may use; ONNX Runtime's choice if None.
 
     Raises:
         ImagetteError: there is no such file, or it is not a bundle this version can use.
     """
     name = "default" if path is None else str(path)
-    path = Path(name) if os.path.exists(name) else SHIPPED.get(name, Path(name))  # noqa: PTH110
+    path = SHIPPED.get(name, Path(name))
     if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir fails on names that are too long)
         path /= "model.onnx"  # what a run calls its bundle
     session = _open_session(path, threads)

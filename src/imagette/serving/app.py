@@ -102,12 +102,15 @@ def swap_model(app: DescribedApp) -> None:
     What came of it stands in the log and in the metrics.
     """
     model, metrics = app.extensions["imagette"]
-    if (error := model.swap()) is None:
-        app.logger.info("The model was loaded anew")
-        metrics.count_swap("done")
-    else:
+    try:
+        model.swap()
+    # Whatever it is: the thread that swaps must live to the next time.
+    except Exception as error:
         app.logger.error("The model was not replaced: %s", error)
         metrics.count_swap("failed")
+    else:
+        app.logger.info("The model was loaded anew")
+        metrics.count_swap("done")
 
 
 def _start_log() -> RequestLog:
@@ -123,7 +126,7 @@ class _QuickJson(DefaultJSONProvider):
 
     def response(self, *args: Any, **kwargs: Any) -> Response:
         """An answer that holds its arguments."""
-        content = to_json(self._prepare_response_obj(args, kwargs))
+        content = to_json(self._prepare_response_obj(args, kwargs), inf_nan_mode="null")
         return Response(content + b"\n", mimetype="application/json")
 
 
@@ -195,9 +198,15 @@ def _add_health(app: DescribedApp, model: ServedModel, metrics: Metrics) -> None
         """Whether the server is alive"""
         return {"status": "ok"}
 
+    ready_until = 0.0
+
     @app.get("/readyz", responses=answer(Readiness, "not-ready"), **app.without_key())
     def show_readiness() -> dict[str, str]:
         """Whether the model answers"""
+        nonlocal ready_until
+        # Anyone may ask, as often as they like: a good answer holds for a second.
+        if time.monotonic() < ready_until:
+            return {"status": "ready"}
         classifier = model.now.classifier
         try:
             classifier.predict_pixels(
@@ -208,6 +217,7 @@ def _add_health(app: DescribedApp, model: ServedModel, metrics: Metrics) -> None
             raise RequestError(
                 "not-ready", "The model does not answer.", "Look at the server's log."
             ) from error
+        ready_until = time.monotonic() + 1
         return {"status": "ready"}
 
     @app.get("/metrics", responses=answer({"type": "string"}, kind="text/plain"))

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from datetime import UTC, datetime
 from multiprocessing.util import Finalize
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from pydantic_core import to_json
 
 _SECONDS_BETWEEN_WRITES = 0.1
+_MOST_WAITING = 100_000  # lines; older ones are lost where they cannot be written
 
 
 def write_json() -> None:
@@ -48,7 +50,7 @@ class RequestLog:
     """
 
     def __init__(self) -> None:
-        self._waiting: deque[dict[str, Any]] = deque()
+        self._waiting: deque[dict[str, Any]] = deque(maxlen=_MOST_WAITING)
         self._wake = threading.Event()
         self._writing = threading.Lock()
         threading.Thread(target=self._write_at_times, daemon=True).start()
@@ -77,7 +79,8 @@ class RequestLog:
             self._wake.wait()
             time.sleep(_SECONDS_BETWEEN_WRITES)
             self._wake.clear()
-            self.flush()
+            with suppress(OSError, ValueError):  # a full disk, say, which may be mended
+                self.flush()
 
 
 def _clock(seconds: float) -> str:

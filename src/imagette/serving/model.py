@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from imagette.errors import ImagetteError
 from imagette.inference.classifier import Classifier
 from imagette.serving.answers import InputSize, Limits, ModelAnswer
 from imagette.serving.settings import Settings
@@ -38,17 +37,13 @@ class ServedModel:
         self._settings = settings
         self.now = self._open()
 
-    def swap(self) -> ImagetteError | None:
+    def swap(self) -> None:
         """Load the model's file anew and let it answer from now on.
 
-        Returns:
-            None, or what is wrong with the file: then the model of before goes on answering.
+        Raises:
+            ImagetteError: what is wrong with the file; the model of before goes on answering.
         """
-        try:
-            self.now = self._open()
-        except ImagetteError as error:
-            return error
-        return None
+        self.now = self._open()
 
     def _open(self) -> OpenModel:
         settings = self._settings

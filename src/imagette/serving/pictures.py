@@ -11,6 +11,10 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from imagette.serving.problems import RequestError
 
+# A number that NumPy or JavaScript writes has at most 24 characters, with its place in an indented
+# file some 40. In memory each takes several times as much as a short one of text.
+_MOST_BYTES_A_NUMBER = 64
+
 _HOW_TO_SEND = "Send the file as the multipart field `image`: `curl -F image=@cat.png …/predict`."
 
 
@@ -111,6 +115,10 @@ def _from_json(body: bytes, height: int, width: int) -> NDArray[np.float64]:
         f'Send {{"image": [[[r, g, b], …], …]}} with {height} rows of {width} pixels of'
         " 3 numbers from 0 to 1."
     )
+    if len(body) > 1000 + height * width * 3 * _MOST_BYTES_A_NUMBER:
+        raise RequestError(
+            "wrong-shape", f"{len(body)} bytes are more than such an array has.", remedy
+        )
     try:
         array = np.array(ArrayBody.model_validate_json(body).image, dtype=np.float64)
     except ValidationError as error:

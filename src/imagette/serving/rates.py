@@ -6,6 +6,7 @@ share without another server, so there is one here.
 """
 
 import ipaddress
+import math
 import mmap
 import os
 import struct
@@ -33,7 +34,7 @@ class RateLimit:
     """So many requests a minute for each client.
 
     Minutes are the clock's. A client is an IPv4 address, or the first half of an IPv6 one, which
-    is what one subscriber has.
+    is what one subscriber has; a port behind it, as some proxies write, counts for nothing.
 
     Args:
         per_minute: how many.
@@ -62,7 +63,7 @@ class RateLimit:
     def seconds_to_wait(self, address: str) -> int:
         """How long until this address may ask again."""
         reset = self._limiter.get_window_stats(self._item, _client(address)).reset_time
-        return max(1, round(reset - time.time()))
+        return max(1, math.ceil(reset - time.time()))
 
 
 def shared_storage(folder: Path, workers: int) -> str:
@@ -73,10 +74,17 @@ def shared_storage(folder: Path, workers: int) -> str:
 def _client(address: str) -> str:
     if ":" not in address:
         return address
+    if address.startswith("["):  # [2001:db8::1]:1234
+        address = address[1:].partition("]")[0]
+    elif address.count(":") == 1:  # 203.0.113.7:1234
+        return address.partition(":")[0]
     try:
-        return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
+        known = ipaddress.IPv6Address(address.partition("%")[0])
     except ValueError:
         return address
+    if known.ipv4_mapped:
+        return str(known.ipv4_mapped)
+    return str(ipaddress.ip_network((known, 64), strict=False))
 
 
 class SharedStorage(Storage):

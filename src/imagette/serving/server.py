@@ -79,7 +79,7 @@ def serve(
         )
     with tempfile.TemporaryDirectory(prefix="imagette-", ignore_cleanup_errors=True) as folder:
         settings = _shared_among_workers(settings, Path(folder))
-        _run(_make_server(address, port, settings.workers), settings, page)
+        _run(_make_server(address, port, settings.workers), settings, page, Path(folder))
 
 
 def _with_key(settings: Settings, key: str) -> Settings:
@@ -155,21 +155,26 @@ def _make_server(address: str, port: int, workers: int) -> AbstractServer:
     )
 
 
-def _run(server: AbstractServer, settings: Settings, page: PageProcess | None) -> None:
-    """Run until a signal comes or a server stops by itself; leave no process behind."""
+def _run(
+    server: AbstractServer, settings: Settings, page: PageProcess | None, folder: Path
+) -> None:
+    """Run until a signal comes or a server stops by itself; leave no process behind.
+
+    The workers leave in `folder` which of them take SIGHUP.
+    """
     stopped, page_failed = Event(), Event()
 
     # Granian calls this once it handles signals, so that none can leave the page behind.
     @server.on_startup
     def start_others() -> None:
         if hasattr(signal, "SIGHUP"):
-            _handle_hangup(server)
+            _handle_hangup(server, folder)
         if page:
             page.start()
         Thread(target=_watch, args=(server, page, stopped, page_failed), daemon=True).start()
 
     try:
-        server.serve(target_loader=partial(_load_app, settings), wrap_loader=False)
+        server.serve(target_loader=partial(_load_app, settings, folder), wrap_loader=False)
     except SystemExit as error:  # what Granian does when its workers fail again and again
         raise ImagetteError(
             "The API stopped: its workers fail again and again.",
@@ -186,7 +191,7 @@ def _run(server: AbstractServer, settings: Settings, page: PageProcess | None) -
         )
 
 
-def _handle_hangup(server: AbstractServer) -> None:
+def _handle_hangup(server: AbstractServer, folder: Path) -> None:
     """Make SIGHUP load the model anew, or stop the server where it comes from a terminal."""
     # A terminal that is closed ends what runs in it.
     if sys.stdin is not None and sys.stdin.isatty():
@@ -198,7 +203,9 @@ def _handle_hangup(server: AbstractServer) -> None:
         if os.getpid() != parent:  # a worker just forked, which loads the model anyway
             return
         for worker in server.wrks:
-            if worker.is_alive() and (pid := getattr(worker.inner, "pid", None)):
+            pid = getattr(worker.inner, "pid", None)
+            # It would end one that is only starting, which has yet to load the model anyway.
+            if pid and worker.is_alive() and _takes_hangup(folder, pid).exists():
                 os.kill(pid, signal.SIGHUP)
 
     # Granian would replace the workers, and reset the connections that the old ones had not yet
@@ -206,7 +213,12 @@ def _handle_hangup(server: AbstractServer) -> None:
     signal.signal(signal.SIGHUP, tell_workers)
 
 
-def _load_app(settings: Settings) -> Flask:
+def _takes_hangup(folder: Path, pid: int | None) -> Path:
+    """The file by which a worker says that it takes SIGHUP."""
+    return folder / f"takes-hangup-{pid}"
+
+
+def _load_app(settings: Settings, folder: Path) -> Flask:
     """What a worker runs."""
     parent = multiprocessing.parent_process()
     if parent is not None:  # None where Granian's workers are threads (Python without a GIL)
@@ -218,6 +230,7 @@ def _load_app(settings: Settings) -> Flask:
             # Before the model is read, so that a sign that comes meanwhile is kept for the thread
             # below, which all later threads leave it to.
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+            _takes_hangup(folder, os.getpid()).touch()
         Thread(target=_stop_with, args=(parent,), daemon=True).start()
     try:
         app = create_app(settings)

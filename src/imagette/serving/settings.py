@@ -46,7 +46,10 @@ class Settings(BaseSettings):
     max_pictures: Annotated[PositiveInt, Field(description="pictures in one request")] = 64
     max_seconds: Annotated[
         PositiveFloat,
-        Field(description="how long a request that has arrived may wait and take, in seconds"),
+        Field(
+            le=86_400,
+            description="how long a request that has arrived may wait and take, in seconds",
+        ),
     ] = 30
     requests_per_minute: Annotated[
         NonNegativeInt, Field(description="requests of one client in a minute; 0 for no limit")
@@ -98,6 +101,16 @@ class Settings(BaseSettings):
             return value
         return tuple(part.strip() for part in value.split(",") if part.strip())
 
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _are_keys(cls, value: Any) -> Any:
+        # One that was meant to be given, and is not, must not open the server to all.
+        if isinstance(value, str) and not value.strip(" ,"):
+            raise ValueError("There is no key in it")
+        if not str(value).isascii():
+            raise ValueError("A key has letters, digits and signs of ASCII alone, as headers do")
+        return value
+
 
 def variable(name: str) -> str:
     """The environment variable of a setting."""
@@ -113,5 +126,5 @@ def _unusable(error: ValidationError) -> ImagetteError:
     description = Settings.model_fields[name].description
     return ImagetteError(
         f"The setting {name} ({variable(name)}) cannot be {value}.",
-        f"{first['msg']}; it is: {description}.",
+        f"{first['msg'].removeprefix('Value error, ')}; it is: {description}.",
     )

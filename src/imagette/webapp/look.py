@@ -15,6 +15,7 @@ from imagette.webapp.data import ask_dataset
 from imagette.webapp.texts import TEXTS, answer, closest, short_answer
 from imagette.webapp.visit import (
     API_DOWN,
+    MOST_PICTURES,
     Answer,
     Picture,
     Visit,
@@ -90,9 +91,14 @@ def _take_files() -> None:
     turn = st.session_state.turn
     files = st.session_state[f"files-{turn}"]
     st.session_state.turn = turn + 1
-    current_visit().add(
-        [(same_words(file.name), same_words(file.name), file.getvalue()) for file in files]
+    visit = current_visit()
+    visit.add(
+        [
+            (same_words(file.name), same_words(file.name), file.getvalue())
+            for file in files[:MOST_PICTURES]
+        ]
     )
+    visit.left_out = max(0, len(files) - MOST_PICTURES)
 
 
 def _take_sample(visit: Visit, sample: Sample) -> None:
@@ -194,6 +200,11 @@ def _picture_buttons(group: str, buttons: dict[str, _Button]) -> None:
 
 
 def _show_answers(visit: Visit, model: dict[str, Any], api: Api, language: Language) -> None:
+    if visit.left_out:
+        st.warning(
+            TEXTS[language].left_out.format(kept=MOST_PICTURES, count=visit.left_out),
+            icon=":material/stacks:",
+        )
     with st.container(key="answers"):
         summary = st.empty()
         for place, picture in enumerate(visit.in_view):

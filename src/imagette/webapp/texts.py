@@ -126,6 +126,7 @@ class Texts:
     # What went wrong, by the short name of the problem.
     problems: dict[str, str]
     other_problem: str
+    left_out: str
 
 
 ENGLISH = Texts(
@@ -330,6 +331,9 @@ ENGLISH = Texts(
             " runs the page gives it one in the environment variable IMAGETTE_API_KEY."
         ),
     },
+    left_out=(
+        "These are many pictures: I look at the first {kept}. Choose the other {count} afterwards."
+    ),
     other_problem="Something went wrong while I looked at this picture. Try again in a moment.",
 )
 
@@ -559,6 +563,10 @@ FRENCH = Texts(
             " IMAGETTE_API_KEY."
         ),
     },
+    left_out=(
+        "Cela fait beaucoup d'images : je regarde les {kept} premières."
+        " Choisissez les {count} autres ensuite."
+    ),
     other_problem=(
         "Quelque chose s’est mal passé pendant que je regardais cette image. Réessaie dans un"
         " instant."

@@ -7,9 +7,9 @@ import csv
 import io
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
@@ -108,12 +108,14 @@ class Visit:
         pictures: all of them that are kept, in the order they came.
         in_view: those that the person looks at.
         turn: counts how often what is in view was chosen.
+        left_out: how many of the files that came last were too many.
         model: what the API last said of its model.
     """
 
     pictures: deque[Picture] = field(default_factory=lambda: deque(maxlen=MOST_PICTURES))
     in_view: list[Picture] = field(default_factory=list)
     turn: int = 0
+    left_out: int = 0
     model: dict[str, Any] | None = None
     _count: int = 0
 
@@ -130,6 +132,7 @@ class Visit:
         """Bring pictures into view."""
         self.in_view = pictures
         self.turn += 1
+        self.left_out = 0
 
     def ask(self, picture: Picture, api: Api) -> None:
         """Ask the API about a picture and keep what it says, be it a problem."""
@@ -172,8 +175,12 @@ def current_visit() -> Visit:
 
 def _now() -> datetime:
     """The time where the person is, as their browser tells it."""
-    zone = st.context.timezone
-    return datetime.now(ZoneInfo(zone) if zone else None)
+    zone: tzinfo
+    try:
+        zone = ZoneInfo(st.context.timezone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):  # a name that this machine does not know
+        zone = UTC
+    return datetime.now(zone)
 
 
 def _read_answer(said: dict[str, Any], content: bytes, model: dict[str, Any]) -> Answer:
