@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from imagette.training import outliers
 from imagette.training.outliers import KINDS, make_outliers
 
 
@@ -15,7 +16,7 @@ def pictures(count, height=32, width=32):
 
 
 @pytest.mark.parametrize("make", KINDS, ids=lambda kind: kind.__name__)
-@pytest.mark.parametrize("size", [(32, 32), (28, 28), (48, 64), (96, 40)])
+@pytest.mark.parametrize("size", [(32, 32), (28, 28), (48, 64), (96, 40), (8, 12), (224, 224)])
 @pytest.mark.parametrize("count", [1, 7])
 def test_each_kind_is_of_the_same_size_and_shows_something_else(make, size, count):
     given = pictures(count, *size)
@@ -30,6 +31,22 @@ def test_each_kind_is_of_the_same_size_and_shows_something_else(make, size, coun
         # None is of one colour only, and no two are the same.
         assert (made.float().std((1, 2)).amax(1) > 0.5).all()
         assert len(torch.unique(made.flatten(1), dim=0)) == count
+
+
+@pytest.mark.parametrize("make", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (7, 90)])
+def test_no_picture_is_too_small(make, size):
+    assert make(pictures(4, *size)).shape == (4, *size, 3)
+
+
+def test_large_ones_are_made_a_few_at_a_time(monkeypatch):
+    monkeypatch.setattr(outliers, "_VALUES", 3 * 64 * 64 * 5)
+    counts = []
+    monkeypatch.setattr(outliers, "KINDS", (lambda some: counts.append(len(some)) or some,))
+    given = pictures(12, 64, 64)
+    made = make_outliers(given)
+    assert counts == [5, 5, 2]
+    assert torch.equal(made.flatten(1).sort(0).values, given.flatten(1).sort(0).values)
 
 
 def test_there_are_as_many_as_pictures_and_of_every_kind(monkeypatch):

@@ -29,6 +29,8 @@ from imagette.training.outliers import make_outliers
 if TYPE_CHECKING:
     import onnx
 
+_MOST_BYTES = 500_000_000
+"""No more pictures are looked at than have so many; all of CIFAR-10's have fewer."""
 _ADDED = ("calibration/", "familiarity")
 """How the names of what is added begin."""
 
@@ -54,7 +56,8 @@ def finish_bundle(bundle: Path, learned: Part, held_out: Part) -> bool:
     if ends is None:
         return False
     features, logits = ends
-    step = max(1, len(learned) // PICTURES)
+    most = min(PICTURES, _MOST_BYTES // learned.images[0].nbytes)
+    step = max(1, len(learned) // max(1, most))
     some = slice(0, None, step)  # spread, as folders come by class
     others = slice(step // 2, None, step)
     [of_learned] = run_to(proto, [features], learned.images[some])

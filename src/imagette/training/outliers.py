@@ -13,20 +13,31 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+_SIZE = 32
+"""Rows or columns of pictures that the sides below are for; in others they differ in proportion."""
+_VALUES = 20_000_000
+"""So many are worked on at once, which takes a few hundred megabytes."""
+
 
 def make_outliers(pictures: Tensor) -> Tensor:
     """As many outliers as pictures, about as many of each kind, in no order of kinds."""
     if not len(pictures):
         return pictures
     order = torch.randperm(len(pictures), device=pictures.device)
-    parts = pictures[order].tensor_split(len(KINDS))
-    return torch.cat([make(part) for make, part in zip(KINDS, parts, strict=True) if len(part)])
+    at_once = max(3, _VALUES // pictures[0].numel())
+    made = [
+        make(pictures[some])
+        for make, part in zip(KINDS, order.tensor_split(len(KINDS)), strict=True)
+        for some in part.split(at_once)
+        if len(some)
+    ]
+    return torch.cat(made)
 
 
 def shuffle_tiles(pictures: Tensor) -> Tensor:
     """The tiles of each picture in another order: its texture without its shape."""
     count, height, width, channels = pictures.shape
-    side = (4, 8)[int(torch.randint(2, ()))]
+    side = _side((4, 8)[int(torch.randint(2, ()))], pictures)
     rows, columns = height // side, width // side
     tiles = pictures[:, : rows * side, : columns * side]
     tiles = tiles.reshape(count, rows, side, columns, side, channels).transpose(2, 3)
@@ -44,7 +55,7 @@ def shuffle_tiles(pictures: Tensor) -> Tensor:
 def repeat_detail(pictures: Tensor) -> Tensor:
     """A small square of each picture, mirrored again and again: a texture, half of them grey."""
     count, height, width = pictures.shape[:3]
-    side = int(torch.randint(5, 13, ()))
+    side = _side(int(torch.randint(5, 13, ())), pictures)
     top, left = (int(torch.randint(0, size - side + 1, ())) for size in (height, width))
     detail = pictures[:, top : top + side, left : left + side]
     twice = torch.cat([detail, detail.flip(1)], 1)
@@ -59,7 +70,7 @@ def repeat_detail(pictures: Tensor) -> Tensor:
 def enlarge_corner(pictures: Tensor) -> Tensor:
     """A small square from a corner of each picture, enlarged: what is beside things, mostly."""
     height, width = pictures.shape[1:3]
-    side = int(torch.randint(7, 13, ()))
+    side = _side(int(torch.randint(7, 13, ())), pictures)
     top, left = (int(torch.randint(2, ())) * (size - side) for size in (height, width))
     corner = pictures[:, top : top + side, left : left + side].permute(0, 3, 1, 2).float()
     large = functional.interpolate(
@@ -109,7 +120,7 @@ def make_waves(pictures: Tensor) -> Tensor:
     x = torch.arange(width, device=device).view(1, 1, 1, -1)
     angle, phase = torch.rand(2, count, 2, 1, 1, device=device) * math.tau
     # From one period a picture to one every three pixels.
-    frequency = math.tau / torch.empty(count, 2, 1, 1, device=device).uniform_(3, width)
+    frequency = math.tau / torch.empty(count, 2, 1, 1, device=device).uniform_(3, max(4, width))
     waves = torch.sin(frequency * (angle.cos() * x + angle.sin() * y) + phase)
     first, second = waves.unbind(1)
     kind = torch.randint(3, (count, 1, 1), device=device)
@@ -173,6 +184,12 @@ KINDS = (
     draw_strokes,
 )
 """The ways in which outliers are made."""
+
+
+def _side(of_32: int, pictures: Tensor) -> int:
+    """A side that is so long in a picture of 32 × 32, in those there are."""
+    smaller = min(pictures.shape[1:3])
+    return min(smaller, max(2, round(of_32 * smaller / _SIZE)))
 
 
 def _some(count: int, pictures: Tensor) -> Tensor:
