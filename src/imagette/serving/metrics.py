@@ -52,7 +52,7 @@ class Metrics:
         )
         self._inference_seconds = Histogram(
             "imagette_inference_seconds",
-            "Reading a picture and asking the network about it, in seconds.",
+            "Reading a picture, when its turn has come, and asking the network, in seconds.",
             buckets=_INFERENCE_BUCKETS,
             registry=self._registry,
         )
