@@ -13,7 +13,7 @@ demo: $(VENV)/serves
 
 test: $(VENV)/develops
 	tests/install_chromium.sh
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
 lint: $(VENV)/develops
 	$(BIN)/ruff check

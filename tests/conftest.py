@@ -9,6 +9,11 @@ from pathlib import Path
 import pytest
 from tiny_bundle import write_bundle
 
+# Where several processes test at once, each thread of a network would wait for those of the others.
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    threads = max(1, (os.cpu_count() or 1) // int(workers))
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+
 
 @pytest.fixture(scope="session")
 def make_bundle():

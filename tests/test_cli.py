@@ -56,10 +56,8 @@ def test_help_names_every_recipe():
 
 
 def test_networks_are_listed():
-    from imagette.models import list_models
-
     rows = json.loads(imagette("models", "--json").stdout)
-    assert rows == json.loads(json.dumps(list_models()))
+    assert {"seed-cnn", "sprint", "resnet"} <= {row["name"] for row in rows}
     table = imagette("models").stdout
     assert "167,562" in table
     assert "widths = (64, 128, 256)" in " ".join(table.split())

@@ -4,23 +4,23 @@ import torch
 
 from imagette.training.hardware import choose_precision
 
-# A fifth of CIFAR-10, and the memory of the rest. The steps of each size of picture are what takes
-# most, and as many of them as in 0.04 epochs of the whole.
+# Half of CIFAR-10, and the memory of the rest. What takes most is a step of the larger pictures, and
+# measuring on a whole batch of pictures held out, of which 30,000 pictures give one.
 CODE = """
 import sys, imagette, numpy as np
 from imagette.data.dataset import Part
 from imagette.training import finish
-finish.PICTURES = 1_000
-rest = np.ones((48_000, 32, 32, 3), np.uint8)
+finish.PICTURES = 200
+rest = np.ones((30_000, 32, 32, 3), np.uint8)
 random = np.random.default_rng(0)
 parts = [
     Part(
         random.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8), np.arange(count) % 10
     )
-    for count in (11_000, 500)
+    for count in (30_000, 500)
 ]
 names = tuple("abcdefghij")
-recipe = imagette.Recipe.load("sprint-94").change(epochs=0.2)
+recipe = imagette.Recipe.load("sprint-94").change(epochs=0.04)
 dataset = imagette.Dataset("random", "random", names, names, *parts)
 imagette.train(dataset, recipe, runs_dir=sys.argv[1])
 """
