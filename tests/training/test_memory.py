@@ -4,8 +4,8 @@ import torch
 
 from imagette.training.hardware import choose_precision
 
-# Half of CIFAR-10, and the memory of the rest. What takes most is a step of the larger pictures, and
-# measuring on a whole batch of pictures held out, of which 30,000 pictures give one.
+# Half of CIFAR-10, and the memory of the rest. What takes most are the steps of the larger pictures
+# and a whole batch of pictures held out, for which 30,000 are enough.
 CODE = """
 import sys, imagette, numpy as np
 from imagette.data.dataset import Part
