@@ -213,41 +213,51 @@ def test_an_audit_says_where_its_page_is(tmp_path, digits_run):
     ]  # fmt: skip
 
 
-def test_corruptions_are_measured_once(tmp_path, digits_run):
-    command = ("evaluate", digits_run.folder, "--corruptions", "--out", tmp_path)
-    first, second = imagette(*command), imagette(*command)
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A new user's folder, with pictures: red things and blue things, one file of them broken."""
+    home = tmp_path_factory.mktemp("home")
+    rng = np.random.default_rng(0)
+    for name, colour in (("red [things]", (200, 30, 30)), ("blue", (30, 30, 200))):
+        (home / "mine" / name).mkdir(parents=True)
+        for number in range(20):
+            noise = rng.integers(-25, 25, (24, 30, 3))
+            pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(home / "mine" / name / f"{number}.png")
+    (home / "mine" / "blue" / "broken.png").write_bytes(b"")
+    return home
+
+
+@pytest.fixture(scope="module")
+def trained(home):
+    """What training on those said."""
+    settings = ["--recipe", "seed", "--set", "epochs=12", "--set", "batch_size=8"]
+    return imagette("train", "mine", *settings, cwd=home)
+
+
+def test_a_folder_of_pictures_from_exploring_to_predicting(home, trained):
+    explored = imagette("explore", "mine", cwd=home)
+    assert explored.returncode == 0, explored.stderr
+    assert "broken.png" in explored.stdout
+    assert trained.returncode == 0, trained.stderr
+    assert "broken.png" in trained.stderr
+    assert "held out for validation" in trained.stdout
+    bundle = home / "runs" / "mine-seed" / "model.onnx"
+    picture = home / "mine" / "red [things]" / "0.png"
+    predicted = imagette("predict", picture, "--model", bundle, "--json", cwd=home)
+    assert json.loads(predicted.stdout)[0]["label"] == "red [things]"
+    shown = imagette("predict", picture, "--model", bundle, cwd=home)
+    assert f"{picture}: red [things] " in shown.stdout
+
+
+def test_corruptions_are_measured_once(home, trained):
+    command = ("evaluate", home / "runs" / "mine-seed", "--corruptions", "--out", home / "again")
+    first, second = imagette(*command, cwd=home), imagette(*command, cwd=home)
     assert first.returncode == 0, first.stderr
     assert "jpeg compression: " in first.stderr
     assert "Under corruption" in first.stdout
     assert second.stderr == ""
     assert second.stdout == first.stdout
-
-
-def test_a_folder_of_pictures_from_exploring_to_predicting(tmp_path):
-    """A new user's own pictures: red things and blue things, one file of them broken."""
-    rng = np.random.default_rng(0)
-    for name, colour in (("red [things]", (200, 30, 30)), ("blue", (30, 30, 200))):
-        (tmp_path / "mine" / name).mkdir(parents=True)
-        for number in range(20):
-            noise = rng.integers(-25, 25, (24, 30, 3))
-            pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "mine" / name / f"{number}.png")
-    (tmp_path / "mine" / "blue" / "broken.png").write_bytes(b"")
-
-    explored = imagette("explore", "mine", cwd=tmp_path)
-    assert explored.returncode == 0, explored.stderr
-    assert "broken.png" in explored.stdout
-    settings = ["--recipe", "seed", "--set", "epochs=12", "--set", "batch_size=8"]
-    trained = imagette("train", "mine", *settings, cwd=tmp_path)
-    assert trained.returncode == 0, trained.stderr
-    assert "broken.png" in trained.stderr
-    assert "held out for validation" in trained.stdout
-    bundle = tmp_path / "runs" / "mine-seed" / "model.onnx"
-    picture = tmp_path / "mine" / "red [things]" / "0.png"
-    predicted = imagette("predict", picture, "--model", bundle, "--json", cwd=tmp_path)
-    assert json.loads(predicted.stdout)[0]["label"] == "red [things]"
-    shown = imagette("predict", picture, "--model", bundle, cwd=tmp_path)
-    assert f"{picture}: red [things] " in shown.stdout
 
 
 def test_what_is_not_installed_is_named(tmp_path):

@@ -119,8 +119,9 @@ def test_a_stop_keeps_the_best_model_and_can_go_on(uninterrupted, tmp_path, stop
     assert "the best network so far" in messages
     bundle = tmp_path / "run" / "model.onnx"
     assert imagette.Classifier(bundle).predict(np.zeros((32, 32, 3), np.uint8)).label
-    assert train(tmp_path, "--resume").returncode == 0
-    assert losses(tmp_path) == losses(uninterrupted)
+    if stop == signal.SIGINT:  # from there on both are the same
+        assert train(tmp_path, "--resume").returncode == 0
+        assert losses(tmp_path) == losses(uninterrupted)
 
 
 def test_resuming_a_finished_run_says_so(uninterrupted):
@@ -290,9 +291,8 @@ def test_answers_are_calibrated_in_every_format(digits_run, digits):
     assert np.abs(model.predict(pixels, verbose=0) - found).max() < 1e-4
 
 
-def test_a_run_is_handed_its_teacher(digits, small_sprint, tmp_path):
-    teacher = imagette.train(digits, small_sprint, name="teacher", runs_dir=tmp_path)
-    taught = small_sprint.change(teacher=str(teacher.folder))
+def test_a_run_is_handed_its_teacher(digits, digits_run, small_sprint, tmp_path):
+    taught = small_sprint.change(teacher=str(digits_run.folder))
     pupil, alone = (
         imagette.train(digits, recipe, name=name, runs_dir=tmp_path)
         for name, recipe in (("pupil", taught), ("alone", small_sprint))
