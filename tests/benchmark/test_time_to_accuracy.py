@@ -6,6 +6,7 @@ import importlib.util
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -30,14 +31,18 @@ print(json.dumps({"seconds": 20.0, "accuracy": 0.5 + int(seed) / 10, "loss": 1.0
 """
 
 
-@pytest.fixture
-def recipe(tmp_path):
+def save_recipe(folder):
     """A small sprint, as a file."""
     small = Recipe.load("sprint-80").change(
         name="small", model_options={"widths": [8]}, batch_size=200, epochs=2, min_steps=0
     )
-    small.save(tmp_path / "small.toml")
-    return tmp_path / "small.toml"
+    small.save(folder / "small.toml")
+    return folder / "small.toml"
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    return save_recipe(tmp_path)
 
 
 @pytest.fixture
@@ -91,11 +96,27 @@ def no_tensorflow(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
 
 
+@pytest.fixture(scope="module")
+def race(tmp_path_factory, digits):
+    """What one run of the recipe leaves, with no TensorFlow at hand."""
+    folder = tmp_path_factory.mktemp("race")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.util, "find_spec", lambda name: None)
+        time_to_accuracy([save_recipe(folder)], 1, out=folder / "out", dataset=digits)
+    return folder / "out"
+
+
+@pytest.fixture
+def out(race, tmp_path):
+    """A copy of that."""
+    return shutil.copytree(race, tmp_path / "out")
+
+
 def test_a_single_run_has_no_interval_and_no_reference_is_no_error(
-    tmp_path, digits, recipe, no_tensorflow
+    out, digits, recipe, no_tensorflow
 ):
     said = []
-    (row,) = time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=digits, say=said.append)
+    (row,) = time_to_accuracy([recipe], 1, out=out, dataset=digits, say=said.append)
     assert row["accuracy_sd"] is row["seconds_low"] is None
     assert "TensorFlow is not installed" in said[0]
 
@@ -119,16 +140,13 @@ def test_what_cannot_be_told_apart_is_refused(tmp_path, digits, recipe):
             time_to_accuracy(recipes, 1, out=tmp_path / "out", dataset=digits)
 
 
-def test_a_folder_is_of_one_dataset(tmp_path, digits, recipe, no_tensorflow):
-    time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=digits)
+def test_a_folder_is_of_one_dataset(out, digits, recipe, no_tensorflow):
     other = dataclasses.replace(digits, train=digits.train.take(range(1000)))
     with pytest.raises(ImagetteError, match="other pictures"):
-        time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=other)
+        time_to_accuracy([recipe], 1, out=out, dataset=other)
 
 
-def test_a_peak_that_was_not_measured_is_left_out(tmp_path, digits, recipe, no_tensorflow):
-    out = tmp_path / "out"
-    time_to_accuracy([recipe], 1, out=out, dataset=digits)
+def test_a_peak_that_was_not_measured_is_left_out(out, digits, recipe, no_tensorflow):
     machine = json.loads((out / "machine.json").read_text())
     (out / "machine.json").write_text(json.dumps(machine | {"peak_flops_per_second": {}}))
     (row,) = time_to_accuracy([recipe], 1, out=out, dataset=digits)
@@ -136,11 +154,10 @@ def test_a_peak_that_was_not_measured_is_left_out(tmp_path, digits, recipe, no_t
     assert row["share_of_peak"] is None
 
 
-def test_a_recipe_that_changed_is_said(tmp_path, digits, recipe, no_tensorflow):
-    time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=digits)
+def test_a_recipe_that_changed_is_said(out, digits, recipe, no_tensorflow):
     Recipe.load(recipe).change(learning_rate=0.2).save(recipe)
     with pytest.raises(ImagetteError, match="another version of small"):
-        time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=digits)
+        time_to_accuracy([recipe], 1, out=out, dataset=digits)
 
 
 def test_stopped_before_the_mirrored_measurement_it_goes_on(
