@@ -200,12 +200,10 @@ def _picture_buttons(group: str, buttons: dict[str, _Button]) -> None:
 
 
 def _show_answers(visit: Visit, model: dict[str, Any], api: Api, language: Language) -> None:
-    if visit.left_out:
-        st.warning(
-            TEXTS[language].left_out.format(kept=MOST_PICTURES, count=visit.left_out),
-            icon=":material/stacks:",
-        )
     with st.container(key="answers"):
+        if visit.left_out:
+            told = TEXTS[language].left_out.format(kept=MOST_PICTURES, count=visit.left_out)
+            st.warning(told, icon=":material/stacks:")
         summary = st.empty()
         for place, picture in enumerate(visit.in_view):
             with st.container(border=True, key=f"answer-{picture.number}"):
