@@ -13,11 +13,11 @@ with suppress(ImportError):  # the extra `heif`
 
 # Not here: PostScript, a program that Pillow would have Ghostscript run; what needs another program
 # to be read; what holds a whole file of any kind, PostScript too (IPTC); and what nobody sends.
-_FORMATS = (
+_FORMATS = frozenset([
     "AVIF", "BLP", "BMP", "CUR", "DCX", "DDS", "DIB", "FLI", "GIF", "HEIF", "ICNS", "ICO", "IM",
     "JPEG", "JPEG2000", "MSP", "PCX", "PNG", "PPM", "PSD", "QOI", "SGI", "SPIDER", "SUN", "TGA",
     "TIFF", "WEBP", "XBM", "XPM",
-)  # fmt: skip
+])  # fmt: skip
 
 
 def open_image(file: str | Path | BinaryIO) -> Image.Image:

@@ -91,23 +91,19 @@ def test_a_client_may_ask_so_often_and_no_more(make_client):
     assert other.status_code == 200
 
 
-def test_one_network_of_ipv6_is_one_client(tmp_path):
+@pytest.mark.parametrize(
+    ("client", "another"),
+    [
+        (["2001:db8::1", "2001:db8::2", "2001:db8::3"], "2001:db8:0:1::1"),
+        (["203.0.113.7:1234", "::ffff:203.0.113.7", "203.0.113.7"], "::ffff:203.0.113.8"),
+        (["[2001:db8::1]:80", "2001:db8::2", "[2001:db8::3]"], "[2001:db8:0:1::1]:80"),
+    ],
+    ids=["a network of IPv6", "IPv4 in any form", "IPv6 in any form"],
+)
+def test_one_client_is_one_however_its_address_is_written(tmp_path, client, another):
     limit = RateLimit(2, shared_storage(tmp_path, workers=2))
-    assert limit.allows("2001:db8::1")
-    assert limit.allows("2001:db8::2")
-    assert not limit.allows("2001:db8::3")
-    assert limit.allows("2001:db8:0:1::1")
-
-
-def test_one_client_is_one_however_its_address_is_written(tmp_path):
-    limit = RateLimit(2, shared_storage(tmp_path, workers=1))
-    assert limit.allows("203.0.113.7:1234")
-    assert limit.allows("::ffff:203.0.113.7")
-    assert not limit.allows("203.0.113.7")
-    assert limit.allows("::ffff:203.0.113.8")
-    assert limit.allows("[2001:db8::1]:80")
-    assert limit.allows("2001:db8::2")
-    assert not limit.allows("[2001:db8::3]")
+    assert [limit.allows(address) for address in client] == [True, True, False]
+    assert limit.allows(another)
 
 
 def test_a_storage_that_there_is_not_is_told(make_client):

@@ -213,7 +213,7 @@ def _handle_hangup(server: AbstractServer, folder: Path) -> None:
     signal.signal(signal.SIGHUP, tell_workers)
 
 
-def _takes_hangup(folder: Path, pid: int | None) -> Path:
+def _takes_hangup(folder: Path, pid: int) -> Path:
     """The file by which a worker says that it takes SIGHUP."""
     return folder / f"takes-hangup-{pid}"
 

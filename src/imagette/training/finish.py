@@ -56,8 +56,8 @@ def finish_bundle(bundle: Path, learned: Part, held_out: Part) -> bool:
     if ends is None:
         return False
     features, logits = ends
-    most = min(PICTURES, _MOST_BYTES // learned.images[0].nbytes)
-    step = max(1, len(learned) // max(1, most))
+    most = max(1, min(PICTURES, _MOST_BYTES // learned.images[0].nbytes))
+    step = max(1, len(learned) // most)
     some = slice(0, None, step)  # spread, as folders come by class
     others = slice(step // 2, None, step)
     [of_learned] = run_to(proto, [features], learned.images[some])

@@ -332,7 +332,7 @@ ENGLISH = Texts(
         ),
     },
     left_out=(
-        "These are many pictures: I look at the first {kept}. Choose the other {count} afterwards."
+        "These are many pictures: I look at the first {kept}. Choose the rest ({count}) afterwards."
     ),
     other_problem="Something went wrong while I looked at this picture. Try again in a moment.",
 )
@@ -564,8 +564,8 @@ FRENCH = Texts(
         ),
     },
     left_out=(
-        "Cela fait beaucoup d'images : je regarde les {kept} premières."
-        " Choisissez les {count} autres ensuite."
+        "Cela fait beaucoup d’images\u00a0: je regarde les {kept} premières."
+        " Choisis le reste ({count}) ensuite."
     ),
     other_problem=(
         "Quelque chose s’est mal passé pendant que je regardais cette image. Réessaie dans un"

@@ -7,7 +7,7 @@ import csv
 import io
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -175,12 +175,10 @@ def current_visit() -> Visit:
 
 def _now() -> datetime:
     """The time where the person is, as their browser tells it."""
-    zone: tzinfo
     try:
-        zone = ZoneInfo(st.context.timezone or "UTC")
+        return datetime.now(ZoneInfo(st.context.timezone or "UTC"))
     except (ZoneInfoNotFoundError, ValueError):  # a name that this machine does not know
-        zone = UTC
-    return datetime.now(zone)
+        return datetime.now(UTC)
 
 
 def _read_answer(said: dict[str, Any], content: bytes, model: dict[str, Any]) -> Answer:
