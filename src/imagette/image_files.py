@@ -12,9 +12,10 @@ with suppress(ImportError):  # the extra `heif`
     pillow_heif.register_heif_opener(thumbnails=False)
 
 # Not here: PostScript, a program that Pillow would have Ghostscript run; what needs another program
-# to be read; what holds a whole file of any kind, PostScript too (IPTC); and what nobody sends.
+# to be read; what holds a whole file of any kind (IPTC), or a JPEG that no limit sees (BLP); and
+# what nobody sends.
 _FORMATS = frozenset([
-    "AVIF", "BLP", "BMP", "CUR", "DCX", "DDS", "DIB", "FLI", "GIF", "HEIF", "ICNS", "ICO", "IM",
+    "AVIF", "BMP", "CUR", "DCX", "DDS", "DIB", "FLI", "GIF", "HEIF", "ICNS", "ICO", "IM",
     "JPEG", "JPEG2000", "MSP", "PCX", "PNG", "PPM", "PSD", "QOI", "SGI", "SPIDER", "SUN", "TGA",
     "TIFF", "WEBP", "XBM", "XPM",
 ])  # fmt: skip

@@ -90,7 +90,6 @@ COLOUR_FILES = [
     ("SGI", "RGB", {}, 0),
     ("DDS", "RGB", {}, 0),
     ("QOI", "RGB", {}, 0),
-    ("BLP", "P", {}, 0),
     pytest.param(
         "JPEG2000", "RGB", {"irreversible": False}, 0,
         marks=pytest.mark.skipif(not features.check("jpg_2000"), reason="no JPEG 2000 in Pillow"),
@@ -722,15 +721,48 @@ def test_no_picture_opens_another_of_any_kind_inside(fake_ghostscript):
 
 def test_a_tiff_with_a_huge_tile_is_refused():
     # One tile of 14,000 × 14,000 would be decoded for a picture of 16 × 16.
-    entries = [
-        (256, 16), (257, 16), (258, 8), (259, 1), (262, 1), (277, 1),
-        (322, 14_000), (323, 14_000), (324, 200), (325, 14_000**2),
-    ]  # fmt: skip
-    content = struct.pack("<2sHIH", b"II", 42, 8, len(entries))
-    content += b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
-    error = refused(content.ljust(4_000, b"\0"))
+    error = refused(tiled_tiff((322, 4, 14_000), (323, 4, 14_000)))
     assert error.too_large
     assert "14000×14000" in error.problem
+    assert not refused(tiled_tiff((322, 4, 16), (323, 4, 16))).too_large  # cut short
+
+
+@pytest.mark.parametrize(
+    "tiles",
+    [
+        [(322, 17, 200), (323, 17, 200)],  # SLONG8, which Pillow leaves out
+        [(322, 1, 240), (323, 4, 14_000)],  # a byte, which is no number to Pillow
+        [(322, 17, 200), (322, 4, 16), (323, 4, 16)],
+        [(322, 4, 14_000)],
+    ],
+)
+def test_a_tiff_whose_tiles_cannot_be_told_is_refused(tiles):
+    assert "cannot be read" in refused(tiled_tiff(*tiles)).problem
+
+
+def tiled_tiff(*tiles: tuple[int, int, int]) -> bytes:
+    """The head of a TIFF file; tiles by tag, type and value."""
+    entries = [(tag, 4, value) for tag, value in [
+        (256, 16), (257, 16), (258, 8), (259, 8), (262, 1), (277, 1), (324, 200), (325, 256),
+    ]]  # fmt: skip
+    entries = sorted([*entries, *tiles])
+    content = struct.pack("<2sHIH", b"II", 42, 8, len(entries))
+    content += b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries)
+    return content.ljust(4_000, b"\0")
+
+
+@pytest.mark.skipif(not features.check("libtiff"), reason="libtiff reads compressed tiles")
+@pytest.mark.parametrize("kind", [3, 4])
+def test_a_tiff_of_tiles_is_read(kind):
+    tile = zlib.compress(bytes([77]) * 256)
+    head = tiled_tiff((322, kind, 16), (323, kind, 16))
+    assert (to_pixels(head[:200] + tile + head[200 + len(tile) :], 16, 16) == 77).all()
+
+
+def test_a_file_that_holds_a_jpeg_which_no_limit_sees_is_refused():
+    content = written(quarters("P"), "BLP")
+    Image.open(io.BytesIO(content)).load()
+    refused(content)
 
 
 MUTATED = ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "ICO", "TGA", "PPM", "DDS", "QOI", "SGI"]

@@ -11,9 +11,9 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from imagette.serving.problems import RequestError
 
-# A number that NumPy or JavaScript writes has at most 24 characters, with its place in an indented
-# file some 40. In memory each takes several times as much as a short one of text.
-_MOST_BYTES_A_NUMBER = 64
+# A number that NumPy or JavaScript writes has at most 24 characters, and on a line of its own, four
+# levels deep, some 75. In memory each takes several times as much as a short one of text.
+_MOST_BYTES_A_NUMBER = 128
 
 _HOW_TO_SEND = "Send the file as the multipart field `image`: `curl -F image=@cat.png …/predict`."
 

@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     @classmethod
     def _are_keys(cls, value: Any) -> Any:
         # One that was meant to be given, and is not, must not open the server to all.
-        if isinstance(value, str) and not value.strip(" ,"):
+        if isinstance(value, str) and not value.replace(",", "").strip():
             raise ValueError("There is no key in it")
         if not str(value).isascii():
             raise ValueError("A key has letters, digits and signs of ASCII alone, as headers do")
