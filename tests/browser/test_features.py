@@ -93,6 +93,9 @@ def test_the_history_comes_back_downloads_and_is_forgotten(open_page, shipped, e
     for number, (name, content) in enumerate(files.items(), start=1):
         upload(page, name, content)
         expect(page.locator(".st-key-history button")).to_have_count(number)
+    # While the page is still being drawn, the table of before is yet to be replaced.
+    app = page.get_by_test_id("stApp")
+    expect(app).to_have_attribute("data-test-script-state", "notRunning")
     with page.expect_download() as download:
         page.get_by_role("button", name=EN.download).click()
     assert download.value.suggested_filename == "imagette.csv"
