@@ -7,9 +7,9 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+from acting import press, upload, upload_all
 from PIL import Image
 from running_server import picture_file
-from uploading import upload, upload_all
 
 from imagette import Classifier
 from imagette.webapp.texts import TEXTS
@@ -93,11 +93,8 @@ def test_the_history_comes_back_downloads_and_is_forgotten(open_page, shipped, e
     for number, (name, content) in enumerate(files.items(), start=1):
         upload(page, name, content)
         expect(page.locator(".st-key-history button")).to_have_count(number)
-    # While the page is still being drawn, the table of before is yet to be replaced.
-    app = page.get_by_test_id("stApp")
-    expect(app).to_have_attribute("data-test-script-state", "notRunning")
     with page.expect_download() as download:
-        page.get_by_role("button", name=EN.download).click()
+        press(page.get_by_role("button", name=EN.download))
     assert download.value.suggested_filename == "imagette.csv"
     text = download.value.path().read_text(encoding="utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text)))
@@ -112,22 +109,21 @@ def test_the_history_comes_back_downloads_and_is_forgotten(open_page, shipped, e
 
     heading = page.locator("h2.imagette-answer")
     expect(heading).to_have_text(EN.none_of_these)
-    page.locator(".st-key-history button").last.click()  # the first picture again
+    press(page.locator(".st-key-history button").last)  # the first picture again
     expect(page.locator(".imagette-pictures img").first).to_have_attribute(
         "alt", re.compile("red.png")
     )
-    page.get_by_role("button", name=EN.forget).click()
+    press(page.get_by_role("button", name=EN.forget))
     expect(page.locator(".imagette-bars")).to_have_count(0)
     expect(page.get_by_text(EN.history, exact=True)).to_have_count(0)
 
 
 def test_the_gallery_shows_the_datasets_own_pictures(open_page, shipped, expect):
     page = open_page(shipped.ui_port, "fr")
-    page.get_by_text(FR.gallery).click()
-    page.get_by_role("button", name="bateau", exact=True).or_(
-        page.get_by_role("radio", name="bateau", exact=True)
-    ).first.click()
-    page.get_by_role("button", name=FR.example.format(name="bateau", number=3)).click()
+    press(page.get_by_text(FR.gallery))
+    ship = page.get_by_role("button", name="bateau", exact=True)
+    press(ship.or_(page.get_by_role("radio", name="bateau", exact=True)).first)
+    press(page.get_by_role("button", name=FR.example.format(name="bateau", number=3)))
     expect(page.locator(".imagette-bars li")).to_have_count(10)
     seen = page.locator(".imagette-pictures img.seen")
     assert seen.evaluate("image => image.naturalWidth") == 32
@@ -135,7 +131,7 @@ def test_the_gallery_shows_the_datasets_own_pictures(open_page, shipped, expect)
 
 def test_the_camera_takes_a_picture(open_page, shipped, expect):
     page = open_page(shipped.ui_port, permissions=["camera"])
-    page.get_by_role("button", name=EN.camera).click()
+    press(page.get_by_role("button", name=EN.camera))
     take = page.get_by_test_id("stCameraInputButton")
     expect(take).to_be_enabled()
     page.wait_for_function("document.querySelector('video')?.readyState === 4")
@@ -146,13 +142,13 @@ def test_the_camera_takes_a_picture(open_page, shipped, expect):
             expect(bars).to_have_count(10, timeout=8_000)
             break
     expect(bars).to_have_count(10)
-    page.get_by_role("button", name=EN.camera_close).click()
+    press(page.get_by_role("button", name=EN.camera_close))
     expect(take).to_have_count(0)
 
 
 def test_the_page_on_the_model(open_page, shipped, expect):
     page = open_page(shipped.ui_port)
-    page.get_by_role("link", name=EN.page_model).click()
+    press(page.get_by_role("link", name=EN.page_model))
     accuracy = Classifier("lite").metadata.accuracy
     expect(page.locator(".imagette-figure")).to_have_text(f"{accuracy:.1%}")
     cells = page.locator(".imagette-confusion td")
@@ -175,7 +171,7 @@ def test_the_page_on_the_data(open_page, shipped, expect):
     expect(page.get_by_role("heading", name=FR.data_title)).to_be_visible()
     expect(page.locator(".imagette-examples img")).to_have_count(100)
     expect(page.locator(".imagette-table")).to_contain_text("avion")
-    page.get_by_role("link", name=FR.ask_about).click()
+    press(page.get_by_role("link", name=FR.ask_about))
     expect(page.get_by_text(FR.introduction)).to_be_visible()
 
 

@@ -6,9 +6,9 @@ import os
 
 import numpy as np
 import pytest
+from acting import press, upload
 from PIL import Image
 from running_server import RunningServer, free_port, is_listening, picture_file, wait_until
-from uploading import upload
 
 from imagette import Classifier
 from imagette.assets import list_samples
@@ -74,11 +74,11 @@ def test_the_language_can_be_switched(open_page, server, bundle_path, expect):
     heading = page.locator("h2.imagette-answer")
     expect(heading).to_have_text(answer(ranking(bundle_path, picture, "fr"), None, "fr"))
 
-    page.get_by_role("button", name="English").click()
+    press(page.get_by_role("button", name="English"))
     expect(page.get_by_text(TEXTS["en"].introduction)).to_be_visible()
     expect(heading).to_have_text(answer(ranking(bundle_path, picture, "en"), None, "en"))
 
-    page.get_by_role("button", name="Français").click()
+    press(page.get_by_role("button", name="Français"))
     expect(page.get_by_text(TEXTS["fr"].introduction)).to_be_visible()
 
 
@@ -86,7 +86,7 @@ def test_the_language_can_be_switched(open_page, server, bundle_path, expect):
 def test_one_click_on_a_sample(open_page, server, bundle_path, expect):
     sample = list_samples()[-1]
     page = open_page(server.ui_port, "fr", width=390)
-    page.get_by_role("button", name=sample.name["fr"]).click()
+    press(page.get_by_role("button", name=sample.name["fr"]))
     expected = answer(ranking(bundle_path, sample.path, "fr"), None, "fr")
     expect(page.locator("h2.imagette-answer")).to_have_text(expected)
     expect(page.get_by_alt_text(sample.description["fr"])).to_be_visible()
@@ -163,14 +163,14 @@ def test_api_down_and_back(open_page, page_without_api, bundle_path, expect):
     api = RunningServer(bundle_path, port=api_port)
     try:
         api.wait_until_ready()
-        page.get_by_role("button", name=texts.retry).click()
+        press(page.get_by_role("button", name=texts.retry))
         expect(page.get_by_text(texts.problems["api-down"])).to_have_count(0)
         upload(page, "a.png", picture_file())
         expect(page.locator(".imagette-bars li")).to_have_count(10)
 
         api.process.terminate()
         api.finish()
-        page.get_by_role("button", name="English").click()
+        press(page.get_by_role("button", name="English"))
         expect(page.get_by_text(TEXTS["en"].problems["api-down"])).to_be_visible()
     finally:
         api.kill()

@@ -63,6 +63,7 @@ def _header(pages: list[StreamlitPage], language: Language) -> None:
             texts.other_language,
             icon=":material/translate:",
             type="tertiary",
+            key="language-switch",  # the same button in both languages: no click is lost in between
             on_click=_switch_language,
         )
     with st.container(horizontal=True, key="pages"):
