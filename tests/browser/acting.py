@@ -1,4 +1,5 @@
-"""What a person does on the page: choosing files and pressing buttons."""
+"""What a person does on the page once it is drawn: until then, what they reach for may yet be
+replaced."""
 
 
 def upload(page, name, content, mime="image/png"):
@@ -6,13 +7,17 @@ def upload(page, name, content, mime="image/png"):
 
 
 def upload_all(page, files, mime="image/png"):
-    """Several at once, contents by name."""
+    """Choose several files at once, contents by name."""
+    wait_until_drawn(page)
     page.locator("input[type=file]").set_input_files(
         [{"name": name, "mimeType": mime, "buffer": content} for name, content in files.items()]
     )
 
 
 def press(target):
-    """Click on something once the page is drawn: until then it may yet be replaced."""
-    target.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    wait_until_drawn(target.page)
     target.click()
+
+
+def wait_until_drawn(page):
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
