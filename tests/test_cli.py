@@ -58,6 +58,7 @@ def test_help_names_every_recipe():
 
 def test_networks_are_listed():
     table = imagette("models").stdout
+    assert {"seed-cnn", "sprint", "resnet"} <= set(table.split())
     assert "167,562" in table
     assert "widths = (64, 128, 256)" in " ".join(table.split())
 

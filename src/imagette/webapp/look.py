@@ -294,6 +294,13 @@ def _show_history(visit: Visit, language: Language) -> None:
             file_name="imagette.csv",
             mime="text/csv",
             icon=":material/download:",
+            key="download",
             on_click="ignore",
         )
-        st.button(texts.forget, icon=":material/delete:", type="tertiary", on_click=visit.forget)
+        st.button(
+            texts.forget,
+            icon=":material/delete:",
+            type="tertiary",
+            key="forget",
+            on_click=visit.forget,
+        )
