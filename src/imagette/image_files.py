@@ -6,6 +6,8 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from imagette.tiff import check_tiff
+
 with suppress(ImportError):  # the extra `heif`
     import pillow_heif
 
@@ -25,11 +27,16 @@ def open_image(file: str | Path | BinaryIO) -> Image.Image:
     """Open a picture by its contents; its pixels are not decoded yet.
 
     Args:
-        file: a path, or an open file.
+        file: a path, or an open file at its beginning.
 
     Raises:
         Exception: nearly any, as Pillow's readers do on what they cannot read.
     """
+    if isinstance(file, str | Path):
+        with Path(file).open("rb") as opened:
+            check_tiff(opened)
+    else:
+        check_tiff(file)
     Image.preinit()  # before the rare formats, so that the common ones are tried first
     Image.init()
     return Image.open(file, formats=[name for name in Image.ID if name in _FORMATS])

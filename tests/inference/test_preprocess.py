@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -719,47 +720,7 @@ def test_no_picture_opens_another_of_any_kind_inside(fake_ghostscript):
     assert not fake_ghostscript.exists()
 
 
-def test_a_tiff_with_a_huge_tile_is_refused():
-    # One tile of 14,000 × 14,000 would be decoded for a picture of 16 × 16.
-    error = refused(tiled_tiff((322, 4, 14_000), (323, 4, 14_000)))
-    assert error.too_large
-    assert "14000×14000" in error.problem
-    assert not refused(tiled_tiff((322, 4, 16), (323, 4, 16))).too_large  # cut short
-
-
-@pytest.mark.parametrize(
-    "tiles",
-    [
-        [(322, 17, 200), (323, 17, 200)],  # SLONG8, which Pillow leaves out
-        [(322, 1, 240), (323, 4, 14_000)],  # a byte, which is no number to Pillow
-        [(322, 17, 200), (322, 4, 16), (323, 4, 16)],
-        [(322, 4, 14_000)],
-    ],
-)
-def test_a_tiff_whose_tiles_cannot_be_told_is_refused(tiles):
-    assert "cannot be read" in refused(tiled_tiff(*tiles)).problem
-
-
-def tiled_tiff(*tiles: tuple[int, int, int]) -> bytes:
-    """The head of a TIFF file; tiles by tag, type and value."""
-    entries = [(tag, 4, value) for tag, value in [
-        (256, 16), (257, 16), (258, 8), (259, 8), (262, 1), (277, 1), (324, 200), (325, 256),
-    ]]  # fmt: skip
-    entries = sorted([*entries, *tiles])
-    content = struct.pack("<2sHIH", b"II", 42, 8, len(entries))
-    content += b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries)
-    return content.ljust(4_000, b"\0")
-
-
-@pytest.mark.skipif(not features.check("libtiff"), reason="libtiff reads compressed tiles")
-@pytest.mark.parametrize("kind", [3, 4])
-def test_a_tiff_of_tiles_is_read(kind):
-    tile = zlib.compress(bytes([77]) * 256)
-    head = tiled_tiff((322, kind, 16), (323, kind, 16))
-    assert (to_pixels(head[:200] + tile + head[200 + len(tile) :], 16, 16) == 77).all()
-
-
-def test_a_file_that_holds_a_jpeg_which_no_limit_sees_is_refused():
+def test_blp_which_may_hold_a_jpeg_that_no_limit_sees_is_refused():
     content = written(quarters("P"), "BLP")
     Image.open(io.BytesIO(content)).load()
     refused(content)
@@ -828,6 +789,18 @@ def test_formats_decoded_in_python_have_a_limit_of_their_own():
         assert "1001×1000" in error.problem
         assert error.problem.rstrip(".").endswith(("PPM file", "QOI file"))
     assert not refused(b"P6 1001 1000 255\n" + bytes(100)).too_large
+
+
+@pytest.mark.parametrize("format_", ["ICO", "ICNS"] + ["AVIF"] * features.check("avif"))
+def test_what_may_hold_more_than_it_says_waits_as_the_largest_picture_does(format_):
+    asked = []
+
+    def turn(pixels):
+        asked.append(pixels)
+        return nullcontext()
+
+    to_views(written(quarters("RGBA"), format_), SIZE, SIZE, max_pixels=2_000_000, turn=turn)
+    assert asked == [2_000_000]
 
 
 def test_an_icon_may_not_hide_a_bomb():

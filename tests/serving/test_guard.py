@@ -5,6 +5,7 @@ import multiprocessing
 import time
 
 import pytest
+from pydantic import SecretStr
 from running_server import picture_file
 
 from imagette import ImagetteError
@@ -64,6 +65,13 @@ def test_keys_that_would_not_hold_are_refused(monkeypatch, keys):
         with pytest.raises(ImagetteError, match="IMAGETTE_API_KEYS") as error:
             Settings(**given)
         assert "clé" not in str(error.value)
+
+
+@pytest.mark.parametrize("keys", [("",), ("one", " "), ("one", "clé"), (SecretStr("clé"),)])
+def test_keys_given_by_a_program_are_looked_at_one_by_one(keys):
+    with pytest.raises(ImagetteError, match="IMAGETTE_API_KEYS") as error:
+        Settings(api_keys=keys)
+    assert "clé" not in str(error.value)
 
 
 @pytest.mark.parametrize("seconds", ["inf", "nan", "0", "1e9"])

@@ -22,7 +22,6 @@ become smaller in strips, so that no second copy of it is made.
 import io
 import math
 import re
-import struct
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -37,6 +36,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from imagette.errors import PictureError
 from imagette.image_files import open_image
+from imagette.tiff import TILE_LENGTH, TILE_WIDTH
 
 Picture = str | Path | bytes | Image.Image | NDArray
 """What a picture may come as: a path, a file's bytes, a PIL image, or an array."""
@@ -94,10 +94,6 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }  # by EXIF orientation
-
-_TILE_WIDTH, _TILE_LENGTH = 322, 323  # TIFF 6.0, section 15
-_TIFF_WHOLE_NUMBERS = {3, 4, 16}  # types SHORT, LONG, and LONG8 of BigTIFF
-_MOST_TIFF_ENTRIES = 65_535  # as many as libtiff reads
 
 _STRIP_PIXELS = 1 << 20
 _PLAIN_MODES = {"L", "LA", "RGB", "RGBA", "CMYK", "LAB"}
@@ -309,59 +305,29 @@ def _check_size(picture: Picture, image: Image.Image, max_pixels: int) -> int:
     width, height = image.size
     if width * height == 0:
         raise PictureError(f"{_name(picture)} has no pixels.", "Choose another one.")
-    kind = ""
+    whole = kind = ""
     if any(tile[0] in Image.DECODERS for tile in getattr(image, "tile", [])):
         max_pixels, kind = min(max_pixels, MAX_PIXELS_IN_PYTHON), f" in a {image.format} file"
-    if isinstance(image, TiffImageFile):
-        # A tile is decoded whole, however little of it the picture shows.
-        width, height = max((width, height), _tile_size(picture, image), key=math.prod)
+    if isinstance(image, TiffImageFile) and (decoded := _with_whole_tiles(image)) != image.size:
+        (width, height), whole = decoded, " with its tiles whole"
     if width * height > max_pixels:
         raise PictureError(
-            f"{_name(picture)} has {width}×{height} pixels, more than the"
+            f"{_name(picture)} has {width}×{height} pixels{whole}, more than the"
             f" {max_pixels / 1e6:g} million allowed{kind}.",
             "Make it smaller and send it again.",
             too_large=True,
         )
-    # An icon may hold a picture that is larger than it says.
-    return max_pixels if image.format in ("ICO", "CUR", "ICNS") else width * height
+    # These may hold a picture that is larger than they say.
+    return max_pixels if image.format in ("ICO", "CUR", "ICNS", "AVIF") else width * height
 
 
-def _tile_size(picture: Picture, image: TiffImageFile) -> tuple[int, int]:
-    """Width and length of the tiles of a TIFF file; 0 and 0 where it has none.
-
-    libtiff, which decodes them, understands more ways to write a number than Pillow does, and of a
-    tag that is there twice may take the other. So what is not written as it should be is refused.
-    """
-    tags = (_TILE_WIDTH, _TILE_LENGTH)
-    try:
-        types = [type_ for tag, type_ in _tiff_entries(image) if tag in tags]
-    except Exception as error:  # damaged bytes, as for Pillow's readers
-        raise _unreadable(picture) from error
-    if not types:
-        return 0, 0
-    width, length = (image.tag_v2.get(tag) for tag in tags)
-    is_plain = len(types) == 2 and set(types) <= _TIFF_WHOLE_NUMBERS
-    if not (is_plain and isinstance(width, int) and isinstance(length, int)):
-        raise _unreadable(picture)
-    return width, length
-
-
-def _tiff_entries(image: TiffImageFile) -> list[tuple[int, int]]:
-    """Tag and type of each entry of the first page, those too that Pillow leaves out."""
-    if image.fp is None:  # it has been decoded
-        return []
-    place = image.fp.tell()
-    image.fp.seek(0)
-    head = image.fp.read(16).ljust(16, b"\0")
-    order = "<" if head.startswith(b"II") else ">"
-    is_big = struct.unpack_from(order + "H", head, 2)[0] == 43
-    start, count, size = ("Q", "Q", 20) if is_big else ("I", "H", 12)
-    image.fp.seek(struct.unpack_from(order + start, head, 8 if is_big else 4)[0])
-    number = struct.unpack(order + count, image.fp.read(struct.calcsize(order + count)))[0]
-    entries = image.fp.read(min(number, _MOST_TIFF_ENTRIES) * size)
-    image.fp.seek(place)
-    last = len(entries) - size
-    return [struct.unpack_from(order + "HH", entries, at) for at in range(0, last + 1, size)]
+def _with_whole_tiles(image: TiffImageFile) -> tuple[int, int]:
+    """The width and height that are decoded: tiles are, however little of them a picture shows."""
+    tags = getattr(image, "tag_v2", {})  # a copy of an image has none
+    sizes = (tags.get(tag) for tag in (TILE_WIDTH, TILE_LENGTH))
+    tile_width, tile_height = (size if isinstance(size, int) and size else 1 for size in sizes)
+    columns, rows = -(-image.width // tile_width), -(-image.height // tile_height)
+    return columns * tile_width, rows * tile_height
 
 
 def _prepare_jpeg(image: ImageFile.ImageFile, at_least: int | None) -> Image.Image:

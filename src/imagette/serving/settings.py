@@ -103,13 +103,20 @@ class Settings(BaseSettings):
 
     @field_validator("api_keys", mode="before")
     @classmethod
-    def _are_keys(cls, value: Any) -> Any:
+    def _has_keys(cls, value: Any) -> Any:
         # One that was meant to be given, and is not, must not open the server to all.
         if isinstance(value, str) and not value.replace(",", "").strip():
             raise ValueError("There is no key in it")
-        if not str(value).isascii():
-            raise ValueError("A key has letters, digits and signs of ASCII alone, as headers do")
         return value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _are_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if not all(key.get_secret_value().strip() for key in keys):
+            raise ValueError("One of them is blank")
+        if not all(key.get_secret_value().isascii() for key in keys):
+            raise ValueError("A key has letters, digits and signs of ASCII alone, as headers do")
+        return keys
 
 
 def variable(name: str) -> str:

@@ -565,7 +565,7 @@ FRENCH = Texts(
     },
     left_out=(
         "Cela fait beaucoup d’images\u00a0: je regarde les {kept} premières."
-        " Choisis le reste ({count}) ensuite."
+        " Choisis les autres ({count}) ensuite."
     ),
     other_problem=(
         "Quelque chose s’est mal passé pendant que je regardais cette image. Réessaie dans un"
