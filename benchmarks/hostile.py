@@ -7,7 +7,7 @@ Needs `pip install imagette[fuzz]`. In turns, in shares of the inputs (see `PART
 - **guided pictures**: bytes that Atheris (libFuzzer) makes of small valid files of every format
   Pillow can write, led by the coverage of Pillow's and Imagette's Python code, to the decoder;
 - **made pictures**: files truncated, spliced, with flipped bits or lying headers, polyglots,
-  and bombs of pixels, text, frames, runs and scans, to the decoder;
+  and bombs of pixels, text, frames, runs, scans and tiles, to the decoder;
 - **arrays**: shapes, types and values by Hypothesis, to the decoder;
 - **guided requests**: bodies that Atheris makes of valid forms and JSON, led by the coverage of
   Werkzeug's and Imagette's code, to the API within the process;

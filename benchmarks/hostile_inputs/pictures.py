@@ -199,8 +199,32 @@ def _bomb_of_frames(random: Random) -> bytes:
                     append_images=frames[1:])  # fmt: skip
 
 
+def _bomb_of_tiles(random: Random) -> bytes:
+    """A TIFF whose tiles or strips are all the same few bytes, or are said to be a megabyte."""
+    side, count = random.choice((16, 2000, 7000)), random.choice((2, 200, 20_000, 300_000))
+    tile = _zeros(side * side)
+    size = random.choice((len(tile), 1_000_000))
+    first, second = random.choice(((273, 279), (324, 325)))  # strips, tiles
+    places = 200
+    sizes = places + 4 * count
+    tags = [
+        (256, 1, 1), (257, 1, side * count), (258, 1, 8), (259, 1, random.choice((1, 8))),
+        (262, 1, 1), (266, 1, random.choice((1, 2))), (277, 1, 1), (322, 1, side), (323, 1, side),
+        (first, count, places), (second, count, sizes),
+    ]  # fmt: skip
+    head = struct.pack("<4sIH", b"II*\0", 8, len(tags))
+    head += b"".join(struct.pack("<HHII", tag, 4, *rest) for tag, *rest in sorted(tags))
+    place = struct.pack("<I", sizes + 4 * count)
+    return head.ljust(places, b"\0") + place * count + struct.pack("<I", size) * count + tile
+
+
+@cache
+def _zeros(count: int) -> bytes:
+    return zlib.compress(bytes(count))
+
+
 _BOMBS = (_bomb_of_pixels, _bomb_of_text, _bomb_in_an_icon, _bomb_of_runs, _bomb_of_scans,
-          _bomb_of_frames)  # fmt: skip
+          _bomb_of_frames, _bomb_of_tiles)  # fmt: skip
 _DAMAGES: dict[str, Callable[[Random], bytes]] = {
     "truncated": _truncated,
     "bits flipped": _flipped,
