@@ -1,6 +1,7 @@
 """The real page, in a real headless Chromium."""
 
 import pytest
+from acting import wait_until_drawn
 from running_server import RunningServer, free_port
 
 
@@ -30,10 +31,15 @@ def shipped(cifar10_dir):
 
 @pytest.fixture
 def expect():
-    """Playwright's assertions, which wait."""
+    """Playwright's assertions on a page that is drawn: until then, what was there before is too."""
     expect = pytest.importorskip("playwright.sync_api").expect
     expect.set_options(timeout=20_000)
-    return expect
+
+    def expect_of_drawn(target):
+        wait_until_drawn(getattr(target, "page", target))  # of a locator, or the page itself
+        return expect(target)
+
+    return expect_of_drawn
 
 
 @pytest.fixture
