@@ -122,23 +122,22 @@ def earlier_recipe(folder: Path, wanted: Recipe | None) -> Recipe:
     return recipe
 
 
-def earlier_dataset(
-    folder: Path, source: str, wanted: str | Path | Dataset | None
-) -> str | Path | Dataset:
-    """The dataset a run began with.
+def check_dataset(folder: Path, source: str, wanted: str) -> None:
+    """Make sure that a run goes on with the dataset it began with.
+
+    Args:
+        folder: of the run.
+        source: of the dataset it began with.
+        wanted: that of the one to go on with.
 
     Raises:
-        ImagetteError: another one is wanted.
+        ImagetteError: they differ.
     """
-    if wanted is None:
-        return source
-    asked = wanted.source if isinstance(wanted, Dataset) else str(wanted)
-    if asked != source and str(Path(asked).resolve()) != source:
+    if wanted != source:
         raise ImagetteError(
-            f"{folder} began with the dataset {source}, not {asked}.",
+            f"{folder} began with the dataset {source}, not {wanted}.",
             "Go on without naming a dataset, or start a new run under another --name.",
         )
-    return wanted
 
 
 def check_unchanged(folder: Path, facts: Facts, dataset: Dataset) -> None:
