@@ -657,6 +657,11 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
         f" expected calibration error {metrics['calibration_error']:.2%},"
         f" Brier score {metrics['brier']:.4f}"
     )
+    if _uneven(metrics["per_class"]):
+        _print(
+            f"Balanced accuracy {metrics['balanced_accuracy']:.2%}: every class counts alike,"
+            " however many pictures it has"
+        )
     if averaged := metrics.get("flip_averaged"):
         _print(
             f"With test-time augmentation (each picture averaged with its mirror image):"
@@ -667,6 +672,11 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
             "Under corruption (mean of 15 kinds and five strengths):"
             f" accuracy {metrics['corruption_accuracy']:.2%}"
         )
+
+
+def _uneven(per_class: dict[str, dict[str, float]]) -> bool:
+    counts = [row["support"] for row in per_class.values() if row["support"]]
+    return max(counts) > 1.5 * min(counts)
 
 
 def _print_classes(per_class: dict[str, dict[str, float]]) -> None:

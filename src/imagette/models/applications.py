@@ -14,9 +14,7 @@ IMAGENET = "imagenet"
 
 _CLASSES = {
     "mobilenetv3": ("MobileNetV3Small", {"include_preprocessing": True}),
-    "mobilenetv3-large": ("MobileNetV3Large", {"include_preprocessing": True}),
     "efficientnetv2": ("EfficientNetV2B0", {"include_preprocessing": True}),
-    "efficientnetv2-s": ("EfficientNetV2S", {"include_preprocessing": True}),
     "convnext": ("ConvNeXtTiny", {"include_preprocessing": True}),
     "resnet50v2": ("ResNet50V2", {}),
 }

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -77,6 +77,8 @@ def claimed(folder: Path) -> Iterator[None]:
     finally:
         lock.release()
         (folder / ".lock").unlink(missing_ok=True)
+        with suppress(OSError):  # stays where anything is in it
+            folder.rmdir()
 
 
 def read_earlier(folder: Path) -> Facts | None:
