@@ -1,11 +1,14 @@
 """Networks of keras.applications: built, given weights, trained and bundled like any other."""
 
-import keras
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from imagette import ImagetteError, Recipe, build_model, train
+from imagette import Classifier, ImagetteError, Recipe, build_model, train
 from imagette.models.applications import APPLICATIONS
+from imagette.models.backend import load_torch_keras
+from imagette.training.export import load_keras_file
 
 
 @pytest.mark.parametrize("name", APPLICATIONS)
@@ -21,6 +24,7 @@ def test_it_keeps_the_conventions(name):
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     """Weights of the right shapes, drawn at random, as a file of Keras."""
+    keras = load_torch_keras()
     keras.utils.set_random_seed(3)
     base = keras.applications.MobileNetV3Small(
         include_top=False, weights=None, input_shape=(32, 32, 3), include_preprocessing=True
@@ -47,13 +51,8 @@ def test_it_is_trained_and_bundled(weights, digits, tmp_path):
         model="mobilenetv3", start=str(weights[1]), size=32, epochs=1, batch_size=20
     )
     few = digits.train.take(np.arange(60))
-    run = train(
-        type(digits)(**{**vars(digits), "train": few, "source": "few"}), recipe,
-        name="small", runs_dir=tmp_path,
-    )  # fmt: skip
-    from imagette import Classifier
-    from imagette.training.export import load_keras_file
-
+    data = replace(digits, train=few, source="few")
+    run = train(data, recipe, name="small", runs_dir=tmp_path)
     model = load_keras_file(run.folder / "model.keras")
     # The bundle's answers are calibrated further; which class is likeliest stays.
     expected = model.predict(digits.test.images[:40].astype(np.float32), verbose=0)

@@ -17,6 +17,7 @@ from imagette.models.backend import load_torch_keras
 from imagette.training import start as starting
 from imagette.training.choice import FEW, SOME, TRANSFER_UP_TO, choose_recipe
 from imagette.training.graph import find_ends, run_to
+from imagette.training.run import Reporter
 from imagette.training.start import check_start, compute_features, fit_head, load_start
 from imagette.training.translation import Translated
 
@@ -90,7 +91,7 @@ def test_a_run_gives_its_weights(digits_run):
 def test_what_does_not_fit_or_is_not_there(digits_run):
     with pytest.raises(ImagetteError, match="cannot begin with the weights of lite"):
         load_start(build_model("sprint", widths=[8]), "lite")
-    with pytest.raises(ImagetteError, match="cannot begin with the weights of .*other layers"):
+    with pytest.raises(ImagetteError, match=r"cannot begin with the weights of .*other layers"):
         load_start(build_model("sprint", widths=[8]), str(digits_run.folder))
     with pytest.raises(ImagetteError, match="no trained network in nowhere"):
         check_start("nowhere")
@@ -167,7 +168,7 @@ def test_the_recipe_follows_the_number_of_pictures(tmp_path, monkeypatch):
 # A folder, and no other word -------------------------------------------------------------------
 
 
-class Notes(imagette.training.run.Reporter):
+class Notes(Reporter):
     """Writes down what a training says."""
 
     def __init__(self) -> None:

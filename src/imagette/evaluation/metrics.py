@@ -33,8 +33,8 @@ def measure(
         Plain JSON values: `n`; `accuracy`, the top-1 fraction; `accuracy_interval`, its 95 %
         confidence interval as `[low, high]`; `balanced_accuracy`, the mean recall of the classes
         that there are pictures of, each counting alike; `loss`, the mean negative log-likelihood
-        in nats; `brier`, the Brier score; `calibration_error`, the expected calibration error in 15 bins,
-        and `reliability`, those bins (see `imagette.evaluation.calibration.reliability`);
+        in nats; `brier`, the Brier score; `calibration_error`, the expected calibration error in 15
+        bins, and `reliability`, those bins (see `imagette.evaluation.calibration.reliability`);
         `per_class`, by name the `precision`, `recall`, `f1` (0 where they are not defined) and
         `support` (number of pictures); `confusion`, counts by true class (rows) and predicted
         class (columns).
