@@ -54,18 +54,19 @@ def gather_french(folder: Path) -> None:
     shutil.copytree(DOCS, folder, ignore=shutil.ignore_patterns("fr"))
     shutil.copy(FRENCH / ".nav.yml", folder)
     for page in FRENCH.rglob("*.md"):
-        place = page.relative_to(FRENCH)
-        text = _LINK.sub(lambda link: _moved(link[0], place), page.read_text(encoding="utf-8"))
-        (folder / place).write_text(text, encoding="utf-8")
+        (folder / page.relative_to(FRENCH)).write_text(_moved(page), encoding="utf-8")
 
 
-def _moved(link: str, place: Path) -> str:
-    """A link of the French page at `place`, as it is once that page lies among the others."""
-    here = FRENCH / place.parent
-    target = Path(os.path.normpath(here / link))
-    if target.is_relative_to(FRENCH) or not target.is_relative_to(DOCS):
-        return link
-    return Path(os.path.relpath(target, DOCS / place.parent)).as_posix()
+def _moved(page: Path) -> str:
+    """The text of a French page, its links as they are once it lies among the others."""
+
+    def follow(link: re.Match[str]) -> str:
+        target = Path(os.path.normpath(page.parent / link[0]))
+        if target.is_relative_to(FRENCH) or not target.is_relative_to(DOCS):
+            return link[0]
+        return Path(os.path.relpath(target, DOCS / page.parent.relative_to(FRENCH))).as_posix()
+
+    return _LINK.sub(follow, page.read_text(encoding="utf-8"))
 
 
 def _in_french(settings: dict[str, Any]) -> dict[str, Any]:

@@ -358,9 +358,12 @@ def export(
     _print(str(exported.path))
 
 
+_SETTINGS_PANEL = "Settings, each also IMAGETTE_… (docs/reference/settings.md)"
+
+
 def _setting(help_: str) -> Any:
     """An option of `serve` that has a variable of the environment too."""
-    return typer.Option(help=help_, rich_help_panel="Settings, each also IMAGETTE_… (docs/api.md)")
+    return typer.Option(help=help_, rich_help_panel=_SETTINGS_PANEL)
 
 
 @app.command(epilog="Example: imagette serve --model runs/first/model.onnx --ui")
