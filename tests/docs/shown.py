@@ -17,18 +17,27 @@ TEXTS = [*PAGES, *sorted(ROOT.glob("*.md")), *CARDS]
 COMMAND_LINE = typer.main.get_command(app)
 
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
+_INDENTED = re.compile(r"(?:(?<=\n\n)|^)(?:    .*\n|\n(?=    ))+")
 _INLINE = re.compile(r"`(imagette [^`]+)`")
 
 
 def code_blocks(text: str) -> list[tuple[str, str]]:
     """Language and code of each block, fenced or indented, in order."""
     found = [(match.start(), match[2], match[3]) for match in _FENCE.finditer(text)]
-    # What is fenced gives way to spaces, so that places stay as they are.
-    rest = _FENCE.sub(lambda match: re.sub(r"[^\n]", "\0", match[0]), text)
-    for match in re.finditer(r"(?:(?<=\n\n)|^)(?:    .*\n|\n(?=    ))+", rest + "\n"):
+    for match in _INDENTED.finditer(_without_fenced(text)):
         code = re.sub(r"^    ", "", match[0], flags=re.MULTILINE)
         found.append((match.start(), "", code))
     return [(language, code) for _, language, code in sorted(found)]
+
+
+def prose(text: str) -> str:
+    """The text without its code blocks."""
+    return _INDENTED.sub("", _without_fenced(text)).replace("\0", "")
+
+
+def _without_fenced(text: str) -> str:
+    """The text with zeros in place of fenced code, so that all else stays where it is."""
+    return _FENCE.sub(lambda match: re.sub(r"[^\n]", "\0", match[0]), text) + "\n"
 
 
 def commands(text: str) -> list[list[str]]:
@@ -44,8 +53,7 @@ def commands(text: str) -> list[list[str]]:
 
 def mentions(text: str) -> list[list[str]]:
     """The words after `imagette` where running text mentions a command, perhaps in part."""
-    prose = _FENCE.sub("", text)
-    return [_words(said)[1:] for said in _INLINE.findall(" ".join(prose.split()))]
+    return [_words(said)[1:] for said in _INLINE.findall(" ".join(prose(text).split()))]
 
 
 def _words(line: str) -> list[str]:
