@@ -1,5 +1,6 @@
 """The pages: the reference is complete, links lead somewhere, both languages say the same."""
 
+import ast
 import importlib.util
 import re
 from pathlib import Path
@@ -72,6 +73,13 @@ def test_the_french_page_says_the_same(page):
     assert _outline(french) == _outline(english)
     assert _code(french) == _code(english)
     assert len(re.findall(r"^\|", french, re.M)) == len(re.findall(r"^\|", english, re.M))
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_python_code_can_be_read(page):
+    for language, code in code_blocks(page.read_text(encoding="utf-8")):
+        if language == "python":
+            ast.parse(code)
 
 
 def test_no_french_page_is_alone():
