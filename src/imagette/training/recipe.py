@@ -62,11 +62,11 @@ class Recipe(BaseModel):
         flip: mirror pictures left to right: `none`, each at `random`, or `alternating` (all in
             every other epoch, half of them first; Jordan, 2024, arXiv:2404.00498, section 3.6).
         translate: shift pictures by up to this many pixels.
-        operations: random changes made to each picture: of its colours, sharpness, angle or place,
-            of random strength (Müller & Hutter, *TrivialAugment*, 2021, with 1; like RandAugment
+        operations: random changes made to each picture, of random strength: contrast, brightness,
+            colour, sharpness, posterize, solarize, equalize, rotate, shear, translate (Müller & Hutter, *TrivialAugment*, 2021, with 1; like RandAugment
             with more).
         cutout: side in pixels of the grey square that covers a part of each picture; 0 for none.
-        mixup: alpha of mixup; 0 for none.
+        mixup: alpha of mixup; 0 for none. Where CutMix is given too, each batch draws one.
         cutmix: alpha of CutMix; 0 for none.
         mix_share: share of the batches that mixup and CutMix blend.
         calm_share: share of the training, at its end, whose pictures are shifted and mirrored
@@ -83,7 +83,7 @@ class Recipe(BaseModel):
             the best of them; 0 never stops early and keeps the last.
         validation_fraction: share of the train part held out for validation, stratified.
         seed: every random choice flows from it.
-        gpu: fields that take other values on a GPU.
+        gpu: fields that take other values on a GPU, unless they are asked for by name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
