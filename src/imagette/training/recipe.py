@@ -63,8 +63,8 @@ class Recipe(BaseModel):
             every other epoch, half of them first; Jordan, 2024, arXiv:2404.00498, section 3.6).
         translate: shift pictures by up to this many pixels.
         operations: random changes made to each picture, of random strength: contrast, brightness,
-            colour, sharpness, posterize, solarize, equalize, rotate, shear, translate (Müller & Hutter, *TrivialAugment*, 2021, with 1; like RandAugment
-            with more).
+            colour, sharpness, posterize, solarize, equalize, rotate, shear, translate (Müller &
+            Hutter, *TrivialAugment*, 2021, with 1; like RandAugment with more).
         cutout: side in pixels of the grey square that covers a part of each picture; 0 for none.
         mixup: alpha of mixup; 0 for none. Where CutMix is given too, each batch draws one.
         cutmix: alpha of CutMix; 0 for none.
