@@ -46,15 +46,17 @@ _TRAIN_MODULES = (
 )  # fmt: skip
 
 _RECIPES = ", ".join((
-    "best", "lite", "resnet18", "resnet20", "seed", "sprint-70", "sprint-80", "sprint-90",
-    "sprint-94", "vgg", "wide-resnet",
+    "best", "imagenet", "lite", "resnet18", "resnet20", "seed", "sprint-70", "sprint-80",
+    "sprint-90", "sprint-94", "transfer", "vgg", "wide-resnet",
 ))  # fmt: skip
 
 DatasetArgument = Annotated[
     str | None,
     typer.Argument(
-        help="`cifar10` (the default), `digits` (needs no download), or a folder:"
-        " FOLDER/<class>/pictures, or FOLDER/train/<class>/pictures with an optional FOLDER/test."
+        help="`cifar10` (the default), `digits` (needs no download), or your own pictures: a folder"
+        " (FOLDER/<class>/pictures, or FOLDER/train/<class>/pictures with an optional FOLDER/test),"
+        " a zip or tar file of one, a CSV file of paths and labels, or `hf:NAME` for a dataset of"
+        " Hugging Face."
     ),
 ]
 DataDirOption = Annotated[
@@ -144,12 +146,15 @@ def explore(
     _print(f"Page: {folder / 'index.html'}")
 
 
-@app.command(epilog="Example: imagette train digits --recipe sprint-70 --name first")
+@app.command(epilog="Example: imagette train my_pictures/")
 def train(
     dataset: DatasetArgument = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help=f"A recipe's name or a TOML file; {_RECIPES} (default: sprint-90)."),
+        typer.Option(
+            help=f"A recipe's name or a TOML file; {_RECIPES} (default: sprint-90; for your own"
+            " pictures one that suits their number)."
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
