@@ -199,6 +199,7 @@ def train(
         _print_metrics(run.metrics)
     _print(f"Report: {run.folder / 'report.html'}")
     bundle = shlex.quote(str(run.folder / "model.onnx"))
+    _print(f"Bundle: {bundle}")
     _print(f"Try it: imagette serve --ui --model {bundle}")
 
 

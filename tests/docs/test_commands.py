@@ -80,7 +80,10 @@ def test_a_wrong_command_would_be_noticed(wrong):
 
 
 def test_variables_exist():
-    known = {variable(name) for name in Settings.model_fields} | {"IMAGETTE_CIFAR10_DIR", "IMAGETTE_CACHE_DIR"}
+    known = {variable(name) for name in Settings.model_fields} | {
+        "IMAGETTE_CIFAR10_DIR",
+        "IMAGETTE_CACHE_DIR",
+    }
     for file in TEXTS:
         text = file.read_text(encoding="utf-8")
         assert set(re.findall(r"\bIMAGETTE_[A-Z0-9_]+\b", text)) <= known, file
