@@ -89,6 +89,7 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
     app.add_docs()
     _add_index(app)
     log = _start_log() if settings.log_requests else None
+    app.extensions["imagette.log"] = log
     watch(app, metrics, log, settings.cors_origins)
     if settings.trusted_proxies:
         count = settings.trusted_proxies
