@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shlex
 import signal
 import sys
@@ -426,6 +427,32 @@ def serve(
         workers=workers,
     )
     serve_model(settings, host=host, port=port, ui=ui, ui_port=ui_port)
+
+
+@app.command(epilog="Example: imagette page --api http://api.example.org:5000 --host 0.0.0.0")
+def page(
+    api: Annotated[
+        str, typer.Option(metavar="URL", envvar="IMAGETTE_API_URL", help="Address of the API.")
+    ] = "http://127.0.0.1:5000",
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the page.")] = 8501,
+    max_upload_bytes: Annotated[
+        int | None,
+        typer.Option(help="Largest file that the API takes; also IMAGETTE_MAX_UPLOAD_BYTES."),
+    ] = None,
+) -> None:
+    """Show the web page of an API that runs elsewhere, until Ctrl-C.
+
+    Where the API asks for keys, the page's own is in the environment: IMAGETTE_API_KEY.
+    """
+    from imagette.serving.page_process import serve_page
+    from imagette.serving.settings import Settings
+
+    settings = Settings(max_upload_bytes=max_upload_bytes)
+    key = os.environ.get("IMAGETTE_API_KEY", "")
+    # A stop asked for by a service manager is as clean as one from the keyboard.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    serve_page(api, host, port, settings.max_upload_bytes, key)
 
 
 @app.command(epilog="Example: imagette demo")

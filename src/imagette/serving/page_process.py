@@ -10,10 +10,12 @@ import runpy
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from threading import Thread
 
 from imagette.errors import ImagetteError
+from imagette.serving.addresses import answers, check_free, resolve, url
 
 _SCRIPT = Path(__file__).parents[1] / "webapp" / "page.py"
 
@@ -89,6 +91,43 @@ class PageProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def serve_page(
+    api_url: str, host: str, port: int, max_upload_bytes: int, api_key: str = ""
+) -> None:
+    """Serve the page alone, beside an API that runs elsewhere, until Ctrl-C.
+
+    Once it answers, its address is printed. When this returns or raises, its process has stopped.
+
+    Args:
+        api_url: where the page finds the API.
+        host: address to listen on; `0.0.0.0` lets other machines in.
+        port: port to listen on.
+        max_upload_bytes: the largest file that the API accepts.
+        api_key: the page's key to the API; empty where that asks for none.
+
+    Raises:
+        ImagetteError: the address cannot be listened on, the page is not installed, or it stopped
+            by itself.
+    """
+    address = resolve(host)
+    check_free(address, port, "--port")
+    page = PageProcess(address, port, api_url, max_upload_bytes, api_key)
+    try:
+        page.start()
+        while not (page.has_stopped() or answers(address, port, "/_stcore/health")):
+            time.sleep(0.1)
+        if not page.has_stopped():
+            print(f"The page is ready: {url(address, port)}", flush=True)
+        page.wait()
+    except KeyboardInterrupt:
+        return
+    finally:
+        page.stop()
+    raise ImagetteError(
+        "The web page stopped by itself.", "The messages above say why; start it again."
+    )
 
 
 def _main() -> None:

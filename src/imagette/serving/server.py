@@ -1,12 +1,9 @@
 """The servers: the API on Granian and, if wanted, the web page beside it."""
 
-import errno
-import http.client
 import multiprocessing
 import os
 import secrets
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -24,6 +21,7 @@ from pydantic import SecretStr
 
 from imagette.errors import ImagetteError
 from imagette.inference.bundle import open_bundle
+from imagette.serving.addresses import answers, check_free, resolve, url
 from imagette.serving.app import DescribedApp, create_app, swap_model
 from imagette.serving.metrics import FOLDER_VARIABLE
 from imagette.serving.page_process import PageProcess
@@ -34,7 +32,6 @@ from imagette.serving.settings import Settings
 # and go with the need, and one that waits for a client takes little, so there are as many as
 # requests may be under way: a stalled upload then holds up nobody.
 _REQUESTS_PER_WORKER = 512
-_ALL_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 def serve(
@@ -62,8 +59,8 @@ def serve(
     """
     settings = settings or Settings()
     open_bundle(settings.model, threads=1)
-    address = _resolve(host)
-    _check_free(address, port, "--port")
+    address = resolve(host)
+    check_free(address, port, "--port")
     page = None
     if ui:
         if ui_port == port:
@@ -71,11 +68,11 @@ def serve(
                 f"The API and the page cannot both have the port {port}.",
                 "Choose another one with --port or --ui-port.",
             )
-        _check_free(address, ui_port, "--ui-port")
+        check_free(address, ui_port, "--ui-port")
         page_key = secrets.token_urlsafe() if settings.api_keys else ""
         settings = _with_key(settings, page_key)
         page = PageProcess(
-            address, ui_port, _url(address, port), settings.max_upload_bytes, page_key
+            address, ui_port, url(address, port), settings.max_upload_bytes, page_key
         )
     with tempfile.TemporaryDirectory(prefix="imagette-", ignore_cleanup_errors=True) as folder:
         settings = _shared_among_workers(settings, Path(folder))
@@ -95,47 +92,6 @@ def _shared_among_workers(settings: Settings, folder: Path) -> Settings:
     os.environ[FOLDER_VARIABLE] = str(metrics)
     storage = settings.rate_storage or shared_storage(folder, settings.workers)
     return settings.model_copy(update={"rate_storage": storage})
-
-
-def _resolve(host: str) -> str:
-    """The IP address of a host name, an IPv4 one where there is one."""
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise ImagetteError(
-            f"There is no address called {host}.",
-            "Give 127.0.0.1 for this machine alone, or 0.0.0.0 to let other machines in.",
-        ) from error
-    addresses = sorted(found, key=lambda entry: entry[0] != socket.AF_INET)
-    return str(addresses[0][4][0])
-
-
-def _check_free(address: str, port: int, option: str) -> None:
-    """Raise an ImagetteError if this port of this address cannot be listened on."""
-    another = f"Choose another one with {option}."
-    if not 0 < port < 65536:
-        raise ImagetteError(f"There is no port {port}: ports go from 1 to 65535.", another)
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            if os.name == "posix":  # so that a server that has just stopped does not count
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((address, port))
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise ImagetteError(
-                f"The port {port} is in use by another program"
-                " (on a Mac, 5000 may be AirPlay Receiver's).",
-                f"Stop that program, or choose another port with {option}.",
-            ) from error
-        if error.errno == errno.EACCES:
-            raise ImagetteError(
-                f"You may not listen on the port {port}: those below 1024 are reserved.", another
-            ) from error
-        raise ImagetteError(
-            f"{address} is not an address of this machine.",
-            "Give 127.0.0.1 for this machine alone, or 0.0.0.0 to let other machines in.",
-        ) from error
 
 
 def _make_server(address: str, port: int, workers: int) -> AbstractServer:
@@ -264,8 +220,8 @@ def _watch(
         addresses["Page"] = (page.address, page.port, "/_stcore/health")
     # Waiting comes first: the workers are forked meanwhile, and find this thread at rest.
     while not stopped.wait(0.1) and not (page and page.has_stopped()):
-        if all(_answers(*address) for address in addresses.values()):
-            lines = [f"  {name}  {_url(host, port)}" for name, (host, port, _) in addresses.items()]
+        if all(answers(*address) for address in addresses.values()):
+            lines = [f"  {name}  {url(host, port)}" for name, (host, port, _) in addresses.items()]
             print("Imagette is ready:", *lines, "Press Ctrl-C to stop.", sep="\n", flush=True)
             break
     if page:
@@ -273,20 +229,3 @@ def _watch(
         if not server.interrupt_signal:
             page_failed.set()
             server.signal_handler_interrupt()
-
-
-def _answers(address: str, port: int, path: str) -> bool:
-    connection = http.client.HTTPConnection(_ALL_ADDRESSES.get(address, address), port, timeout=5)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
-def _url(address: str, port: int) -> str:
-    """Where this machine finds what listens there."""
-    address = _ALL_ADDRESSES.get(address, address)
-    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
