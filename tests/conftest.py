@@ -1,11 +1,13 @@
 """What several tests need: small bundles made without any training framework, and real data."""
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import dockerfile
 import pytest
 from tiny_bundle import write_bundle
 
@@ -68,6 +70,33 @@ def digits():
     import imagette
 
     return imagette.load_dataset("digits")
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory) -> dict[str, dockerfile.Stage]:
+    """The stages of deploy/Dockerfile, built once for all processes that test.
+
+    They are fresh installations of `imagette` (`api`), and of it with its page (`page`).
+    """
+    from filelock import FileLock
+
+    shared = tmp_path_factory.getbasetemp()
+    if workers:
+        shared = shared.parent
+    root, folder = Path(__file__).parents[1], shared / "images"
+    built = folder / "stages.pickle"
+    with FileLock(f"{folder}.lock"):
+        if not built.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            try:
+                stages = dockerfile.build(root / "deploy/Dockerfile", root, folder)
+            except subprocess.CalledProcessError as error:
+                if "NewConnectionError" in error.stderr:
+                    pytest.skip("pip cannot reach the packages from here")
+                pytest.fail(error.stderr)
+            built.write_bytes(pickle.dumps(stages))
+        return pickle.loads(built.read_bytes())
 
 
 CHROMIUM = next(

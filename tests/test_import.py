@@ -1,6 +1,7 @@
 """`import imagette` is light, and what serves never brings in a training framework."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -50,6 +51,20 @@ prediction = imagette.Classifier({str(bundle_path)!r}).predict({str(picture)!r})
 assert prediction.label in prediction.probabilities
 """
     assert not modules_after(code) & HEAVY
+
+
+def test_predicting_leaves_nothing_at_home_and_tells_nobody(bundle_path, tmp_path):
+    """ONNX Runtime would keep an id of the machine there, and what it is going to send."""
+    code = f"""
+import imagette, numpy
+imagette.Classifier({str(bundle_path)!r}).predict(numpy.zeros((32, 32, 3), numpy.uint8))
+"""
+    # It sends nothing, and writes nothing, where these are set.
+    quiet = ("CI", "GITHUB_ACTIONS", "TF_BUILD", "ORT_DISABLE_TELEMETRY")
+    environment = {name: value for name, value in os.environ.items() if name not in quiet}
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", imagette.__all__)

@@ -8,10 +8,15 @@ The public names below are loaded on first use, so that `import imagette` is qui
 in neither Keras nor PyTorch until something is trained.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# From 1.29 on, ONNX Runtime tells its makers of every session, and keeps an id of the machine for
+# that, unless this is set before it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from imagette.data import Dataset, load_dataset
