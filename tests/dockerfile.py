@@ -126,7 +126,7 @@ def _copy(rest: str, stage: Stage, stages: dict[str, Stage], context: Path) -> N
 
 
 def _clone(source: Path, old: Path, target: Path, new: Path) -> None:
-    """Copy a folder by hard links; what names its place, as virtual environments do, is rewritten."""
+    """Copy a folder by hard links; what names its place, as environments do, is rewritten."""
     shutil.copytree(source, target, symlinks=True, copy_function=os.link, dirs_exist_ok=True)
     for script in [*target.glob("**/bin/*"), *target.glob("**/pyvenv.cfg")]:
         if script.is_file() and not script.is_symlink():

@@ -1,4 +1,4 @@
-"""What deploy/Dockerfile makes, run as a container would be: nothing else at hand, a read-only disk.
+"""What deploy/Dockerfile makes, run as a container would be: alone, on a read-only disk.
 
 The Dockerfile's own steps are carried out, and its own commands run, but not by Docker: see
 tests/dockerfile.py.

@@ -1,0 +1,111 @@
+"""What is pushed to Heroku, and its command as Heroku runs it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from running_server import RunningServer, free_port, picture_file
+
+from imagette.serving.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "deploy/heroku"
+APP = json.loads((FOLDER / "app.json").read_text())
+SETTINGS = {name: entry.get("value") for name, entry in APP["env"].items()}
+
+
+@pytest.fixture(scope="module")
+def pushed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("heroku")
+    made = subprocess.run(
+        [FOLDER / "prepare.sh", folder],
+        env=os.environ | {"PYTHON": sys.executable}, capture_output=True, text=True,
+    )  # fmt: skip
+    if "NewConnectionError" in made.stderr:
+        pytest.skip("pip cannot reach the packages from here")
+    assert made.returncode == 0, made.stderr
+    return folder
+
+
+class Dyno(RunningServer):
+    """The command of the Procfile, with the variables of app.json, in a group of its own."""
+
+    def __init__(self, stage, folder):
+        kind, _, command = (FOLDER / "Procfile").read_text().strip().partition(": ")
+        assert kind == "web"
+        self.port = free_port()
+        settings = {name: value for name, value in SETTINGS.items() if value is not None}
+        self.process = subprocess.Popen(
+            ["bash", "-c", command],
+            env=stage.variables()
+            | settings
+            | {"PORT": str(self.port), "HOME": str(folder), "IMAGETTE_API_KEYS": "secret"},
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            process_group=0,
+        )
+        self.printed = ""
+
+
+def test_the_command_answers_on_heroku_s_port_and_ends_in_time(images, tmp_path):
+    dyno = Dyno(images["api"], tmp_path)
+    try:
+        dyno.wait_until_ready()
+        # Heroku's router says after the client's own words who that is.
+        headers = {
+            "Content-Type": "image/png",
+            "Authorization": "Bearer secret",
+            "X-Forwarded-For": "198.51.100.1, 203.0.113.7",
+        }
+        assert dyno.ask("POST", "/predict", picture_file(), headers)[0] == 200
+        assert dyno.ask("GET", "/model")[0] == 401
+        os.killpg(dyno.process.pid, signal.SIGTERM)  # every process gets it
+        status, printed = dyno.finish(timeout=30)  # what Heroku gives
+    finally:
+        dyno.kill()
+    assert status in (0, -signal.SIGTERM)
+    assert "Traceback" not in printed
+    logged = [json.loads(line) for line in printed.splitlines() if '"/predict"' in line]
+    assert [line["client"] for line in logged] == ["203.0.113.7"]
+
+
+def test_what_is_pushed_installs(pushed, tmp_path):
+    names = {"Procfile", "app.json", ".python-version", "requirements.txt", "constraints.txt"}
+    (wheel,) = pushed.glob("imagette-*.whl")
+    assert {file.name for file in pushed.iterdir()} == names | {wheel.name}
+    assert wheel.stat().st_size < 20e6
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    install = subprocess.run(
+        [*pip, "--no-deps", "--no-compile", "--target", tmp_path, "-r", "requirements.txt"],
+        cwd=pushed, capture_output=True, text=True,
+    )  # fmt: skip
+    assert install.returncode == 0, install.stderr
+    assert (tmp_path / "imagette/assets/imagette-cifar10.onnx").exists()
+
+
+def test_settings_are_those_that_there_are_and_no_key_is_given_away():
+    known = {f"IMAGETTE_{name.upper()}" for name in Settings.model_fields}
+    assert SETTINGS.keys() <= known
+    Settings(**{name.removeprefix("IMAGETTE_").lower(): value for name, value in SETTINGS.items()})
+    assert APP["env"]["IMAGETTE_API_KEYS"] == {
+        "description": APP["env"]["IMAGETTE_API_KEYS"]["description"],
+        "generator": "secret",
+    }
+
+
+def test_app_json_has_the_shape_that_heroku_wants():
+    assert APP["stack"].startswith("heroku-")
+    assert APP["buildpacks"] == [{"url": "heroku/python"}]
+    assert APP["formation"].keys() == {"web"}
+    assert APP["formation"]["web"] == {"quantity": 1, "size": "basic"}
+    for entry in APP["env"].values():
+        assert entry.keys() <= {"description", "value", "generator", "required"}
+        assert all(isinstance(value, str) for value in entry.values())
+    version = (FOLDER / ".python-version").read_text().strip()
+    assert f"python:{version}-slim" in (ROOT / "deploy/Dockerfile").read_text()

@@ -1,0 +1,132 @@
+"""Compose, Prometheus and Grafana: valid, and they speak of what the API really has."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+from running_server import picture_file
+
+from imagette.serving.app import create_app, swap_model
+from imagette.serving.settings import Settings
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+SCRAPE = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
+RULES = yaml.safe_load((DEPLOY / "prometheus/alerts.yml").read_text())["groups"][0]["rules"]
+DASHBOARD = json.loads((DEPLOY / "grafana/dashboards/imagette.json").read_text())
+QUERIES = [rule["expr"] for rule in RULES] + [
+    target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]
+]
+SERVICES = COMPOSE["services"]
+PROMETHEUS_OWN = {"up": {"job", "instance"}}
+
+
+@pytest.fixture(scope="module")
+def measured(bundle_path):
+    """Labels of every time series of the API, once it has met everything, and their values."""
+    app = create_app(Settings(model=bundle_path))
+    client = app.test_client()
+    client.post("/predict", data=picture_file(), content_type="image/png")
+    client.post("/predict", data=b"no picture", content_type="image/png")
+    swap_model(app)
+    text = client.get("/metrics").text
+    samples = [one for family in text_string_to_metric_families(text) for one in family.samples]
+    found: dict[str, dict[str, set[str]]] = {}
+    for sample in samples:
+        labels = found.setdefault(sample.name, {})
+        for label, value in sample.labels.items():
+            labels.setdefault(label, set()).add(value)
+    return found
+
+
+def test_the_compose_file_is_valid():
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    done = subprocess.run([*check, DEPLOY / "compose.yaml"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_what_is_ours_can_do_nothing_it_need_not():
+    for name in ("api", "page"):
+        service = SERVICES[name]
+        assert service["read_only"]
+        assert service["tmpfs"] == ["/tmp"]
+        assert service["mem_limit"]
+    for service in SERVICES.values():
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+
+
+def test_services_find_each_other():
+    assert SCRAPE["scrape_configs"][0]["static_configs"] == [{"targets": ["api:5000"]}]
+    assert SERVICES["page"]["environment"]["IMAGETTE_API_URL"] == "http://api:5000"
+    folder = DEPLOY / "grafana/provisioning"
+    (source,) = yaml.safe_load((folder / "datasources/prometheus.yml").read_text())["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    (provider,) = yaml.safe_load((folder / "dashboards/imagette.yml").read_text())["providers"]
+    mounted = dict(volume.split(":")[:2] for volume in SERVICES["grafana"]["volumes"])
+    assert mounted["./grafana/dashboards"] == provider["options"]["path"]
+    for panel in DASHBOARD["panels"]:
+        for one in (panel, *panel["targets"]):
+            assert one["datasource"] == {"type": source["type"], "uid": source["uid"]}
+    for service in SERVICES.values():
+        for volume in service.get("volumes", ()):
+            here = volume.partition(":")[0]
+            assert (DEPLOY / here).exists() if here.startswith(".") else here in COMPOSE["volumes"]
+
+
+def test_settings_are_those_that_there_are():
+    known = {f"IMAGETTE_{name.upper()}" for name in Settings.model_fields}
+    assert SERVICES["api"]["environment"].keys() <= known
+    assert SERVICES["page"]["environment"].keys() == {"IMAGETTE_API_URL", "IMAGETTE_API_KEY"}
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_queries_ask_for_what_the_api_measures(query, measured):
+    names = set(re.findall(r"\b(imagette_\w+|up)\b(?!\s*\()", re.sub(r'"[^"]*"', "", query)))
+    assert names
+    for name in names:
+        assert name in measured or name in PROMETHEUS_OWN, name
+    labels = {label for name in names for label in measured.get(name, PROMETHEUS_OWN.get(name))}
+    used = set(re.findall(r'(\w+)=~?"', query))
+    for group in re.findall(r"by \(([^)]*)\)", query):
+        used |= {label.strip() for label in group.split(",")}
+    assert used <= labels
+    for label, value in re.findall(r'(\w+)="([^"]*)"', query):
+        known = {v for name in names for v in measured.get(name, {}).get(label, ())}
+        # The tiny bundle cannot tell what is unknown, and no swap has failed.
+        assert value in known | {"no", "failed", "imagette"}
+
+
+def test_every_metric_of_the_api_is_on_the_dashboard(measured):
+    shown = " ".join(target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"])
+    families = {re.sub("_(bucket|sum|count|created)$", "", name) for name in measured}
+    families = {name.removesuffix("_total") for name in families}
+    assert all(family in shown for family in families), families
+
+
+def test_panels_lie_side_by_side():
+    taken = set()
+    for panel in DASHBOARD["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken
+        taken |= cells
+    ids = [panel["id"] for panel in DASHBOARD["panels"]]
+    assert len(set(ids)) == len(ids)
+
+
+def test_alerts_say_what_is_wrong_and_what_to_do():
+    for rule in RULES:
+        assert rule["labels"]["severity"] in ("warning", "critical")
+        assert rule["annotations"].keys() == {"summary", "description"}
