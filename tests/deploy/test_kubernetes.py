@@ -102,7 +102,7 @@ def test_selectors_find_the_pods_and_ports_match(base, name):
     if name == "api":
         selected.append(base["PodDisruptionBudget", name]["spec"]["selector"]["matchLabels"])
         target = base["HorizontalPodAutoscaler", name]["spec"]["scaleTargetRef"]
-        assert ("Deployment", "api") == (target["kind"], target["name"])
+        assert (target["kind"], target["name"]) == ("Deployment", "api")
         assert base["HorizontalPodAutoscaler", name]["spec"]["minReplicas"] > 1
     assert all(labels == one for one in selected)
 

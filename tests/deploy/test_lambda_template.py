@@ -1,0 +1,86 @@
+"""The SAM template, and its variants that the how-to page shows, are what CloudFormation takes."""
+
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from imagette.serving.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+TEMPLATE = ROOT / "deploy/lambda/template.yaml"
+TEXT = TEMPLATE.read_text()
+PAGE = (ROOT / "docs/how-to/aws-lambda.md").read_text(encoding="utf-8")
+VARIANTS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+OUTPUTS = re.findall(r"`(!Sub [^`]+|!GetAtt [^`]+)`", PAGE)
+
+
+def lint(template: Path) -> str:
+    """What cfn-lint finds; nothing if all is well."""
+    command = Path(sys.executable).with_name("cfn-lint")
+    done = subprocess.run([command, template], capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+def part(name: str, indent: int) -> str:
+    """A key of the template with all that belongs to it."""
+    space = " " * indent
+    found = re.search(rf"^{space}{name}:.*\n(?:{space} .*\n|\n)*", TEXT, re.MULTILINE)
+    assert found, name
+    return found[0]
+
+
+def value(name: str) -> str:
+    found = re.search(rf"^ *{name}: *\"?([^\"\n]*?)\"?(?: #.*)?$", TEXT, re.MULTILINE)
+    assert found, name
+    return found[1]
+
+
+def test_the_template_is_valid():
+    assert lint(TEMPLATE) == ""
+
+
+def test_a_mistake_would_be_found(tmp_path):
+    wrong = tmp_path / "template.yaml"
+    wrong.write_text(TEXT.replace("Handler:", "Handlr:").replace("!Ref Model", "!Ref Modl"))
+    found = lint(wrong)
+    assert "Handlr" in found
+    assert "Modl" in found
+
+
+@pytest.mark.parametrize(
+    ("variant", "output"),
+    list(zip(VARIANTS, OUTPUTS, strict=True)),
+    ids=["REST API", "function URL"],
+)
+def test_the_variants_of_the_page_are_valid(variant, output, tmp_path):
+    other = tmp_path / "template.yaml"
+    indented = re.sub("^", " " * 6, variant.rstrip(), flags=re.MULTILINE) + "\n\n"
+    text = TEXT.replace(part("Events", 6), indented).replace(part("Door", 2), "")
+    text = re.sub(r"Value: .*", f"Value: {output}", text)
+    # A parameter that nothing uses any more is a warning.
+    text = text.replace(part("RequestsPerSecond", 2), "")
+    other.write_text(text)
+    assert lint(other) == ""
+
+
+def test_it_fits_what_is_built_and_what_there_is():
+    script = (ROOT / "deploy/lambda/build.sh").read_text()
+    assert value("Runtime") == "python" + re.search(r"version=\$\{2:-(.*?)\}", script)[1]
+    assert "x86_64" in value("Architectures")
+    assert "manylinux_2_28_x86_64" in script
+    assert (ROOT / "deploy/lambda" / value("CodeUri")).resolve() == (
+        ROOT / "build/lambda/imagette-lambda.zip"
+    )
+    module, _, name = value("Handler").rpartition(".")
+    pytest.importorskip("apig_wsgi")
+    assert callable(getattr(import_module(module), name))
+
+    known = {f"IMAGETTE_{field.upper()}" for field in Settings.model_fields}
+    assert set(re.findall(r"^ +(IMAGETTE_\w+):", TEXT, re.MULTILINE)) <= known
+    # It answers before the door gives up, and says itself that a picture is too large.
+    assert float(value("IMAGETTE_MAX_SECONDS")) < float(value("Timeout")) <= 29
+    assert int(value("IMAGETTE_MAX_UPLOAD_BYTES")) * 4 / 3 + 100_000 < 6 * 2**20
