@@ -45,10 +45,8 @@ def test_the_template_is_valid():
 
 def test_a_mistake_would_be_found(tmp_path):
     wrong = tmp_path / "template.yaml"
-    wrong.write_text(TEXT.replace("Handler:", "Handlr:").replace("!Ref Model", "!Ref Modl"))
-    found = lint(wrong)
-    assert "Handlr" in found
-    assert "Modl" in found
+    wrong.write_text(TEXT.replace("Handler:", "Handlr:"))
+    assert "Handlr" in lint(wrong)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +58,7 @@ def test_the_variants_of_the_page_are_valid(variant, output, tmp_path):
     other = tmp_path / "template.yaml"
     indented = re.sub("^", " " * 6, variant.rstrip(), flags=re.MULTILINE) + "\n\n"
     text = TEXT.replace(part("Events", 6), indented).replace(part("Door", 2), "")
-    text = re.sub(r"Value: .*", f"Value: {output}", text)
+    text = re.sub(r"(?m)^    Value: .*", f"    Value: {output}", text)
     # A parameter that nothing uses any more is a warning.
     text = text.replace(part("RequestsPerSecond", 2), "")
     other.write_text(text)
