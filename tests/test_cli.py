@@ -24,7 +24,8 @@ COMMANDS = [command.name or command.callback.__name__ for command in app.registe
 
 def test_the_commands_are_the_promised_ones():
     assert sorted(COMMANDS) == [
-        "compare", "demo", "evaluate", "explore", "export", "models", "predict", "serve", "train",
+        "compare", "demo", "evaluate", "explore", "export", "models", "page", "predict", "serve",
+        "train",
     ]  # fmt: skip
     assert [group.name for group in app.registered_groups] == ["benchmark"]
 
