@@ -83,6 +83,7 @@ def test_variables_exist():
     known = {variable(name) for name in Settings.model_fields} | {
         "IMAGETTE_CIFAR10_DIR",
         "IMAGETTE_CACHE_DIR",
+        "IMAGETTE_API_KEY",
     }
     for file in TEXTS:
         text = file.read_text(encoding="utf-8")
