@@ -396,6 +396,7 @@ def serve(
     log_requests: Annotated[
         bool | None, _setting("Write a line of JSON a request to standard error.")
     ] = None,
+    workers: Annotated[int | None, _setting("Processes that answer.")] = None,
     teach: Annotated[
         bool | None, _setting("Let people teach the server classes of their own.")
     ] = None,
@@ -412,7 +413,6 @@ def serve(
     max_training_seconds: Annotated[
         float | None, _setting("Seconds that learning a lesson may take.")
     ] = None,
-    workers: Annotated[int | None, _setting("Processes that answer.")] = None,
 ) -> None:
     """Answer over HTTP, and with --ui on a web page, until Ctrl-C."""
     from imagette.serving.server import serve as serve_model
@@ -430,6 +430,7 @@ def serve(
         cors_origins=cors_origins,
         trusted_proxies=trusted_proxies,
         log_requests=log_requests,
+        workers=workers,
         teach=teach,
         lessons_dir=lessons_dir,
         lesson_hours=lesson_hours,
@@ -438,7 +439,6 @@ def serve(
         max_lesson_pictures=max_lesson_pictures,
         max_trainings=max_trainings,
         max_training_seconds=max_training_seconds,
-        workers=workers,
     )
     serve_model(settings, host=host, port=port, ui=ui, ui_port=ui_port)
 

@@ -208,8 +208,8 @@ class LessonProgress(_Answer):
     """How far the learning is."""
 
     seconds: Annotated[float, Field(ge=0, description="since it began")]
-    seconds_expected: Annotated[
-        float | None, Field(description="of all epochs, as it guesses itself; null until it does")
+    seconds_left: Annotated[
+        float | None, Field(description="a guess; null until the first epoch is done")
     ]
     epoch: Annotated[int, Field(ge=0, description="how many are done")]
     epochs: Annotated[

@@ -244,7 +244,7 @@ def _describe(lesson: Lesson, settings: Settings) -> dict[str, Any]:
 def _describe_progress(progress: Progress) -> LessonProgress:
     return LessonProgress(
         seconds=progress.seconds,
-        seconds_expected=progress.seconds_expected,
+        seconds_left=progress.seconds_left,
         epoch=progress.epoch,
         epochs=progress.epochs,
         history=[Epoch(**row) for row in progress.history],

@@ -73,6 +73,7 @@ _SECONDS_TO_STOP = 10  # a training that was told to takes some three
 _SECONDS_BETWEEN_SWEEPS = 300
 _SECONDS_IN_USE = 600  # a lesson is not forgotten for want of room so soon after it was used
 _MOST_ROWS = 400  # of the history: a curve on a page has no more pixels
+_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
 _QUICK = (
     "--recipe",
     "sprint-70",
@@ -80,7 +81,6 @@ _QUICK = (
     "epochs=10",
 )  # a row of the history at each of ten steps
 _LOG_EPOCHS = re.compile(r"^epoch +\d+/(\d+) ", re.MULTILINE)
-_LOG_SECONDS = re.compile(r"^This will take (?:at most )?about (\d+) (s|min)\.", re.MULTILINE)
 
 
 def why_not_teach() -> ImagetteError | None:
@@ -137,14 +137,14 @@ class Progress:
 
     Attributes:
         seconds: since it was started.
-        seconds_expected: of all epochs, as the training itself guesses; None before it does.
+        seconds_left: a guess; None before the first epoch is done.
         epoch: epochs that are done.
         epochs: how many there will be at most; None before the first is done.
         history: `epoch`, `loss`, `accuracy`, `val_loss` and `val_accuracy` of those done.
     """
 
     seconds: float
-    seconds_expected: float | None
+    seconds_left: float | None
     epoch: int
     epochs: int | None
     history: list[dict[str, float]]
@@ -496,18 +496,25 @@ class Lesson:
         if found["state"] not in ("training", "finished"):
             return None
         is_over = found["state"] == "finished"
+        seconds = found["seconds"] if is_over else round(time.time() - found["started"], 1)
         log = ""
         with suppress(OSError):
             log = (self._folder / "train.log").read_text("utf-8", errors="replace")
-        epochs, expected = _LOG_EPOCHS.search(log), _LOG_SECONDS.search(log)
-        history = _read_history(self._folder / ("run" if is_over else "attempt") / "history.csv")
-        epoch = int(history[-1]["epoch"]) if history else 0
+        told = _LOG_EPOCHS.search(log)
+        file = self._folder / ("run" if is_over else "attempt") / "history.csv"
+        rows = _read_history(file)
+        epoch = int(rows[-1]["epoch"]) if rows else 0
+        epochs = max(epoch, int(told[1])) if told else None
+        left = _guess_left(rows, epochs, file, found["started"]) if rows and epochs else None
         return Progress(
-            seconds=found["seconds"] if is_over else round(time.time() - found["started"], 1),
-            seconds_expected=_to_seconds(expected) if expected else None,
+            seconds=seconds,
+            seconds_left=0.0 if is_over else left,
             epoch=epoch,
-            epochs=max(epoch, int(epochs[1])) if epochs else None,
-            history=history[:: 1 + len(history) // _MOST_ROWS],
+            epochs=epochs,
+            history=[
+                {name: row[name] for name in _COLUMNS}
+                for row in rows[:: 1 + len(rows) // _MOST_ROWS]
+            ],
         )
 
     def _wait_until_ended(self) -> None:
@@ -663,11 +670,21 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 
 def _read_history(path: Path) -> list[dict[str, float]]:
-    columns = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
+    names = (*_COLUMNS, "seconds")
     with suppress(OSError, ValueError, KeyError), path.open(encoding="utf-8", newline="") as file:
-        return [{name: float(row[name]) for name in columns} for row in csv.DictReader(file)]
+        return [{name: float(row[name]) for name in names} for row in csv.DictReader(file)]
     return []
 
 
-def _to_seconds(expected: re.Match) -> float:
-    return float(expected[1]) * (60 if expected[2] == "min" else 1)
+def _guess_left(
+    rows: list[dict[str, float]], epochs: int, history: Path, started: float
+) -> float | None:
+    """How many seconds a training will still take: saving and measuring at its end takes about as
+    long as all that came before its first epoch."""
+    try:
+        last = history.stat().st_mtime
+    except OSError:
+        return None
+    learned = sum(row["seconds"] for row in rows)
+    rest = learned / len(rows) * (epochs - len(rows)) + max(0.0, last - started - learned)
+    return round(max(1.0, rest - (time.time() - last)), 1)

@@ -80,6 +80,13 @@ class Settings(BaseSettings):
     log_requests: Annotated[
         bool, Field(description="whether to write one line of JSON a request to standard error")
     ] = False
+    workers: Annotated[
+        PositiveInt,
+        Field(
+            description="processes that answer; one for each core is best, and each takes some"
+            " 100 MB"
+        ),
+    ] = min(4, os.cpu_count() or 1)
     teach: Annotated[
         bool,
         Field(
@@ -110,13 +117,6 @@ class Settings(BaseSettings):
         PositiveFloat,
         Field(le=86_400, description="how long learning a lesson may take, in seconds"),
     ] = 300
-    workers: Annotated[
-        PositiveInt,
-        Field(
-            description="processes that answer; one for each core is best, and each takes some"
-            " 100 MB"
-        ),
-    ] = min(4, os.cpu_count() or 1)
 
     def __init__(self, **given: Any) -> None:
         try:
