@@ -128,7 +128,7 @@ def check_names(names: list[str]) -> list[str]:
 def _is_unfit(letter: str) -> bool:
     """Whether a letter is not for people to see, or means something in paths."""
     unseen = unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp")
-    return letter in '/\\:*?"<>|' or (unseen and letter not in _JOINERS)
+    return letter in "/\\" or (unseen and letter not in _JOINERS)
 
 
 @dataclass(frozen=True)

@@ -357,7 +357,7 @@ def _offer_training(
     texts = TEXTS[language]
     st.html(pieces.text("h3", "step", texts.teach_train_step))
     missing = [
-        texts.teach_missing_one.format(count=needed - len(one["pictures"]), name=one["name"])
+        f"{needed - len(one['pictures'])} × {one['name']}"
         for one in lesson["classes"]
         if len(one["pictures"]) < needed
     ]

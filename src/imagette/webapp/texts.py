@@ -151,7 +151,6 @@ class Texts:
     teach_train: str
     teach_train_again: str
     teach_missing: str
-    teach_missing_one: str
     teach_ready: str
     teach_starting: str
     teach_learning: str
@@ -381,10 +380,10 @@ ENGLISH = Texts(
     ),
     teach_count="{count} of {needed}",
     teach_enough="{count} pictures, that will do",
-    teach_drop_here="Drop pictures of {name} here",
+    teach_drop_here="{name}: drop pictures here",
     teach_sending="I am putting them away…",
-    teach_refused="{count} left out. {reason}",
-    teach_take_away="Take away picture {number} of {name}",
+    teach_refused="Left out: {count}. {reason}",
+    teach_take_away="{name}, picture {number}: take it away",
     teach_take_away_help="A wrong one among them? Click on it to take it away.",
     teach_more_pictures="and {count} more",
     teach_close_camera="Close the camera",
@@ -393,7 +392,6 @@ ENGLISH = Texts(
     teach_train="Train",
     teach_train_again="Train again",
     teach_missing="I still need: {missing}.",
-    teach_missing_one="{count} × {name}",
     teach_ready="I have all I need. Press the button!",
     teach_starting="I am getting ready…",
     teach_learning="I am learning: round {epoch} of {epochs}.",
@@ -698,10 +696,10 @@ FRENCH = Texts(
     ),
     teach_count="{count} sur {needed}",
     teach_enough="{count} images, c’est assez",
-    teach_drop_here="Dépose ici des images de {name}",
+    teach_drop_here="{name}\u00a0: dépose des images ici",
     teach_sending="Je les range…",
-    teach_refused="{count} laissées de côté. {reason}",
-    teach_take_away="Enlever l’image {number} de {name}",
+    teach_refused="Laissées de côté\u00a0: {count}. {reason}",
+    teach_take_away="{name}, image {number}\u00a0: l’enlever",
     teach_take_away_help="Il y en a une fausse\u00a0? Clique dessus pour l’enlever.",
     teach_more_pictures="et {count} de plus",
     teach_close_camera="Fermer la caméra",
@@ -710,7 +708,6 @@ FRENCH = Texts(
     teach_train="Entraîner",
     teach_train_again="Entraîner de nouveau",
     teach_missing="Il me faut encore\u00a0: {missing}.",
-    teach_missing_one="{count} × {name}",
     teach_ready="J’ai tout ce qu’il me faut. Appuie sur le bouton\u00a0!",
     teach_starting="Je me prépare…",
     teach_learning="J’apprends\u00a0: tour {epoch} sur {epochs}.",
