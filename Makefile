@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint format test-tensorflow constraints clean
+.PHONY: demo test lint format docs test-tensorflow constraints clean
 
 demo: $(VENV)/serves
 	$(BIN)/imagette demo
@@ -25,6 +25,10 @@ format: $(VENV)/develops
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+# The documentation site, in English and French; a broken link fails it.
+docs: $(VENV)/develops
+	$(BIN)/python tools/build_site.py
+
 # Our .keras and .h5 files must open in TensorFlow too; it gets an environment of its own.
 test-tensorflow: $(VENV)/develops $(VENV)-tensorflow/installed
 	$(BIN)/python tests/outside/tensorflow_opens_our_files.py $(VENV)-tensorflow/bin/python
@@ -34,7 +38,7 @@ constraints:
 	tools/freeze.sh $(PYTHON)
 
 clean:
-	rm -rf $(VENV) $(VENV)-tensorflow build dist
+	rm -rf $(VENV) $(VENV)-tensorflow build dist site .cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
@@ -47,7 +51,7 @@ $(VENV)/serves: pyproject.toml constraints.txt | $(VENV)/bin/python
 # PyTorch comes first and alone, so that no other package chooses its build.
 $(VENV)/develops: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) torch
-	$(PIP) --editable '.[train,webapp,heif,dev]'
+	$(PIP) --editable '.[train,webapp,heif,docs,dev]'
 	@touch $@
 
 $(VENV)-tensorflow/installed:

@@ -46,15 +46,17 @@ _TRAIN_MODULES = (
 )  # fmt: skip
 
 _RECIPES = ", ".join((
-    "best", "lite", "resnet18", "resnet20", "seed", "sprint-70", "sprint-80", "sprint-90",
-    "sprint-94", "vgg", "wide-resnet",
+    "best", "imagenet", "lite", "resnet18", "resnet20", "seed", "sprint-70", "sprint-80",
+    "sprint-90", "sprint-94", "transfer", "vgg", "wide-resnet",
 ))  # fmt: skip
 
 DatasetArgument = Annotated[
     str | None,
     typer.Argument(
-        help="`cifar10` (the default), `digits` (needs no download), or a folder:"
-        " FOLDER/<class>/pictures, or FOLDER/train/<class>/pictures with an optional FOLDER/test."
+        help="`cifar10` (the default), `digits` (needs no download), or your own pictures: a folder"
+        " (FOLDER/<class>/pictures, or FOLDER/train/<class>/pictures with an optional FOLDER/test),"
+        " a zip or tar file of one, a CSV file of paths and labels, or `hf:NAME` for a dataset of"
+        " Hugging Face."
     ),
 ]
 DataDirOption = Annotated[
@@ -144,12 +146,15 @@ def explore(
     _print(f"Page: {folder / 'index.html'}")
 
 
-@app.command(epilog="Example: imagette train digits --recipe sprint-70 --name first")
+@app.command(epilog="Example: imagette train my_pictures/")
 def train(
     dataset: DatasetArgument = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help=f"A recipe's name or a TOML file; {_RECIPES} (default: sprint-90)."),
+        typer.Option(
+            help=f"A recipe's name or a TOML file; {_RECIPES} (default: sprint-90; for your own"
+            " pictures one that suits their number)."
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -358,9 +363,12 @@ def export(
     _print(str(exported.path))
 
 
+_SETTINGS_PANEL = "Settings, each also IMAGETTE_… (docs/reference/settings.md)"
+
+
 def _setting(help_: str) -> Any:
     """An option of `serve` that has a variable of the environment too."""
-    return typer.Option(help=help_, rich_help_panel="Settings, each also IMAGETTE_… (docs/api.md)")
+    return typer.Option(help=help_, rich_help_panel=_SETTINGS_PANEL)
 
 
 @app.command(epilog="Example: imagette serve --model runs/first/model.onnx --ui")
@@ -686,6 +694,11 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
         f" expected calibration error {metrics['calibration_error']:.2%},"
         f" Brier score {metrics['brier']:.4f}"
     )
+    if _uneven(metrics["per_class"]):
+        _print(
+            f"Balanced accuracy {metrics['balanced_accuracy']:.2%}: every class counts alike,"
+            " however many pictures it has"
+        )
     if averaged := metrics.get("flip_averaged"):
         _print(
             f"With test-time augmentation (each picture averaged with its mirror image):"
@@ -696,6 +709,11 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
             "Under corruption (mean of 15 kinds and five strengths):"
             f" accuracy {metrics['corruption_accuracy']:.2%}"
         )
+
+
+def _uneven(per_class: dict[str, dict[str, float]]) -> bool:
+    counts = [row["support"] for row in per_class.values() if row["support"]]
+    return max(counts) > 1.5 * min(counts)
 
 
 def _print_classes(per_class: dict[str, dict[str, float]]) -> None:

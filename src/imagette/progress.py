@@ -37,11 +37,16 @@ class TrainingReporter(Reporter):
         self.patience = 0
         self.last_epoch = 0
 
+    def chosen(self, why: str) -> None:
+        self._say(why)
+
+    def checked(self, lines: list[str]) -> None:
+        for line in lines:
+            self._say(line)
+
     def start(self, folder: Path, recipe: Recipe, dataset: Dataset, epochs_done: int) -> None:
         self.folder, self.epochs, self.last_epoch = folder, math.ceil(recipe.epochs), epochs_done
         self.patience = recipe.patience
-        for path, reason in dataset.skipped:
-            self._say(f"Left out: {path}: {reason}")
         begins = f"going on after epoch {epochs_done}" if epochs_done else "beginning"
         self._say(
             f"Training {recipe.model} by the recipe {recipe.name} on {dataset.name},"
@@ -53,6 +58,12 @@ class TrainingReporter(Reporter):
     def expect(self, seconds: float) -> None:
         self._say(
             f"This will take {'at most ' if self.patience else ''}about {_duration(seconds)}."
+        )
+
+    def head(self, accuracy: float, seconds: float) -> None:
+        self._say(
+            f"last layer, on frozen features: val accuracy {accuracy:.2%}  {seconds:.1f} s;"
+            " now all layers"
         )
 
     def progress(self, progress: loop.Progress) -> None:

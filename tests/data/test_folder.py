@@ -128,11 +128,11 @@ def test_unreadable_pictures_are_left_out_and_listed(shop):
     ("make", "message"),
     [
         (lambda folder: None, "no dataset or folder"),
-        (lambda folder: folder.mkdir(), "0 folders"),
-        (lambda folder: paint(folder / "one" / "1.png", "red"), "1 folders"),
+        (lambda folder: folder.mkdir(), "holds 0 classes"),
+        (lambda folder: paint(folder / "one" / "1.png", "red"), "holds 1 classes"),
         (
             lambda folder: [paint(folder / "one" / "1.png", "red"), (folder / "two").mkdir()],
-            "No readable picture in .*two",
+            "No readable picture of the class two",
         ),
         (
             lambda folder: [

@@ -20,7 +20,7 @@ from imagette.inference.classifier import Classifier
 
 KEYS = {
     "model", "dataset", "split", "n", "accuracy", "accuracy_interval", "loss", "calibration_error",
-    "brier", "reliability", "per_class", "confusion",
+    "balanced_accuracy", "brier", "reliability", "per_class", "confusion",
 }  # fmt: skip
 
 

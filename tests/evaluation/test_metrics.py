@@ -30,6 +30,7 @@ def test_by_hand():
     assert metrics["n"] == 6
     assert metrics["accuracy"] == 0.5
     assert metrics["loss"] == pytest.approx(-(3 * math.log(0.7) + 3 * math.log(0.1)) / 6, abs=1e-6)
+    assert metrics["balanced_accuracy"] == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
     assert metrics["calibration_error"] == pytest.approx(0.7 - 0.5, abs=1e-6)
     assert metrics["confusion"] == [[2, 1, 0, 0], [0, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
     assert list(metrics["per_class"]) == list(NAMES)

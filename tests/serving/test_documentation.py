@@ -1,4 +1,4 @@
-"""The examples of docs/api.md do what the page says, on a real server."""
+"""The examples of how to call the API do what the page says, on a real server."""
 
 import json
 import re
@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from running_server import picture_file
 
-PAGE = Path(__file__).parents[2] / "docs" / "api.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = DOCS / "how-to" / "call-the-api.md"
+REFERENCE = (DOCS / "reference" / "http.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```(sh|python)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 CURL = [code for language, code in EXAMPLES if language == "sh" and code.startswith("curl")]
 PYTHON = [code for language, code in EXAMPLES if language == "python"]
@@ -60,19 +62,27 @@ def test_python_examples(run):
 def test_every_problem_is_in_the_table():
     from imagette.serving.problems import KINDS
 
-    table = re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", PAGE.read_text(encoding="utf-8"), re.M)
+    table = re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", REFERENCE, re.M)
     assert {kind: int(status) for kind, status in table} == {
         kind: status for kind, (status, _) in KINDS.items()
     }
 
 
-def test_every_setting_is_in_the_table_and_has_a_flag():
+def test_every_metric_is_in_the_table():
+    from imagette.serving import metrics
+
+    source = Path(metrics.__file__).read_text(encoding="utf-8")
+    named = set(re.findall(r"imagette_[a-z_]+", source))
+    assert named
+    table = re.findall(r"^\| `(imagette_[a-z_]+)` \|", REFERENCE, re.M)
+    assert named == {name.removesuffix("_total") for name in table}
+
+
+def test_every_setting_has_a_flag():
     import typer
 
     from imagette.cli import app
-    from imagette.serving.settings import Settings, variable
+    from imagette.serving.settings import Settings
 
-    table = re.findall(r"^\| `(IMAGETTE_[A-Z_]+)` \|", PAGE.read_text(encoding="utf-8"), re.M)
-    assert table == [variable(name) for name in Settings.model_fields]
     flags = {one.name for one in typer.main.get_command(app).commands["serve"].params}
     assert flags >= set(Settings.model_fields)

@@ -322,3 +322,36 @@ def test_freed_memory_stays_at_hand():
         faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
     # 40 MB in pages of 4 KiB are 9,800 faults, were they handed back.
     assert np.median(faults[-9:]) < 1_000
+
+
+def test_classes_of_different_sizes_count_alike(digits):
+    """Of the loss: what a class weighs together does not hang on how many pictures it has."""
+    even = Part(digits.train.images[:60], np.repeat([0, 1], 30))
+    assert loop.class_weights(even, 2) is None
+    uneven = Part(digits.train.images[:60], np.repeat([0, 1], [50, 10]))
+    weights = loop.class_weights(uneven, 2)
+    assert weights.tolist() == [60 / 100, 60 / 20]
+    assert (weights * [50, 10]).tolist() == [30, 30]
+    assert loop.class_weights(uneven, 3).tolist() == [60 / 150, 60 / 30, 60 / 3]  # none of the last
+
+
+def test_a_rare_class_is_learned(digits):
+    """Where nothing tells two classes apart, the network is undecided instead of naming one."""
+    images = np.random.default_rng(0).integers(0, 256, (400, 32, 32, 3), np.uint8)
+    train = Part(images, np.repeat([0, 1], [380, 20])[np.random.default_rng(1).permutation(400)])
+    recipe = BASE.change(epochs=2, small_share=0.0)
+    load_torch_keras().utils.set_random_seed(0)
+    model = build_model("sprint", classes=2, widths=[8, 16])
+    *_, _ = epochs(model, train, train, recipe, State())
+    rare = loop.compute_logits(model, images).argmax(axis=1).mean()
+    assert 0.2 < rare < 0.8
+
+
+def test_pictures_in_a_file_teach_the_same(digits, tmp_path):
+    mapped = np.memmap(tmp_path / "pictures", np.uint8, "w+", shape=digits.train.images.shape)
+    mapped[:] = digits.train.images
+    recipe = EVERYTHING.change(epochs=1)
+    one = learn(digits, recipe)[-1]
+    train = Part(mapped, digits.train.labels)
+    other = learn(dataclasses.replace(digits, train=train), recipe)[-1]
+    assert_equal(one, other)

@@ -100,3 +100,18 @@ def test_rates_are_set_from_the_full_ones():
     for factor in (0.5, 0.25):
         set_rates([optimizer], factor)
         assert optimizer.param_groups[0]["lr"] == pytest.approx(0.4 * factor)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_early_layers_take_smaller_steps(optimizer):
+    recipe = Recipe.load("transfer").change(
+        optimizer=optimizer, learning_rate=0.1, layer_decay=0.5, weight_decay=0.0
+    )
+    model = build_model("sprint", classes=2, widths=[4, 4])
+    [made] = make_optimizers(model, recipe, torch.float32)
+    layers = [layer for layer in model.layers if layer.trainable_weights]
+    rates = {id(weight): group["lr"] for group in made.param_groups for weight in group["params"]}
+    for depth, layer in enumerate(reversed(layers)):
+        for weight in layer.trainable_weights:
+            assert rates.pop(id(weight.value)) == pytest.approx(0.1 * 0.5**depth)
+    assert not rates

@@ -6,7 +6,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from imagette import Recipe
-from imagette.models import MODELS, build_model
+from imagette.models import APPLICATIONS, MODELS, build_model
 from imagette.models.backend import load_torch_keras
 from imagette.models.sprint import whiten
 from imagette.training.recipe import presets
@@ -21,7 +21,7 @@ def same_weights_every_time():
     keras.utils.set_random_seed(0)
 
 
-VARIANTS = [(name, {}) for name in MODELS] + [
+VARIANTS = [(name, {}) for name in MODELS if name not in APPLICATIONS] + [
     ("sprint", {"widths": [8, 16], "depth": 3}),
     ("sprint", {"widths": [8], "whitening": False, "depth": 1}),
 ]

@@ -1,22 +1,33 @@
-"""Where pictures come from: CIFAR-10, the digits that scikit-learn carries, or any folder."""
+"""Where pictures come from: CIFAR-10, the digits that scikit-learn carries, or one's own."""
 
+import os
 from pathlib import Path
 
 from imagette.data.dataset import Dataset, Part, split_validation
+from imagette.data.listing import Listing
+from imagette.errors import ImagetteError
 
-__all__ = ["BUILT_IN", "Dataset", "Part", "load_dataset", "split_validation"]
+__all__ = ["BUILT_IN", "Dataset", "Part", "find_pictures", "load_dataset", "split_validation"]
 
 BUILT_IN = ("cifar10", "digits")
-"""Names that `load_dataset` knows; anything else is a folder."""
+"""Names that `load_dataset` knows; anything else is somebody's own pictures."""
+
+SIZE = 32
+"""The side in pixels that pictures are brought to where nothing else is asked for."""
 
 
-def load_dataset(source: str | Path = "cifar10", data_dir: str | Path | None = None) -> Dataset:
+def load_dataset(
+    source: str | Path = "cifar10", data_dir: str | Path | None = None, size: int | None = None
+) -> Dataset:
     """Load labelled pictures.
 
     Args:
-        source: `cifar10`, `digits`, or a folder (`train/<class>/*` and optional `test/<class>/*`,
-            or just `<class>/*`).
+        source: `cifar10`, `digits`, or one's own pictures as `find_pictures` takes them.
         data_dir: where to look for CIFAR-10 first.
+        size: the side in pixels that each picture is brought to; 32 if None.
+
+    Returns:
+        The dataset. Where it takes more than a gigabyte, its pictures are a memory-mapped file.
 
     Raises:
         ImagetteError: the data is absent, damaged, or not laid out as a dataset.
@@ -25,11 +36,47 @@ def load_dataset(source: str | Path = "cifar10", data_dir: str | Path | None = N
     if source == "cifar10":
         from imagette.data.cifar import load_cifar10
 
-        return load_cifar10(data_dir)
+        return load_cifar10(data_dir).resized(size or SIZE)
     if source == "digits":
         from imagette.data.digits import load_digits
 
-        return load_digits()
-    from imagette.data.folder import load_folder
+        return load_digits().resized(size or SIZE)
+    return find_pictures(source).load(size or SIZE)
 
-    return load_folder(Path(source))
+
+def find_pictures(source: str | Path) -> Listing:
+    """Find one's own pictures, without decoding them yet.
+
+    Args:
+        source: a folder (`train/<class>/*` and optional `test/<class>/*`, or just `<class>/*`), a
+            zip or tar file of one, a CSV file of paths and labels, or `hf:` and the name of a
+            dataset of Hugging Face's library `datasets`.
+
+    Raises:
+        ImagetteError: there is no such source, or it is not laid out as a dataset.
+    """
+    from imagette.data.archive import ENDINGS, find_archive
+    from imagette.data.folder import find_folder
+    from imagette.data.hub import PREFIX, find_hub
+    from imagette.data.table import find_table
+
+    path = Path(source)
+    if str(source).startswith(PREFIX):
+        return find_hub(str(source))
+    if path.is_dir():
+        return find_folder(path)
+    if path.is_file() and path.name.lower().endswith(ENDINGS):
+        return find_archive(path)
+    if path.is_file() and path.suffix.lower() in (".csv", ".tsv"):
+        return find_table(path)
+    shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+    if path.is_file():
+        raise ImagetteError(
+            f"{shown} is not a dataset.",
+            "Give a folder of pictures, a CSV file of paths and labels, or a zip or tar file.",
+        )
+    raise ImagetteError(
+        f"There is no dataset or folder called {shown}.",
+        "Give `cifar10`, `digits`, the path of a folder, CSV file or archive of pictures, or"
+        " `hf:NAME` for one of Hugging Face's.",
+    )

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imagette.data.cache import cache_folder
 from imagette.data.dataset import Dataset, Part
 from imagette.errors import ImagetteError
 
@@ -80,13 +81,6 @@ def find_cifar10(data_dir: str | Path | None = None) -> Path | None:
         if place in named:
             print(f"No CIFAR-10 in {place}; looking elsewhere.", file=sys.stderr)
     return None
-
-
-def cache_folder() -> Path:
-    """Where downloads go: the user's cache, as the operating system has it."""
-    import platformdirs
-
-    return platformdirs.user_cache_path("imagette")
 
 
 def _keras_folders() -> list[Path]:

@@ -1,6 +1,6 @@
 """What a dataset is: pictures, labels, names."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 import numpy as np
@@ -56,9 +56,22 @@ class Part:
         return len(self.labels)
 
     def take(self, indices: NDArray[np.int64]) -> "Part":
-        """The pictures at `indices`, in that order."""
+        """The pictures at `indices`, in that order; many are a memory-mapped file."""
+        from imagette.data.decode import map_rows
+
         paths = None if self.paths is None else tuple(self.paths[index] for index in indices)
-        return Part(self.images[indices], self.labels[indices], paths)
+        return Part(map_rows(self.images, indices), self.labels[indices], paths)
+
+    def resized(self, size: int) -> "Part":
+        """The same pictures at `size` by `size` pixels, squashed as any other is."""
+        from imagette.inference.preprocess import to_pixels
+
+        if self.images.shape[1:3] == (size, size):
+            return self
+        images = np.empty((len(self), size, size, 3), np.uint8)
+        for row, image in zip(images, self.images, strict=True):
+            row[:] = to_pixels(image, size, size)
+        return Part(images, self.labels, self.paths)
 
     def fingerprint(self) -> str:
         """A hex digest (128 bits) of the pictures and labels, in their order."""
@@ -123,6 +136,11 @@ class Dataset:
                 "Bring all of them to the same height and width.",
             )
 
+    def resized(self, size: int) -> "Dataset":
+        """The same dataset with pictures of `size` by `size` pixels."""
+        test = None if self.test is None else self.test.resized(size)
+        return replace(self, train=self.train.resized(size), test=test)
+
     @property
     def parts(self) -> dict[str, Part]:
         """The parts there are, by name."""
@@ -131,6 +149,8 @@ class Dataset:
 
 def split_validation(part: Part, fraction: float, seed: int) -> tuple[Part, Part]:
     """Hold out a stratified, seeded fraction of the train part for validation.
+
+    Every class is on both sides, however few pictures it has.
 
     Args:
         part: the train part of a dataset.
@@ -141,7 +161,7 @@ def split_validation(part: Part, fraction: float, seed: int) -> tuple[Part, Part
         The pictures to train on and the pictures held out.
 
     Raises:
-        ImagetteError: there are too few pictures to have every class on both sides.
+        ImagetteError: a class has a single picture, or there is none at all.
     """
     train, validation = split_positions(part, fraction, seed)
     return part.take(train), part.take(validation)
@@ -153,38 +173,39 @@ def split_positions(
     """The positions of the pictures that `split_validation` gives."""
     from sklearn.model_selection import train_test_split
 
+    classes, counts = np.unique(part.labels, return_counts=True)
+    if not len(part) or counts.min() == 1:
+        raise _too_few(part)
     try:
-        indices = train_test_split(
+        sides = train_test_split(
             np.arange(len(part)), test_size=fraction, random_state=seed, stratify=part.labels
         )
-    except ValueError as error:
-        raise _too_few(part, fraction) from error
-    train, validation = map(np.sort, indices)
-    classes = len(np.unique(part.labels))
-    if any(len(np.unique(part.labels[side])) < classes for side in (train, validation)):
-        raise _too_few(part, fraction)
+    except ValueError:  # fewer on one side than there are classes
+        sides = None
+    if sides is None or any(len(np.unique(part.labels[side])) < len(classes) for side in sides):
+        sides = _split_each_class(part, fraction, seed)
+    train, validation = map(np.sort, sides)
     return train, validation
 
 
-def _too_few(part: Part, fraction: float) -> ImagetteError:
-    problem = (
-        f"{len(part)} pictures are too few to have every class on both sides when"
-        f" `validation_fraction` is {fraction}"
-    )
+def _split_each_class(part: Part, fraction: float, seed: int) -> list[NDArray[np.int64]]:
+    """Of each class at least one picture on each side, however small it is."""
+    random = np.random.default_rng(seed)
+    kept, held_out = [], []
+    for label in np.unique(part.labels):
+        positions = random.permutation(np.flatnonzero(part.labels == label))
+        count = min(max(round(fraction * len(positions)), 1), len(positions) - 1)
+        held_out.append(positions[:count])
+        kept.append(positions[count:])
+    return [np.concatenate(kept), np.concatenate(held_out)]
+
+
+def _too_few(part: Part) -> ImagetteError:
     if not len(part):
-        return ImagetteError(f"{problem}.", "Add pictures.")
-    labels, counts = np.unique(part.labels, return_counts=True)
-    smallest, count = labels[counts.argmin()], int(counts.min())
-    problem += f": class {smallest} (counted from 0), the smallest, has {count}."
-    if count == 1:
-        return ImagetteError(
-            problem, "No fraction can split a single picture: add pictures to it, or remove it."
-        )
-    lowest = -(-100 // count) / 100  # the first whole percentage that is a picture or more
-    if lowest == 0.5:
-        return ImagetteError(problem, "Add pictures to it, or set `validation_fraction` to 0.5.")
+        return ImagetteError("There is no picture to learn from.", "Add pictures.")
+    label = int(np.argmax(np.bincount(part.labels) == 1))
     return ImagetteError(
-        problem,
-        "Add pictures to it, or choose a `validation_fraction` between"
-        f" {lowest:.2f} and {1 - lowest:.2f}.",
+        f"Class {label} (counted from 0) has a single picture, and one is needed to learn from and"
+        " another to check with.",
+        "Add pictures to it, or remove the class.",
     )

@@ -6,20 +6,11 @@ class's folder is the name of the class; pictures may lie deeper inside it. `tra
 """
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
-
-from imagette.data.dataset import Dataset, Part
-from imagette.errors import ImagetteError, PictureError
-from imagette.inference.preprocess import find_pictures, to_pixels
-
-SIZE = 32
-"""Rows and columns that every picture is brought to."""
+from imagette.data.listing import Found, Listing, Skipped, check_classes, found_file
+from imagette.errors import ImagetteError
+from imagette.inference.preprocess import find_pictures
 
 _LAYOUT = (
     "Lay it out as FOLDER/<class>/pictures, or as FOLDER/train/<class>/pictures with an optional"
@@ -27,48 +18,36 @@ _LAYOUT = (
 )
 
 
-def load_folder(folder: Path) -> Dataset:
-    """Load a folder of pictures; what is left out is listed in `skipped`.
+def find_folder(folder: Path) -> Listing:
+    """Find the pictures of a folder; what is left out is listed in `skipped`.
 
     Raises:
-        ImagetteError: there is no such folder, it has fewer than two classes, a class has no
-            readable picture, the test part has a class that the train part lacks, two folders
-            could be the same part, or a folder's name is not UTF-8.
+        ImagetteError: it has fewer than two classes, the test part has a class that the train part
+            lacks, two folders could be the same part, or a folder's name is not UTF-8.
     """
-    if not folder.is_dir():
-        raise ImagetteError(
-            f"There is no dataset or folder called {_printable(folder)}.",
-            "Give `cifar10`, `digits`, or the path of a folder of pictures.",
-        )
     _check_name(folder.resolve())
     train_folder, test_folder, skipped = _find_parts(folder)
     class_names = _class_names(train_folder)
-    if len(class_names) < 2:
-        raise ImagetteError(
-            f"{train_folder} holds {len(class_names)} folders of pictures; at least two classes"
-            " are needed.",
-            _LAYOUT,
-        )
-    train, train_skipped = _load_part(folder, train_folder, class_names)
-    skipped += train_skipped
-    empty = [name for i, name in enumerate(class_names) if i not in train.labels]
-    if empty:
-        raise ImagetteError(
-            f"No readable picture in {train_folder / empty[0]}.",
-            "Put pictures there, or remove the folder.",
-        )
+    check_classes(list(class_names), str(train_folder), _LAYOUT)
+    train, not_named = _find_part(folder, train_folder, class_names)
+    skipped += not_named
     test = None
     if test_folder is not None:
-        test, test_skipped = _load_test(folder, test_folder, class_names)
-        skipped += test_skipped
-    return Dataset(
+        unknown = sorted(set(_class_names(test_folder)) - set(class_names))
+        if unknown:
+            raise ImagetteError(
+                f"{test_folder / unknown[0]} is a class that the train part does not have.",
+                "Use the same class folders in train and test.",
+            )
+        test, not_named = _find_part(folder, test_folder, class_names)
+        skipped += not_named
+    return Listing(
         name=folder.resolve().name,
         source=str(folder.resolve()),
         class_names=class_names,
-        class_names_fr=class_names,
         train=train,
         test=test,
-        skipped=tuple(skipped),
+        skipped=skipped,
     )
 
 
@@ -77,16 +56,16 @@ def _printable(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _find_parts(folder: Path) -> tuple[Path, Path | None, list[tuple[str, str]]]:
+def _find_parts(folder: Path) -> tuple[Path, Path | None, Skipped]:
     """The folders of the train part and of the test part, and those that are neither."""
     inside = _folders(folder)
     train = _named(inside, ("train", "training"))
     # A class may well be called "train"; its folder then holds pictures, not class folders.
     if train is None or not _folders(train):
-        return folder, None, []
+        return folder, None, ()
     test = _named(inside, ("test", "testing"))
     others = [path for path in inside if path not in (train, test)]
-    return train, test, [(_printable(path), "is neither train nor test.") for path in others]
+    return train, test, tuple((_printable(path), "is neither train nor test.") for path in others)
 
 
 def _named(folders: list[Path], names: tuple[str, str]) -> Path | None:
@@ -97,24 +76,6 @@ def _named(folders: list[Path], names: tuple[str, str]) -> Path | None:
             "Keep one of them, or put them together.",
         )
     return found[0] if found else None
-
-
-def _load_test(
-    folder: Path, test_folder: Path, class_names: tuple[str, ...]
-) -> tuple[Part, list[tuple[str, str]]]:
-    unknown = sorted(set(_class_names(test_folder)) - set(class_names))
-    if unknown:
-        raise ImagetteError(
-            f"{test_folder / unknown[0]} is a class that the train part does not have.",
-            "Use the same class folders in train and test.",
-        )
-    test, skipped = _load_part(folder, test_folder, class_names)
-    if not len(test):
-        raise ImagetteError(
-            f"{test_folder} holds no readable picture.",
-            "Put pictures there, or remove the folder.",
-        )
-    return test, skipped
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -142,55 +103,25 @@ def _is_utf8(path: Path) -> bool:
     return _printable(path) == str(path)
 
 
-def _load_part(
+def _find_part(
     folder: Path, part_folder: Path, class_names: tuple[str, ...]
-) -> tuple[Part, list[tuple[str, str]]]:
-    """Decode every picture of every class; also list the files that were left out.
+) -> tuple[tuple[Found, ...], Skipped]:
+    """Every picture of every class, and the files whose names cannot be saved.
 
     Args:
         folder: the dataset's folder, which paths are relative to.
         part_folder: where the class folders are.
         class_names: names of the class folders.
     """
-    found = [
+    files = [
         (path, label)
         for label, name in enumerate(class_names)
         for path in find_pictures(part_folder / name)
     ]
-    files = [(path, label) for path, label in found if _is_utf8(path)]
-    skipped = [
-        (_printable(path), "its name is not UTF-8.") for path, _ in found if not _is_utf8(path)
-    ]
-    images, labels, paths = [], [], []
-    for (path, label), result in zip(files, _decode([path for path, _ in files]), strict=True):
-        if isinstance(result, PictureError):
-            skipped.append((str(path), result.problem.removeprefix(f"{path} ")))
-        else:
-            images.append(result)
-            labels.append(label)
-            paths.append(path.relative_to(folder).as_posix())
-    pixels = np.array(images, np.uint8).reshape(-1, SIZE, SIZE, 3)
-    return Part(pixels, np.array(labels, np.int64), tuple(paths)), skipped
-
-
-def _decode(paths: list[Path]) -> list[NDArray[np.uint8] | PictureError]:
-    """Decode in parallel (Pillow lets go of the interpreter while it decodes), in order."""
-    console = Console(stderr=True)
-    with ThreadPoolExecutor() as pool:
-        return list(
-            track(
-                pool.map(_decode_one, paths),
-                "Reading pictures",
-                total=len(paths),
-                console=console,
-                transient=True,
-                disable=not console.is_terminal,
-            )
-        )
-
-
-def _decode_one(path: Path) -> NDArray[np.uint8] | PictureError:
-    try:
-        return to_pixels(path, SIZE, SIZE)
-    except PictureError as error:
-        return error
+    found = tuple(
+        found_file(path, label, path.relative_to(folder).as_posix())
+        for path, label in files
+        if _is_utf8(path)
+    )
+    not_named = [path for path, _ in files if not _is_utf8(path)]
+    return found, tuple((_printable(path), "its name is not UTF-8.") for path in not_named)

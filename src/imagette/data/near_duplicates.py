@@ -14,7 +14,7 @@ from PIL import Image
 
 THRESHOLD = 0.85
 """Likeness from which a pair counts. Chosen on CIFAR-10, test beside train: see
-docs/evaluation.md."""
+docs/explanation/data.md."""
 
 _THUMBNAIL, _SIDE = 8, 32
 _PROPOSED = 3

@@ -162,14 +162,15 @@ def load_pictures(
         ImagetteError: it is missing or damaged, or none is known.
     """
     facts, classifier = model.facts, model.classifier
+    size = classifier.height
     if isinstance(dataset, Dataset):
         return dataset
     if dataset is not None:
-        return load_dataset(dataset, data_dir)
+        return load_dataset(dataset, data_dir, size)
     if facts is not None:
-        return load_dataset(facts.dataset, data_dir or facts.data_dir)
+        return load_dataset(facts.dataset, data_dir or facts.data_dir, size)
     if classifier.metadata.dataset in BUILT_IN:
-        return load_dataset(classifier.metadata.dataset, data_dir)
+        return load_dataset(classifier.metadata.dataset, data_dir, size)
     raise ImagetteError(
         f"{classifier.path} does not say on which dataset it can be measured.",
         "Name one: `imagette evaluate BUNDLE DATASET`.",

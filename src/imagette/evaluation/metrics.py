@@ -31,9 +31,10 @@ def measure(
 
     Returns:
         Plain JSON values: `n`; `accuracy`, the top-1 fraction; `accuracy_interval`, its 95 %
-        confidence interval as `[low, high]`; `loss`, the mean negative log-likelihood in nats;
-        `brier`, the Brier score; `calibration_error`, the expected calibration error in 15 bins,
-        and `reliability`, those bins (see `imagette.evaluation.calibration.reliability`);
+        confidence interval as `[low, high]`; `balanced_accuracy`, the mean recall of the classes
+        that there are pictures of, each counting alike; `loss`, the mean negative log-likelihood
+        in nats; `brier`, the Brier score; `calibration_error`, the expected calibration error in 15
+        bins, and `reliability`, those bins (see `imagette.evaluation.calibration.reliability`);
         `per_class`, by name the `precision`, `recall`, `f1` (0 where they are not defined) and
         `support` (number of pictures); `confusion`, counts by true class (rows) and predicted
         class (columns).
@@ -55,6 +56,7 @@ def measure(
         "n": len(labels),
         "accuracy": correct / len(labels),
         "accuracy_interval": list(wilson_interval(correct, len(labels))),
+        "balanced_accuracy": _balanced_accuracy(labels, predicted),
         "loss": float(-np.log(of_true_class.clip(SMALLEST_PROBABILITY, 1)).mean()),
         "brier": brier_score(probabilities, labels),
         "calibration_error": expected_calibration_error(probabilities, labels),
@@ -79,6 +81,11 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     scale = 1 + z**2 / trials
     # Rounding may leave the ends a hair outside.
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def _balanced_accuracy(labels: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
+    recalls = [np.mean(predicted[labels == label] == label) for label in np.unique(labels)]
+    return float(np.mean(recalls))
 
 
 def _per_class(

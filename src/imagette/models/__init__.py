@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from imagette.errors import ImagetteError
+from imagette.models.applications import APPLICATIONS
 from imagette.models.backend import load_keras, load_torch_keras
 from imagette.models.resnet import resnet
 from imagette.models.seed_cnn import seed_cnn
@@ -29,6 +30,7 @@ MODELS: dict[str, "Callable[..., keras.Model]"] = {
     "vgg": vgg,
     "resnet": resnet,
     "wide-resnet": wide_resnet,
+    **APPLICATIONS,
 }
 
 

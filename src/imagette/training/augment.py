@@ -29,20 +29,13 @@ def pad(pictures: Tensor, margin: int) -> Tensor:
     return pictures[:, rows][:, :, columns]
 
 
-def translate(padded: Tensor, indices: Tensor, margin: int) -> Tensor:
-    """Take pictures out of `pad`'s result, each shifted by up to `margin` pixels either way.
-
-    Args:
-        padded: all pictures, with the margin around each.
-        indices: int64 `(batch,)`, the pictures to take.
-        margin: what `pad` was given.
-    """
-    size = 2 * margin
-    height, width = padded.shape[1] - size, padded.shape[2] - size
-    down, right = torch.randint(0, size + 1, (2, len(indices)), device=padded.device)
+def translate(pictures: Tensor, margin: int) -> Tensor:
+    """Shift each picture by up to `margin` pixels either way; its reflection fills the gap."""
+    padded, (count, height, width) = pad(pictures, margin), pictures.shape[:3]
+    down, right = torch.randint(0, 2 * margin + 1, (2, count), device=pictures.device)
     # All windows are views of the same memory; only the chosen ones are copied.
     windows = padded.unfold(1, height, 1).unfold(2, width, 1)
-    return windows[indices, down, right].permute(0, 2, 3, 1)
+    return windows[torch.arange(count), down, right].permute(0, 2, 3, 1)
 
 
 def cutout(pictures: Tensor, side: int) -> Tensor:

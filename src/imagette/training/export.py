@@ -171,7 +171,8 @@ def _pictures_of_run(run: Path, data_dir: str | Path | None) -> tuple[Part, Part
             f"{run} does not say what it has learned from: it holds no run.json.",
             "Name a whole run, or store only the weights in 8 bits: --quantize weights.",
         )
-    dataset = load_dataset(facts.dataset, data_dir or facts.data_dir)
+    size = open_bundle(run / "model.onnx").height
+    dataset = load_dataset(facts.dataset, data_dir or facts.data_dir, size)
     if not facts.learns_from(dataset.train):
         raise ImagetteError(
             f"The pictures in {dataset.source} have changed since the run was trained.",

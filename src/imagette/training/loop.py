@@ -1,8 +1,8 @@
 """How a network learns: one loop for all recipes.
 
-The pictures stay in memory as uint8 (on a GPU, in its memory), become batches by indexing and are
-augmented a batch at a time. PyTorch runs the Keras network on its own weights (see
-`translation`), in bfloat16 where the hardware multiplies that.
+The pictures stay in memory as uint8 (on a GPU, in its memory; those that are mapped from a file
+stay there), become batches by indexing and are augmented a batch at a time. PyTorch runs the Keras
+network on its own weights (see `translation`), in bfloat16 where the hardware multiplies that.
 
 All randomness of an epoch derives from the recipe's seed and the epoch's number, so a `State`
 holds everything: a training that goes on from one (with the same teacher, where it has one) ends
@@ -35,6 +35,8 @@ from imagette.training.translation import Translated
 if TYPE_CHECKING:
     import keras
 
+UNEVEN = 1.5
+"""From this ratio of the largest class to the smallest on, classes are weighed."""
 EVALUATION_BATCH = 500
 # In float32 and, after Ctrl-C, beside the training's memory, so in smaller portions.
 CALIBRATION_BATCH = 100
@@ -138,8 +140,7 @@ def epochs(
 
     # The clock includes what prepares the pictures for the first step.
     start = time.perf_counter()
-    training.prepare()
-    if not state.epoch:
+    if not state.epoch and not recipe.start:
         whiten(model, train.images)
     while not state.finished(recipe):
         progress = training.learn(state.epoch + 1, report)
@@ -202,6 +203,8 @@ class _Training:
         configure(self.device)
         self.precision = choose_precision(self.device, recipe.precision)
         self.images, self.labels = _to_device(train, self.device)
+        self.class_weights = _class_weights(train, model.output_shape[-1], self.device)
+        self.mirrored = _first_mirrored(recipe.seed, len(train)).to(self.device)
         self.network = Translated(model, until="logits")
         self.compiled = _compile(self.network) if _compiles(self.device) else self.network
         self.teacher = Folded(teacher, until="logits") if teacher else None
@@ -250,7 +253,6 @@ class _Training:
     def _time_step(self, number: int) -> float:
         """Make a step with each size of batch; the seconds of one when all is prepared."""
         few, many = len(self.images) // self.batches, -(-len(self.images) // self.batches)
-        self.prepare(many)
         seconds = 0.0
         for size in [*sorted({few, many}), many]:  # the last one again, to time it
             start = time.perf_counter()
@@ -265,7 +267,7 @@ class _Training:
             return
         try:
             with torch.no_grad():
-                small = augment.shrink(self.images[:1], side)
+                small = augment.shrink(self.images[:1].to(self.device), side)
                 self.network(small.to(self.precision), training=False)
         except RuntimeError as error:
             raise ImagetteError(
@@ -281,12 +283,6 @@ class _Training:
             set_weights(self.model, state.weights)
             for optimizer, remembered in zip(self.optimizers, state.optimizers, strict=True):
                 optimizer.load_state_dict(copy.deepcopy(remembered))
-
-    def prepare(self, count: int | None = None) -> None:
-        """Make the pictures (the first `count` of them) ready for their batches."""
-        images, margin = self.images[:count], self.recipe.translate
-        self.padded = augment.pad(images, margin) if margin else images
-        self.mirrored = _first_mirrored(self.recipe.seed, len(images)).to(self.device)
 
     def seconds_from(self, step: int) -> float:
         """How long the steps from this one to the last will take, by those rehearsed."""
@@ -310,7 +306,8 @@ class _Training:
         """Learn from the pictures at `indices`; their logits `(batch, classes)` and mean loss."""
         recipe = self.recipe
         set_rates(self.optimizers, schedule(recipe, number / self.total_steps))
-        pictures = _take(self.padded, indices, self.mirrored, number // self.batches, recipe)
+        pictures = self.images[indices.to(self.images.device)].to(self.device)
+        pictures = _move(pictures, self.mirrored[indices], number // self.batches, recipe)
         targets = self.labels[indices]
         if number < self.calm_from:
             pictures = _change(pictures, recipe)
@@ -319,7 +316,9 @@ class _Training:
         if number < self.small_steps:
             pictures = augment.shrink(pictures, recipe.small_side)
         logits = self.compiled(pictures.to(self.precision), training=True)
-        loss = functional.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
+        loss = functional.cross_entropy(
+            logits, targets, self.class_weights, label_smoothing=recipe.label_smoothing
+        )
         if taught is not None:
             loss = torch.lerp(loss, distillation_loss(logits, taught, recipe), recipe.teacher_share)
         for optimizer in self.optimizers:
@@ -373,7 +372,7 @@ def measure(
         for batch, truth in zip(
             pictures.split(EVALUATION_BATCH), labels.split(EVALUATION_BATCH), strict=True
         ):
-            logits = network(batch.to(precision), training=False)
+            logits = network(batch.to(labels.device, precision), training=False)
             loss += float(functional.cross_entropy(logits, truth, reduction="sum"))
             right += int((logits.argmax(1) == truth).sum())
     return loss / len(labels), right / len(labels)
@@ -444,19 +443,18 @@ class _Meter:
         )
 
 
-def _take(padded: Tensor, indices: Tensor, mirrored: Tensor, passes: int, recipe: Recipe) -> Tensor:
+def _move(pictures: Tensor, mirrored: Tensor, passes: int, recipe: Recipe) -> Tensor:
     """A batch of uint8 pictures, shifted and mirrored as the recipe says.
 
-    `passes` over all pictures have been made before.
+    An alternating flip mirrors those that `mirrored` marks, or after every other of the `passes`
+    over all pictures the others.
     """
     if recipe.translate:
-        pictures = augment.translate(padded, indices, recipe.translate)
-    else:
-        pictures = padded[indices]
+        pictures = augment.translate(pictures, recipe.translate)
     if recipe.flip == "random":
-        pictures = augment.flip(pictures, torch.rand(len(indices), device=pictures.device) < 0.5)
+        pictures = augment.flip(pictures, torch.rand(len(pictures), device=pictures.device) < 0.5)
     elif recipe.flip == "alternating":
-        pictures = augment.flip(pictures, mirrored[indices] ^ (passes % 2 == 1))
+        pictures = augment.flip(pictures, mirrored ^ (passes % 2 == 1))
     return pictures
 
 
@@ -494,7 +492,25 @@ def _compile(network: Network) -> Network:
 
 
 def _to_device(part: Part, device: torch.device) -> tuple[Tensor, Tensor]:
-    return torch.from_numpy(part.images).to(device), torch.from_numpy(part.labels).to(device)
+    """Pictures and labels; pictures that are mapped from a file stay there."""
+    images, labels = torch.from_numpy(part.images), torch.from_numpy(part.labels).to(device)
+    return images if isinstance(part.images, np.memmap) else images.to(device), labels
+
+
+def class_weights(part: Part, classes: int) -> NDArray[np.float64] | None:
+    """How much each class counts, `(classes,)`, so that all count alike together, 1 on average.
+
+    None where no class has `UNEVEN` times as many pictures as another: all count alike then, too.
+    """
+    counts = np.bincount(part.labels, minlength=classes)
+    if counts.max() < UNEVEN * counts.min():
+        return None
+    return len(part) / (classes * np.maximum(counts, 1))
+
+
+def _class_weights(part: Part, classes: int, device: torch.device) -> Tensor | None:
+    weights = class_weights(part, classes)
+    return None if weights is None else torch.tensor(weights, dtype=torch.float32, device=device)
 
 
 def _first_mirrored(seed: int, count: int) -> Tensor:

@@ -1,7 +1,7 @@
 """How weights change: the optimizers, over the weights of a Keras model, and their schedule."""
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -76,19 +76,20 @@ def make_optimizers(
     Muon is for the kernels of hidden layers. Biases, normalisation and the last layer learn by
     SGD with Nesterov momentum 0.85, with step sizes for each picture of the batch.
     """
-    parameters = [weight.value for weight in model.trainable_weights]
+    groups = _by_layer(model, recipe)
     rate, decay = recipe.learning_rate, recipe.weight_decay
     if recipe.optimizer == "adam":
         # Keras' defaults, which the classic recipe had.
-        return [torch.optim.Adam(parameters, rate, eps=1e-7, fused=True)]
+        return [torch.optim.Adam(groups, rate, eps=1e-7, fused=True)]
     if recipe.optimizer == "adamw":
-        return [torch.optim.AdamW(parameters, rate, weight_decay=decay, fused=True)]
+        return [torch.optim.AdamW(groups, rate, weight_decay=decay, fused=True)]
     if recipe.optimizer == "sgd":
         return [
             torch.optim.SGD(
-                parameters, rate, momentum=recipe.momentum, weight_decay=decay, nesterov=True
+                groups, rate, momentum=recipe.momentum, weight_decay=decay, nesterov=True
             )
         ]
+    parameters = [weight.value for weight in model.trainable_weights]
     head = [weight.value for weight in model.get_layer("logits").trainable_weights]
     heads = {id(parameter) for parameter in head}
     rest = [parameter for parameter in parameters if id(parameter) not in heads]
@@ -101,6 +102,23 @@ def make_optimizers(
     return [
         Muon(hidden, rate, recipe.momentum, precision),
         torch.optim.SGD(groups, momentum=0.85, nesterov=True),
+    ]
+
+
+def _by_layer(model: "keras.Model", recipe: Recipe) -> list[dict[str, Any]]:
+    """Groups of weights with the same step size: one for each layer, the smaller the earlier.
+
+    Where all are alike, one group holds them all.
+    """
+    if recipe.layer_decay == 1:
+        return [{"params": [weight.value for weight in model.trainable_weights]}]
+    layers = [layer for layer in model.layers if layer.trainable_weights]
+    return [
+        {
+            "params": [weight.value for weight in layer.trainable_weights],
+            "lr": recipe.learning_rate * recipe.layer_decay**depth,
+        }
+        for depth, layer in enumerate(reversed(layers))
     ]
 
 

@@ -19,7 +19,8 @@ Option = bool | int | float | str | list[int]
 """What a network's own argument may be: what TOML can write."""
 
 NOT_ON_A_GPU = {
-    "name", "model", "model_options", "teacher", "validation_fraction", "seed", "gpu",
+    "name", "model", "model_options", "size", "start", "teacher", "validation_fraction", "seed",
+    "gpu",
 }  # fmt: skip
 """What decides which network learns from which pictures is the same everywhere."""
 
@@ -31,12 +32,21 @@ class Recipe(BaseModel):
         name: what to call it; names the run folder where the user does not.
         model: a network of the registry (see `imagette.models`).
         model_options: the network's own arguments, such as `widths` of `sprint`.
+        size: side in pixels that pictures are brought to before anything else.
+        start: what the network begins with instead of random weights: `default` or `lite`, the
+            models that ship with Imagette; the folder of a run; for networks of
+            `keras.applications`, `imagenet` or a file of weights. Empty for none. See
+            `imagette.training.start`.
         optimizer: `adam` (Kingma & Ba, 2015), `adamw` (Loshchilov & Hutter, 2019), `sgd` (with
             Nesterov momentum), or `muon` (Jordan et al., 2024; for hidden kernels, with SGD for
             all other weights).
         learning_rate: step size of the optimizer.
         bias_learning_rate: with `muon`, the step size of biases, for each picture of a batch.
         head_learning_rate: with `muon`, the step size of the last layer, likewise.
+        layer_decay: with `adam`, `adamw` and `sgd`, the factor of the step size from each layer to
+            the one before it, so that early layers, which know most of what all pictures share,
+            change least (discriminative learning rates; Howard & Ruder, *Universal Language Model
+            Fine-tuning for Text Classification*, 2018, section 3.2).
         momentum: of `sgd` and `muon`.
         weight_decay: of `adamw` and `sgd`.
         schedule: the learning rate stays `constant`, or falls to 0 `linear` or as a `cosine`.
@@ -52,11 +62,11 @@ class Recipe(BaseModel):
         flip: mirror pictures left to right: `none`, each at `random`, or `alternating` (all in
             every other epoch, half of them first; Jordan, 2024, arXiv:2404.00498, section 3.6).
         translate: shift pictures by up to this many pixels.
-        operations: random changes made to each picture: of its colours, sharpness, angle or place,
-            of random strength (Müller & Hutter, *TrivialAugment*, 2021, with 1; like RandAugment
-            with more).
+        operations: random changes made to each picture, of random strength: contrast, brightness,
+            colour, sharpness, posterize, solarize, equalize, rotate, shear, translate (Müller &
+            Hutter, *TrivialAugment*, 2021, with 1; like RandAugment with more).
         cutout: side in pixels of the grey square that covers a part of each picture; 0 for none.
-        mixup: alpha of mixup; 0 for none.
+        mixup: alpha of mixup; 0 for none. Where CutMix is given too, each batch draws one.
         cutmix: alpha of CutMix; 0 for none.
         mix_share: share of the batches that mixup and CutMix blend.
         calm_share: share of the training, at its end, whose pictures are shifted and mirrored
@@ -73,7 +83,7 @@ class Recipe(BaseModel):
             the best of them; 0 never stops early and keeps the last.
         validation_fraction: share of the train part held out for validation, stratified.
         seed: every random choice flows from it.
-        gpu: fields that take other values on a GPU.
+        gpu: fields that take other values on a GPU, unless they are asked for by name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -81,10 +91,13 @@ class Recipe(BaseModel):
     name: str = Field(min_length=1)
     model: str
     model_options: dict[str, Option] = {}
+    size: int = Field(default=32, ge=32, le=224)
+    start: str = ""
     optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
     learning_rate: float = Field(gt=0, allow_inf_nan=False)
     bias_learning_rate: float = Field(default=0.05, gt=0, allow_inf_nan=False)
     head_learning_rate: float = Field(default=1e-5, gt=0, allow_inf_nan=False)
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
     momentum: float = Field(default=0.9, gt=0, lt=1)
     weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     schedule: Literal["constant", "linear", "cosine"] = "constant"

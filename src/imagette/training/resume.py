@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -77,6 +77,8 @@ def claimed(folder: Path) -> Iterator[None]:
     finally:
         lock.release()
         (folder / ".lock").unlink(missing_ok=True)
+        with suppress(OSError):  # stays where anything is in it
+            folder.rmdir()
 
 
 def read_earlier(folder: Path) -> Facts | None:
@@ -122,23 +124,22 @@ def earlier_recipe(folder: Path, wanted: Recipe | None) -> Recipe:
     return recipe
 
 
-def earlier_dataset(
-    folder: Path, source: str, wanted: str | Path | Dataset | None
-) -> str | Path | Dataset:
-    """The dataset a run began with.
+def check_dataset(folder: Path, source: str, wanted: str) -> None:
+    """Make sure that a run goes on with the dataset it began with.
+
+    Args:
+        folder: of the run.
+        source: of the dataset it began with.
+        wanted: that of the one to go on with.
 
     Raises:
-        ImagetteError: another one is wanted.
+        ImagetteError: they differ.
     """
-    if wanted is None:
-        return source
-    asked = wanted.source if isinstance(wanted, Dataset) else str(wanted)
-    if asked != source and str(Path(asked).resolve()) != source:
+    if wanted != source:
         raise ImagetteError(
-            f"{folder} began with the dataset {source}, not {asked}.",
+            f"{folder} began with the dataset {source}, not {wanted}.",
             "Go on without naming a dataset, or start a new run under another --name.",
         )
-    return wanted
 
 
 def check_unchanged(folder: Path, facts: Facts, dataset: Dataset) -> None:

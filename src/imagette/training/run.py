@@ -17,24 +17,36 @@ killed at any moment loses at most the epoch under way.
 import io
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from imagette import __version__
-from imagette.data import Dataset, Part, load_dataset, split_validation
+from imagette.data import (
+    BUILT_IN,
+    Dataset,
+    Listing,
+    Part,
+    find_pictures,
+    load_dataset,
+    split_validation,
+)
+from imagette.data.check import check
 from imagette.errors import ImagetteError
 from imagette.evaluation import evaluate, evaluation_for_bundle
 from imagette.evaluation.calibration import fit_temperature
 from imagette.evaluation.run_folder import Facts
 from imagette.files import write_bytes, write_csv, write_json
 from imagette.inference.bundle import BundleMetadata, open_bundle
-from imagette.models import build_model, check_options, count_parameters
+from imagette.models import APPLICATIONS, build_model, check_options, count_parameters
 from imagette.models.backend import load_torch_keras
+from imagette.training.choice import choose_recipe
 from imagette.training.environment import environment
 from imagette.training.export import (
     load_keras_file,
@@ -48,23 +60,29 @@ from imagette.training.loop import (
     DivergedError,
     Progress,
     State,
+    class_weights,
     compute_logits,
     epochs,
     set_weights,
 )
 from imagette.training.recipe import DEFAULT, Recipe
 from imagette.training.resume import (
+    check_dataset,
     check_device,
     check_unchanged,
     choose_folder,
     claimed,
-    earlier_dataset,
     earlier_recipe,
     read_earlier,
 )
+from imagette.training.start import check_start, fit_head, load_start
 
 if TYPE_CHECKING:
     import keras
+
+
+_Pictures = str | Dataset | Listing
+"""A name of `BUILT_IN`, pictures that are loaded, or pictures that are found."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +104,23 @@ class Run:
 class Reporter:
     """Hears of a training as it goes; this one says nothing. The command line has one that does."""
 
+    def chosen(self, why: str) -> None:
+        """No recipe was named; which one was chosen, and why."""
+
+    def checked(self, lines: list[str]) -> None:
+        """What is to be known of the pictures, a sentence or two each."""
+
     def start(self, folder: Path, recipe: Recipe, dataset: Dataset, epochs_done: int) -> None:
         """Everything is loaded and the first (or next) epoch is about to begin."""
 
     def expect(self, seconds: float) -> None:
         """Everything is prepared; about how long all epochs will take (less, if it stops early)."""
+
+    def head(self, accuracy: float, seconds: float) -> None:
+        """The last layer of a network that knows other pictures is fitted to these.
+
+        `accuracy` is that on the pictures held out.
+        """
 
     def progress(self, progress: Progress) -> None:
         """A `loop.Progress`, a few times a second during an epoch."""
@@ -133,24 +163,34 @@ def train(
         KeyboardInterrupt: stopped by Ctrl-C; the best network so far has been saved.
     """
     reporter = reporter or Reporter()
+    found = _find(dataset)
     recipe_given = recipe is not None
-    recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe or DEFAULT)
+    why = ""
+    if recipe is None:
+        recipe, why = _choose(found)
+    recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     check_options(recipe.model, recipe.model_options)
+    check_start(recipe.start)
     if recipe.teacher:
         _check_is_there(Path(recipe.teacher))
-    runs_dir, default = Path(runs_dir), f"{_title(dataset or 'cifar10')}-{recipe.name}"
+    runs_dir, default = Path(runs_dir), f"{_title(found)}-{recipe.name}"
     folder = choose_folder(runs_dir, name, default, resume)
     earlier = read_earlier(folder) if resume and folder.exists() else None
     if earlier:
         recipe = earlier_recipe(folder, recipe if recipe_given else None)
-        dataset = earlier_dataset(folder, earlier.dataset, dataset)
+        found = _find(earlier.dataset) if dataset is None else found
+        check_dataset(folder, earlier.dataset, _source(found))
         data_dir = data_dir or earlier.data_dir
         if earlier.finished:
             return Run(folder, recipe, metrics=None)
         check_device(folder, earlier, choose_device().type)
-    data = dataset if isinstance(dataset, Dataset) else load_dataset(dataset or "cifar10", data_dir)
+    elif why:
+        reporter.chosen(why)
+    data = _load(found, data_dir, recipe.size)
     if earlier:
         check_unchanged(folder, earlier, data)
+    elif data.source not in BUILT_IN:
+        reporter.checked(check(data))
     teacher = load_teacher(recipe.teacher, data) if recipe.teacher else None
     if not earlier:  # another run may have taken the name while the pictures were loaded
         folder = choose_folder(runs_dir, name, default, resume)
@@ -158,9 +198,32 @@ def train(
         return _train(folder, recipe, data, data_dir, teacher, reporter)
 
 
-def _title(dataset: str | Path | Dataset) -> str:
-    """What to call a run on this dataset, before it is loaded."""
-    return dataset.name if isinstance(dataset, Dataset) else Path(dataset).resolve().name
+def _find(dataset: str | Path | Dataset | None) -> _Pictures:
+    """Somebody's own pictures are listed, so that their number is known before they are decoded."""
+    if dataset is None or isinstance(dataset, Dataset) or dataset in BUILT_IN:
+        return dataset if isinstance(dataset, Dataset) else str(dataset or "cifar10")
+    return find_pictures(dataset)
+
+
+def _load(found: _Pictures, data_dir: str | Path | None, size: int) -> Dataset:
+    if isinstance(found, Dataset):
+        return found
+    return load_dataset(found, data_dir, size) if isinstance(found, str) else found.load(size)
+
+
+def _title(found: _Pictures) -> str:
+    return found if isinstance(found, str) else found.name
+
+
+def _source(found: _Pictures) -> str:
+    return found if isinstance(found, str) else found.source
+
+
+def _choose(found: _Pictures) -> tuple[Recipe, str]:
+    """The recipe where none is named, and for somebody's own pictures why it suits them."""
+    if isinstance(found, str) or found.source in BUILT_IN:
+        return Recipe.load(DEFAULT), ""
+    return choose_recipe(len(found.train))
 
 
 def _train(
@@ -175,6 +238,8 @@ def _train(
         dataset.train, recipe.validation_fraction, recipe.seed
     )
     model, device = _build(recipe, dataset), choose_device().type
+    if recipe.start:
+        load_start(model, recipe.start)
     state = _load_checkpoint(folder)
     facts = Facts(
         dataset=dataset.source,
@@ -191,6 +256,8 @@ def _train(
     plan = recipe.resolve(device, len(train_part))
     reporter.start(folder, plan, dataset, state.epoch)
     try:
+        if recipe.start and not state.epoch:
+            _fit_head(model, train_part, validation, plan, reporter)
         for reached in epochs(
             model, train_part, validation, plan, state, reporter.progress, reporter.expect, teacher
         ):
@@ -212,6 +279,17 @@ def _train(
     _write_run(folder, facts, state, finished=True)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     return Run(folder, recipe, metrics)
+
+
+def _fit_head(
+    model: "keras.Model", train_part: Part, validation: Part, plan: Recipe, reporter: Reporter
+) -> None:
+    start = time.perf_counter()
+    weights = class_weights(train_part, model.output_shape[-1])
+    fit_head(model, train_part, mirrored=plan.flip != "none", weights=weights)
+    seconds = time.perf_counter() - start
+    answers = compute_logits(model, validation.images).argmax(axis=1)
+    reporter.head(float(np.mean(answers == validation.labels)), seconds)
 
 
 def load_teacher(run: str | Path, dataset: Dataset) -> "keras.Model":
@@ -265,6 +343,7 @@ def _build(recipe: Recipe, dataset: Dataset) -> "keras.Model":
         input_shape=dataset.train.images.shape[1:],
         classes=len(dataset.class_names),
         **recipe.model_options,
+        **({"weights": recipe.start} if recipe.model in APPLICATIONS else {}),
     )
 
 
@@ -293,8 +372,9 @@ def _save_best(
         model=recipe.model,
         parameters=count_parameters(model),
         dataset=dataset.name,
-        # Where the teacher lay is of no use elsewhere.
-        recipe=recipe.model_dump() | {"teacher": Path(recipe.teacher).name},
+        # Where other runs lay is of no use elsewhere.
+        recipe=recipe.model_dump()
+        | {"teacher": Path(recipe.teacher).name, "start": Path(recipe.start).name},
         temperature=temperature,
     )
     bundle = folder / "model.onnx"

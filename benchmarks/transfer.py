@@ -1,0 +1,204 @@
+"""Transfer learning beside learning from nothing, by the number of pictures a class.
+
+    python benchmarks/transfer.py [--sizes 5,10,50,500] [--seeds 5]
+
+Four of CIFAR-10's classes (automobile, cat, frog, ship) are held out; a network of the recipe
+`best` learns the other six. Then, for each size and seed, so many pictures of each of the four are
+drawn from the train part, and their accuracy is measured on the four classes' 4,000 test pictures:
+
+- nearest-pixels: the class of the nearest picture drawn, by its pixels;
+- nearest-features: the same by the direction of the features of the network of six classes;
+- scratch: the recipe `sprint-90`, which learns from nothing;
+- head: the recipe `transfer`, before its fine-tuning: a last layer on the frozen features;
+- transfer: the recipe `transfer` as a whole, begun with the network of six classes.
+
+A quarter as many pictures again are drawn for the trainings to calibrate their answers with;
+nothing is learned from them or chosen by them. What is there already is not measured again.
+"""
+
+import argparse
+import csv
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import mean, stdev
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, PercentFormatter
+from numpy.typing import NDArray
+from sklearn.neighbors import KNeighborsClassifier
+
+from imagette import Recipe, load_dataset, train
+from imagette.data import Dataset, Part, split_validation
+from imagette.files import write_bytes, write_csv, write_json
+from imagette.models import build_model
+from imagette.plotting import COLOURS, styled, to_png
+from imagette.training.environment import environment
+from imagette.training.start import compute_features, load_start
+
+HELD_OUT = ("automobile", "cat", "frog", "ship")
+EPOCHS = 8
+"""Of the network of six classes; its recipe has 50, which take more than half an hour."""
+METHODS = ("nearest-pixels", "nearest-features", "scratch", "head", "transfer")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", default="5,10,50,500", help="pictures a class")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/transfer"))
+    parser.add_argument("--runs", type=Path, default=Path("transfer-runs"), help="for run folders")
+    arguments = parser.parse_args()
+    everything = load_dataset("cifar10")
+    four = only(everything, HELD_OUT)
+    six = learn_six(everything, arguments.runs)
+    results = read(arguments.out / "results.csv")
+    done = {(row["method"], int(row["size"]), int(row["seed"])) for row in results}
+    for size in map(int, arguments.sizes.split(",")):
+        for seed in range(arguments.seeds):
+            if all((method, size, seed) in done for method in METHODS):
+                continue
+            for method, accuracy, seconds in measure(draw(four, size, seed), six, seed, arguments):
+                row = {"method": method, "size": size, "seed": seed}
+                results.append(row | {"accuracy": accuracy, "seconds": seconds})
+                print(f"{size:>4} a class, seed {seed}: {method:<16} {accuracy:.1%}", flush=True)
+            write_csv(arguments.out / "results.csv", results)
+    write_json(arguments.out / "machine.json", environment())
+    summary = summarise(results)
+    write_csv(arguments.out / "summary.csv", summary)
+    write_bytes(arguments.out / "transfer.png", plot(summary))
+
+
+def only(dataset: Dataset, names: tuple[str, ...]) -> Dataset:
+    """The pictures of some of the classes."""
+    old = [dataset.class_names.index(name) for name in names]
+
+    def part(given: Part) -> Part:
+        rows = np.flatnonzero(np.isin(given.labels, old))
+        return Part(given.images[rows], np.array([old.index(x) for x in given.labels[rows]]))
+
+    name = f"cifar10-{len(names)}"
+    return Dataset(name, name, names, names, part(dataset.train), part(dataset.test))
+
+
+def learn_six(everything: Dataset, runs: Path) -> Path:
+    """The folder of the run that has learned the classes that are not held out."""
+    names = tuple(name for name in everything.class_names if name not in HELD_OUT)
+    recipe = Recipe.load("best").change(epochs=EPOCHS)
+    run = train(only(everything, names), recipe, name="six", runs_dir=runs, resume=True)
+    if run.metrics:
+        print(f"six classes: {run.metrics['accuracy']:.2%}", flush=True)
+    return run.folder
+
+
+def draw(four: Dataset, size: int, seed: int) -> Dataset:
+    """So many train pictures of each class, and a quarter as many to calibrate with."""
+    random, extra = np.random.default_rng(seed), max(1, size // 4)
+    rows = [
+        random.choice(np.flatnonzero(four.train.labels == label), size + extra, replace=False)
+        for label in range(len(HELD_OUT))
+    ]
+    return Dataset(
+        "four", f"four-{size}-{seed}", HELD_OUT, HELD_OUT,
+        four.train.take(np.concatenate(rows)), four.test,
+    )  # fmt: skip
+
+
+def measure(
+    data: Dataset, six: Path, seed: int, arguments: argparse.Namespace
+) -> Iterator[tuple[str, float, float]]:
+    """Each method's accuracy, and the seconds that it took."""
+    size = len(data.train) // len(HELD_OUT)
+    extra = max(1, size // 5)
+    fraction = extra / size
+    recipe = Recipe.load("transfer").change(start=str(six), seed=seed, validation_fraction=fraction)
+    learned, _ = split_validation(data.train, fraction, seed)
+    for name, features in (
+        ("nearest-pixels", lambda part: part.images.reshape(len(part), -1).astype(np.float32)),
+        ("nearest-features", features_of(six, recipe)),
+    ):
+        start = time.perf_counter()
+        accuracy = nearest(features(learned), learned.labels, features(data.test), data.test.labels)
+        yield name, accuracy, time.perf_counter() - start
+    scratch = Recipe.load("sprint-90").change(seed=seed, validation_fraction=fraction)
+    frozen = recipe.change(epochs=1, learning_rate=1e-12, min_steps=0)
+    for name, each in (("scratch", scratch), ("head", frozen), ("transfer", recipe)):
+        start = time.perf_counter()
+        run = train(data, each, runs_dir=arguments.runs / f"{name}-{data.source}")
+        assert run.metrics is not None
+        yield name, run.metrics["accuracy"], time.perf_counter() - start
+
+
+def features_of(six: Path, recipe: Recipe) -> Callable[[Part], NDArray[np.float32]]:
+    model = build_model(recipe.model, classes=len(HELD_OUT), **recipe.model_options)
+    load_start(model, str(six))
+
+    def directions(part: Part) -> NDArray[np.float32]:
+        features = compute_features(model, part, mirrored=False)
+        return features / np.linalg.norm(features, axis=1, keepdims=True)
+
+    return directions
+
+
+def nearest(
+    known: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    asked: NDArray[np.float32],
+    truth: NDArray[np.int64],
+) -> float:
+    return float(KNeighborsClassifier(1).fit(known, labels).score(asked, truth))
+
+
+def read(path: Path) -> list[dict]:
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def summarise(results: list[dict]) -> list[dict]:
+    """A row for each method and size: mean and standard deviation over the seeds."""
+    groups = defaultdict(list)
+    for row in results:
+        groups[row["method"], int(row["size"])].append(row)
+    return [
+        {
+            "method": method,
+            "size": size,
+            "seeds": len(rows),
+            "accuracy": mean(float(row["accuracy"]) for row in rows),
+            "accuracy_sd": stdev(float(row["accuracy"]) for row in rows) if len(rows) > 1 else 0.0,
+            "seconds": mean(float(row["seconds"]) for row in rows),
+        }
+        for (method, size), rows in groups.items()
+    ]
+
+
+@styled()
+def plot(summary: list[dict]) -> bytes:
+    """Accuracy over the number of pictures a class, a line for each method."""
+    figure = Figure(figsize=(8, 4.6), layout="constrained")
+    axes = figure.subplots()
+    for number, method in enumerate(METHODS):
+        rows = sorted((row for row in summary if row["method"] == method), key=lambda r: r["size"])
+        axes.errorbar(
+            [row["size"] for row in rows],
+            [row["accuracy"] for row in rows],
+            [row["accuracy_sd"] for row in rows],
+            marker="o", capsize=3, linewidth=1.6, label=method, color=COLOURS[number],
+        )  # fmt: skip
+    sizes = sorted({row["size"] for row in summary})
+    axes.set_xscale("log")
+    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.set_xlabel("Pictures a class")
+    axes.set_title("Test accuracy on four classes that the first network never saw")
+    axes.legend(loc="lower right")
+    return to_png(figure)
+
+
+if __name__ == "__main__":
+    main()

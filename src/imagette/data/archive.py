@@ -1,0 +1,83 @@
+"""A zip or tar file of a folder of pictures."""
+
+import shutil
+import tarfile
+import tempfile
+import zipfile
+from dataclasses import replace
+from hashlib import blake2b
+from pathlib import Path
+
+from imagette.data.cache import kept_folder
+from imagette.data.folder import find_folder
+from imagette.data.listing import Listing
+from imagette.errors import ImagetteError
+
+ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+
+
+def find_archive(file: Path) -> Listing:
+    """Find the pictures of an archive, which is unpacked into the user's cache once.
+
+    Raises:
+        ImagetteError: it is damaged, needs more space than there is, or holds no dataset.
+    """
+    folder = _only_folder(_unpacked(file))
+    name = next(file.name[: -len(end)] for end in ENDINGS if file.name.lower().endswith(end))
+    return replace(find_folder(folder), name=name, source=str(file.resolve()))
+
+
+def _unpacked(file: Path) -> Path:
+    """The folder in the cache that holds what is in the archive."""
+    status = file.stat()
+    stamp = f"{file.resolve()} {status.st_size} {status.st_mtime_ns}"
+    cache = kept_folder("archives")
+    folder = cache / blake2b(stamp.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+    if not folder.is_dir():
+        with tempfile.TemporaryDirectory(dir=cache) as temporary:
+            _unpack(file, Path(temporary) / "all")
+            (Path(temporary) / "all").rename(folder)
+    folder.touch()
+    return folder
+
+
+def _unpack(file: Path, folder: Path) -> None:
+    folder.mkdir()
+    free = shutil.disk_usage(folder).free
+    try:
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                _check_space(file, sum(entry.file_size for entry in archive.infolist()), free)
+                archive.extractall(folder)  # leaves out what would lead out of the folder
+        else:
+            with tarfile.open(file) as tar:
+                _check_space(file, sum(entry.size for entry in tar.getmembers()), free)
+                tar.extractall(folder, filter="data")
+    # What a damaged or encrypted archive raises; zlib and lzma have errors of their own.
+    except (
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+    ) as error:
+        raise ImagetteError(
+            f"{file} cannot be unpacked: {error}.", "Pack the folder again as a plain zip or tar."
+        ) from error
+
+
+def _check_space(file: Path, needed: int, free: int) -> None:
+    if needed > free * 0.9:
+        raise ImagetteError(
+            f"{file} holds {needed / 1e9:,.1f} GB, more than there is room for.",
+            "Free some space, or let IMAGETTE_CACHE_DIR name a folder on a larger disk.",
+        )
+
+
+def _only_folder(folder: Path) -> Path:
+    """Go down through folders that hold nothing but one other, as most archives begin with one."""
+    inside = [path for path in folder.iterdir() if path.name[0] not in "._"]
+    if len(inside) == 1 and inside[0].is_dir() and inside[0].name.lower() != "train":
+        return _only_folder(inside[0])
+    return folder

@@ -1,0 +1,31 @@
+"""Where what was downloaded, unpacked or decoded once is kept for the next time."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+_DAYS_KEPT = 30
+
+
+def cache_folder() -> Path:
+    """The folder named by the environment variable `IMAGETTE_CACHE_DIR`, or the user's cache."""
+    if chosen := os.environ.get("IMAGETTE_CACHE_DIR"):
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return platformdirs.user_cache_path("imagette")
+
+
+def kept_folder(kind: str) -> Path:
+    """The cache's folder for things of one kind, made where it is missing.
+
+    What nothing has used for a month is deleted from it; `touch` what is used.
+    """
+    folder = cache_folder() / kind
+    folder.mkdir(parents=True, exist_ok=True)
+    oldest = time.time() - _DAYS_KEPT * 86_400
+    for path in folder.iterdir():
+        if path.stat().st_mtime < oldest:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    return folder

@@ -1,0 +1,84 @@
+"""What to know of one's own pictures before a training begins."""
+
+import numpy as np
+
+from imagette.data.dataset import Dataset
+from imagette.data.explore import Copy, find_duplicates
+
+FEW = 10
+"""Classes with fewer pictures to learn from are pointed out."""
+UNEVEN = 3.0
+"""So are sizes of classes that differ by more than this factor."""
+_SHOWN = 20
+
+
+def check(dataset: Dataset) -> list[str]:
+    """What there is, what was left out, and what may be wrong, a sentence or two each.
+
+    Counts by class; files that were left out; pictures with the same pixels in several classes, or
+    in train and test; classes of few pictures, or of far fewer than others.
+    """
+    counts = np.bincount(dataset.train.labels, minlength=len(dataset.class_names))
+    lines = [_counted(dataset, counts)]
+    left_out = [f"Left out: {path}: {reason}" for path, reason in dataset.skipped]
+    lines += left_out[:_SHOWN]
+    if more := left_out[_SHOWN:]:
+        lines.append(f"Left out: {len(more):,} more files; `imagette explore` lists them all.")
+    groups = find_duplicates(dataset)
+    lines += _contradicting(dataset, groups) + _leaked(groups)
+    few = [name for name, count in zip(dataset.class_names, counts, strict=True) if count < FEW]
+    if few:
+        lines.append(
+            f"Few pictures: {_listed(few)} {'has' if len(few) == 1 else 'have'} fewer than {FEW} to"
+            " learn from. Each one more helps; from 50 a class on answers become steady."
+        )
+    if counts.max() > UNEVEN * counts.min():
+        lines.append(
+            f"Uneven classes: the largest has {counts.max() / counts.min():.1f} times as many"
+            " pictures as the smallest. Each class counts alike in the training; look at the"
+            " balanced accuracy."
+        )
+    return lines
+
+
+def _counted(dataset: Dataset, counts: np.ndarray) -> str:
+    each = [f"{name} {count:,}" for name, count in zip(dataset.class_names, counts, strict=True)]
+    test = "" if dataset.test is None else f", and {len(dataset.test):,} to test with"
+    return (
+        f"{dataset.name}: {len(dataset.train):,} pictures of {len(counts)} classes{test}"
+        f" ({_listed(each)})"
+    )
+
+
+def _contradicting(dataset: Dataset, groups: tuple[tuple[Copy, ...], ...]) -> list[str]:
+    """Pictures that are in several classes: a label of each is wrong."""
+    found = [group for group in groups if len({copy.label for copy in group}) > 1]
+    if not found:
+        return []
+    shown = [" = ".join(_name(dataset, copy) for copy in group[:3]) for group in found]
+    return [
+        f"The same picture in several classes, {len(found):,} times: {_listed(shown, 5)}."
+        " Remove it from all but the right one."
+    ]
+
+
+def _leaked(groups: tuple[tuple[Copy, ...], ...]) -> list[str]:
+    """Test pictures that are learned, so that the accuracy says too much."""
+    found = [group for group in groups if len({copy.part for copy in group}) > 1]
+    leaked = sum(copy.part == "test" for group in found for copy in group)
+    if not leaked:
+        return []
+    return [
+        f"The same picture in train and test, {leaked:,} times: the accuracy will be too high."
+        " Remove them from one of the two."
+    ]
+
+
+def _name(dataset: Dataset, copy: Copy) -> str:
+    paths = dataset.parts[copy.part].paths
+    return paths[copy.position] if paths else f"{copy.part} {copy.position}"
+
+
+def _listed(names: list[str], most: int = _SHOWN) -> str:
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,168 @@
+"""Many pictures at once: decoded in parallel, kept on disk, and mapped from there when large.
+
+What was decoded is kept in the user's cache where decoding it took a while. A file of raw pixels
+grows a portion at a time, with a line about each portion beside it, so that decoding that was
+stopped goes on where it was.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
+
+from imagette.data.cache import kept_folder
+from imagette.errors import PictureError
+from imagette.inference.preprocess import to_pixels
+
+LARGE = 1_000_000_000
+"""Arrays of more bytes than this are mapped from a file instead of being read into memory."""
+
+_VERSION = 1
+"""Raised when the same file would be decoded to other pixels."""
+_KEPT_FROM_PICTURES = 1_000
+_KEPT_FROM_BYTES = 100_000_000
+_PORTION = 512
+
+Source = Path | Callable[[], bytes]
+Unreadable = dict[int, str]
+"""By position: why a picture could not be decoded."""
+
+
+def decode(
+    sources: Sequence[Source], size: int, stamp: Sequence[str], total_bytes: int
+) -> tuple[NDArray[np.uint8], Unreadable]:
+    """Decode pictures, or take what an earlier call has decoded.
+
+    Args:
+        sources: files, or functions that give the bytes of one.
+        size: the side in pixels that each is brought to.
+        stamp: a text for each, which changes when the picture does.
+        total_bytes: of all the files together.
+
+    Returns:
+        uint8 `(n, size, size, 3)` of those that can be read, in order, and the reasons of the
+        others. More than `LARGE` bytes are a memory-mapped file.
+    """
+    many = len(sources) >= _KEPT_FROM_PICTURES or total_bytes >= _KEPT_FROM_BYTES
+    if not many and len(sources) * size**2 * 3 <= LARGE:
+        images = [np.empty((0, size, size, 3), np.uint8)]
+        unreadable: Unreadable = {}
+        for start, portion in _decode_from(sources, 0, size):
+            images.append(_split(portion, start, size, unreadable))
+        return np.concatenate(images), unreadable
+    key = blake2b(json.dumps([_VERSION, size, *stamp]).encode(), digest_size=16).hexdigest()
+    pixels = kept_folder("pictures") / f"{key}.rgb"
+    unreadable = _decode_into(pixels, sources, size)
+    return _open(pixels, size), unreadable
+
+
+def map_rows(images: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """The pictures at `rows`; many are copied to a file that goes when nothing uses it any more."""
+    if len(rows) * images[:1].nbytes <= LARGE:
+        return images[rows]
+    with tempfile.TemporaryFile(dir=kept_folder("pictures")) as file:
+        for start in range(0, len(rows), _PORTION):
+            file.write(images[rows[start : start + _PORTION]].tobytes())
+        file.flush()
+        return np.memmap(file, np.uint8, "r+", shape=(len(rows), *images.shape[1:]))
+
+
+def _decode_into(pixels: Path, sources: Sequence[Source], size: int) -> Unreadable:
+    """Decode into a file of the cache, or go on where an earlier call was stopped."""
+    from filelock import FileLock
+
+    log, partial = pixels.with_suffix(".log"), pixels.with_suffix(".partial")
+    with FileLock(pixels.with_suffix(".lock")):  # another process may be at the same pictures
+        done, unreadable = _read_log(log)
+        if done == len(sources) and pixels.is_file():
+            pixels.touch()
+            log.touch()
+            return unreadable
+        written = (done - len(unreadable)) * size**2 * 3
+        if not partial.is_file() or partial.stat().st_size < written:
+            log.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
+            done, unreadable, written = 0, {}, 0
+        with partial.open("ab") as file, log.open("a", encoding="utf-8") as lines:
+            # What was written after the last line of the log belongs to no portion.
+            file.truncate(written)
+            for start, portion in _decode_from(sources, done, size):
+                failed: Unreadable = {}
+                file.write(_split(portion, start, size, failed).tobytes())
+                file.flush()
+                lines.write(json.dumps({"done": start + len(portion), "unreadable": failed}) + "\n")
+                lines.flush()
+                unreadable |= failed
+        partial.replace(pixels)
+    return unreadable
+
+
+def _read_log(log: Path) -> tuple[int, Unreadable]:
+    """How many pictures have been decoded, and which of them could not be."""
+    done = 0
+    unreadable: Unreadable = {}
+    if log.is_file():
+        whole, _, cut = log.read_text(encoding="utf-8").rpartition("\n")
+        for line in whole.splitlines():
+            entry = json.loads(line)
+            done = entry["done"]
+            unreadable |= {int(number): reason for number, reason in entry["unreadable"].items()}
+        if cut:  # a line that a crash left unfinished
+            log.write_text(f"{whole}\n" if whole else "", encoding="utf-8")
+    return done, unreadable
+
+
+def _open(pixels: Path, size: int) -> NDArray[np.uint8]:
+    count = pixels.stat().st_size // (size**2 * 3)
+    shape = (count, size, size, 3)
+    if count * size**2 * 3 <= LARGE:
+        return np.fromfile(pixels, np.uint8).reshape(shape)
+    # Copy on write: what a program changes in its pictures never reaches the file.
+    return np.memmap(pixels, np.uint8, "c", shape=shape)
+
+
+def _decode_from(
+    sources: Sequence[Source], first: int, size: int
+) -> Iterator[tuple[int, list[NDArray[np.uint8] | str]]]:
+    """Decode a portion at a time, in parallel (Pillow lets go of the interpreter meanwhile).
+
+    Yields:
+        The position of the portion's first picture, and of each picture its pixels or the reason
+        why it has none.
+    """
+    console = Console(stderr=True)
+    bar = Progress(console=console, transient=True, disable=not console.is_terminal)
+    with bar, ThreadPoolExecutor() as pool:
+        task = bar.add_task("Reading pictures", total=len(sources), completed=first)
+        for start in range(first, len(sources), _PORTION):
+            portion = sources[start : start + _PORTION]
+            results = pool.map(lambda source: _decode_one(source, size), portion)
+            decoded = []
+            for result in results:
+                decoded.append(result)
+                bar.advance(task)
+            yield start, decoded
+
+
+def _decode_one(source: Source, size: int) -> NDArray[np.uint8] | str:
+    try:
+        return to_pixels(source if isinstance(source, Path) else source(), size, size)
+    except PictureError as error:
+        return error.problem.removeprefix(f"{source} ")
+
+
+def _split(
+    portion: list[NDArray[np.uint8] | str], start: int, size: int, unreadable: Unreadable
+) -> NDArray[np.uint8]:
+    """The pictures of a portion; the reasons of others go into `unreadable`."""
+    unreadable |= {number: one for number, one in enumerate(portion, start) if isinstance(one, str)}
+    return np.array([one for one in portion if not isinstance(one, str)], np.uint8).reshape(
+        -1, size, size, 3
+    )

@@ -1,0 +1,120 @@
+"""A dataset before its pictures are decoded: which there are, and of which class each is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from imagette.data.dataset import Dataset, Part
+from imagette.data.decode import decode
+from imagette.errors import ImagetteError
+
+Skipped = tuple[tuple[str, str], ...]
+"""What was left out, each with the reason."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A picture that was found.
+
+    Attributes:
+        picture: its file, or a function that gives the bytes of one.
+        label: the position of its class.
+        path: what to call it: its path relative to the dataset, with forward slashes.
+        stamp: changes when the picture does.
+        size: bytes of its file.
+    """
+
+    picture: Path | Callable[[], bytes]
+    label: int
+    path: str
+    stamp: str
+    size: int
+
+
+def found_file(file: Path, label: int, path: str) -> Found:
+    """A picture in a file."""
+    status = file.stat()
+    return Found(file, label, path, f"{status.st_size} {status.st_mtime_ns}", status.st_size)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Pictures that were found, by part.
+
+    Attributes: as those of `Dataset`; `train` and `test` are what was found in place of `Part`.
+    """
+
+    name: str
+    source: str
+    class_names: tuple[str, ...]
+    train: tuple[Found, ...]
+    test: tuple[Found, ...] | None = None
+    skipped: Skipped = ()
+    licence: str = ""
+
+    def load(self, size: int) -> Dataset:
+        """Decode all pictures.
+
+        Args:
+            size: the side in pixels that each is brought to.
+
+        Raises:
+            ImagetteError: a class has no readable picture to learn from, or the test part none.
+        """
+        train, skipped = _load_part(self.train, size)
+        empty = [name for label, name in enumerate(self.class_names) if label not in train.labels]
+        if empty:
+            raise ImagetteError(
+                f"No readable picture of the class {empty[0]} in {self.source}.",
+                "Add pictures of it, or remove the class.",
+            )
+        test = None
+        if self.test is not None:
+            test, test_skipped = _load_part(self.test, size)
+            skipped += test_skipped
+            if not len(test):
+                raise ImagetteError(
+                    f"The test part of {self.source} holds no readable picture.",
+                    "Add pictures to it, or remove it.",
+                )
+        return Dataset(
+            name=self.name,
+            source=self.source,
+            class_names=self.class_names,
+            class_names_fr=self.class_names,
+            train=train,
+            test=test,
+            licence=self.licence,
+            skipped=self.skipped + skipped,
+        )
+
+
+def check_classes(names: list[str], source: str, layout: str) -> None:
+    """Make sure that there are classes to tell apart.
+
+    Raises:
+        ImagetteError: there are fewer than two.
+    """
+    if len(names) < 2:
+        raise ImagetteError(
+            f"{source} holds {len(names)} classes of pictures; at least two are needed.", layout
+        )
+
+
+def _load_part(found: tuple[Found, ...], size: int) -> tuple[Part, Skipped]:
+    images, unreadable = decode(
+        [one.picture for one in found],
+        size,
+        stamp=[f"{one.path} {one.stamp}" for one in found],
+        total_bytes=sum(one.size for one in found),
+    )
+    kept = [one for number, one in enumerate(found) if number not in unreadable]
+    labels = np.array([one.label for one in kept], np.int64)
+    skipped = tuple(
+        (str(one.picture) if isinstance(one.picture, Path) else one.path, unreadable[number])
+        for number, one in enumerate(found)
+        if number in unreadable
+    )
+    return Part(images, labels, tuple(one.path for one in kept)), skipped

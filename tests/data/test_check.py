@@ -1,0 +1,62 @@
+"""What is said of one's own pictures before a training begins."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from imagette.data.check import check
+from imagette.data.dataset import Dataset, Part
+
+
+def part(*counts: int, seed: int = 0) -> Part:
+    """So many pictures of noise of each class, no two alike."""
+    labels = np.repeat(np.arange(len(counts)), counts)
+    images = np.random.default_rng(seed).integers(0, 256, (len(labels), 8, 8, 3), np.uint8)
+    return Part(images, labels, tuple(f"{label}/{n}.png" for n, label in enumerate(labels)))
+
+
+def dataset(*counts: int, **changes) -> Dataset:
+    names = ("ant", "bee", "cow")[: len(counts)]
+    made = Dataset("pets", "/pets", names, names, part(*counts), None)
+    return replace(made, **changes)
+
+
+def test_nothing_to_mend():
+    assert check(dataset(20, 30)) == ["pets: 50 pictures of 2 classes (ant 20, bee 30)"]
+    with_test = dataset(20, 30, test=part(2, 3, seed=1))
+    assert check(with_test)[0].startswith("pets: 50 pictures of 2 classes, and 5 to test with (")
+
+
+def test_what_was_left_out_is_listed():
+    skipped = tuple((f"{number}.png", "is empty.") for number in range(25))
+    lines = check(dataset(20, 30, skipped=skipped))
+    assert lines[1] == "Left out: 0.png: is empty."
+    assert lines[21].startswith("Left out: 5 more files; `imagette explore`")
+    assert len(lines) == 22
+
+
+def test_the_same_picture_in_two_classes():
+    given = dataset(20, 30)
+    given.train.images[25] = given.train.images[3]
+    given.train.images[10] = given.train.images[11]  # of one class: no contradiction
+    (line,) = check(given)[1:]
+    assert line.startswith("The same picture in several classes, 1 times: 0/3.png = 1/25.png.")
+
+
+def test_the_same_picture_in_train_and_test():
+    given = dataset(20, 30, test=part(2, 3, seed=1))
+    given.test.images[[0, 1]] = given.train.images[[4, 5]]
+    (line,) = check(given)[1:]
+    assert line.startswith("The same picture in train and test, 2 times")
+
+
+@pytest.mark.parametrize(("counts", "named"), [((9, 12), "ant has"), ((5, 9), "ant, bee have")])
+def test_few_pictures(counts, named):
+    (line,) = check(dataset(*counts))[1:]
+    assert line.startswith(f"Few pictures: {named} fewer than 10")
+
+
+def test_uneven_classes():
+    (line,) = check(dataset(20, 90))[1:]
+    assert line.startswith("Uneven classes: the largest has 4.5 times as many")

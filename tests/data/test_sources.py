@@ -1,0 +1,241 @@
+"""One's own pictures that are not in a folder: CSV files, archives, Hugging Face's datasets."""
+
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imagette import load_dataset
+from imagette.errors import ImagetteError
+
+RED, BLUE = (200, 30, 0), (0, 30, 200)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMAGETTE_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def paint(path: Path, colour: tuple[int, int, int]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (40, 30), colour).save(path)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Three red pictures and two blue ones in one folder, without class folders."""
+    for number in range(5):
+        paint(tmp_path / "photos" / f"{number}.png", RED if number < 3 else BLUE)
+    return tmp_path
+
+
+# CSV -------------------------------------------------------------------------------------------
+
+
+def write(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_csv_file_of_paths_and_labels(photos):
+    labels = ["red", "red", "red", "blue", "blue"]
+    lines = [f"photos/{number}.png,{label}" for number, label in enumerate(labels)]
+    table = write(photos / "table.csv", "path,label", *lines)
+    data = load_dataset(table)
+    assert (data.name, data.source) == ("table", str(table))
+    assert data.class_names == ("blue", "red")
+    assert data.train.labels.tolist() == [1, 1, 1, 0, 0]
+    assert data.train.paths == tuple(f"photos/{number}.png" for number in range(5))
+    assert data.train.images[0, 5, 5].tolist() == list(RED)
+    assert data.test is None
+    assert np.array_equal(load_dataset(data.source).train.images, data.train.images)
+
+
+def test_a_csv_file_of_a_spreadsheet_with_parts(photos):
+    """Semicolons, a byte order mark, names of columns in capitals, absolute paths."""
+    table = photos / "table.csv"
+    text = "Split;Filename;Class;Notes\ntrain;photos/0.png;rouge;a\n" + (
+        f"TEST;{photos / 'photos' / '1.png'};rouge;b\nTraining;photos/3.png;bleu;c\n"
+        "train;photos/absent.png;bleu;\nval;photos/4.png;bleu;\n;photos/4.png;;\n"
+    )
+    table.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    data = load_dataset(table)
+    assert data.class_names == ("bleu", "rouge")
+    assert data.train.labels.tolist() == [1, 0]
+    assert data.test is not None
+    assert data.test.labels.tolist() == [1]
+    reasons = [reason for _, reason in data.skipped]
+    assert reasons == [
+        "(line 5) there is no such file.",
+        "'val' is neither train nor test.",
+        "has no path or no label.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["path,label"], "lists no picture"),
+        (["path,colour", "photos/0.png,red"], "no column called label"),
+        (["path,label", "photos/0.png,red"], "holds 1 classes"),
+        (
+            [
+                "path,label,split",
+                "photos/0.png,red,train",
+                "photos/3.png,blue,train",
+                "photos/4.png,green,test",
+            ],
+            "class green in its test part",
+        ),
+    ],
+)
+def test_what_is_no_table_of_pictures(photos, lines, message):
+    with pytest.raises(ImagetteError, match=message):
+        load_dataset(write(photos / "table.csv", *lines))
+
+
+def test_a_file_that_is_no_table_at_all(photos):
+    table = photos / "table.csv"
+    table.write_bytes(b"path,label\n\xff\xfe\x00")
+    with pytest.raises(ImagetteError, match="cannot be read as a table"):
+        load_dataset(table)
+    with pytest.raises(ImagetteError, match="is not a dataset"):
+        load_dataset(photos / "photos" / "0.png")
+
+
+# Archives --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shapes(tmp_path):
+    """A folder with train and test parts, inside another, as archives often have it."""
+    inside = tmp_path / "outer" / "shapes"
+    for part in ("train", "test"):
+        paint(inside / part / "red" / "1.png", RED)
+        paint(inside / part / "blue" / "1.png", BLUE)
+    return inside
+
+
+def packed(folder: Path, archive: Path) -> Path:
+    if archive.suffix == ".zip":
+        with zipfile.ZipFile(archive, "w") as zipped:
+            for path in folder.rglob("*"):
+                zipped.write(path, path.relative_to(folder))
+    else:
+        with tarfile.open(archive, "w:gz") as tar:
+            tar.add(folder, ".")
+    return archive
+
+
+@pytest.mark.parametrize("ending", [".zip", ".tar.gz"])
+def test_an_archive_of_a_folder(shapes, tmp_path, cache, ending):
+    archive = packed(shapes.parent, tmp_path / f"shapes{ending}")
+    data = load_dataset(archive)
+    assert (data.name, data.source) == ("shapes", str(archive))
+    assert data.class_names == ("blue", "red")
+    assert data.test is not None
+    assert data.train.images[1, 5, 5].tolist() == list(RED)
+    unpacked = list((cache / "archives").iterdir())
+    assert len(unpacked) == 1
+    load_dataset(archive)
+    assert list((cache / "archives").iterdir()) == unpacked
+
+
+def test_an_archive_of_a_single_train_folder(shapes, tmp_path):
+    """Its only folder is the train part, not one to go down through."""
+    (shapes / "test").rename(tmp_path / "elsewhere")
+    data = load_dataset(packed(shapes, tmp_path / "shapes.zip"))
+    assert data.train.paths == ("train/blue/1.png", "train/red/1.png")
+
+
+def test_nothing_leaves_the_folder_of_an_archive(tmp_path):
+    content = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(content, format="PNG")
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as zipped:
+        for name in ("a/1.png", "b/1.png", "../../escaped.png"):
+            zipped.writestr(name, content.getvalue())
+    load_dataset(tmp_path / "evil.zip")
+    with tarfile.open(tmp_path / "evil.tar", "w") as tar:
+        entry = tarfile.TarInfo("../../escaped.png")
+        entry.size = len(content.getvalue())
+        tar.addfile(entry, io.BytesIO(content.getvalue()))
+    with pytest.raises(ImagetteError, match="cannot be unpacked"):
+        load_dataset(tmp_path / "evil.tar")
+    outside = set(tmp_path.rglob("escaped.png")) - set((tmp_path / "cache").rglob("*/*/*"))
+    assert not outside
+
+
+def test_archives_that_cannot_be_unpacked(tmp_path, shapes, monkeypatch):
+    damaged = tmp_path / "damaged.tar.gz"
+    damaged.write_bytes(packed(shapes, tmp_path / "whole.tar.gz").read_bytes()[:-40])
+    with pytest.raises(ImagetteError, match=r"damaged\.tar\.gz cannot be unpacked"):
+        load_dataset(damaged)
+    (tmp_path / "none.zip").write_bytes(b"no archive")
+    with pytest.raises(ImagetteError, match=r"none\.zip cannot be unpacked"):
+        load_dataset(tmp_path / "none.zip")
+    whole = packed(shapes, tmp_path / "whole.zip")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Disk", (), {"free": 100}))
+    with pytest.raises(ImagetteError, match="more than there is room for") as caught:
+        load_dataset(whole)
+    assert "IMAGETTE_CACHE_DIR" in caught.value.remedy
+
+
+# Hugging Face's datasets -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def datasets():
+    return pytest.importorskip("datasets")
+
+
+def rows(datasets, labels: list, kind=None):
+    """A split whose pictures' red is ten times their number."""
+    images = [Image.new("RGB", (40, 30), (10 * number, 0, 0)) for number in range(len(labels))]
+    features = datasets.Features(
+        {"image": datasets.Image(), "label": kind or datasets.ClassLabel(names=["cat", "dog"])}
+    )
+    return datasets.Dataset.from_dict({"image": images, "label": labels}, features=features)
+
+
+def test_a_dataset_of_hugging_face(datasets, tmp_path):
+    parts = {"train": rows(datasets, [1, 0, 1]), "validation": rows(datasets, [0, -1, 1])}
+    datasets.DatasetDict(parts).save_to_disk(tmp_path / "pets")
+    data = load_dataset(f"hf:{tmp_path / 'pets'}")
+    assert (data.name, data.class_names) == ("pets", ("cat", "dog"))
+    assert data.train.labels.tolist() == [1, 0, 1]
+    assert data.train.images[2, 5, 5].tolist() == [20, 0, 0]
+    assert data.test is not None
+    assert data.test.labels.tolist() == [0, 1]  # -1 means that the class is kept secret
+    assert data.test.images[1, 5, 5].tolist() == [20, 0, 0]
+    assert np.array_equal(load_dataset(data.source).train.images, data.train.images)
+
+
+def test_one_with_words_for_classes(datasets, tmp_path):
+    rows(datasets, ["pear", "apple", "pear"], datasets.Value("string")).save_to_disk(
+        tmp_path / "fruit"
+    )
+    data = load_dataset(f"hf:{tmp_path / 'fruit'}")
+    assert data.class_names == ("apple", "pear")
+    assert data.train.labels.tolist() == [1, 0, 1]
+
+
+def test_one_that_is_not_for_classification(datasets, tmp_path, monkeypatch):
+    datasets.Dataset.from_dict({"text": ["a", "b"]}).save_to_disk(tmp_path / "words")
+    with pytest.raises(ImagetteError, match="has no column of images"):
+        load_dataset(f"hf:{tmp_path / 'words'}")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(ImagetteError, match=r"no/such-dataset cannot be loaded"):
+        load_dataset("hf:no/such-dataset")
+
+
+def test_without_the_library(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "datasets", None)
+    with pytest.raises(ImagetteError, match="not installed") as caught:
+        load_dataset("hf:beans")
+    assert "pip install datasets" in caught.value.remedy

@@ -1,0 +1,110 @@
+"""The pages: the reference is complete, links lead somewhere, both languages say the same."""
+
+import ast
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+from shown import DOCS, PAGES, ROOT, TEXTS, code_blocks, prose
+
+import imagette
+from imagette.serving.settings import Settings
+from imagette.training.recipe import Recipe
+
+FRENCH = DOCS / "fr"
+NOT_TRANSLATED = {"reference"}
+ENGLISH = [
+    page.relative_to(DOCS)
+    for page in PAGES
+    if not page.is_relative_to(FRENCH) and page.relative_to(DOCS).parts[0] not in NOT_TRANSLATED
+]
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """tools/reference.py, which writes the generated parts."""
+    spec = importlib.util.spec_from_file_location("reference", ROOT / "tools" / "reference.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_generated_parts_are_those_of_the_code(reference):
+    texts = [page.read_text(encoding="utf-8") for page in (DOCS / "reference").glob("*.md")]
+    assert set(re.findall(r"<!-- generated: (\w+) -->", "".join(texts))) == set(reference.PARTS)
+    for text in texts:
+        assert reference.refresh(text) == text, "run: python tools/reference.py"
+
+
+def test_every_command_option_and_argument_says_what_it_is(reference):
+    import typer
+
+    for path, command in reference.walk(typer.main.get_command(imagette.cli.app), "imagette"):
+        assert command.help, path
+        assert all(one.help for one in command.params), path
+
+
+def test_every_setting_and_field_says_what_it_is(reference):
+    assert all(field.description for field in Settings.model_fields.values())
+    assert list(reference.docstring_attributes(Recipe)) == list(Recipe.model_fields)
+
+
+def test_every_public_name_is_in_the_reference():
+    text = (DOCS / "reference" / "python.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"^::: imagette\.(\w+)$", text, re.M))
+    assert set(imagette.__all__) <= shown
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_to_files(page):
+    """Zensical's strict build holds links between pages; not those to pictures and other files."""
+    text = prose(page.read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\((?![a-z]+:|#)([^)\s#]+)", text):
+        path = (page.parent / target).resolve()
+        assert path.exists(), target
+        if page.is_relative_to(DOCS):
+            assert path.is_relative_to(DOCS), f"{target} is not on the site"
+
+
+@pytest.mark.parametrize("page", ENGLISH, ids=Path.as_posix)
+def test_the_french_page_says_the_same(page):
+    english, french = ((folder / page).read_text(encoding="utf-8") for folder in (DOCS, FRENCH))
+    assert _outline(french) == _outline(english)
+    assert _code(french) == _code(english)
+    assert len(re.findall(r"^\|", french, re.M)) == len(re.findall(r"^\|", english, re.M))
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_python_code_can_be_read(page):
+    for language, code in code_blocks(page.read_text(encoding="utf-8")):
+        if language == "python":
+            ast.parse(code)
+
+
+def test_no_french_page_is_alone():
+    assert {page.relative_to(FRENCH) for page in FRENCH.rglob("*.md")} == set(ENGLISH)
+
+
+@pytest.mark.parametrize("page", sorted(FRENCH.rglob("*.md")), ids=lambda page: page.stem)
+def test_french_is_set_as_french_is(page):
+    text = prose(page.read_text(encoding="utf-8"))
+    # Neither code, addresses, the rules of tables, nor titles of papers in English.
+    text = re.sub(
+        r"`[^`]*`|\]\([^)]*\)|https?://\S+|^\|[ :|-]+$|\*\*|\*[^*]+\*", "", text, flags=re.M
+    )
+    assert not re.findall(r".{0,30}[^\u00a0\s|][:;?!](?=\s).{0,9}", text)
+    assert not re.findall(r".{0,30}[ \n][:;?!](?=\s).{0,9}", text)
+    assert not re.findall(r".{0,30}(?:«[^\u00a0]|[^\u00a0]»).{0,9}", text)
+    assert not re.findall(r".{0,30}\w'\w.{0,9}", text)
+
+
+def _outline(text: str) -> list[int]:
+    """The levels of the headings, in order."""
+    return [len(level) for level in re.findall(r"^(#+) ", prose(text), re.M)]
+
+
+def _code(text: str) -> list[str]:
+    """The code blocks without their comments and trees of files, which are translated."""
+    blocks = [code for language, code in code_blocks(text) if language != "text"]
+    return [re.sub(r"\s*(?:#|//) .*$", "", code, flags=re.M).strip() for code in blocks]
