@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from running_server import is_running, picture_file, wait_until
 
-from imagette import Classifier, ImagetteError
+from imagette import Classifier, ImagetteError, load_dataset
 from imagette.files import write_json
 from imagette.serving import lesson_process, lessons, server
 from imagette.serving.answers import AddedPictures, LessonAnswer, LessonPictures
@@ -151,11 +151,10 @@ def test_classes_are_called_anything_in_any_language(client, trainer, bundle_pat
     found = [one["name"] for one in client.get(lesson).json["classes"]]
     assert found == [{"e\u0301": "é", " b ": "b"}.get(name, name) for name in names]
     folder = next(path for path in lessons_in(client) if path.name == lesson[9:])
-    from imagette.data.folder import load_folder
-
     # What trains finds the same classes, and every picture.
-    assert sorted(load_folder(folder / "lesson").class_names) == sorted(found)
-    assert len(load_folder(folder / "lesson").train) == 10 * len(names)
+    dataset = load_dataset(folder / "lesson")
+    assert sorted(dataset.class_names) == sorted(found)
+    assert len(dataset.train) == 10 * len(names)
 
 
 def lessons_in(client):

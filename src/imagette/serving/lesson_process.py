@@ -34,7 +34,7 @@ CANCEL = "cancel"
 _SECONDS_BETWEEN_LOOKS = 0.2
 _SECONDS_TO_END = 3  # for a training that was told to; then it is killed
 _SECONDS_WITHOUT_SERVER = 5  # a worker that was killed is replaced meanwhile
-_NICENESS = 10  # answers come first
+_NICENESS = 5  # answers come first
 
 Outcome = dict[str, Any]
 

@@ -74,12 +74,6 @@ _SECONDS_BETWEEN_SWEEPS = 300
 _SECONDS_IN_USE = 600  # a lesson is not forgotten for want of room so soon after it was used
 _MOST_ROWS = 400  # of the history: a curve on a page has no more pixels
 _COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
-_QUICK = (
-    "--recipe",
-    "sprint-70",
-    "--set",
-    "epochs=10",
-)  # a row of the history at each of ten steps
 _LOG_EPOCHS = re.compile(r"^epoch +\d+/(\d+) ", re.MULTILINE)
 
 
@@ -484,6 +478,7 @@ class Lesson:
                 "--",
                 *training_command(self._folder),
             ],
+            env=os.environ | self._environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=locks,
@@ -491,6 +486,15 @@ class Lesson:
         )
         # So that nothing of it is left when it has ended.
         Thread(target=process.wait, daemon=True).start()
+
+    def _environment(self) -> dict[str, str]:
+        # Half of the cores, so that answers have the others.
+        threads = max(1, (os.cpu_count() or 1) // (2 * self._settings.max_trainings))
+        return {
+            "OMP_NUM_THREADS": str(threads),
+            # What is decoded once is kept where it is deleted with the lesson.
+            "IMAGETTE_CACHE_DIR": str(self._folder / "cache"),
+        }
 
     def _progress(self, found: dict[str, Any]) -> Progress | None:
         if found["state"] not in ("training", "finished"):
@@ -549,7 +553,6 @@ def training_command(folder: Path) -> list[str]:
         *(sys.executable, "-P", "-m", "imagette", "train"),
         str(folder / "lesson"),
         *("--name", "attempt", "--runs-dir", str(folder)),
-        *_QUICK,
     ]
 
 
