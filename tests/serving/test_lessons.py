@@ -416,8 +416,12 @@ def test_unused_lessons_are_forgotten(make_client):
     third = begin(client)
     assert kind_of(client.get(first)) == "no-lesson"
     last_used(second, 25)
+    others = [_folder(client) / name for name in ("holidays", "twenty-two-letters-abc")]
+    for other in others:
+        other.mkdir()
+        os.utime(other, (0, 0))
     make_client()  # another worker starts
-    wait_until(lambda: len(lessons_in(client)) == 1)
+    wait_until(lambda: len(lessons_in(client)) == 1 + len(others))
     assert client.get(third).status_code == 200
 
 

@@ -236,7 +236,7 @@ class Lessons:
         """Forget the lessons that nobody has used for too long, and what is left of others."""
         oldest = time.time() - 3600 * self._settings.lesson_hours
         for folder in self._folder.iterdir():
-            if folder.is_dir() and _last_used(folder) < oldest:
+            if _is_ours(folder) and _last_used(folder) < oldest:
                 with suppress(RequestError):
                     Lesson(folder, self._settings).forget()
                 shutil.rmtree(folder, ignore_errors=True)
@@ -598,6 +598,12 @@ def _no_lesson() -> RequestError:
         "There is no such lesson: it was deleted, or it was not used for too long.",
         "Begin a new one.",
     )
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder is a lesson, or what is left of one: somebody may keep others beside them."""
+    named = _ID.fullmatch(folder.name.removesuffix("-gone"))
+    return bool(named) and (folder / "lesson").is_dir()
 
 
 def _last_used(folder: Path) -> float:
