@@ -34,6 +34,7 @@ CANCEL = "cancel"
 _SECONDS_BETWEEN_LOOKS = 0.2
 _SECONDS_TO_END = 3  # for a training that was told to; then it is killed
 _SECONDS_WITHOUT_SERVER = 5  # a worker that was killed is replaced meanwhile
+_KEPT = ("history.csv", "model.onnx")  # of a run, which has the network several times
 _NICENESS = 5  # answers come first
 
 Outcome = dict[str, Any]
@@ -70,12 +71,9 @@ def watch_over(
     """
     started = time.time()
     outcome = _run(folder, servers, seconds, locks, command)
-    attempt = folder / "attempt"
-    with suppress(OSError, ImagetteError):
-        if outcome["state"] == "finished":
-            shutil.rmtree(folder / "run", ignore_errors=True)
-            attempt.rename(folder / "run")
-    shutil.rmtree(attempt, ignore_errors=True)
+    if outcome["state"] == "finished":
+        outcome = _keep(folder)
+    shutil.rmtree(folder / "attempt", ignore_errors=True)
     if not is_lesson(folder):
         # It was deleted; what the training wrote at its end goes too.
         shutil.rmtree(folder, ignore_errors=True)
@@ -85,6 +83,18 @@ def watch_over(
             folder / "training.json",
             outcome | {"started": started, "seconds": round(time.time() - started, 1)},
         )
+
+
+def _keep(folder: Path) -> Outcome:
+    """Put what is needed of the attempt in the place of the run there was."""
+    run = folder / "run"
+    try:
+        run.mkdir(exist_ok=True)
+        for name in _KEPT:
+            (folder / "attempt" / name).replace(run / name)
+    except OSError as error:
+        return _failed(f"What was learned was not kept ({error.strerror}).", "Start it again.")
+    return {"state": "finished"}
 
 
 def is_lesson(folder: Path) -> bool:

@@ -10,7 +10,7 @@ Everything is in files below one folder, so that any worker can answer for any l
     <id>/lesson/<class>/<digest>.png     the pictures, as `imagette train` takes them
     <id>/training.lock, training.json    held while it trains, and what came of it
     <id>/attempt/      the run of a training under way
-    <id>/run/          the run of the last training that finished
+    <id>/run/          bundle and history of the last training that finished
 
 Locks are the operating system's (flock), which lets go of them when the last process that has
 inherited the open file is gone: none can be left behind.
@@ -601,7 +601,7 @@ def _no_lesson() -> RequestError:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether a folder is a lesson, or what is left of one: somebody may keep others beside them."""
+    """Whether a folder is a lesson or what is left of one: others may lie beside them."""
     named = _ID.fullmatch(folder.name.removesuffix("-gone"))
     return bool(named) and (folder / "lesson").is_dir()
 
