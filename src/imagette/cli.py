@@ -407,6 +407,22 @@ def serve(
         bool | None, _setting("Write a line of JSON a request to standard error.")
     ] = None,
     workers: Annotated[int | None, _setting("Processes that answer.")] = None,
+    teach: Annotated[
+        bool | None, _setting("Let people teach the server classes of their own.")
+    ] = None,
+    lessons_dir: Annotated[
+        Path | None, _setting("Folder that keeps what is taught, when the server stops too.")
+    ] = None,
+    lesson_hours: Annotated[
+        float | None, _setting("Hours after which an unused lesson is deleted.")
+    ] = None,
+    max_lessons: Annotated[int | None, _setting("Lessons that are kept at once.")] = None,
+    max_classes: Annotated[int | None, _setting("Classes of one lesson.")] = None,
+    max_lesson_pictures: Annotated[int | None, _setting("Pictures of one lesson.")] = None,
+    max_trainings: Annotated[int | None, _setting("Lessons that are learned at once.")] = None,
+    max_training_seconds: Annotated[
+        float | None, _setting("Seconds that learning a lesson may take.")
+    ] = None,
 ) -> None:
     """Answer over HTTP, and with --ui on a web page, until Ctrl-C."""
     from imagette.serving.server import serve as serve_model
@@ -425,6 +441,14 @@ def serve(
         trusted_proxies=trusted_proxies,
         log_requests=log_requests,
         workers=workers,
+        teach=teach,
+        lessons_dir=lessons_dir,
+        lesson_hours=lesson_hours,
+        max_lessons=max_lessons,
+        max_classes=max_classes,
+        max_lesson_pictures=max_lesson_pictures,
+        max_trainings=max_trainings,
+        max_training_seconds=max_training_seconds,
     )
     serve_model(settings, host=host, port=port, ui=ui, ui_port=ui_port)
 
@@ -460,12 +484,17 @@ def demo(
     model: ModelOption = Path("default"),
     port: Annotated[int, typer.Option(help="Port of the API.")] = 5000,
     ui_port: Annotated[int, typer.Option(help="Port of the web page.")] = 8501,
+    teach: Annotated[
+        bool,
+        typer.Option("--teach", help="Let people teach classes of their own, on the page too."),
+    ] = False,
 ) -> None:
     """Serve a model that ships with Imagette, with its page, on this machine."""
     from imagette.serving.server import serve as serve_model
     from imagette.serving.settings import Settings
 
-    serve_model(Settings(model=model), port=port, ui=True, ui_port=ui_port)
+    settings = Settings(model=model, teach=teach or None)
+    serve_model(settings, port=port, ui=True, ui_port=ui_port)
 
 
 @benchmark.command(

@@ -7,6 +7,7 @@ import jsonschema
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import sampled_from
 from running_server import picture_file
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -51,6 +52,39 @@ def test_every_answer_is_as_described(described, operation):
     @given(described[path][method].as_strategy())
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     def hold_to_it(case):
+        case.validate_response(case.call(), checks=CHECKS)
+
+    hold_to_it()
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory):
+    """The same, where people may teach; with the address of a lesson."""
+    folder = tmp_path_factory.mktemp("lessons")
+    options = {"teach": True, "lessons_dir": folder, "max_lessons": 10_000, "max_pictures": 3}
+    app = create_app(Settings(model=SHIPPED["lite"], max_upload_bytes=20_000, **options))
+    names = {"class_names": ["cat", "dog"]}
+    return schemathesis.openapi.from_wsgi("/openapi.json", app), [
+        app.test_client().post("/lessons", json=names).json["id"] for _ in range(2)
+    ]
+
+
+@pytest.mark.parametrize(
+    "operation",
+    ["POST /lessons", "GET /lessons/{lesson}", "POST /lessons/{lesson}/pictures",
+     "GET /lessons/{lesson}/pictures", "DELETE /lessons/{lesson}/pictures/{picture}",
+     "POST /lessons/{lesson}/training", "DELETE /lessons/{lesson}/training",
+     "GET /lessons/{lesson}/model", "POST /lessons/{lesson}/predict", "DELETE /lessons/{lesson}"],
+)  # fmt: skip
+def test_every_answer_about_lessons_is_as_described(taught, operation):
+    described, lessons = taught
+    method, path = operation.split()
+
+    @given(described[path][method].as_strategy(), sampled_from([*lessons, None]))
+    @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+    def hold_to_it(case, lesson):
+        if lesson and "lesson" in case.path_parameters:
+            case.path_parameters["lesson"] = lesson
         case.validate_response(case.call(), checks=CHECKS)
 
     hold_to_it()

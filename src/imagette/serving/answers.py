@@ -117,6 +117,16 @@ class Limits(_Answer):
     ]
 
 
+class Teaching(_Answer):
+    """What may be taught here."""
+
+    min_pictures: Annotated[int, Field(description="the fewest pictures of each class")]
+    max_classes: Annotated[int, Field(description="classes of one lesson")]
+    max_lesson_pictures: Annotated[int, Field(description="pictures of one lesson")]
+    max_training_seconds: Annotated[float, Field(description="how long learning may take")]
+    lesson_hours: Annotated[float, Field(description="a lesson unused for so long is deleted")]
+
+
 class ModelAnswer(BundleMetadata):
     """What the model is and knows, how good it is, and the limits of this server."""
 
@@ -124,6 +134,10 @@ class ModelAnswer(BundleMetadata):
 
     input: InputSize
     limits: Limits
+    teaching: Annotated[
+        Teaching | None,
+        Field(description="the bounds of what may be taught (`/lessons`); null where nothing may"),
+    ]
 
 
 class DatasetClass(_Answer):
@@ -165,6 +179,122 @@ class Index(_Answer):
     endpoints: Annotated[dict[str, str], Field(description="what each address answers")]
 
 
+class LessonRequest(BaseModel):
+    """What a lesson begins with."""
+
+    model_config = ConfigDict(strict=True)
+
+    class_names: Annotated[list[str], Field(description="what to tell apart, in any language")]
+
+
+class LessonClass(_Answer):
+    """One class of a lesson."""
+
+    name: str
+    pictures: Annotated[list[str], Field(description="names of its pictures, the oldest first")]
+
+
+class Epoch(_Answer):
+    """How well a lesson was known after one look at all its pictures."""
+
+    epoch: float
+    loss: float
+    accuracy: Annotated[_Fraction, Field(description="on the pictures learned from")]
+    val_loss: float
+    val_accuracy: Annotated[_Fraction, Field(description="on those set aside")]
+
+
+class LessonProgress(_Answer):
+    """How far the learning is."""
+
+    seconds: Annotated[float, Field(ge=0, description="since it began")]
+    seconds_left: Annotated[
+        float | None, Field(description="a guess; null until the first epoch is done")
+    ]
+    epoch: Annotated[int, Field(ge=0, description="how many are done")]
+    epochs: Annotated[
+        int | None, Field(description="how many there are at most; null until the first is done")
+    ]
+    history: Annotated[list[Epoch], Field(description="those done; some, where they are many")]
+
+
+class LessonModel(_Answer):
+    """What came of a lesson that was learned."""
+
+    class_names: list[str]
+    class_names_fr: list[str]
+    input: InputSize
+    familiarity_threshold: float | None
+    accuracy: Annotated[_Fraction | None, Field(description="on pictures it did not learn from")]
+    accuracy_interval: Annotated[
+        tuple[float, float] | None, Field(description="95 % interval of the accuracy")
+    ]
+    pictures: Annotated[int | None, Field(description="how many it was measured on")]
+
+
+class LessonAnswer(_Answer):
+    """Where a lesson stands."""
+
+    id: Annotated[str, Field(description="whoever knows it may do anything with the lesson")]
+    state: Literal["collecting", "training", "finished", "failed", "cancelled"]
+    classes: list[LessonClass]
+    error: Annotated[str | None, Field(description="what made the last training fail")]
+    progress: Annotated[
+        LessonProgress | None, Field(description="of the training under way, or that finished last")
+    ]
+    model: Annotated[
+        LessonModel | None,
+        Field(description="what the last training that finished made; null if none has"),
+    ]
+
+
+class AddedPictures(_Answer):
+    """What became of pictures that were sent to a lesson."""
+
+    kept: Annotated[int, Field(ge=0, description="how many were taken")]
+    refused: Annotated[list[FileProblem], Field(description="what is wrong with the others")]
+    classes: Annotated[dict[str, int], Field(description="how many pictures each class has now")]
+
+
+class Thumbnail(_Answer):
+    """A picture of a lesson, small."""
+
+    name: str
+    thumbnail: Annotated[str, Field(pattern="^data:image/jpeg;base64,")]
+
+
+class LessonPictures(_Answer):
+    """The pictures of a lesson."""
+
+    classes: Annotated[
+        dict[str, list[Thumbnail]], Field(description="of each class, the oldest first")
+    ]
+
+
+class Deleted(_Answer):
+    """What was named is gone."""
+
+    status: Literal["deleted"]
+
+
+class PicturesOptions(BaseModel):
+    """What may follow `/lessons/…/pictures?`."""
+
+    label: Annotated[str, Field(alias="class", description="the class that the pictures show")]
+
+
+class LessonPath(BaseModel):
+    """The address of a lesson."""
+
+    lesson: Annotated[str, Field(description="id of the lesson")]
+
+
+class LessonPicturePath(LessonPath):
+    """The address of a picture of a lesson."""
+
+    picture: Annotated[str, Field(description="name of the picture")]
+
+
 class PredictOptions(BaseModel):
     """What may follow `/predict?`."""
 
@@ -184,7 +314,8 @@ class PredictOptions(BaseModel):
 
 
 ANSWERS: tuple[type[BaseModel], ...] = (
-    PictureAnswer, SeveralAnswers, Problem, ModelAnswer, DatasetAnswer, Health, Readiness, Index
+    PictureAnswer, SeveralAnswers, Problem, ModelAnswer, DatasetAnswer, Health, Readiness, Index,
+    LessonAnswer, AddedPictures, LessonPictures, Deleted,
 )  # fmt: skip
 """What stands at the top of an answer's body."""
 

@@ -19,7 +19,7 @@ _REQUEST_BUCKETS = (
 )  # fmt: skip
 _INFERENCE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _KNOWN = {True: "yes", False: "no", None: "untold"}
-_METHODS = frozenset(("GET", "HEAD", "POST", "OPTIONS"))
+_METHODS = frozenset(("GET", "HEAD", "POST", "DELETE", "OPTIONS"))
 
 
 class Metrics:

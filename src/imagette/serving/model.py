@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from imagette.inference.classifier import Classifier
-from imagette.serving.answers import InputSize, Limits, ModelAnswer
+from imagette.serving.answers import InputSize, Limits, ModelAnswer, Teaching
+from imagette.serving.lessons import MIN_PICTURES
 from imagette.serving.settings import Settings
 
 
@@ -58,5 +59,11 @@ def _describe(classifier: Classifier, settings: Settings) -> bytes:
         **classifier.metadata.model_dump(),
         input=InputSize(height=classifier.height, width=classifier.width),
         limits=Limits(**settings.model_dump(include=set(Limits.model_fields))),
+        teaching=_teaching(settings) if settings.teach else None,
     )
     return answer.model_dump_json().encode()
+
+
+def _teaching(settings: Settings) -> Teaching:
+    bounds = settings.model_dump(include=set(Teaching.model_fields))
+    return Teaching(min_pictures=MIN_PICTURES, **bounds)

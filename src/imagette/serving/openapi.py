@@ -16,7 +16,7 @@ from flask_openapi3.utils import parse_query
 from pydantic import BaseModel
 
 import imagette
-from imagette.serving.answers import PredictOptions, Problem, schemas
+from imagette.serving.answers import PicturesOptions, PredictOptions, Problem, schemas
 from imagette.serving.pictures import ArrayBody
 from imagette.serving.problems import KINDS
 
@@ -116,6 +116,7 @@ def answer(
     good: type[BaseModel] | list[type[BaseModel]] | dict[str, Any],
     *problems: str,
     kind: str = "application/json",
+    status: str = "200",
 ) -> ResponseDict:
     """The answers that an endpoint may give, by status.
 
@@ -123,24 +124,24 @@ def answer(
         good: model of the answer if all is well, or several, or its schema.
         problems: kinds of problem besides those that any request may meet.
         kind: content type of the good answer.
+        status: HTTP status of the good answer.
     """
     if isinstance(good, list):
         schema: dict[str, Any] = {"anyOf": [_refer(model) for model in good]}
     else:
         schema = good if isinstance(good, dict) else _refer(good)
-    answers: ResponseDict = {"200": {"description": "OK", "content": {kind: {"schema": schema}}}}
+    answers: ResponseDict = {status: {"description": "OK", "content": {kind: {"schema": schema}}}}
     by_status: dict[str, list[str]] = {}
     for name in sorted({*_EVERYWHERE, "unauthorized", *problems}, key=list(KINDS).index):
-        status, title = KINDS[name]
-        by_status.setdefault(str(status), []).append(f"{title} (`{name}`).")
-    for code, lines in by_status.items():
-        answers[code] = {"description": " ".join(lines), "content": _PROBLEM}
+        code, title = KINDS[name]
+        by_status.setdefault(str(code), []).append(f"{title} (`{name}`).")
+    for number, lines in by_status.items():
+        answers[number] = {"description": " ".join(lines), "content": _PROBLEM}
     return answers
 
 
 def predict_request() -> dict[str, Any]:
     """The options and the body of `POST /predict`."""
-    picture = {"type": "string", "format": "binary"}
     parameters: list[Parameter] = parse_query(PredictOptions)[0]
     return {
         "parameters": parameters,
@@ -148,18 +149,39 @@ def predict_request() -> dict[str, Any]:
             "required": True,
             "description": "One picture in any way, or several as a form.",
             "content": {
-                "multipart/form-data": {
-                    "schema": {
-                        "type": "object",
-                        "required": ["image"],
-                        "properties": {"image": {"type": "array", "items": picture, "minItems": 1}},
-                    }
-                },
-                "image/*": {"schema": picture},
-                "application/octet-stream": {"schema": picture},
+                **_files(),
                 "application/json": {"schema": ArrayBody.model_json_schema()},
             },
         },
+    }
+
+
+def pictures_request() -> dict[str, Any]:
+    """The option and the body of what takes pictures of a class."""
+    parameters: list[Parameter] = parse_query(PicturesOptions)[0]
+    body = {"required": True, "description": "One picture, or several as a form."}
+    return {"parameters": parameters, "requestBody": body | {"content": _files()}}
+
+
+def json_request(model: type[BaseModel]) -> dict[str, Any]:
+    """A body that is JSON."""
+    schema = model.model_json_schema(ref_template=_REFERENCE)
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def _files() -> dict[str, Any]:
+    """Files of pictures by content type."""
+    picture = {"type": "string", "format": "binary"}
+    return {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["image"],
+                "properties": {"image": {"type": "array", "items": picture, "minItems": 1}},
+            }
+        },
+        "image/*": {"schema": picture},
+        "application/octet-stream": {"schema": picture},
     }
 
 

@@ -47,16 +47,48 @@ def read_pictures(
         RequestEntityTooLarge: the body is larger than the application's limit.
     """
     kind = request.mimetype
+    if kind == "application/json" or kind.endswith("+json"):
+        return [SentPicture(_from_json(_read_body(request), height, width))]
+    return [SentPicture(content, file) for content, file in read_files(request, max_pictures)]
+
+
+def read_files(request: Request, max_pictures: int) -> list[tuple[bytes, str]]:
+    """The files of a request, with their names: multipart, or a raw body.
+
+    Args:
+        request: the request, its body not read yet.
+        max_pictures: refuse requests with more files than this.
+
+    Raises:
+        RequestError: there is no file, or it does not come in any of the ways above.
+        RequestEntityTooLarge: the body is larger than the application's limit.
+    """
+    kind = request.mimetype
     if kind == "multipart/form-data":
         return _from_form(request, max_pictures)
     if kind.startswith("image/") or kind == "application/octet-stream":
-        return [SentPicture(_read_body(request))]
-    if kind == "application/json" or kind.endswith("+json"):
-        return [SentPicture(_from_json(_read_body(request), height, width))]
+        return [(_read_body(request), "")]
     raise RequestError(
         "unsupported-content-type",
         f"A picture cannot come as {kind}." if kind else "The request has no content type.",
         _HOW_TO_SEND,
+    )
+
+
+def read_json(request: Request) -> bytes:
+    """The body of a request that is JSON.
+
+    Raises:
+        RequestError: it is not called JSON, or is empty.
+        RequestEntityTooLarge: it is larger than the application's limit.
+    """
+    kind = request.mimetype
+    if kind == "application/json" or kind.endswith("+json"):
+        return _read_body(request)
+    raise RequestError(
+        "unsupported-content-type",
+        f"This cannot come as {kind}." if kind else "The request has no content type.",
+        "Send JSON, and say so: `Content-Type: application/json`.",
     )
 
 
@@ -70,7 +102,7 @@ def _read_body(request: Request) -> bytes:
     return body
 
 
-def _from_form(request: Request, max_pictures: int) -> list[SentPicture]:
+def _from_form(request: Request, max_pictures: int) -> list[tuple[bytes, str]]:
     files = request.files.getlist("image")
     if len(files) > max_pictures:
         raise RequestError(
@@ -79,7 +111,7 @@ def _from_form(request: Request, max_pictures: int) -> list[SentPicture]:
             "Send them in several requests.",
         )
     if files:
-        return [SentPicture(file.read(), file.filename or "") for file in files]
+        return [(file.read(), file.filename or "") for file in files]
     if "image" in request.form:
         problem = "The field `image` holds text, not a file."
     elif names := [*request.files, *request.form]:

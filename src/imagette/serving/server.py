@@ -23,6 +23,7 @@ from imagette.errors import ImagetteError
 from imagette.inference.bundle import open_bundle
 from imagette.serving.addresses import answers, check_free, resolve, url
 from imagette.serving.app import DescribedApp, create_app, swap_model
+from imagette.serving.lessons import stop_all, why_not_teach
 from imagette.serving.metrics import FOLDER_VARIABLE
 from imagette.serving.page_process import PageProcess
 from imagette.serving.rates import shared_storage
@@ -57,7 +58,7 @@ def serve(
         ImagetteError: the model cannot be loaded, an address cannot be listened on, the web page
             is not installed, or a server stopped by itself.
     """
-    settings = settings or Settings()
+    settings = _without_teaching_where_it_cannot_be(settings or Settings())
     open_bundle(settings.model, threads=1)
     address = resolve(host)
     check_free(address, port, "--port")
@@ -76,7 +77,19 @@ def serve(
         )
     with tempfile.TemporaryDirectory(prefix="imagette-", ignore_cleanup_errors=True) as folder:
         settings = _shared_among_workers(settings, Path(folder))
-        _run(_make_server(address, port, settings.workers), settings, page, Path(folder))
+        try:
+            _run(_make_server(address, port, settings.workers), settings, page, Path(folder))
+        finally:
+            if settings.teach and settings.lessons_dir:
+                stop_all(settings.lessons_dir)
+
+
+def _without_teaching_where_it_cannot_be(settings: Settings) -> Settings:
+    """The settings, with teaching off and that said where this machine cannot train."""
+    if not settings.teach or not (reason := why_not_teach()):
+        return settings
+    print(reason, "All else is served.", file=sys.stderr, flush=True)
+    return settings.model_copy(update={"teach": False})
 
 
 def _with_key(settings: Settings, key: str) -> Settings:
@@ -86,12 +99,13 @@ def _with_key(settings: Settings, key: str) -> Settings:
 
 
 def _shared_among_workers(settings: Settings, folder: Path) -> Settings:
-    """Let the workers count in files of a folder, so that any of them knows what all did."""
+    """Let the workers count, and keep lessons, in files, so that any knows what all did."""
     metrics = folder / "metrics"
     metrics.mkdir()
     os.environ[FOLDER_VARIABLE] = str(metrics)
     storage = settings.rate_storage or shared_storage(folder, settings.workers)
-    return settings.model_copy(update={"rate_storage": storage})
+    lessons = settings.lessons_dir or folder / "lessons"
+    return settings.model_copy(update={"rate_storage": storage, "lessons_dir": lessons})
 
 
 def _make_server(address: str, port: int, workers: int) -> AbstractServer:

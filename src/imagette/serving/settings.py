@@ -87,6 +87,36 @@ class Settings(BaseSettings):
             " 100 MB"
         ),
     ] = min(4, os.cpu_count() or 1)
+    teach: Annotated[
+        bool,
+        Field(
+            description="whether people may teach the server classes of their own, which trains"
+            " on this machine"
+        ),
+    ] = False
+    lessons_dir: Annotated[
+        Path | None,
+        Field(description="folder that keeps lessons: without one, they go when the server stops"),
+    ] = None
+    lesson_hours: Annotated[
+        PositiveFloat,
+        Field(le=100_000, description="a lesson unused for so many hours is deleted"),
+    ] = 24
+    max_lessons: Annotated[PositiveInt, Field(description="lessons that are kept at once")] = 50
+    max_classes: Annotated[
+        PositiveInt, Field(ge=2, le=100, description="classes of one lesson")
+    ] = 10
+    max_lesson_pictures: Annotated[
+        PositiveInt,
+        Field(ge=20, description="pictures of one lesson; each takes some 100 kB on the disk"),
+    ] = 500
+    max_trainings: Annotated[
+        PositiveInt, Field(le=64, description="lessons that are learned at once")
+    ] = 1
+    max_training_seconds: Annotated[
+        PositiveFloat,
+        Field(le=86_400, description="how long learning a lesson may take, in seconds"),
+    ] = 300
 
     def __init__(self, **given: Any) -> None:
         try:

@@ -20,9 +20,9 @@ def headers_for_sites(
     """
     every_site, known = "*" in origins, frozenset(origins)
     varies = [] if every_site or not origins else [("Vary", "Origin")]
-    exposed = ("Access-Control-Expose-Headers", "Retry-After, X-Request-ID")
+    exposed = ("Access-Control-Expose-Headers", "Location, Retry-After, X-Request-ID")
     before_asking = [
-        ("Access-Control-Allow-Methods", "GET, POST"),
+        ("Access-Control-Allow-Methods", "GET, POST, DELETE"),
         ("Access-Control-Allow-Headers", "Authorization, Content-Type, X-API-Key, X-Request-ID"),
         ("Access-Control-Max-Age", "3600"),
     ]

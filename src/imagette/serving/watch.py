@@ -55,7 +55,17 @@ def watch(app: Flask, metrics: Metrics, log: RequestLog | None, origins: Collect
     """
     of_sites = headers_for_sites(origins)
     application = app.wsgi_app
-    routes = {rule.rule: rule.rule for rule in app.url_map.iter_rules() if not rule.arguments}
+    rules = list(app.url_map.iter_rules())
+    routes = {rule.rule: rule.rule for rule in rules if not rule.arguments}
+    patterns = {
+        rule.rule: re.compile(re.sub("<[^>]+>", "[^/]+", rule.rule))
+        for rule in rules
+        if rule.arguments
+    }
+
+    def route_of(path: str) -> str:
+        matching = (rule for rule, pattern in patterns.items() if pattern.fullmatch(path))
+        return routes.get(path) or next(matching, "")
 
     def watched(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         started = perf_counter()
@@ -77,7 +87,7 @@ def watch(app: Flask, metrics: Metrics, log: RequestLog | None, origins: Collect
         answer = application(environ, start)
         seconds = perf_counter() - started
         problem = environ.get(PROBLEM_KEY)
-        metrics.count_request(environ["REQUEST_METHOD"], routes.get(path, ""), status, seconds)
+        metrics.count_request(environ["REQUEST_METHOD"], route_of(path), status, seconds)
         if problem:
             metrics.count_problem(problem)
         if log:

@@ -1,6 +1,7 @@
 """What the page asks of the API, over HTTP."""
 
 from typing import Any
+from urllib.parse import quote
 
 import requests
 
@@ -46,7 +47,7 @@ class Api:
             Refused: the API does not answer the page.
             ApiDown: the API does not answer.
         """
-        return self._ask("class_names", "GET", "/model")
+        return self.ask("class_names", "GET", "/model")
 
     def dataset(self) -> dict[str, Any] | None:
         """What the model learned from; None where the API does not have it at hand.
@@ -56,30 +57,56 @@ class Api:
             ApiDown: the API does not answer.
         """
         try:
-            return self._ask("classes", "GET", "/dataset")
+            return self.ask("classes", "GET", "/dataset")
         except Refused as refusal:
             if refusal.kind in ("no-dataset", "not-found"):
                 return None
             raise
 
-    def predict(self, picture: bytes) -> dict[str, Any]:
+    def predict(self, picture: bytes, of: str = "") -> dict[str, Any]:
         """What a picture shows, with the pixels that the network saw and what decided.
+
+        Args:
+            picture: the bytes of the file.
+            of: path of the lesson that answers; the served model if empty.
 
         Raises:
             Refused: the file is not a picture that the API takes, or it does not answer the page.
             ApiDown: the API does not answer.
         """
         headers = {"Content-Type": "application/octet-stream"}
-        path = "/predict?seen=1&explain=1"
-        return self._ask("class", "POST", path, data=picture, headers=headers)
+        path = f"{of}/predict?seen=1&explain=1"
+        return self.ask("class", "POST", path, data=picture, headers=headers)
 
-    def _ask(self, expected: str, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """The answer, an object that has the key `expected`."""
+    def of_lesson(self, lesson_id: str) -> "LessonApi":
+        """The part of the API that teaches one lesson."""
+        return LessonApi(self, lesson_id)
+
+    def begin_lesson(self, class_names: list[str]) -> dict[str, Any]:
+        """Begin a lesson; where it stands.
+
+        Raises:
+            Refused: the names cannot be used, or there are too many lessons.
+            ApiDown: the API does not answer.
+        """
+        return self.ask("id", "POST", "/lessons", json={"class_names": class_names})
+
+    def ask(self, expected: str, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """The answer, an object that has the key `expected`.
+
+        Args:
+            expected: the key.
+            method: such as `GET`.
+            path: what is asked.
+            options: of the request, as `requests` takes them.
+
+        Raises:
+            Refused: the API answers with a problem.
+            ApiDown: the API does not answer.
+        """
+        response = self._send(method, path, **options)
         try:
-            response = self._session.request(method, self.url + path, timeout=_SECONDS, **options)
             answer = response.json()
-        except requests.ReadTimeout as error:
-            raise Refused("out-of-time") from error
         except requests.RequestException as error:
             raise ApiDown(str(error)) from error
         if not isinstance(answer, dict):
@@ -90,3 +117,77 @@ class Api:
         if namespace != "urn:imagette:problem":
             raise ApiDown("what answers there is not the API")
         raise Refused(kind)
+
+    def file(self, path: str) -> bytes:
+        """A file of the API.
+
+        Raises:
+            Refused: the API does not have it, or does not answer the page.
+            ApiDown: the API does not answer.
+        """
+        response = self._send("GET", path)
+        if response.ok:
+            return response.content
+        raise Refused("not-found")
+
+    def _send(self, method: str, path: str, **options: Any) -> requests.Response:
+        try:
+            return self._session.request(method, self.url + path, timeout=_SECONDS, **options)
+        except requests.ReadTimeout as error:
+            raise Refused("out-of-time") from error
+        except requests.RequestException as error:
+            raise ApiDown(str(error)) from error
+
+
+class LessonApi:
+    """What the page asks of the API about one lesson.
+
+    Every method raises what `Api.ask` does.
+
+    Args:
+        api: the API.
+        lesson_id: the lesson's; anything, if it comes from an address.
+    """
+
+    def __init__(self, api: Api, lesson_id: str) -> None:
+        self._api = api
+        self._path = f"/lessons/{quote(lesson_id, safe='')}"
+
+    def status(self) -> dict[str, Any]:
+        """Where it stands."""
+        return self._api.ask("state", "GET", self._path)
+
+    def add(self, class_name: str, files: list[tuple[str, bytes]]) -> list[dict[str, Any]]:
+        """Add pictures, given by name and content, to a class; those that were refused, and why."""
+        parts = [("image", file) for file in files]
+        path = f"{self._path}/pictures?class={quote(class_name, safe='')}"
+        return self._api.ask("refused", "POST", path, files=parts)["refused"]
+
+    def thumbnails(self) -> dict[str, str]:
+        """All pictures, small, as data URLs by name."""
+        classes = self._api.ask("classes", "GET", f"{self._path}/pictures")["classes"]
+        return {one["name"]: one["thumbnail"] for many in classes.values() for one in many}
+
+    def remove(self, picture: str) -> None:
+        """Take a picture away."""
+        self._api.ask("status", "DELETE", f"{self._path}/pictures/{quote(picture, safe='')}")
+
+    def train(self) -> None:
+        """Start to learn."""
+        self._api.ask("state", "POST", f"{self._path}/training")
+
+    def cancel(self) -> None:
+        """Stop learning."""
+        self._api.ask("state", "DELETE", f"{self._path}/training")
+
+    def forget(self) -> None:
+        """Delete it."""
+        self._api.ask("status", "DELETE", self._path)
+
+    def model(self) -> bytes:
+        """What was learned, as a bundle."""
+        return self._api.file(f"{self._path}/model")
+
+    def predict(self, picture: bytes) -> dict[str, Any]:
+        """What a picture shows, as `Api.predict` has it."""
+        return self._api.predict(picture, self._path)

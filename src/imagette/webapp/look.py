@@ -10,7 +10,7 @@ import streamlit as st
 
 from imagette.assets import Sample, list_samples
 from imagette.webapp import pieces
-from imagette.webapp.client import Api
+from imagette.webapp.client import Api, LessonApi
 from imagette.webapp.data import ask_dataset
 from imagette.webapp.texts import TEXTS, answer, closest, short_answer
 from imagette.webapp.visit import (
@@ -21,7 +21,6 @@ from imagette.webapp.visit import (
     Visit,
     Words,
     current_visit,
-    same_words,
     to_csv,
 )
 from imagette.wording import Language
@@ -43,7 +42,7 @@ def show(api: Api, language: Language) -> None:
     _choose(visit, language)
     if visit.model:
         _offer_gallery(visit, api, language)
-        _show_answers(visit, visit.model, api, language)
+        show_answers(visit, visit.model, api, language)
     _show_history(visit, language)
     st.caption(texts.privacy)
 
@@ -74,7 +73,7 @@ def _choose(visit: Visit, language: Language) -> None:
     _offer_camera(language)
     if samples := list_samples():
         st.caption(texts.try_sample)
-        _picture_buttons(
+        picture_buttons(
             "samples",
             {
                 f"sample-{sample.path.stem}": (
@@ -91,14 +90,7 @@ def _take_files() -> None:
     turn = st.session_state.turn
     files = st.session_state[f"files-{turn}"]
     st.session_state.turn = turn + 1
-    visit = current_visit()
-    visit.add(
-        [
-            (same_words(file.name), same_words(file.name), file.getvalue())
-            for file in files[:MOST_PICTURES]
-        ]
-    )
-    visit.left_out = max(0, len(files) - MOST_PICTURES)
+    current_visit().show_files(files)
 
 
 def _take_sample(visit: Visit, sample: Sample) -> None:
@@ -106,13 +98,40 @@ def _take_sample(visit: Visit, sample: Sample) -> None:
 
 
 def _offer_camera(language: Language) -> None:
+    camera_button(
+        st.session_state.get("camera", False),
+        "camera-button",
+        f"photo-{st.session_state.turn}",
+        _switch_camera,
+        _take_photo,
+        language,
+    )
+
+
+def camera_button(
+    is_open: bool,
+    key: str,
+    photo_key: str,
+    switch: Callable[[], None],
+    take: Callable[[], None],
+    language: Language,
+) -> None:
+    """A button that opens and closes the camera, and the camera if it is open.
+
+    Args:
+        is_open: whether it is.
+        key: of the button.
+        photo_key: of the widget that takes the photo.
+        switch: opens it or closes it.
+        take: is called when there is a photo, or none any more.
+        language: in which to say it.
+    """
     texts = TEXTS[language]
-    is_open = st.session_state.get("camera", False)
     st.button(
         texts.camera_close if is_open else texts.camera,
-        key="camera-button",
+        key=key,
         icon=":material/photo_camera:",
-        on_click=_switch_camera,
+        on_click=switch,
     )
     if not is_open:
         return
@@ -120,12 +139,7 @@ def _offer_camera(language: Language) -> None:
         st.info(texts.camera_forbidden, icon=":material/no_photography:")
         return
     with st.container(key="camera-view"):
-        st.camera_input(
-            texts.camera,
-            key=f"photo-{st.session_state.turn}",
-            label_visibility="collapsed",
-            on_change=_take_photo,
-        )
+        st.camera_input(texts.camera, key=photo_key, label_visibility="collapsed", on_change=take)
 
 
 def _switch_camera() -> None:
@@ -168,7 +182,7 @@ def _offer_gallery(visit: Visit, api: Api, language: Language) -> None:
             key="gallery-class",
         )
         chosen = dataset["classes"][index]
-        _picture_buttons(
+        picture_buttons(
             "gallery",
             {
                 f"example-{index}-{place}": (
@@ -191,7 +205,7 @@ def _take_example(visit: Visit, chosen: dict[str, Any], place: int, url: str) ->
     visit.add([(name, name, base64.b64decode(url.partition(",")[2]))])
 
 
-def _picture_buttons(group: str, buttons: dict[str, _Button]) -> None:
+def picture_buttons(group: str, buttons: dict[str, _Button]) -> None:
     """Buttons that are pictures, by key."""
     st.html(pieces.button_pictures({key: url for key, (_, url, _) in buttons.items()}))
     with st.container(horizontal=True, key=group):
@@ -199,7 +213,10 @@ def _picture_buttons(group: str, buttons: dict[str, _Button]) -> None:
             st.button(words, key=key, on_click=click)
 
 
-def _show_answers(visit: Visit, model: dict[str, Any], api: Api, language: Language) -> None:
+def show_answers(
+    visit: Visit, model: dict[str, Any], api: Api | LessonApi, language: Language
+) -> None:
+    """What the API says of the pictures in view; those that wait are asked about first."""
     with st.container(key="answers"):
         if visit.left_out:
             told = TEXTS[language].left_out.format(kept=MOST_PICTURES, count=visit.left_out)
@@ -286,7 +303,7 @@ def _show_history(visit: Visit, language: Language) -> None:
             said.thumbnail,
             partial(visit.look_at, [picture]),
         )
-    _picture_buttons("history", buttons)
+    picture_buttons("history", buttons)
     with st.container(horizontal=True):
         st.download_button(
             texts.download,

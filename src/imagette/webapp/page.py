@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from imagette.webapp import data, look, model, pieces
+from imagette.webapp import data, look, model, pieces, teach
 from imagette.webapp.client import Api, ApiDown, Refused
 from imagette.webapp.texts import TEXTS
 from imagette.webapp.visit import API_DOWN, current_visit
@@ -21,11 +21,13 @@ def main() -> None:
     language = _language()
     texts = TEXTS[language]
     api = Api(_API_URL, os.environ.get("IMAGETTE_API_KEY", ""))
+    problem = _meet_model(api)
     look_page = st.Page(
         lambda: look.show(api, language), title=texts.page_look, url_path="look", default=True
     )
     pages = [
         look_page,
+        *_teach_page(api, language),
         st.Page(lambda: model.show(language), title=texts.page_model, url_path="model"),
         st.Page(
             lambda: data.show(api, language, look_page), title=texts.page_data, url_path="data"
@@ -36,10 +38,20 @@ def main() -> None:
     st.set_page_config(page_title=title, page_icon=str(_HERE / "icon.png"), layout="centered")
     st.html(_HERE / "style.css")
     _header(pages, language)
-    _meet_model(api, language)
+    if problem:
+        _tell(problem, language)
     # Before the page, whose own script needs it.
     st.html(pieces.script(language, texts), unsafe_allow_javascript=True)
     chosen.run()
+
+
+def _teach_page(api: Api, language: Language) -> list[StreamlitPage]:
+    """The page to teach, unless the API is known not to be taught."""
+    known = current_visit().model
+    if known and not known.get("teaching"):
+        return []
+    title = TEXTS[language].page_teach
+    return [st.Page(lambda: teach.show(api, language), title=title, url_path="teach")]
 
 
 def _language() -> Language:
@@ -71,19 +83,28 @@ def _header(pages: list[StreamlitPage], language: Language) -> None:
             st.page_link(page)
 
 
-def _meet_model(api: Api, language: Language) -> None:
-    """Ask the API for its model; where it does not answer, say so and keep what is known."""
-    visit = current_visit()
+def _meet_model(api: Api) -> str | None:
+    """Ask the API for its model; where it does not answer, keep what is known.
+
+    Returns:
+        The kind of the problem; None if there was none.
+    """
     try:
-        visit.model = api.model()
+        current_visit().model = api.model()
     except ApiDown:
-        look.tell_problem(API_DOWN, language)
-        st.markdown(TEXTS[language].api_down_help.format(url=_API_URL))
+        return API_DOWN
     except Refused as refusal:
-        look.tell_problem(refusal.kind, language)
-    else:
-        return
-    st.button(TEXTS[language].retry, type="primary", key="retry", on_click=visit.try_again)
+        return refusal.kind
+    return None
+
+
+def _tell(problem: str, language: Language) -> None:
+    """Say why there is no model, and offer to try again."""
+    look.tell_problem(problem, language)
+    if problem == API_DOWN:
+        st.markdown(TEXTS[language].api_down_help.format(url=_API_URL))
+    again = current_visit().try_again
+    st.button(TEXTS[language].retry, type="primary", key="retry", on_click=again)
 
 
 main()

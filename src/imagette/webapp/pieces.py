@@ -80,6 +80,27 @@ def widget_words(texts: Texts) -> str:
     return f"<style>{' '.join(rules)}</style>"
 
 
+def drop_words(key: str, words: str) -> str:
+    """Puts words of its own on the box of the file uploader in the container of a key.
+
+    A class may be called anything, so they are written as CSS escapes.
+    """
+    escaped = "".join(letter if letter.isalnum() else f"\\{ord(letter):x} " for letter in words)
+    place = f'.st-key-{key} [data-testid="stFileUploaderDropzone"]::before'
+    return f'<style>{place} {{ content: "{escaped}" !important; }}</style>'
+
+
+def collected(name: str, told: str, share: float) -> str:
+    """How many pictures there are of a class, with a bar that fills up to 1."""
+    width = 100 * min(share, 1.0)
+    kind = " done" if share >= 1 else ""
+    return (
+        f'<div class="imagette-collected{kind}"><h3>{escape(name)}</h3>'
+        f'<span class="told">{escape(told)}</span>'
+        f'<span class="track"><span style="width: {width:.0f}%"></span></span></div>'
+    )
+
+
 def button_pictures(urls: dict[str, str]) -> str:
     """Puts a picture on each of some buttons.
 

@@ -123,6 +123,59 @@ class Texts:
     no_data: str
     no_data_help: str
     unnamed_dataset: str
+    # Teaching: naming the classes.
+    page_teach: str
+    teach_title: str
+    teach_introduction: str
+    teach_name_step: str
+    teach_name: str
+    teach_examples: str
+    teach_add_class: str
+    teach_begin: str
+    teach_names_missing: str
+    teach_rename: str
+    # Teaching: the pictures.
+    teach_pictures_step: str
+    teach_pictures_help: str
+    teach_count: str
+    teach_enough: str
+    teach_drop_here: str
+    teach_sending: str
+    teach_refused: str
+    teach_take_away: str
+    teach_take_away_help: str
+    teach_more_pictures: str
+    teach_close_camera: str
+    # Teaching: learning.
+    teach_train_step: str
+    teach_train: str
+    teach_train_again: str
+    teach_missing: str
+    teach_ready: str
+    teach_starting: str
+    teach_learning: str
+    teach_measuring: str
+    teach_left: str
+    teach_may_leave: str
+    teach_cancel: str
+    teach_cancelled: str
+    teach_failed: str
+    # Teaching: using it.
+    teach_done: str
+    teach_right: str
+    teach_interval: str
+    teach_how_it_went: str
+    teach_try: str
+    teach_try_help: str
+    teach_download: str
+    teach_download_help: str
+    teach_again: str
+    teach_address: str
+    teach_privacy: str
+    teach_forget: str
+    teach_forget_sure: str
+    teach_forget_yes: str
+    teach_anew: str
     # What went wrong, by the short name of the problem.
     problems: dict[str, str]
     other_problem: str
@@ -306,6 +359,76 @@ ENGLISH = Texts(
         " serve --ui`."
     ),
     unnamed_dataset="The model does not say which pictures it learned from.",
+    # Teaching: naming the classes.
+    page_teach="Teach it",
+    teach_title="Teach me something",
+    teach_introduction=(
+        "Show me pictures of two things or more, and I will learn to tell them apart."
+    ),
+    teach_name_step="1. What shall I tell apart?",
+    teach_name="Name number {number}",
+    teach_examples="My mug, My cup, My glass",
+    teach_add_class="Add a name",
+    teach_begin="Now the pictures",
+    teach_names_missing="Write at least two names first.",
+    teach_rename="Change the names",
+    # Teaching: the pictures.
+    teach_pictures_step="2. Show me pictures of each",
+    teach_pictures_help=(
+        "{count} or more of each, the more different the better: close and far, in front of other"
+        " backgrounds, turned around."
+    ),
+    teach_count="{count} of {needed}",
+    teach_enough="{count} pictures, that will do",
+    teach_drop_here="{name}: drop pictures here",
+    teach_sending="I am putting them away…",
+    teach_refused="Left out: {count}. {reason}",
+    teach_take_away="{name}, picture {number}: take it away",
+    teach_take_away_help="A wrong one among them? Click on it to take it away.",
+    teach_more_pictures="and {count} more",
+    teach_close_camera="Close the camera",
+    # Teaching: learning.
+    teach_train_step="3. Let me learn",
+    teach_train="Train",
+    teach_train_again="Train again",
+    teach_missing="I still need: {missing}.",
+    teach_ready="I have all I need. Press the button!",
+    teach_starting="I am getting ready…",
+    teach_learning="I am learning: round {epoch} of {epochs}.",
+    teach_measuring="I am checking what I have learned…",
+    teach_left="About {seconds} s left.",
+    teach_may_leave="You may close this page: its address leads back here.",
+    teach_cancel="Stop",
+    teach_cancelled="I have stopped. Your pictures are still here.",
+    teach_failed="I could not learn this. Your pictures are still here: try again.",
+    # Teaching: using it.
+    teach_done="Done, I have learned it!",
+    teach_right="Of {count} of your pictures that I put aside, I recognise {right}.",
+    teach_interval=(
+        "So few pictures say little: of many others like them, I would get between {low} and {high}"
+        " right."
+    ),
+    teach_how_it_went="How I learned",
+    teach_try="Try me",
+    teach_try_help="Show me a picture that I have not seen yet.",
+    teach_download="Download what I learned",
+    teach_download_help=(
+        "One file that holds it all. `imagette serve --ui --model imagette-lesson.onnx` makes a"
+        " page of it."
+    ),
+    teach_again="Add pictures and teach me again",
+    teach_address=(
+        "The address of this page leads back here, also from another device. Whoever has it can"
+        " see and change everything here, so give it only to those who may."
+    ),
+    teach_privacy=(
+        "Your pictures stay on this page’s server, small and without what the camera wrote into"
+        " them, until you forget them or nobody has come back for {hours} hours."
+    ),
+    teach_forget="Forget all of this",
+    teach_forget_sure="The names, the pictures and what I learned of them will be gone.",
+    teach_forget_yes="Yes, forget it",
+    teach_anew="Begin anew",
     # What went wrong.
     problems={
         "api-down": (
@@ -329,6 +452,26 @@ ENGLISH = Texts(
         "unauthorized": (
             "I am not allowed to answer: the API wants a key that this page does not have. Whoever"
             " runs the page gives it one in the environment variable IMAGETTE_API_KEY."
+        ),
+        "wrong-classes": (
+            "I cannot use these names. Give each its own, of at most 40 letters, digits, spaces or"
+            " emoji, and begin with a letter or digit."
+        ),
+        "same-picture": "I have this picture already.",
+        "lesson-full": "I cannot keep more pictures than these. Take some away first.",
+        "too-few-pictures": "I need more pictures of each before I can learn.",
+        "lesson-in-training": "I am learning right now. Wait until I have finished, or stop me.",
+        "not-learned": "I have not learned this yet.",
+        "too-busy": (
+            "I am learning something for somebody else right now. Wait a little, then press the"
+            " button again."
+        ),
+        "too-many-lessons": (
+            "I am learning from as many people as I can already. Try again in ten minutes."
+        ),
+        "no-room": "My disk is full. Tell whoever runs this page.",
+        "no-lesson": (
+            "I know nothing of this any more: it was deleted, or nobody came back for too long."
         ),
     },
     left_out=(
@@ -532,6 +675,77 @@ FRENCH = Texts(
         " imagette serve --ui`."
     ),
     unnamed_dataset="Le modèle ne dit pas sur quelles images il a appris.",
+    # Teaching: naming the classes.
+    page_teach="Apprends-lui",
+    teach_title="Apprends-moi quelque chose",
+    teach_introduction=(
+        "Montre-moi des images de deux choses ou plus, et j’apprendrai à les distinguer."
+    ),
+    teach_name_step="1. Que dois-je distinguer\u00a0?",
+    teach_name="Nom numéro {number}",
+    teach_examples="Mon bol, Ma tasse, Mon verre",
+    teach_add_class="Ajouter un nom",
+    teach_begin="Maintenant, les images",
+    teach_names_missing="Écris d’abord au moins deux noms.",
+    teach_rename="Changer les noms",
+    # Teaching: the pictures.
+    teach_pictures_step="2. Montre-moi des images de chaque chose",
+    teach_pictures_help=(
+        "{count} ou plus de chaque, aussi différentes que possible\u00a0: de près et de loin,"
+        " devant d’autres fonds, tournées."
+    ),
+    teach_count="{count} sur {needed}",
+    teach_enough="{count} images, c’est assez",
+    teach_drop_here="{name}\u00a0: dépose des images ici",
+    teach_sending="Je les range…",
+    teach_refused="Laissées de côté\u00a0: {count}. {reason}",
+    teach_take_away="{name}, image {number}\u00a0: l’enlever",
+    teach_take_away_help="Il y en a une fausse\u00a0? Clique dessus pour l’enlever.",
+    teach_more_pictures="et {count} de plus",
+    teach_close_camera="Fermer la caméra",
+    # Teaching: learning.
+    teach_train_step="3. Laisse-moi apprendre",
+    teach_train="Entraîner",
+    teach_train_again="Entraîner de nouveau",
+    teach_missing="Il me faut encore\u00a0: {missing}.",
+    teach_ready="J’ai tout ce qu’il me faut. Appuie sur le bouton\u00a0!",
+    teach_starting="Je me prépare…",
+    teach_learning="J’apprends\u00a0: tour {epoch} sur {epochs}.",
+    teach_measuring="Je vérifie ce que j’ai appris…",
+    teach_left="Encore {seconds} s environ.",
+    teach_may_leave="Tu peux fermer cette page\u00a0: son adresse ramène ici.",
+    teach_cancel="Arrêter",
+    teach_cancelled="Je me suis arrêté. Tes images sont toujours là.",
+    teach_failed="Je n’ai pas réussi à apprendre. Tes images sont toujours là\u00a0: réessaie.",
+    # Teaching: using it.
+    teach_done="C’est fait, j’ai appris\u00a0!",
+    teach_right="Sur {count} de tes images que j’avais mises de côté, j’en reconnais {right}.",
+    teach_interval=(
+        "Si peu d’images disent peu de chose\u00a0: sur beaucoup d’autres du même genre, j’aurais"
+        " raison entre {low} et {high} du temps."
+    ),
+    teach_how_it_went="Comment j’ai appris",
+    teach_try="Essaie-moi",
+    teach_try_help="Montre-moi une image que je n’ai pas encore vue.",
+    teach_download="Télécharger ce que j’ai appris",
+    teach_download_help=(
+        "Un seul fichier qui contient tout. `imagette serve --ui --model imagette-lesson.onnx` en"
+        " fait une page."
+    ),
+    teach_again="Ajouter des images et m’entraîner de nouveau",
+    teach_address=(
+        "L’adresse de cette page ramène ici, depuis un autre appareil aussi. Qui la connaît peut"
+        " tout y voir et tout y changer\u00a0: ne la donne qu’aux personnes qui en ont le droit."
+    ),
+    teach_privacy=(
+        "Tes images restent sur le serveur de cette page, réduites et sans ce que l’appareil photo"
+        " y a écrit, jusqu’à ce que tu les oublies ou que personne ne soit revenu pendant {hours}"
+        " heures."
+    ),
+    teach_forget="Oublier tout ceci",
+    teach_forget_sure="Les noms, les images et ce que j’en ai appris auront disparu.",
+    teach_forget_yes="Oui, oublier",
+    teach_anew="Recommencer",
     # What went wrong.
     problems={
         "api-down": (
@@ -561,6 +775,29 @@ FRENCH = Texts(
             "Je n’ai pas le droit de répondre\u00a0: l’API veut une clé que cette page n’a pas. La"
             " personne qui fait tourner la page peut la donner dans la variable d’environnement"
             " IMAGETTE_API_KEY."
+        ),
+        "wrong-classes": (
+            "Je ne peux pas prendre ces noms. Donne à chacun le sien, de 40 lettres, chiffres,"
+            " espaces ou émojis au plus, en commençant par une lettre ou un chiffre."
+        ),
+        "same-picture": "J’ai déjà cette image.",
+        "lesson-full": "Je ne peux pas garder plus d’images que celles-ci. Enlèves-en d’abord.",
+        "too-few-pictures": "Il me faut plus d’images de chaque chose avant de pouvoir apprendre.",
+        "lesson-in-training": (
+            "Je suis en train d’apprendre. Attends que j’aie fini, ou arrête-moi."
+        ),
+        "not-learned": "Je n’ai pas encore appris cela.",
+        "too-busy": (
+            "J’apprends en ce moment pour quelqu’un d’autre. Attends un peu, puis appuie de nouveau"
+            " sur le bouton."
+        ),
+        "too-many-lessons": (
+            "J’apprends déjà pour autant de personnes que je peux. Réessaie dans dix minutes."
+        ),
+        "no-room": "Mon disque est plein. Dis-le à la personne qui fait tourner cette page.",
+        "no-lesson": (
+            "Je ne sais plus rien de cela\u00a0: cela a été effacé, ou personne n’est revenu"
+            " pendant trop longtemps."
         ),
     },
     left_out=(

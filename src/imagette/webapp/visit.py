@@ -6,15 +6,16 @@ It lives in Streamlit's session: in the memory of the page's process, until the 
 import csv
 import io
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
 from imagette.webapp import pieces
-from imagette.webapp.client import Api, ApiDown, Refused
+from imagette.webapp.client import Api, ApiDown, LessonApi, Refused
 from imagette.wording import Language
 
 MOST_PICTURES = 100
@@ -33,6 +34,15 @@ _ABOUT_THE_PICTURE = {
 
 Words = dict[str, str]
 """What something is called, by language."""
+
+
+class ChosenFile(Protocol):
+    """What Streamlit's widgets give for a file."""
+
+    name: str
+
+    def getvalue(self) -> bytes:
+        """The file's content."""
 
 
 @dataclass(frozen=True)
@@ -128,13 +138,23 @@ class Visit:
         self.pictures.extend(added)
         self.look_at(added)
 
+    def show_files(self, files: Sequence[ChosenFile]) -> None:
+        """Take in what was chosen in a widget, as much of it as is kept."""
+        self.add(
+            [
+                (same_words(file.name), same_words(file.name), file.getvalue())
+                for file in files[:MOST_PICTURES]
+            ]
+        )
+        self.left_out = max(0, len(files) - MOST_PICTURES)
+
     def look_at(self, pictures: list[Picture]) -> None:
         """Bring pictures into view."""
         self.in_view = pictures
         self.turn += 1
         self.left_out = 0
 
-    def ask(self, picture: Picture, api: Api) -> None:
+    def ask(self, picture: Picture, api: Api | LessonApi) -> None:
         """Ask the API about a picture and keep what it says, be it a problem."""
         assert picture.content is not None
         assert self.model is not None
