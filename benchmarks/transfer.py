@@ -9,8 +9,7 @@ drawn from the train part, and their accuracy is measured on the four classes' 4
 - nearest-pixels: the class of the nearest picture drawn, by its pixels;
 - nearest-features: the same by the direction of the features of the network of six classes;
 - scratch: the recipe `sprint-90`, which learns from nothing;
-- head: the recipe `transfer`, before its fine-tuning: a last layer on the frozen features;
-- transfer: the recipe `transfer` as a whole, begun with the network of six classes.
+- transfer: the recipe `transfer`, begun with the network of six classes.
 
 A quarter as many pictures again are drawn for the trainings to calibrate their answers with;
 nothing is learned from them or chosen by them. What is there already is not measured again.
@@ -41,7 +40,7 @@ from imagette.training.start import compute_features, load_start
 HELD_OUT = ("automobile", "cat", "frog", "ship")
 EPOCHS = 8
 """Of the network of six classes; its recipe has 50, which take more than half an hour."""
-METHODS = ("nearest-pixels", "nearest-features", "scratch", "head", "transfer")
+METHODS = ("nearest-pixels", "nearest-features", "scratch", "transfer")
 
 
 def main() -> None:
@@ -122,8 +121,7 @@ def measure(
         accuracy = nearest(features(learned), learned.labels, features(data.test), data.test.labels)
         yield name, accuracy, time.perf_counter() - start
     scratch = Recipe.load("sprint-90").change(seed=seed, validation_fraction=fraction)
-    frozen = recipe.change(epochs=1, learning_rate=1e-12, min_steps=0)
-    for name, each in (("scratch", scratch), ("head", frozen), ("transfer", recipe)):
+    for name, each in (("scratch", scratch), ("transfer", recipe)):
         start = time.perf_counter()
         run = train(data, each, runs_dir=arguments.runs / f"{name}-{data.source}")
         assert run.metrics is not None
