@@ -1,5 +1,6 @@
-"""Numbers as people write them, in English and in French."""
+"""Numbers and lists as people write them, in English and in French."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 Language = Literal["en", "fr"]
@@ -31,3 +32,16 @@ def duration(seconds: float, language: Language) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def listed(names: Sequence[str], language: Language, most: int = 20) -> str:
+    """The names with commas between; of a great many the first, and how many more there are."""
+    shown = ", ".join(names[:most])
+    more = len(names) - most
+    if more > 0:
+        shown += (
+            f" and {more} more"
+            if language == "en"
+            else f" et {more} autre{'s' if more > 1 else ''}"
+        )
+    return shown

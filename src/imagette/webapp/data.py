@@ -9,7 +9,7 @@ from imagette.webapp import pieces
 from imagette.webapp.client import Api, ApiDown, Refused
 from imagette.webapp.texts import DATASET_TITLES, TEXTS
 from imagette.webapp.visit import current_visit
-from imagette.wording import Language, number
+from imagette.wording import Language, listed, number
 
 
 def show(api: Api, language: Language, look_page: StreamlitPage) -> None:
@@ -78,7 +78,7 @@ def _show_facts(model: dict[str, Any], language: Language) -> None:
         texts.dataset.format(dataset=DATASET_TITLES.get(title, title))
         if title
         else texts.unnamed_dataset,
-        texts.knows.format(count=len(names), names=", ".join(names)),
+        texts.knows.format(count=len(names), names=listed(names, language)),
         texts.network_sees_help.format(**model["input"]),
     ]
     st.html(pieces.paragraphs(facts))

@@ -23,7 +23,7 @@ from imagette.webapp.visit import (
     current_visit,
     to_csv,
 )
-from imagette.wording import Language
+from imagette.wording import Language, listed
 
 # Its words, its picture as a data URL, and what a click does.
 _Button = tuple[str, str, Callable[[], None]]
@@ -37,7 +37,7 @@ def show(api: Api, language: Language) -> None:
     st.markdown(texts.introduction)
     if visit.model:
         names = visit.model["class_names_fr" if language == "fr" else "class_names"]
-        knows = texts.knows.format(count=len(names), names=", ".join(names))
+        knows = texts.knows.format(count=len(names), names=listed(names, language))
         st.html(pieces.text("p", "knows", knows))
     _choose(visit, language)
     if visit.model:

@@ -7,7 +7,7 @@ import streamlit as st
 from imagette.webapp import charts, pieces
 from imagette.webapp.texts import DATASET_TITLES, TEXTS
 from imagette.webapp.visit import current_visit
-from imagette.wording import Language, number, percent
+from imagette.wording import Language, listed, number, percent
 
 _MOST_CLASSES = 30  # a larger confusion matrix cannot be read
 _MOST_MISTAKES = 5
@@ -160,7 +160,7 @@ def _limits(model: dict[str, Any], names: list[str], language: Language) -> list
     tells_unknown = model.get("familiarity_threshold") is not None
     unknown = texts.limit_unknown if tells_unknown else texts.limit_no_unknown
     return [
-        texts.limit_classes.format(count=len(names), names=", ".join(names)),
+        texts.limit_classes.format(count=len(names), names=listed(names, language)),
         unknown.format(count=len(names)),
         texts.limit_size.format(**model["input"]),
         texts.limit_wrong,
