@@ -24,6 +24,7 @@ lint: $(VENV)/develops
 format: $(VENV)/develops
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	$(BIN)/nbstripout notebooks/*/*.ipynb
 
 # Our .keras and .h5 files must open in TensorFlow too; it gets an environment of its own.
 test-tensorflow: $(VENV)/develops $(VENV)-tensorflow/installed

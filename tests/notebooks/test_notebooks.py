@@ -106,11 +106,13 @@ def test_french_is_set_as_french(number):
     assert re.findall(r"«[^\u00a0]|[^\u00a0]»", text) == []
 
 
-@pytest.mark.parametrize("path", EVERY, ids=lambda path: path.stem)
-def test_links_to_other_notebooks_lead_somewhere(path):
-    links = re.findall(r"\]\(([^)]+\.ipynb)\)", "\n".join(texts(read(path))))
-    assert links
-    assert [link for link in links if not (path.parent / link).is_file()] == []
+def test_links_from_one_notebook_to_the_next_lead_there():
+    pattern = r"\]\(([^)]+\.ipynb)\)"
+    links = [
+        (path, name) for path in EVERY for name in re.findall(pattern, path.read_text("utf-8"))
+    ]
+    assert len(links) >= 2 * (len(NUMBERS) - 1)
+    assert [name for path, name in links if not (path.parent / name).is_file()] == []
 
 
 @pytest.mark.timeout(600)
