@@ -24,6 +24,7 @@ lint: $(VENV)/develops
 format: $(VENV)/develops
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	$(BIN)/nbstripout notebooks/*/*.ipynb
 
 # The documentation site, in English and French; a broken link fails it.
 docs: $(VENV)/develops
