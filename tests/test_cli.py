@@ -1,23 +1,16 @@
-"""The command line, run as a process of its own."""
+"""The command line, run as a process of its own; what imports Keras mostly within this one."""
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import imagette, imagette_here
 from PIL import Image
 from typer.testing import CliRunner
 
 from imagette.cli import app
-
-
-def imagette(*arguments: str | Path, **options) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "imagette", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, **options)
-
 
 COMMANDS = [command.name or command.callback.__name__ for command in app.registered_commands]
 
@@ -57,7 +50,7 @@ def test_help_names_every_recipe():
 
 
 def test_networks_are_listed():
-    table = imagette("models").stdout
+    table = imagette_here("models").stdout
     assert {"seed-cnn", "sprint", "resnet"} <= set(table.split())
     assert "167,562" in table
     assert "widths = (64, 128, 256)" in " ".join(table.split())
@@ -154,21 +147,22 @@ def test_predict_reads_stdin(pictures, bundle_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("run", "arguments", "message"),
     [
-        (["predict", "absent.png", "--model", "absent.onnx"], "no model file absent.onnx"),
-        (["train", "nowhere"], "no dataset or folder called nowhere"),
-        (["train", "digits", "--recipe", "nothing"], "no recipe nothing"),
-        (["train", "digits", "--set", "epoch=3"], "no field `epoch`"),
-        (["train", "digits", "--set", "model=alexnet"], "no network called 'alexnet'"),
-        (["evaluate", "nothing"], "no model file nothing"),
-        (["compare", "nothing"], "nothing does not exist"),
-        (["export", "nothing.h5", "--format", "onnx"], "no file nothing.h5"),
-        (["explore", "[red]nowhere[/]"], "called [red]nowhere[/]"),
+        (imagette, ["predict", "a.png", "--model", "absent.onnx"], "no model file absent.onnx"),
+        (imagette, ["train", "nowhere"], "no dataset or folder called nowhere"),
+        (imagette_here, ["train", "digits", "--recipe", "nothing"], "no recipe nothing"),
+        (imagette_here, ["train", "digits", "--set", "epoch=3"], "no field `epoch`"),
+        (imagette_here, ["train", "digits", "--set", "model=alexnet"],
+         "no network called 'alexnet'"),
+        (imagette, ["evaluate", "nothing"], "no model file nothing"),
+        (imagette, ["compare", "nothing"], "nothing does not exist"),
+        (imagette, ["export", "nothing.h5", "--format", "onnx"], "no file nothing.h5"),
+        (imagette, ["explore", "[red]nowhere[/]"], "called [red]nowhere[/]"),
     ],
-)
-def test_a_mistake_is_two_sentences_and_no_traceback(arguments, message, tmp_path):
-    answer = imagette(*arguments, cwd=tmp_path)
+)  # fmt: skip
+def test_a_mistake_is_two_sentences_and_no_traceback(run, arguments, message, tmp_path):
+    answer = run(*arguments, cwd=tmp_path)
     assert answer.returncode == 1
     assert message in answer.stderr
     assert answer.stderr.startswith("Error: ")
@@ -195,23 +189,23 @@ def test_evaluate_json_is_one_object_and_nothing_else(digits_run):
 
 
 def test_evaluate_for_people(digits_run):
-    answer = imagette("evaluate", digits_run.folder)
+    answer = imagette_here("evaluate", digits_run.folder)
     assert "on the test part of digits: 360 pictures" in answer.stdout
     assert "seven" in answer.stdout
     assert str(digits_run.folder / "report.html") in answer.stdout
 
 
 def test_explore_and_compare_print_tables(tmp_path, digits_run):
-    explored = imagette("explore", "digits", cwd=tmp_path)
+    explored = imagette_here("explore", "digits", cwd=tmp_path)
     assert "1,437" in explored.stdout
     assert (tmp_path / "explore-digits" / "index.html").is_file()
-    compared = imagette("compare", digits_run.folder, cwd=tmp_path)
+    compared = imagette_here("compare", digits_run.folder, cwd=tmp_path)
     assert "167,562" in compared.stdout
     assert (tmp_path / "compare.png").is_file()
 
 
 def test_an_audit_says_where_its_page_is(tmp_path, digits_run):
-    audited = imagette("explore", "--audit", digits_run.folder, "--out", "found", cwd=tmp_path)
+    audited = imagette_here("explore", "--audit", digits_run.folder, "--out", "found", cwd=tmp_path)
     assert audited.returncode == 0, audited.stderr
     assert "of 360 labels are doubtful" in audited.stdout
     assert "near duplicates: " in audited.stdout
@@ -239,11 +233,11 @@ def home(tmp_path_factory):
 def trained(home):
     """What training on those said."""
     settings = ["--recipe", "seed", "--set", "epochs=12", "--set", "batch_size=8"]
-    return imagette("train", "mine", *settings, cwd=home)
+    return imagette_here("train", "mine", *settings, cwd=home)
 
 
 def test_a_folder_of_pictures_from_exploring_to_predicting(home, trained):
-    explored = imagette("explore", "mine", cwd=home)
+    explored = imagette_here("explore", "mine", cwd=home)
     assert explored.returncode == 0, explored.stderr
     assert "broken.png" in explored.stdout
     assert trained.returncode == 0, trained.stderr
@@ -259,7 +253,7 @@ def test_a_folder_of_pictures_from_exploring_to_predicting(home, trained):
 
 def test_corruptions_are_measured_once(home, trained):
     command = ("evaluate", home / "runs" / "mine-seed", "--corruptions", "--out", home / "again")
-    first, second = imagette(*command, cwd=home), imagette(*command, cwd=home)
+    first, second = imagette_here(*command, cwd=home), imagette(*command, cwd=home)
     assert first.returncode == 0, first.stderr
     assert "jpeg compression: " in first.stderr
     assert "Under corruption" in first.stdout
