@@ -5,6 +5,8 @@ import io
 import signal
 import subprocess
 import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -29,6 +31,7 @@ def imagette_here(*arguments: str | Path, cwd: str | Path = ".") -> subprocess.C
         mock.patch.object(sys, "argv", command),
         contextlib.redirect_stdout(printed),
         contextlib.redirect_stderr(messages),
+        _warnings_on_stderr(),
     ):
         try:
             main()
@@ -37,3 +40,19 @@ def imagette_here(*arguments: str | Path, cwd: str | Path = ".") -> subprocess.C
         finally:
             signal.signal(signal.SIGTERM, on_sigterm)
     return subprocess.CompletedProcess(command, status, printed.getvalue(), messages.getvalue())
+
+
+@contextlib.contextmanager
+def _warnings_on_stderr() -> Iterator[None]:
+    """Show the warnings that a new Python shows; pytest would keep them to itself."""
+
+    def show(*warning, **_):
+        sys.stderr.write(warnings.formatwarning(*warning[:4]))
+
+    with warnings.catch_warnings():
+        warnings.resetwarnings()
+        hidden = DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning
+        for category in hidden:
+            warnings.simplefilter("ignore", category)
+        warnings.showwarning = show
+        yield

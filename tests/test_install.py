@@ -12,19 +12,25 @@ ROOT = Path(__file__).parents[1]
 TRAINING = {"keras", "torch", "tensorflow", "jax", "onnx", "scikit-learn", "matplotlib"}
 
 
+def pip(bin: Path, *arguments: str | Path) -> subprocess.CompletedProcess:
+    """The pip of this environment, at work on the one with that `bin` folder."""
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    return subprocess.run(
+        [*command, "--python", bin / "python", *arguments], capture_output=True, text=True
+    )
+
+
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
     """`bin` folder of a new environment with `imagette[webapp]` and nothing else."""
     folder = tmp_path_factory.mktemp("fresh") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     bin = folder / ("Scripts" if os.name == "nt" else "bin")
-    pip = [bin / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    pip += ["--no-compile"]  # half the time
-    install = subprocess.run(
-        [*pip, "--constraint", ROOT / "constraints.txt", f"{ROOT}[webapp]"],
-        capture_output=True,
-        text=True,
-    )
+    # Without compiling it takes half the time.
+    install = pip(
+        bin, "install", "--quiet", "--no-compile", "--constraint", ROOT / "constraints.txt",
+        f"{ROOT}[webapp]",
+    )  # fmt: skip
     if "NewConnectionError" in install.stderr:
         pytest.skip("pip cannot reach the packages from here")
     assert install.returncode == 0, install.stderr
@@ -32,10 +38,8 @@ def environment(tmp_path_factory):
 
 
 def test_no_training_framework_comes_along(environment):
-    listed = subprocess.run(
-        [environment / "python", "-m", "pip", "list", "--format", "json"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    listed = pip(environment, "list", "--format", "json")
+    assert listed.returncode == 0, listed.stderr
     installed = {package["name"].lower() for package in json.loads(listed.stdout)}
     assert {"flask", "onnxruntime", "streamlit"} <= installed
     assert not installed & TRAINING

@@ -281,7 +281,7 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path, digits):
 
 @pytest.fixture(scope="module")
 def small_sprint():
-    return imagette.Recipe.load("sprint-70").change(model_options={"widths": [8, 16]}, epochs=3)
+    return imagette.Recipe.load("sprint-70").change(model_options={"widths": [8, 16]}, epochs=1)
 
 
 def test_answers_are_calibrated_in_every_format(digits_run, digits):
