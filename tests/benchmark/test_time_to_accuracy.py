@@ -121,12 +121,12 @@ def test_a_single_run_has_no_interval_and_no_reference_is_no_error(
     assert "TensorFlow is not installed" in said[0]
 
 
-def test_a_reference_that_fails_is_said(tmp_path, digits, recipe):
+def test_a_reference_that_fails_is_said(out, tmp_path, digits, recipe):
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\necho No module named tensorflow >&2; exit 1\n")
     broken.chmod(0o755)
     with pytest.raises(ImagetteError, match="No module named tensorflow"):
-        time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=digits, tensorflow=broken)
+        time_to_accuracy([recipe], 1, out=out, dataset=digits, tensorflow=broken)
 
 
 def test_a_python_that_is_not_there_is_said(tmp_path, digits, recipe):
