@@ -129,9 +129,9 @@ def test_a_reference_that_fails_is_said(out, tmp_path, digits, recipe):
         time_to_accuracy([recipe], 1, out=out, dataset=digits, tensorflow=broken)
 
 
-def test_a_python_that_is_not_there_is_said(tmp_path, digits, recipe):
+def test_a_python_that_is_not_there_is_said(out, tmp_path, digits, recipe):
     with pytest.raises(ImagetteError, match="cannot be run"):
-        time_to_accuracy([recipe], 1, out=tmp_path, dataset=digits, tensorflow=tmp_path / "none")
+        time_to_accuracy([recipe], 1, out=out, dataset=digits, tensorflow=tmp_path / "none")
 
 
 def test_what_cannot_be_told_apart_is_refused(tmp_path, digits, recipe):
