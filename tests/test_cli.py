@@ -1,4 +1,4 @@
-"""The command line, run as a process of its own; what imports Keras mostly within this one."""
+"""The command line: as a process of its own, and within this one where that would take long."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def test_the_commands_are_the_promised_ones():
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself_with_an_example(command):
-    answer = imagette(command, "--help")
+    answer = imagette_here(command, "--help")
     assert answer.returncode == 0
     assert f"Example: imagette {command}" in answer.stdout
 
@@ -35,16 +35,16 @@ def test_help_names_every_command():
 
 
 def test_the_benchmark_explains_itself_with_an_example():
-    answer = imagette("benchmark", "time-to-accuracy", "--help")
+    answer = imagette_here("benchmark", "time-to-accuracy", "--help")
     assert answer.returncode == 0
     assert "Example: imagette benchmark time-to-accuracy" in answer.stdout
-    assert "time-to-accuracy" in imagette("benchmark", "--help").stdout
+    assert "time-to-accuracy" in imagette_here("benchmark", "--help").stdout
 
 
 def test_help_names_every_recipe():
     from imagette.training.recipe import DEFAULT, presets
 
-    text = " ".join(imagette("train", "--help").stdout.replace("│", " ").split())
+    text = " ".join(imagette_here("train", "--help").stdout.replace("│", " ").split())
     assert all(recipe in text for recipe in presets())
     assert f"default: {DEFAULT}" in text
 
@@ -90,10 +90,10 @@ def test_predict_reports_an_unreadable_file_in_its_place(pictures, bundle_path):
 
 
 def test_predict_shows_the_likeliest_classes(pictures, bundle_path):
-    answer = imagette("predict", pictures / "a.png", "--model", bundle_path)
+    answer = imagette_here("predict", pictures / "a.png", "--model", bundle_path)
     assert answer.returncode == 0
     best = json.loads(
-        imagette("predict", pictures / "a.png", "--model", bundle_path, "--json").stdout
+        imagette_here("predict", pictures / "a.png", "--model", bundle_path, "--json").stdout
     )[0]
     assert answer.stdout.startswith(f"{pictures / 'a.png'}: {best['label']} ")
     assert answer.stdout.count("%") == 3
@@ -101,7 +101,7 @@ def test_predict_shows_the_likeliest_classes(pictures, bundle_path):
 
 def test_predict_with_the_lite_model(pictures):
     answers = [
-        json.loads(imagette("predict", pictures / "a.png", "--json", *more).stdout)
+        json.loads(imagette_here("predict", pictures / "a.png", "--json", *more).stdout)
         for more in ([], ["--model", "default"], ["--model", "lite"])
     ]
     assert answers[0] == answers[1] != answers[2]
@@ -110,11 +110,11 @@ def test_predict_with_the_lite_model(pictures):
 def test_predict_says_plainly_when_it_is_none_of_these(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.png")
-    answer = imagette("predict", "noise.png", cwd=tmp_path)
+    answer = imagette_here("predict", "noise.png", cwd=tmp_path)
     assert answer.returncode == 0
     assert answer.stdout.startswith("noise.png: none of these, by its familiarity of ")
     assert answer.stdout.count("%") == 4  # the closest classes are still named
-    [found] = json.loads(imagette("predict", "noise.png", "--json", cwd=tmp_path).stdout)
+    [found] = json.loads(imagette_here("predict", "noise.png", "--json", cwd=tmp_path).stdout)
     assert found["known"] is False
     assert found["familiarity"] < 0.5
 
@@ -122,7 +122,7 @@ def test_predict_says_plainly_when_it_is_none_of_these(tmp_path):
 def test_predict_draws_why_and_writes_over_nothing(pictures, bundle_path, tmp_path):
     command = ["predict", pictures / "a.png", "--model", bundle_path, "--explain", "--out"]
     for name in ("a-why.png", "a-why-2.png"):
-        answer = imagette(*command, tmp_path / "why")
+        answer = imagette_here(*command, tmp_path / "why")
         assert answer.returncode == 0, answer.stderr
         assert f"why: {tmp_path / 'why' / name}" in answer.stdout
         with Image.open(tmp_path / "why" / name) as drawn, Image.open(pictures / "a.png") as own:
@@ -133,7 +133,7 @@ def test_predict_draws_why_and_writes_over_nothing(pictures, bundle_path, tmp_pa
 def test_predict_says_where_it_cannot_draw(pictures, bundle_path, tmp_path):
     (tmp_path / "taken").write_text("a file")
     command = ["predict", pictures / "a.png", "--model", bundle_path, "--explain", "--out"]
-    answer = imagette(*command, tmp_path / "taken")
+    answer = imagette_here(*command, tmp_path / "taken")
     assert answer.returncode == 1
     assert "Traceback" not in answer.stderr
     assert "taken" in answer.stderr
@@ -171,13 +171,13 @@ def test_a_mistake_is_two_sentences_and_no_traceback(run, arguments, message, tm
 
 
 def test_an_empty_folder_is_said(tmp_path, bundle_path):
-    answer = imagette("predict", tmp_path, "--model", bundle_path)
+    answer = imagette_here("predict", tmp_path, "--model", bundle_path)
     assert answer.returncode == 1
     assert "no pictures in" in answer.stderr
 
 
 def test_evaluate_json_is_one_object_and_nothing_else(digits_run):
-    answer = imagette("evaluate", digits_run.folder, "--json")
+    answer = imagette_here("evaluate", digits_run.folder, "--json")
     assert answer.returncode == 0, answer.stderr
     metrics = json.loads(answer.stdout)
     assert {
@@ -245,9 +245,9 @@ def test_a_folder_of_pictures_from_exploring_to_predicting(home, trained):
     assert "held out for validation" in trained.stdout
     bundle = home / "runs" / "mine-seed" / "model.onnx"
     picture = home / "mine" / "red [things]" / "0.png"
-    predicted = imagette("predict", picture, "--model", bundle, "--json", cwd=home)
+    predicted = imagette_here("predict", picture, "--model", bundle, "--json", cwd=home)
     assert json.loads(predicted.stdout)[0]["label"] == "red [things]"
-    shown = imagette("predict", picture, "--model", bundle, cwd=home)
+    shown = imagette_here("predict", picture, "--model", bundle, cwd=home)
     assert f"{picture}: red [things] " in shown.stdout
 
 

@@ -10,7 +10,7 @@ CODE = """
 import sys, imagette, numpy as np
 from imagette.data.dataset import Part
 from imagette.training import finish
-finish.PICTURES = 200
+finish.PICTURES = 20
 rest = np.ones((35_000, 32, 32, 3), np.uint8)
 random = np.random.default_rng(0)
 parts = [

@@ -199,20 +199,22 @@ def test_pictures_that_changed_meanwhile_are_noticed(tmp_path, digits):
     assert run.metrics is not None
 
 
-def test_two_trainings_never_share_a_folder(tmp_path, digits):
+def test_two_trainings_never_share_a_folder_and_default_names_are_numbered(tmp_path):
     recipe = imagette.Recipe.load("seed").change(epochs=1)
 
     class Second(Reporter):
-        """Starts another training of the same name while the first is under way."""
+        """Starts another training while the first is under way."""
 
-        def start(self, *_):
+        def start(self, folder, *_):
             with pytest.raises(imagette.ImagetteError, match="Another training is using"):
-                imagette.train(digits, recipe, name="run", runs_dir=tmp_path, resume=True)
-            self.other = imagette.train(digits, recipe, runs_dir=tmp_path).folder
+                imagette.train("digits", recipe, name=folder.name, runs_dir=tmp_path, resume=True)
+            self.other = imagette.train("digits", recipe, runs_dir=tmp_path).folder
 
     second = Second()
-    imagette.train(digits, recipe, name="run", runs_dir=tmp_path, reporter=second)
-    assert second.other.name == "digits-seed"
+    first = imagette.train("digits", recipe, runs_dir=tmp_path, reporter=second).folder
+    assert [first.name, second.other.name] == ["digits-seed", "digits-seed-2"]
+    again = imagette.train("digits", recipe, runs_dir=tmp_path, resume=True)
+    assert (again.folder, again.metrics) == (second.other, None)
 
 
 def test_a_loss_that_runs_away_late_keeps_the_best_network(tmp_path, digits, monkeypatch):
@@ -238,13 +240,14 @@ def test_a_full_disk_is_said_and_earlier_files_stay(tmp_path):
     def no_large_files():
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
-    full = train(tmp_path, preexec_fn=no_large_files)
+    short = ("--set", "epochs=1")
+    full = train(tmp_path, *short, preexec_fn=no_large_files)
     assert full.returncode == 1
     assert "checkpoint.pt could not be written" in full.stderr
     assert "Traceback" not in full.stderr
     assert (tmp_path / "run" / "recipe.toml").is_file()
     assert not [path for path in (tmp_path / "run").iterdir() if "writing" in path.name]
-    assert train_here(tmp_path, "--resume").returncode == 0
+    assert train_here(tmp_path, *short, "--resume").returncode == 0
 
 
 def test_a_damaged_checkpoint_is_named(killed, tmp_path):
@@ -253,14 +256,6 @@ def test_a_damaged_checkpoint_is_named(killed, tmp_path):
     resumed = train_here(tmp_path, "--resume")
     assert resumed.returncode == 1
     assert "checkpoint.pt is damaged" in resumed.stderr
-
-
-def test_default_names_are_numbered_and_resumed(tmp_path):
-    recipe = imagette.Recipe.load("seed").change(epochs=1)
-    first = imagette.train("digits", recipe, runs_dir=tmp_path)
-    second = imagette.train("digits", recipe, runs_dir=tmp_path)
-    assert [first.folder.name, second.folder.name] == ["digits-seed", "digits-seed-2"]
-    assert imagette.train("digits", recipe, runs_dir=tmp_path, resume=True).metrics is None
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "/tmp/x"])
