@@ -5,9 +5,8 @@ import dataclasses
 import importlib.util
 import json
 import math
-import os
+import runpy
 import shutil
-import subprocess
 import sys
 import time
 
@@ -19,6 +18,7 @@ from imagette import ImagetteError, Recipe
 from imagette.benchmark.reference import FIT as CLASSIC_FIT
 from imagette.benchmark.reference import REFERENCE
 from imagette.benchmark.time_to_accuracy import time_to_accuracy
+from imagette.models.backend import load_torch_keras
 from imagette.training.run import Reporter
 
 FIT = """
@@ -176,21 +176,19 @@ def test_stopped_before_the_mirrored_measurement_it_goes_on(
     assert row["flip_averaged"] > 0
 
 
-def test_the_reference_itself_trains_and_keeps_its_clock(tmp_path, digits):
+def test_the_reference_itself_trains_and_keeps_its_clock(tmp_path, digits, monkeypatch, capsys):
     """The real script, on the backend that is installed here."""
+    load_torch_keras()
     pictures = tmp_path / "pictures.npz"
     np.savez(
         pictures,
         train=digits.train.images[:900], train_labels=digits.train.labels[:900],
         test=digits.test.images, test_labels=digits.test.labels,
     )  # fmt: skip
+    monkeypatch.setattr(sys, "argv", [str(CLASSIC_FIT), str(pictures), "0", "2", "5"])
     start = time.perf_counter()
-    answer = subprocess.run(
-        [sys.executable, CLASSIC_FIT, pictures, "0", "2", "5"],
-        env=os.environ | {"KERAS_BACKEND": "torch"}, capture_output=True, text=True,
-    )  # fmt: skip
-    assert answer.returncode == 0, answer.stderr
-    first, second, end = map(json.loads, answer.stdout.splitlines())
+    runpy.run_path(str(CLASSIC_FIT), run_name="__main__")
+    first, second, end = map(json.loads, capsys.readouterr().out.splitlines())
     assert 0 < first["seconds"] < second["seconds"] == end["seconds"] < time.perf_counter() - start
     assert end["pictures"] == 720
     assert end["accuracy"] > 0.2
