@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dockerfile
 import pytest
+from filelock import FileLock
 from tiny_bundle import write_bundle
 
 # Where several processes test at once, each thread of a network would wait for those of the others.
@@ -60,8 +61,14 @@ def digits_run(tmp_path_factory):
     """A finished run: the seed recipe on the digits, five epochs."""
     import imagette
 
+    folder = tmp_path_factory.getbasetemp()
+    if workers:  # the first process that needs it trains it for all
+        folder = folder.parent
     recipe = imagette.Recipe.load("seed").change(epochs=5)
-    return imagette.train("digits", recipe, name="digits", runs_dir=tmp_path_factory.mktemp("runs"))
+    with FileLock(folder / "digits-run.lock"):
+        return imagette.train(
+            "digits", recipe, name="digits", runs_dir=folder / "digits-run", resume=True
+        )
 
 
 @pytest.fixture(scope="session")

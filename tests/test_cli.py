@@ -1,23 +1,16 @@
-"""The command line, run as a process of its own."""
+"""The command line: as a process of its own, and within this one where that would take long."""
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import imagette, imagette_here
 from PIL import Image
 from typer.testing import CliRunner
 
 from imagette.cli import app
-
-
-def imagette(*arguments: str | Path, **options) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "imagette", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, **options)
-
 
 COMMANDS = [command.name or command.callback.__name__ for command in app.registered_commands]
 
@@ -32,7 +25,7 @@ def test_the_commands_are_the_promised_ones():
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself_with_an_example(command):
-    answer = imagette(command, "--help")
+    answer = imagette_here(command, "--help")
     assert answer.returncode == 0
     assert f"Example: imagette {command}" in answer.stdout
 
@@ -43,22 +36,22 @@ def test_help_names_every_command():
 
 
 def test_the_benchmark_explains_itself_with_an_example():
-    answer = imagette("benchmark", "time-to-accuracy", "--help")
+    answer = imagette_here("benchmark", "time-to-accuracy", "--help")
     assert answer.returncode == 0
     assert "Example: imagette benchmark time-to-accuracy" in answer.stdout
-    assert "time-to-accuracy" in imagette("benchmark", "--help").stdout
+    assert "time-to-accuracy" in imagette_here("benchmark", "--help").stdout
 
 
 def test_help_names_every_recipe():
     from imagette.training.recipe import DEFAULT, presets
 
-    text = " ".join(imagette("train", "--help").stdout.replace("│", " ").split())
+    text = " ".join(imagette_here("train", "--help").stdout.replace("│", " ").split())
     assert all(recipe in text for recipe in presets())
     assert f"default: {DEFAULT}" in text
 
 
 def test_networks_are_listed():
-    table = imagette("models").stdout
+    table = imagette_here("models").stdout
     assert {"seed-cnn", "sprint", "resnet"} <= set(table.split())
     assert "167,562" in table
     assert "widths = (64, 128, 256)" in " ".join(table.split())
@@ -98,10 +91,10 @@ def test_predict_reports_an_unreadable_file_in_its_place(pictures, bundle_path):
 
 
 def test_predict_shows_the_likeliest_classes(pictures, bundle_path):
-    answer = imagette("predict", pictures / "a.png", "--model", bundle_path)
+    answer = imagette_here("predict", pictures / "a.png", "--model", bundle_path)
     assert answer.returncode == 0
     best = json.loads(
-        imagette("predict", pictures / "a.png", "--model", bundle_path, "--json").stdout
+        imagette_here("predict", pictures / "a.png", "--model", bundle_path, "--json").stdout
     )[0]
     assert answer.stdout.startswith(f"{pictures / 'a.png'}: {best['label']} ")
     assert answer.stdout.count("%") == 3
@@ -109,7 +102,7 @@ def test_predict_shows_the_likeliest_classes(pictures, bundle_path):
 
 def test_predict_with_the_lite_model(pictures):
     answers = [
-        json.loads(imagette("predict", pictures / "a.png", "--json", *more).stdout)
+        json.loads(imagette_here("predict", pictures / "a.png", "--json", *more).stdout)
         for more in ([], ["--model", "default"], ["--model", "lite"])
     ]
     assert answers[0] == answers[1] != answers[2]
@@ -118,11 +111,11 @@ def test_predict_with_the_lite_model(pictures):
 def test_predict_says_plainly_when_it_is_none_of_these(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.png")
-    answer = imagette("predict", "noise.png", cwd=tmp_path)
+    answer = imagette_here("predict", "noise.png", cwd=tmp_path)
     assert answer.returncode == 0
     assert answer.stdout.startswith("noise.png: none of these, by its familiarity of ")
     assert answer.stdout.count("%") == 4  # the closest classes are still named
-    [found] = json.loads(imagette("predict", "noise.png", "--json", cwd=tmp_path).stdout)
+    [found] = json.loads(imagette_here("predict", "noise.png", "--json", cwd=tmp_path).stdout)
     assert found["known"] is False
     assert found["familiarity"] < 0.5
 
@@ -130,7 +123,7 @@ def test_predict_says_plainly_when_it_is_none_of_these(tmp_path):
 def test_predict_draws_why_and_writes_over_nothing(pictures, bundle_path, tmp_path):
     command = ["predict", pictures / "a.png", "--model", bundle_path, "--explain", "--out"]
     for name in ("a-why.png", "a-why-2.png"):
-        answer = imagette(*command, tmp_path / "why")
+        answer = imagette_here(*command, tmp_path / "why")
         assert answer.returncode == 0, answer.stderr
         assert f"why: {tmp_path / 'why' / name}" in answer.stdout
         with Image.open(tmp_path / "why" / name) as drawn, Image.open(pictures / "a.png") as own:
@@ -141,7 +134,7 @@ def test_predict_draws_why_and_writes_over_nothing(pictures, bundle_path, tmp_pa
 def test_predict_says_where_it_cannot_draw(pictures, bundle_path, tmp_path):
     (tmp_path / "taken").write_text("a file")
     command = ["predict", pictures / "a.png", "--model", bundle_path, "--explain", "--out"]
-    answer = imagette(*command, tmp_path / "taken")
+    answer = imagette_here(*command, tmp_path / "taken")
     assert answer.returncode == 1
     assert "Traceback" not in answer.stderr
     assert "taken" in answer.stderr
@@ -155,21 +148,22 @@ def test_predict_reads_stdin(pictures, bundle_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("run", "arguments", "message"),
     [
-        (["predict", "absent.png", "--model", "absent.onnx"], "no model file absent.onnx"),
-        (["train", "nowhere"], "no dataset or folder called nowhere"),
-        (["train", "digits", "--recipe", "nothing"], "no recipe nothing"),
-        (["train", "digits", "--set", "epoch=3"], "no field `epoch`"),
-        (["train", "digits", "--set", "model=alexnet"], "no network called 'alexnet'"),
-        (["evaluate", "nothing"], "no model file nothing"),
-        (["compare", "nothing"], "nothing does not exist"),
-        (["export", "nothing.h5", "--format", "onnx"], "no file nothing.h5"),
-        (["explore", "[red]nowhere[/]"], "called [red]nowhere[/]"),
+        (imagette, ["predict", "a.png", "--model", "absent.onnx"], "no model file absent.onnx"),
+        (imagette, ["train", "nowhere"], "no dataset or folder called nowhere"),
+        (imagette_here, ["train", "digits", "--recipe", "nothing"], "no recipe nothing"),
+        (imagette_here, ["train", "digits", "--set", "epoch=3"], "no field `epoch`"),
+        (imagette_here, ["train", "digits", "--set", "model=alexnet"],
+         "no network called 'alexnet'"),
+        (imagette, ["evaluate", "nothing"], "no model file nothing"),
+        (imagette, ["compare", "nothing"], "nothing does not exist"),
+        (imagette, ["export", "nothing.h5", "--format", "onnx"], "no file nothing.h5"),
+        (imagette, ["explore", "[red]nowhere[/]"], "called [red]nowhere[/]"),
     ],
-)
-def test_a_mistake_is_two_sentences_and_no_traceback(arguments, message, tmp_path):
-    answer = imagette(*arguments, cwd=tmp_path)
+)  # fmt: skip
+def test_a_mistake_is_two_sentences_and_no_traceback(run, arguments, message, tmp_path):
+    answer = run(*arguments, cwd=tmp_path)
     assert answer.returncode == 1
     assert message in answer.stderr
     assert answer.stderr.startswith("Error: ")
@@ -178,13 +172,13 @@ def test_a_mistake_is_two_sentences_and_no_traceback(arguments, message, tmp_pat
 
 
 def test_an_empty_folder_is_said(tmp_path, bundle_path):
-    answer = imagette("predict", tmp_path, "--model", bundle_path)
+    answer = imagette_here("predict", tmp_path, "--model", bundle_path)
     assert answer.returncode == 1
     assert "no pictures in" in answer.stderr
 
 
 def test_evaluate_json_is_one_object_and_nothing_else(digits_run):
-    answer = imagette("evaluate", digits_run.folder, "--json")
+    answer = imagette_here("evaluate", digits_run.folder, "--json")
     assert answer.returncode == 0, answer.stderr
     metrics = json.loads(answer.stdout)
     assert {
@@ -196,23 +190,23 @@ def test_evaluate_json_is_one_object_and_nothing_else(digits_run):
 
 
 def test_evaluate_for_people(digits_run):
-    answer = imagette("evaluate", digits_run.folder)
+    answer = imagette_here("evaluate", digits_run.folder)
     assert "on the test part of digits: 360 pictures" in answer.stdout
     assert "seven" in answer.stdout
     assert str(digits_run.folder / "report.html") in answer.stdout
 
 
 def test_explore_and_compare_print_tables(tmp_path, digits_run):
-    explored = imagette("explore", "digits", cwd=tmp_path)
+    explored = imagette_here("explore", "digits", cwd=tmp_path)
     assert "1,437" in explored.stdout
     assert (tmp_path / "explore-digits" / "index.html").is_file()
-    compared = imagette("compare", digits_run.folder, cwd=tmp_path)
+    compared = imagette_here("compare", digits_run.folder, cwd=tmp_path)
     assert "167,562" in compared.stdout
     assert (tmp_path / "compare.png").is_file()
 
 
 def test_an_audit_says_where_its_page_is(tmp_path, digits_run):
-    audited = imagette("explore", "--audit", digits_run.folder, "--out", "found", cwd=tmp_path)
+    audited = imagette_here("explore", "--audit", digits_run.folder, "--out", "found", cwd=tmp_path)
     assert audited.returncode == 0, audited.stderr
     assert "of 360 labels are doubtful" in audited.stdout
     assert "near duplicates: " in audited.stdout
@@ -240,11 +234,11 @@ def home(tmp_path_factory):
 def trained(home):
     """What training on those said."""
     settings = ["--recipe", "seed", "--set", "epochs=12", "--set", "batch_size=8"]
-    return imagette("train", "mine", *settings, cwd=home)
+    return imagette_here("train", "mine", *settings, cwd=home)
 
 
 def test_a_folder_of_pictures_from_exploring_to_predicting(home, trained):
-    explored = imagette("explore", "mine", cwd=home)
+    explored = imagette_here("explore", "mine", cwd=home)
     assert explored.returncode == 0, explored.stderr
     assert "broken.png" in explored.stdout
     assert trained.returncode == 0, trained.stderr
@@ -252,15 +246,15 @@ def test_a_folder_of_pictures_from_exploring_to_predicting(home, trained):
     assert "held out for validation" in trained.stdout
     bundle = home / "runs" / "mine-seed" / "model.onnx"
     picture = home / "mine" / "red [things]" / "0.png"
-    predicted = imagette("predict", picture, "--model", bundle, "--json", cwd=home)
+    predicted = imagette_here("predict", picture, "--model", bundle, "--json", cwd=home)
     assert json.loads(predicted.stdout)[0]["label"] == "red [things]"
-    shown = imagette("predict", picture, "--model", bundle, cwd=home)
+    shown = imagette_here("predict", picture, "--model", bundle, cwd=home)
     assert f"{picture}: red [things] " in shown.stdout
 
 
 def test_corruptions_are_measured_once(home, trained):
     command = ("evaluate", home / "runs" / "mine-seed", "--corruptions", "--out", home / "again")
-    first, second = imagette(*command, cwd=home), imagette(*command, cwd=home)
+    first, second = imagette_here(*command, cwd=home), imagette(*command, cwd=home)
     assert first.returncode == 0, first.stderr
     assert "jpeg compression: " in first.stderr
     assert "Under corruption" in first.stdout

@@ -6,11 +6,11 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import onnx
 import pytest
+from command_line import PROGRAM, imagette, imagette_here
 from onnx import helper
 from PIL import Image
 from tiny_bundle import write_bundle
@@ -164,16 +164,10 @@ def test_an_answer_that_fails_is_said(tmp_path, bundle_path, monkeypatch):
         measure_inference([bundle_path], out=tmp_path, **QUICK)
 
 
-COMMAND = [sys.executable, "-m", "imagette", "benchmark", "inference"]
-
-
-def run(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess:
-    command = [*COMMAND, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
-
-
-def test_the_table_fits_a_terminal(tmp_path, three):
-    answer = run(*three, "--rounds", "2", cwd=tmp_path)
+def test_the_table_fits_a_terminal(tmp_path, three, monkeypatch):
+    speed = inference._speed
+    monkeypatch.setattr(inference, "_speed", lambda *given: speed(*given[:2], QUICK["seconds"]))
+    answer = imagette_here("benchmark", "inference", *three, "--rounds", "2", cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
     *table, _, files = answer.stdout.splitlines()
     assert max(map(len, table)) <= 80
@@ -187,7 +181,7 @@ def test_the_table_fits_a_terminal(tmp_path, three):
 
 def test_json_is_the_rows_and_nothing_else(tmp_path, three):
     ways = ["--threads", "1,2,3", "--batches", "1", "--rounds", "1", "--json"]
-    answer = run(*three, *ways, "--out", "elsewhere", cwd=tmp_path)
+    answer = imagette("benchmark", "inference", *three, *ways, "--out", "elsewhere", cwd=tmp_path)
     rows = json.loads(answer.stdout)
     assert [row["threads"] for row in rows] == 3 * [1, 2, 3]
     assert rows[0]["accuracy"] == 0.9
@@ -208,7 +202,7 @@ def test_json_is_the_rows_and_nothing_else(tmp_path, three):
 def test_a_mistake_is_two_sentences_and_no_traceback(tmp_path, bundle_path, arguments, message):
     shutil.copy(bundle_path, tmp_path / "tiny.onnx")
     (tmp_path / "taken").write_text("")
-    answer = run("tiny.onnx", *arguments, cwd=tmp_path)
+    answer = imagette_here("benchmark", "inference", "tiny.onnx", *arguments, cwd=tmp_path)
     assert answer.returncode == 1
     assert answer.stderr.startswith("Error: ")
     assert message in answer.stderr
@@ -217,7 +211,8 @@ def test_a_mistake_is_two_sentences_and_no_traceback(tmp_path, bundle_path, argu
 
 
 def test_a_stop_is_clean(tmp_path, bundle_path):
-    command = [*COMMAND, bundle_path, "--rounds", "1000", "--threads", "1"]
+    command = [*PROGRAM, "benchmark", "inference", bundle_path]
+    command += ["--rounds", "1000", "--threads", "1"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
     )
@@ -234,6 +229,6 @@ def test_a_stop_is_clean(tmp_path, bundle_path):
 
 
 def test_it_explains_itself_with_an_example(tmp_path):
-    answer = run("--help", cwd=tmp_path)
+    answer = imagette_here("benchmark", "inference", "--help", cwd=tmp_path)
     assert answer.returncode == 0
     assert "Example: imagette benchmark inference" in " ".join(answer.stdout.split())

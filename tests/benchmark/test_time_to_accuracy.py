@@ -5,9 +5,8 @@ import dataclasses
 import importlib.util
 import json
 import math
-import os
+import runpy
 import shutil
-import subprocess
 import sys
 import time
 
@@ -19,6 +18,7 @@ from imagette import ImagetteError, Recipe
 from imagette.benchmark.reference import FIT as CLASSIC_FIT
 from imagette.benchmark.reference import REFERENCE
 from imagette.benchmark.time_to_accuracy import time_to_accuracy
+from imagette.models.backend import load_torch_keras
 from imagette.training.run import Reporter
 
 FIT = """
@@ -63,8 +63,29 @@ class Count(Reporter):
         self.trainings += 1
 
 
-def test_means_and_intervals_beside_the_reference(tmp_path, digits, recipe, fit):
-    out, count = tmp_path / "out", Count()
+@pytest.fixture
+def no_tensorflow(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+
+
+@pytest.fixture(scope="module")
+def race(tmp_path_factory, digits):
+    """What one run of the recipe leaves, with no TensorFlow at hand."""
+    folder = tmp_path_factory.mktemp("race")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.util, "find_spec", lambda name: None)
+        time_to_accuracy([save_recipe(folder)], 1, out=folder / "out", dataset=digits)
+    return folder / "out"
+
+
+@pytest.fixture
+def out(race, tmp_path):
+    """A copy of that."""
+    return shutil.copytree(race, tmp_path / "out")
+
+
+def test_means_and_intervals_beside_the_reference(out, digits, recipe, fit):
+    count = Count()
     rows = time_to_accuracy([recipe], 3, out=out, dataset=digits, tensorflow=fit, reporter=count)
     reference, small = rows
     assert (reference["name"], reference["runs"], small["name"], small["runs"]) == (
@@ -87,29 +108,8 @@ def test_means_and_intervals_beside_the_reference(tmp_path, digits, recipe, fit)
     assert json.loads((out / "machine.json").read_text())["machine"]["cores"]
 
     again = time_to_accuracy([recipe], 3, out=out, dataset=digits, tensorflow=fit, reporter=count)
-    assert count.trainings == 3  # nothing was trained twice
+    assert count.trainings == 2  # nothing was trained twice, nor was what `out` held before
     assert again[1]["seconds"] == small["seconds"]
-
-
-@pytest.fixture
-def no_tensorflow(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-
-
-@pytest.fixture(scope="module")
-def race(tmp_path_factory, digits):
-    """What one run of the recipe leaves, with no TensorFlow at hand."""
-    folder = tmp_path_factory.mktemp("race")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(importlib.util, "find_spec", lambda name: None)
-        time_to_accuracy([save_recipe(folder)], 1, out=folder / "out", dataset=digits)
-    return folder / "out"
-
-
-@pytest.fixture
-def out(race, tmp_path):
-    """A copy of that."""
-    return shutil.copytree(race, tmp_path / "out")
 
 
 def test_a_single_run_has_no_interval_and_no_reference_is_no_error(
@@ -121,17 +121,17 @@ def test_a_single_run_has_no_interval_and_no_reference_is_no_error(
     assert "TensorFlow is not installed" in said[0]
 
 
-def test_a_reference_that_fails_is_said(tmp_path, digits, recipe):
+def test_a_reference_that_fails_is_said(out, tmp_path, digits, recipe):
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\necho No module named tensorflow >&2; exit 1\n")
     broken.chmod(0o755)
     with pytest.raises(ImagetteError, match="No module named tensorflow"):
-        time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=digits, tensorflow=broken)
+        time_to_accuracy([recipe], 1, out=out, dataset=digits, tensorflow=broken)
 
 
-def test_a_python_that_is_not_there_is_said(tmp_path, digits, recipe):
+def test_a_python_that_is_not_there_is_said(out, tmp_path, digits, recipe):
     with pytest.raises(ImagetteError, match="cannot be run"):
-        time_to_accuracy([recipe], 1, out=tmp_path, dataset=digits, tensorflow=tmp_path / "none")
+        time_to_accuracy([recipe], 1, out=out, dataset=digits, tensorflow=tmp_path / "none")
 
 
 def test_what_cannot_be_told_apart_is_refused(tmp_path, digits, recipe):
@@ -176,21 +176,19 @@ def test_stopped_before_the_mirrored_measurement_it_goes_on(
     assert row["flip_averaged"] > 0
 
 
-def test_the_reference_itself_trains_and_keeps_its_clock(tmp_path, digits):
+def test_the_reference_itself_trains_and_keeps_its_clock(tmp_path, digits, monkeypatch, capsys):
     """The real script, on the backend that is installed here."""
+    load_torch_keras()
     pictures = tmp_path / "pictures.npz"
     np.savez(
         pictures,
         train=digits.train.images[:900], train_labels=digits.train.labels[:900],
         test=digits.test.images, test_labels=digits.test.labels,
     )  # fmt: skip
+    monkeypatch.setattr(sys, "argv", [str(CLASSIC_FIT), str(pictures), "0", "2", "5"])
     start = time.perf_counter()
-    answer = subprocess.run(
-        [sys.executable, CLASSIC_FIT, pictures, "0", "2", "5"],
-        env=os.environ | {"KERAS_BACKEND": "torch"}, capture_output=True, text=True,
-    )  # fmt: skip
-    assert answer.returncode == 0, answer.stderr
-    first, second, end = map(json.loads, answer.stdout.splitlines())
+    runpy.run_path(str(CLASSIC_FIT), run_name="__main__")
+    first, second, end = map(json.loads, capsys.readouterr().out.splitlines())
     assert 0 < first["seconds"] < second["seconds"] == end["seconds"] < time.perf_counter() - start
     assert end["pictures"] == 720
     assert end["accuracy"] > 0.2

@@ -11,7 +11,7 @@ from imagette.data import Dataset, Part
 from imagette.evaluation.run_folder import Epoch
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_run(make_bundle):
     """Writes a run folder whose model is the tiny bundle of the tests."""
 
@@ -63,7 +63,7 @@ def history(epochs: int) -> list[Epoch]:
     ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def colours() -> Dataset:
     """240 pictures of 6×6 noisy pixels in three classes, without a test part."""
     random = np.random.default_rng(1)

@@ -35,6 +35,18 @@ def with_test_part(dataset):
     return replace(dataset, train=train, test=test)
 
 
+@pytest.fixture(scope="module")
+def evaluation(tmp_path_factory, colours, make_run):
+    """Of a run called `mine` on its own pictures, for the tests that change nothing in it."""
+    return evaluate(make_run(tmp_path_factory.mktemp("runs") / "mine", colours), colours)
+
+
+@pytest.fixture
+def evaluated(tmp_path, evaluation):
+    """A copy of that run's folder, to change."""
+    return shutil.copytree(evaluation.folder, tmp_path / "mine")
+
+
 # On which pictures ----------------------------------------------------------------------------
 
 
@@ -54,11 +66,9 @@ def test_run_with_test_part(tmp_path, colours, make_run):
     assert sum(map(sum, metrics["confusion"])) == 72
 
 
-def test_run_without_test_part_is_measured_on_what_training_held_out(tmp_path, colours, make_run):
-    run = make_run(tmp_path / "mine", colours)
+def test_run_without_test_part_is_measured_on_what_training_held_out(colours, evaluation):
+    run, metrics = evaluation.folder, evaluation.metrics
     held_out = split_validation(colours.train, 0.25, seed=7)[1]
-
-    metrics = evaluate(run, colours).metrics
 
     assert metrics["split"] == "validation"
     assert metrics["n"] == len(held_out) == 60
@@ -102,16 +112,14 @@ def test_held_out_pictures_of_a_changed_dataset_cannot_be_told(tmp_path, colours
     assert evaluate(run, with_test).metrics["split"] == "test"
 
 
-def test_run_on_another_dataset_keeps_what_it_reached_on_its_own(tmp_path, colours, make_run):
-    run = make_run(tmp_path / "mine", colours)
-    own = evaluate(run, colours)
+def test_run_on_another_dataset_keeps_what_it_reached_on_its_own(colours, evaluation, evaluated):
     other = replace(colours, name="others", source="/others")
 
-    evaluation = evaluate(run, other)
+    of_other = evaluate(evaluated, other)
 
-    assert (evaluation.metrics["split"], evaluation.metrics["n"]) == ("all", 240)
-    assert evaluation.folder == run / "evaluation-others"
-    assert json.loads((run / "metrics.json").read_text()) == own.metrics
+    assert (of_other.metrics["split"], of_other.metrics["n"]) == ("all", 240)
+    assert of_other.folder == evaluated / "evaluation-others"
+    assert json.loads((evaluated / "metrics.json").read_text()) == evaluation.metrics
 
 
 def test_bundle_on_a_dataset_without_test_part(tmp_path, colours, make_bundle, monkeypatch):
@@ -195,12 +203,9 @@ def test_other_sizes_are_brought_to_the_model_s(tmp_path, colours, make_bundle):
 # What is left ---------------------------------------------------------------------------------
 
 
-def test_files_of_a_run(tmp_path, colours, make_run):
-    run = make_run(tmp_path / "mine", colours)
-
-    evaluation = evaluate(run, colours)
-
-    assert evaluation.folder == run
+def test_files_of_a_run(evaluation):
+    run = evaluation.folder
+    assert (run.name, (run / "recipe.toml").is_file()) == ("mine", True)  # the run's own folder
     assert json.loads((run / "metrics.json").read_text()) == evaluation.metrics
     for name in ("confusion.png", "curves.png", "reliability.png"):
         with Image.open(run / name) as image:
@@ -310,11 +315,10 @@ def test_share_of_strangers(tmp_path):
     assert "look like none of them" in Page(evaluation.report).text
 
 
-def test_what_a_bundle_tells_of_its_evaluation(tmp_path, colours, make_run):
-    run = make_run(tmp_path / "mine", colours)
-    metrics = evaluate(run, colours).metrics
+def test_what_a_bundle_tells_of_its_evaluation(evaluation):
+    metrics = evaluation.metrics
 
-    told = evaluation_for_bundle(metrics, run)
+    told = evaluation_for_bundle(metrics, evaluation.folder)
 
     assert told.keys() == {*metrics, "history"}
     assert [row["epoch"] for row in told["history"]] == [1, 2, 3, 4]
@@ -437,12 +441,10 @@ def test_dataset_of_a_run_that_has_gone(tmp_path, colours, make_run):
         evaluate(run)
 
 
-def test_earlier_results_stay_when_nothing_can_be_measured(tmp_path, colours, make_run):
-    run = make_run(tmp_path / "mine", colours)
-    evaluate(run, colours)
-    before = (run / "metrics.json").read_bytes()
-    shutil.copy(run / "recipe.toml", run / "model.onnx")  # no ONNX any more
+def test_earlier_results_stay_when_nothing_can_be_measured(colours, evaluated):
+    before = (evaluated / "metrics.json").read_bytes()
+    shutil.copy(evaluated / "recipe.toml", evaluated / "model.onnx")  # no ONNX any more
 
     with pytest.raises(ImagetteError, match="not an ONNX file"):
-        evaluate(run, colours)
-    assert (run / "metrics.json").read_bytes() == before
+        evaluate(evaluated, colours)
+    assert (evaluated / "metrics.json").read_bytes() == before

@@ -5,9 +5,10 @@ import pytest
 from imagette.evaluation import evaluate
 
 
-@pytest.fixture
-def report(tmp_path, colours, make_run):
-    return evaluate(make_run(tmp_path / "mine", colours), colours).report.as_uri()
+@pytest.fixture(scope="module")
+def report(tmp_path_factory, colours, make_run):
+    run = make_run(tmp_path_factory.mktemp("runs") / "mine", colours)
+    return evaluate(run, colours).report.as_uri()
 
 
 def test_speaks_the_reader_s_language_and_switches(browser, report):

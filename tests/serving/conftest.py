@@ -8,11 +8,13 @@ from imagette.serving.app import create_app
 from imagette.serving.settings import Settings
 
 
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def _own_environment():
     """No setting of whoever runs the tests gets in."""
-    for name in Settings.model_fields:
-        monkeypatch.delenv(f"IMAGETTE_{name.upper()}", raising=False)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in Settings.model_fields:
+            patch.delenv(f"IMAGETTE_{name.upper()}", raising=False)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from running_server import free_port, is_running, picture_file, wait_until
+from running_server import RunningServer, free_port, is_running, picture_file, wait_until
 
 from imagette import ImagetteError
 from imagette.serving.server import serve
@@ -91,16 +91,24 @@ def test_a_killed_parent_leaves_nothing_behind(start_server):
     wait_until(lambda: not any(is_running(process) for process in others))
 
 
-def test_a_killed_worker_is_replaced(start_server):
-    server = start_server().wait_until_ready()
+@pytest.fixture(scope="module")
+def server(bundle_path):
+    """A server that goes on, for the tests that do not stop it."""
+    running = RunningServer(bundle_path, IMAGETTE_MAX_UPLOAD_BYTES="100000")
+    try:
+        yield running.wait_until_ready()
+    finally:
+        running.kill()
+
+
+def test_a_killed_worker_is_replaced(server):
     workers = server.descendants()
     os.kill(workers[0], signal.SIGKILL)
     wait_until(lambda: len(set(server.descendants()) - set(workers)) == 1)
     wait_until(lambda: all(server.ask("GET", "/healthz")[0] == 200 for _ in range(4)))
 
 
-def test_hostile_connections_do_not_harm_the_others(start_server):
-    server = start_server(IMAGETTE_MAX_UPLOAD_BYTES="100000").wait_until_ready()
+def test_hostile_connections_do_not_harm_the_others(server):
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: image/png\r\n"
     chunked = head + b"Transfer-Encoding: chunked\r\n\r\n"
     for request in (
@@ -135,9 +143,8 @@ def test_a_port_in_use_is_told(bundle_path):
             serve(Settings(model=bundle_path), port=port)
 
 
-def test_two_servers_cannot_share_a_port(start_server):
-    first = start_server().wait_until_ready()
-    second = start_server(port=first.port)
+def test_two_servers_cannot_share_a_port(server, start_server):
+    second = start_server(port=server.port)
     status, printed = second.finish()
     assert status == 1
     assert "in use" in printed

@@ -32,16 +32,23 @@ def classic_model(data_range: int = 1, last: str | None = "softmax"):
     )
 
 
-@pytest.fixture(params=["h5", "keras"])
-def classic(request, tmp_path, digits):
-    """A file somebody trained elsewhere on pixels in 0–1, and what it answers to real pictures."""
+@pytest.fixture(scope="module")
+def trained_classic(digits):
+    """A model somebody trained elsewhere on pixels in 0–1, and what it answers to real pictures."""
     model = classic_model()
     model.compile("adam", "sparse_categorical_crossentropy")
     pixels = digits.train.images.astype(np.float32) / 255
     model.fit(pixels, digits.train.labels, batch_size=32, epochs=1, verbose=0)
+    return model, model.predict(digits.test.images.astype(np.float32) / 255, verbose=0)
+
+
+@pytest.fixture(params=["h5", "keras"])
+def classic(request, tmp_path, trained_classic):
+    """The same as a file, and its answers."""
+    model, answers = trained_classic
     path = tmp_path / f"cifar10_model.{request.param}"
     model.save(path)
-    return path, model.predict(digits.test.images.astype(np.float32) / 255, verbose=0)
+    return path, answers
 
 
 def test_a_classic_file_becomes_a_bundle_with_the_same_answers(classic, digits):

@@ -22,10 +22,21 @@ def run(tmp_path_factory):
     return train("digits", recipe, name="eight", runs_dir=tmp_path_factory.mktemp("runs"))
 
 
+@pytest.fixture(scope="module")
+def smaller(run, tmp_path_factory):
+    """Its bundle in 8 bits, in either way."""
+    folder = tmp_path_factory.mktemp("smaller")
+    return {
+        quantize: export(
+            run.folder, "onnx", out=folder / f"{quantize}.onnx", quantize=quantize
+        ).path
+        for quantize in ("weights", "all")
+    }
+
+
 @pytest.mark.parametrize(("quantize", "off"), [("weights", 0.003), ("all", 0.02)])
-def test_a_smaller_file_answers_nearly_the_same(run, digits, tmp_path, quantize, off):
-    own = run.folder / "model.onnx"
-    small = export(run.folder, "onnx", out=tmp_path / "small.onnx", quantize=quantize).path
+def test_a_smaller_file_answers_nearly_the_same(run, digits, smaller, quantize, off):
+    own, small = run.folder / "model.onnx", smaller[quantize]
     assert (
         small.stat().st_size < 0.6 * own.stat().st_size
     )  # its graph weighs as much as its weights
@@ -39,19 +50,16 @@ def test_a_smaller_file_answers_nearly_the_same(run, digits, tmp_path, quantize,
 
 
 @pytest.mark.parametrize("quantize", ["weights", "all"])
-def test_a_smaller_file_still_tells_what_is_familiar(run, digits, tmp_path, quantize):
-    small = Classifier(
-        export(run.folder, "onnx", out=tmp_path / "small.onnx", quantize=quantize).path
-    )
+def test_a_smaller_file_still_tells_what_is_familiar(digits, smaller, quantize):
+    small = Classifier(smaller[quantize])
     noise = np.random.default_rng(0).integers(0, 256, (100, 32, 32, 3)).astype(np.uint8)
     threshold = small.metadata.familiarity_threshold
     assert (small.answers(digits.test.images)[1] >= threshold).mean() > 0.85
     assert (small.answers(noise)[1] >= threshold).mean() < 0.2
 
 
-def test_the_names_inside_a_quantized_graph_are_short(run, tmp_path):
-    path = export(run.folder, "onnx", out=tmp_path / "small.onnx", quantize="all").path
-    graph = onnx.load(path).graph
+def test_the_names_inside_a_quantized_graph_are_short(smaller):
+    graph = onnx.load(smaller["all"]).graph
     ours = ("calibration/", "familiarity", "probabilities", "image")
     names = {name for node in graph.node for name in [*node.input, *node.output]}
     assert all(len(name) <= 5 for name in names if not name.startswith(ours))
@@ -92,9 +100,8 @@ def test_a_failure_leaves_nothing(run, tmp_path):
     assert not (tmp_path / "small.onnx").exists()
 
 
-def test_it_says_of_itself_what_the_run_does_but_no_accuracy(run, tmp_path):
-    small = export(run.folder, "onnx", out=tmp_path / "small.onnx", quantize="all").path
-    own, found = Classifier(run.folder / "model.onnx").metadata, Classifier(small).metadata
+def test_it_says_of_itself_what_the_run_does_but_no_accuracy(run, smaller):
+    own, found = (Classifier(path).metadata for path in (run.folder, smaller["all"]))
     assert own.accuracy is not None
     assert own.evaluation is not None
     # Calibrated anew, and not measured yet.
@@ -103,10 +110,9 @@ def test_it_says_of_itself_what_the_run_does_but_no_accuracy(run, tmp_path):
     assert found == own.model_copy(update=unknown | calibrated)
 
 
-def test_what_is_stored_and_computed_is_8_bits(run, tmp_path):
+def test_what_is_stored_and_computed_is_8_bits(smaller):
     kinds = {}
-    for quantize in ("weights", "all"):
-        path = export(run.folder, "onnx", out=tmp_path / f"{quantize}.onnx", quantize=quantize).path
+    for quantize, path in smaller.items():
         graph = onnx.load(path).graph
         large = [one for one in graph.initializer if np.prod(one.dims) > 2000]
         assert large

@@ -1,6 +1,7 @@
 """Runs: what they leave, how they stop, and how they go on.
 
-Stops are real: `imagette train` as a process of its own, killed or interrupted by a signal.
+Stops are real: `imagette train` as a process of its own, killed or interrupted by a signal. What
+needs no process of its own runs within this one, where Keras is imported already.
 """
 
 import csv
@@ -10,12 +11,12 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import PROGRAM, imagette_here
 from without_finish import answers_of_network
 
 import imagette
@@ -29,19 +30,23 @@ EPOCHS = 5
 
 
 def command(runs: Path, *arguments: str) -> list[str]:
-    train = [sys.executable, "-m", "imagette", "train", "digits", "--runs-dir", str(runs)]
-    train += ["--recipe", "seed"]
-    return [*train, "--name", "run", "--set", f"epochs={EPOCHS}", "--set", "patience=0", *arguments]
+    train = ["train", "digits", "--runs-dir", str(runs), "--recipe", "seed", "--name", "run"]
+    return [*train, "--set", f"epochs={EPOCHS}", "--set", "patience=0", *arguments]
+
+
+def train_here(runs: Path, *arguments: str) -> subprocess.CompletedProcess:
+    return imagette_here(*command(runs, *arguments))
 
 
 def train(runs: Path, *arguments: str, **options) -> subprocess.CompletedProcess:
-    return subprocess.run(command(runs, *arguments), capture_output=True, text=True, **options)
+    program = [*PROGRAM, *command(runs, *arguments)]
+    return subprocess.run(program, capture_output=True, text=True, **options)
 
 
 def start_and_wait_for_epochs(runs: Path, epochs: int) -> subprocess.Popen:
     """A training under way, with that many epochs done."""
     process = subprocess.Popen(
-        command(runs), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*PROGRAM, *command(runs)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     history = runs / "run" / "history.csv"
     deadline = time.monotonic() + 120
@@ -64,8 +69,17 @@ def losses(runs: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory) -> Path:
     runs = tmp_path_factory.mktemp("uninterrupted")
-    finished = train(runs)
+    finished = train_here(runs)
     assert finished.returncode == 0, finished.stderr
+    return runs
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory) -> Path:
+    runs = tmp_path_factory.mktemp("killed")
+    process = start_and_wait_for_epochs(runs, 2)
+    process.kill()
+    process.communicate()
     return runs
 
 
@@ -97,10 +111,8 @@ def test_bundle_and_keras_agree_on_real_pictures(uninterrupted, digits):
     assert np.abs(found - expected).max() < 1e-4
 
 
-def test_killed_and_resumed_ends_with_the_same_weights(uninterrupted, tmp_path):
-    process = start_and_wait_for_epochs(tmp_path, 2)
-    process.kill()
-    process.wait()
+def test_killed_and_resumed_ends_with_the_same_weights(uninterrupted, killed, tmp_path):
+    shutil.copytree(killed / "run", tmp_path / "run")
     resumed = train(tmp_path, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert "going on after epoch" in resumed.stderr
@@ -120,20 +132,20 @@ def test_a_stop_keeps_the_best_model_and_can_go_on(uninterrupted, tmp_path, stop
     bundle = tmp_path / "run" / "model.onnx"
     assert imagette.Classifier(bundle).predict(np.zeros((32, 32, 3), np.uint8)).label
     if stop == signal.SIGINT:  # from there on both are the same
-        assert train(tmp_path, "--resume").returncode == 0
+        assert train_here(tmp_path, "--resume").returncode == 0
         assert losses(tmp_path) == losses(uninterrupted)
 
 
 def test_resuming_a_finished_run_says_so(uninterrupted):
     before = (uninterrupted / "run" / "model.keras").stat().st_mtime_ns
-    again = train(uninterrupted, "--resume")
+    again = train_here(uninterrupted, "--resume")
     assert again.returncode == 0
     assert "finished already" in again.stdout
     assert (uninterrupted / "run" / "model.keras").stat().st_mtime_ns == before
 
 
 def test_resume_refuses_other_settings_and_other_data(uninterrupted):
-    other = train(uninterrupted, "--resume", "--set", "seed=5")
+    other = train_here(uninterrupted, "--resume", "--set", "seed=5")
     assert other.returncode == 1
     assert "seed = 0, not 5" in other.stderr
     with pytest.raises(imagette.ImagetteError, match="began with the dataset digits"):
@@ -142,7 +154,7 @@ def test_resume_refuses_other_settings_and_other_data(uninterrupted):
 
 def test_an_existing_run_is_left_alone(uninterrupted):
     before = {p: p.stat().st_mtime_ns for p in (uninterrupted / "run").iterdir()}
-    again = train(uninterrupted)
+    again = train_here(uninterrupted)
     assert again.returncode == 1
     assert "exists already" in again.stderr
     assert "Traceback" not in again.stderr
@@ -151,7 +163,7 @@ def test_an_existing_run_is_left_alone(uninterrupted):
 
 def test_resume_begins_a_run_without_checkpoint(tmp_path):
     (tmp_path / "run").mkdir()  # killed before anything was written
-    begun = train(tmp_path, "--resume", "--set", "epochs=1")
+    begun = train_here(tmp_path, "--resume", "--set", "epochs=1")
     assert begun.returncode == 0, begun.stderr
     assert len(losses(tmp_path)) == 1
 
@@ -187,20 +199,22 @@ def test_pictures_that_changed_meanwhile_are_noticed(tmp_path, digits):
     assert run.metrics is not None
 
 
-def test_two_trainings_never_share_a_folder(tmp_path, digits):
+def test_two_trainings_never_share_a_folder_and_default_names_are_numbered(tmp_path):
     recipe = imagette.Recipe.load("seed").change(epochs=1)
 
     class Second(Reporter):
-        """Starts another training of the same name while the first is under way."""
+        """Starts another training while the first is under way."""
 
-        def start(self, *_):
+        def start(self, folder, *_):
             with pytest.raises(imagette.ImagetteError, match="Another training is using"):
-                imagette.train(digits, recipe, name="run", runs_dir=tmp_path, resume=True)
-            self.other = imagette.train(digits, recipe, runs_dir=tmp_path).folder
+                imagette.train("digits", recipe, name=folder.name, runs_dir=tmp_path, resume=True)
+            self.other = imagette.train("digits", recipe, runs_dir=tmp_path).folder
 
     second = Second()
-    imagette.train(digits, recipe, name="run", runs_dir=tmp_path, reporter=second)
-    assert second.other.name == "digits-seed"
+    first = imagette.train("digits", recipe, runs_dir=tmp_path, reporter=second).folder
+    assert [first.name, second.other.name] == ["digits-seed", "digits-seed-2"]
+    again = imagette.train("digits", recipe, runs_dir=tmp_path, resume=True)
+    assert (again.folder, again.metrics) == (second.other, None)
 
 
 def test_a_loss_that_runs_away_late_keeps_the_best_network(tmp_path, digits, monkeypatch):
@@ -212,7 +226,7 @@ def test_a_loss_that_runs_away_late_keeps_the_best_network(tmp_path, digits, mon
 
 
 def test_a_loss_that_runs_away_is_said(tmp_path):
-    lost = train(tmp_path, "--set", "optimizer=sgd", "--set", "learning_rate=1e20")
+    lost = train_here(tmp_path, "--set", "optimizer=sgd", "--set", "learning_rate=1e20")
     assert lost.returncode == 1
     assert "The loss became" in lost.stderr
     assert "lower learning rate" in lost.stderr
@@ -226,31 +240,22 @@ def test_a_full_disk_is_said_and_earlier_files_stay(tmp_path):
     def no_large_files():
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
-    full = train(tmp_path, preexec_fn=no_large_files)
+    short = ("--set", "epochs=1")
+    full = train(tmp_path, *short, preexec_fn=no_large_files)
     assert full.returncode == 1
     assert "checkpoint.pt could not be written" in full.stderr
     assert "Traceback" not in full.stderr
     assert (tmp_path / "run" / "recipe.toml").is_file()
     assert not [path for path in (tmp_path / "run").iterdir() if "writing" in path.name]
-    assert train(tmp_path, "--resume").returncode == 0
+    assert train_here(tmp_path, *short, "--resume").returncode == 0
 
 
-def test_a_damaged_checkpoint_is_named(tmp_path):
-    process = start_and_wait_for_epochs(tmp_path, 1)
-    process.kill()
-    process.wait()
+def test_a_damaged_checkpoint_is_named(killed, tmp_path):
+    shutil.copytree(killed / "run", tmp_path / "run")
     (tmp_path / "run" / "checkpoint.pt").write_bytes(b"nonsense")
-    resumed = train(tmp_path, "--resume")
+    resumed = train_here(tmp_path, "--resume")
     assert resumed.returncode == 1
     assert "checkpoint.pt is damaged" in resumed.stderr
-
-
-def test_default_names_are_numbered_and_resumed(tmp_path):
-    recipe = imagette.Recipe.load("seed").change(epochs=1)
-    first = imagette.train("digits", recipe, runs_dir=tmp_path)
-    second = imagette.train("digits", recipe, runs_dir=tmp_path)
-    assert [first.folder.name, second.folder.name] == ["digits-seed", "digits-seed-2"]
-    assert imagette.train("digits", recipe, runs_dir=tmp_path, resume=True).metrics is None
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "/tmp/x"])
@@ -271,7 +276,7 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path, digits):
 
 @pytest.fixture(scope="module")
 def small_sprint():
-    return imagette.Recipe.load("sprint-70").change(model_options={"widths": [8, 16]}, epochs=3)
+    return imagette.Recipe.load("sprint-70").change(model_options={"widths": [8, 16]}, epochs=1)
 
 
 def test_answers_are_calibrated_in_every_format(digits_run, digits):

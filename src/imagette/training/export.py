@@ -243,7 +243,6 @@ def load_keras_file(path: Path) -> "keras.Model":
     Raises:
         ImagetteError: the file is missing, damaged, carries code, or is no picture classifier.
     """
-    keras = load_torch_keras()
     if not path.is_file():
         raise ImagetteError(f"There is no file {path}.", "Check its name and folder.")
     if path.suffix == ".onnx":
@@ -251,6 +250,7 @@ def load_keras_file(path: Path) -> "keras.Model":
             f"{path} is a bundle, which cannot be turned back into a Keras model.",
             "Export the run or the Keras file that it was made of.",
         )
+    keras = load_torch_keras()
     try:
         with _quiet("absl"):
             model = keras.saving.load_model(path, compile=False, safe_mode=True)
