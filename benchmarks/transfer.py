@@ -3,13 +3,14 @@
     python benchmarks/transfer.py [--sizes 5,10,50,500] [--seeds 5]
 
 Four of CIFAR-10's classes (automobile, cat, frog, ship) are held out; a network of the recipe
-`best` learns the other six. Then, for each size and seed, so many pictures of each of the four are
-drawn from the train part, and their accuracy is measured on the four classes' 4,000 test pictures:
+`sprint-90` learns the other six. Then, for each size and seed, so many pictures of each of the four
+are drawn from the train part, and accuracy is measured on the four classes' 4,000 test pictures:
 
 - nearest-pixels: the class of the nearest picture drawn, by its pixels;
 - nearest-features: the same by the direction of the features of the network of six classes;
 - scratch: the recipe `sprint-90`, which learns from nothing;
-- transfer: the recipe `transfer`, begun with the network of six classes.
+- transfer: the recipe `transfer`, begun with the network of six classes in place of the shipped
+  one, which knows all ten.
 
 A quarter as many pictures again are drawn for the trainings to calibrate their answers with;
 nothing is learned from them or chosen by them. What is there already is not measured again.
@@ -19,7 +20,7 @@ import argparse
 import csv
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -38,9 +39,8 @@ from imagette.training.environment import environment
 from imagette.training.start import compute_features, load_start
 
 HELD_OUT = ("automobile", "cat", "frog", "ship")
-EPOCHS = 8
-"""Of the network of six classes; its recipe has 50, which take more than half an hour."""
-METHODS = ("nearest-pixels", "nearest-features", "scratch", "transfer")
+SIX = Recipe.load("sprint-90")
+"""How the network of six classes learns; the shipped one's recipe, `best`, takes an hour."""
 
 
 def main() -> None:
@@ -57,13 +57,16 @@ def main() -> None:
     done = {(row["method"], int(row["size"]), int(row["seed"])) for row in results}
     for size in map(int, arguments.sizes.split(",")):
         for seed in range(arguments.seeds):
-            if all((method, size, seed) in done for method in METHODS):
-                continue
-            for method, accuracy, seconds in measure(draw(four, size, seed), six, seed, arguments):
-                row = {"method": method, "size": size, "seed": seed}
-                results.append(row | {"accuracy": accuracy, "seconds": seconds})
+            data = draw(four, size, seed)
+            for method, measure in METHODS.items():
+                if (method, size, seed) in done:
+                    continue
+                start = time.perf_counter()
+                accuracy = measure(data, size, seed, six, arguments.runs)
+                row = {"method": method, "size": size, "seed": seed, "accuracy": accuracy}
+                results.append(row | {"seconds": time.perf_counter() - start})
                 print(f"{size:>4} a class, seed {seed}: {method:<16} {accuracy:.1%}", flush=True)
-            write_csv(arguments.out / "results.csv", results)
+                write_csv(arguments.out / "results.csv", results)
     write_json(arguments.out / "machine.json", environment())
     summary = summarise(results)
     write_csv(arguments.out / "summary.csv", summary)
@@ -86,16 +89,20 @@ def learn_six(everything: Dataset, runs: Path) -> Path:
     """The folder of the run that has learned the classes that are not held out."""
     if not (runs / "six" / "metrics.json").is_file():
         names = tuple(name for name in everything.class_names if name not in HELD_OUT)
-        recipe = Recipe.load("best").change(epochs=EPOCHS)
-        train(only(everything, names), recipe, name="six", runs_dir=runs, resume=True)
+        train(only(everything, names), SIX, name="six", runs_dir=runs, resume=True)
     return runs / "six"
 
 
+def extra(size: int) -> int:
+    """How many more pictures of a class there are to calibrate with."""
+    return max(1, size // 4)
+
+
 def draw(four: Dataset, size: int, seed: int) -> Dataset:
-    """So many train pictures of each class, and a quarter as many to calibrate with."""
-    random, extra = np.random.default_rng(seed), max(1, size // 4)
+    """So many train pictures of each class, and those to calibrate with."""
+    random = np.random.default_rng(seed)
     rows = [
-        random.choice(np.flatnonzero(four.train.labels == label), size + extra, replace=False)
+        random.choice(np.flatnonzero(four.train.labels == label), size + extra(size), replace=False)
         for label in range(len(HELD_OUT))
     ]
     return Dataset(
@@ -104,48 +111,59 @@ def draw(four: Dataset, size: int, seed: int) -> Dataset:
     )  # fmt: skip
 
 
-def measure(
-    data: Dataset, six: Path, seed: int, arguments: argparse.Namespace
-) -> Iterator[tuple[str, float, float]]:
-    """Each method's accuracy, and the seconds that it took."""
-    size = len(data.train) // len(HELD_OUT)
-    extra = max(1, size // 5)
-    fraction = extra / size
-    recipe = Recipe.load("transfer").change(start=str(six), seed=seed, validation_fraction=fraction)
-    learned, _ = split_validation(data.train, fraction, seed)
-    for name, features in (
-        ("nearest-pixels", lambda part: part.images.reshape(len(part), -1).astype(np.float32)),
-        ("nearest-features", features_of(six, recipe)),
-    ):
-        start = time.perf_counter()
-        accuracy = nearest(features(learned), learned.labels, features(data.test), data.test.labels)
-        yield name, accuracy, time.perf_counter() - start
-    scratch = Recipe.load("sprint-90").change(seed=seed, validation_fraction=fraction)
-    for name, each in (("scratch", scratch), ("transfer", recipe)):
-        start = time.perf_counter()
-        run = train(data, each, runs_dir=arguments.runs / f"{name}-{data.source}")
-        assert run.metrics is not None
-        yield name, run.metrics["accuracy"], time.perf_counter() - start
+def nearest_pixels(data: Dataset, size: int, seed: int, six: Path, runs: Path) -> float:
+    def pixels(part: Part) -> NDArray[np.float32]:
+        return part.images.reshape(len(part), -1).astype(np.float32)
+
+    return nearest(data, size, seed, pixels)
 
 
-def features_of(six: Path, recipe: Recipe) -> Callable[[Part], NDArray[np.float32]]:
-    model = build_model(recipe.model, classes=len(HELD_OUT), **recipe.model_options)
+def nearest_features(data: Dataset, size: int, seed: int, six: Path, runs: Path) -> float:
+    model = build_model(SIX.model, classes=len(HELD_OUT), **SIX.model_options)
     load_start(model, str(six))
 
     def directions(part: Part) -> NDArray[np.float32]:
         features = compute_features(model, part, mirrored=False)
         return features / np.linalg.norm(features, axis=1, keepdims=True)
 
-    return directions
+    return nearest(data, size, seed, directions)
 
 
-def nearest(
-    known: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    asked: NDArray[np.float32],
-    truth: NDArray[np.int64],
-) -> float:
-    return float(KNeighborsClassifier(1).fit(known, labels).score(asked, truth))
+def nearest(data: Dataset, size: int, seed: int, see: Callable[[Part], NDArray]) -> float:
+    known, _ = split_validation(data.train, fraction(size), seed)
+    neighbour = KNeighborsClassifier(1).fit(see(known), known.labels)
+    return float(neighbour.score(see(data.test), data.test.labels))
+
+
+def scratch(data: Dataset, size: int, seed: int, six: Path, runs: Path) -> float:
+    recipe = Recipe.load("sprint-90").change(seed=seed, validation_fraction=fraction(size))
+    return accuracy_of(data, recipe, runs / f"scratch-{data.source}")
+
+
+def transfer(data: Dataset, size: int, seed: int, six: Path, runs: Path) -> float:
+    recipe = Recipe.load("transfer").change(
+        model_options=SIX.model_options, start=str(six), seed=seed,
+        validation_fraction=fraction(size),
+    )  # fmt: skip
+    return accuracy_of(data, recipe, runs / f"transfer-{data.source}")
+
+
+def fraction(size: int) -> float:
+    return extra(size) / (size + extra(size))
+
+
+def accuracy_of(data: Dataset, recipe: Recipe, runs: Path) -> float:
+    run = train(data, recipe, runs_dir=runs)
+    assert run.metrics is not None
+    return run.metrics["accuracy"]
+
+
+METHODS = {
+    "nearest-pixels": nearest_pixels,
+    "nearest-features": nearest_features,
+    "scratch": scratch,
+    "transfer": transfer,
+}
 
 
 def read(path: Path) -> list[dict]:
