@@ -10,12 +10,19 @@ from pathlib import Path
 import dockerfile
 import pytest
 from filelock import FileLock
+from PIL import Image
 from tiny_bundle import write_bundle
 
 # Where several processes test at once, each thread of a network would wait for those of the others.
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     threads = max(1, (os.cpu_count() or 1) // int(workers))
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+
+
+@pytest.fixture(autouse=True)
+def _own_pixel_limit(monkeypatch):
+    """The application sets Pillow's limit for the whole process; other tests keep theirs."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
 
 
 @pytest.fixture(scope="session")

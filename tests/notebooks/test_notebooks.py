@@ -120,6 +120,8 @@ def test_links_from_one_notebook_to_the_next_lead_there():
 def test_runs_from_top_to_bottom_offline(number, tmp_path, monkeypatch):
     monkeypatch.setenv("IMAGETTE_NOTEBOOK_DATASET", "digits")
     monkeypatch.setenv("KERAS_BACKEND", "torch")
+    # Streamlit sets it where it is imported, and figures would not be shown.
+    monkeypatch.delenv("MPLBACKEND", raising=False)
     for variable in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")  # nobody listens there
     monkeypatch.setenv("no_proxy", "127.0.0.1")

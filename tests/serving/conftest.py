@@ -1,7 +1,6 @@
 """Clients of the API, and the API as a program of its own."""
 
 import pytest
-from PIL import Image
 from running_server import RunningServer
 
 from imagette.serving.app import create_app
@@ -15,12 +14,6 @@ def _own_environment():
         for name in Settings.model_fields:
             patch.delenv(f"IMAGETTE_{name.upper()}", raising=False)
         yield
-
-
-@pytest.fixture(autouse=True)
-def _own_pixel_limit(monkeypatch):
-    """The application sets Pillow's limit for the whole process; other tests keep theirs."""
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
 
 
 @pytest.fixture
