@@ -47,7 +47,7 @@ def read_pictures(
         RequestEntityTooLarge: the body is larger than the application's limit.
     """
     kind = request.mimetype
-    if kind == "application/json" or kind.endswith("+json"):
+    if _is_json(kind):
         return [SentPicture(_from_json(_read_body(request), height, width))]
     return [SentPicture(content, file) for content, file in read_files(request, max_pictures)]
 
@@ -83,13 +83,17 @@ def read_json(request: Request) -> bytes:
         RequestEntityTooLarge: it is larger than the application's limit.
     """
     kind = request.mimetype
-    if kind == "application/json" or kind.endswith("+json"):
+    if _is_json(kind):
         return _read_body(request)
     raise RequestError(
         "unsupported-content-type",
         f"This cannot come as {kind}." if kind else "The request has no content type.",
         "Send JSON, and say so: `Content-Type: application/json`.",
     )
+
+
+def _is_json(kind: str) -> bool:
+    return kind == "application/json" or kind.endswith("+json")
 
 
 def _read_body(request: Request) -> bytes:
