@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 _DAYS_KEPT = 30
@@ -17,6 +18,11 @@ def cache_folder() -> Path:
     return platformdirs.user_cache_path("imagette")
 
 
+def keras_folder() -> Path:
+    """Where Keras keeps what it downloads."""
+    return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+
+
 def kept_folder(kind: str) -> Path:
     """The cache's folder for things of one kind, made where it is missing.
 
@@ -26,6 +32,7 @@ def kept_folder(kind: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     oldest = time.time() - _DAYS_KEPT * 86_400
     for path in folder.iterdir():
-        if path.stat().st_mtime < oldest:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another process deletes it, too
+            if path.stat().st_mtime < oldest:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
     return folder

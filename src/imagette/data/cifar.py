@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.data.cache import cache_folder
+from imagette.data.cache import cache_folder, keras_folder
 from imagette.data.dataset import Dataset, Part
 from imagette.errors import ImagetteError
 
@@ -85,9 +85,8 @@ def find_cifar10(data_dir: str | Path | None = None) -> Path | None:
 
 def _keras_folders() -> list[Path]:
     """Where Keras' own `keras.datasets.cifar10` leaves the files; versions differ."""
-    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
     names = ("", f"{FOLDER}-target", f"{FOLDER}-target_extracted")
-    return [home / "datasets" / name for name in names]
+    return [keras_folder() / "datasets" / name for name in names]
 
 
 def download_cifar10(cache: Path) -> Path:

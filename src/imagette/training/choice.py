@@ -1,8 +1,6 @@
 """Which recipe suits somebody's own pictures, where none was named."""
 
-import os
-from pathlib import Path
-
+from imagette.data.cache import keras_folder
 from imagette.training.recipe import DEFAULT, Recipe
 
 FEW = 100
@@ -24,15 +22,10 @@ def choose_recipe(pictures: int) -> tuple[Recipe, str]:
     fraction = 0.3 if pictures < FEW else 0.2 if pictures < SOME else 0.1
     if pictures > TRANSFER_UP_TO:
         name, why = DEFAULT, f"{pictures:,} pictures are enough to learn from nothing"
-    elif (_keras_cache() / _WEIGHTS).is_file():
+    elif (keras_folder() / "models" / _WEIGHTS).is_file():
         name, why = "imagenet", "the weights of ImageNet are on this machine"
     else:
         name = "transfer"
         why = f"{pictures:,} pictures are learned best by a network that knows others already"
     recipe = Recipe.load(name).change(validation_fraction=fraction)
     return recipe, f"Recipe {name}: {why}. Choose another with --recipe."
-
-
-def _keras_cache() -> Path:
-    """Where Keras leaves the weights that it downloads."""
-    return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
