@@ -144,7 +144,7 @@ def test_features_are_kept_and_taken_from_there(few, cache, monkeypatch):
     model = lite()
     features = compute_features(model, few, mirrored=True)
     assert features.shape == (36, 224)
-    monkeypatch.setattr(starting, "Translated", None)  # nothing is computed any more
+    monkeypatch.setattr(starting, "compute_outputs", None)  # nothing is computed any more
     assert np.array_equal(compute_features(model, few, mirrored=True), features)
     assert len(list(cache.glob("*.npy"))) == 1
     with pytest.raises(TypeError):  # other pictures, other features

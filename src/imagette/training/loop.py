@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from imagette.data.dataset import Part
+from imagette.data.dataset import UNEVEN, Part
 from imagette.errors import ImagetteError
 from imagette.models.sprint import whiten
 from imagette.training import augment
@@ -35,8 +35,6 @@ from imagette.training.translation import Translated
 if TYPE_CHECKING:
     import keras
 
-UNEVEN = 1.5
-"""From this ratio of the largest class to the smallest on, classes are weighed."""
 EVALUATION_BATCH = 500
 # In float32 and, after Ctrl-C, beside the training's memory, so in smaller portions.
 CALIBRATION_BATCH = 100
@@ -385,10 +383,29 @@ def compute_logits(model: "keras.Model", images: NDArray[np.uint8]) -> NDArray[n
         model: the network.
         images: uint8 `(n, height, width, channels)`.
     """
-    network, device = Translated(model, until="logits"), choose_device()
+    return compute_outputs(model, images, "logits", torch.float32)
+
+
+def compute_outputs(
+    model: "keras.Model",
+    images: NDArray[np.uint8],
+    layer: str,
+    precision: torch.dtype,
+    mirrored: bool = False,
+) -> NDArray[np.float32]:
+    """What a layer of a network gives for pictures, float32 `(n, …)`.
+
+    Args:
+        model: the network, as it is in use.
+        images: uint8 `(n, height, width, channels)`.
+        layer: its name.
+        precision: the type to compute in.
+        mirrored: look at the mirror images.
+    """
+    network, device = Translated(model, until=layer), choose_device()
     with torch.no_grad():
         parts = [
-            network(batch.to(device, torch.float32)).cpu()
+            network((batch.flip(2) if mirrored else batch).to(device, precision)).cpu()
             for batch in torch.from_numpy(images).split(CALIBRATION_BATCH)
         ]
     return torch.cat(parts).numpy()
