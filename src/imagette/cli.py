@@ -740,8 +740,10 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
 
 
 def _uneven(per_class: dict[str, dict[str, float]]) -> bool:
+    from imagette.data.dataset import UNEVEN
+
     counts = [row["support"] for row in per_class.values() if row["support"]]
-    return max(counts) > 1.5 * min(counts)
+    return max(counts) > UNEVEN * min(counts)
 
 
 def _print_classes(per_class: dict[str, dict[str, float]]) -> None:

@@ -40,8 +40,8 @@ def listed(names: Sequence[str], language: Language, most: int = 20) -> str:
     more = len(names) - most
     if more > 0:
         shown += (
-            f" and {more} more"
+            f" and {number(more, language)} more"
             if language == "en"
-            else f" et {more} autre{'s' if more > 1 else ''}"
+            else f" et {number(more, language)} autre{'s' if more > 1 else ''}"
         )
     return shown

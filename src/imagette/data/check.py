@@ -4,10 +4,11 @@ import numpy as np
 
 from imagette.data.dataset import Dataset
 from imagette.data.explore import Copy, find_duplicates
+from imagette.wording import listed
 
 FEW = 10
 """Classes with fewer pictures to learn from are pointed out."""
-UNEVEN = 3.0
+VERY_UNEVEN = 3.0
 """So are sizes of classes that differ by more than this factor."""
 _SHOWN = 20
 
@@ -28,11 +29,12 @@ def check(dataset: Dataset) -> list[str]:
     lines += _contradicting(dataset, groups) + _leaked(groups)
     few = [name for name, count in zip(dataset.class_names, counts, strict=True) if count < FEW]
     if few:
+        has = "has" if len(few) == 1 else "have"
         lines.append(
-            f"Few pictures: {_listed(few)} {'has' if len(few) == 1 else 'have'} fewer than {FEW} to"
-            " learn from. Each one more helps; from 50 a class on answers become steady."
+            f"Few pictures: {listed(few, 'en')} {has} fewer than {FEW} to learn from. Each one"
+            " more helps; from 50 a class on answers become steady."
         )
-    if counts.max() > UNEVEN * counts.min():
+    if counts.max() > VERY_UNEVEN * counts.min():
         lines.append(
             f"Uneven classes: the largest has {counts.max() / counts.min():.1f} times as many"
             " pictures as the smallest. Each class counts alike in the training; look at the"
@@ -46,7 +48,7 @@ def _counted(dataset: Dataset, counts: np.ndarray) -> str:
     test = "" if dataset.test is None else f", and {len(dataset.test):,} to test with"
     return (
         f"{dataset.name}: {len(dataset.train):,} pictures of {len(counts)} classes{test}"
-        f" ({_listed(each)})"
+        f" ({listed(each, 'en')})"
     )
 
 
@@ -57,7 +59,7 @@ def _contradicting(dataset: Dataset, groups: tuple[tuple[Copy, ...], ...]) -> li
         return []
     shown = [" = ".join(_name(dataset, copy) for copy in group[:3]) for group in found]
     return [
-        f"The same picture in several classes, {len(found):,} times: {_listed(shown, 5)}."
+        f"The same picture in several classes, {len(found):,} times: {listed(shown, 'en', most=5)}."
         " Remove it from all but the right one."
     ]
 
@@ -77,8 +79,3 @@ def _leaked(groups: tuple[tuple[Copy, ...], ...]) -> list[str]:
 def _name(dataset: Dataset, copy: Copy) -> str:
     paths = dataset.parts[copy.part].paths
     return paths[copy.position] if paths else f"{copy.part} {copy.position}"
-
-
-def _listed(names: list[str], most: int = _SHOWN) -> str:
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

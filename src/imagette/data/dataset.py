@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from imagette.errors import ImagetteError
 
+UNEVEN = 1.5
+"""From this ratio of the largest class to the smallest on, classes are weighed."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -62,15 +65,15 @@ class Part:
         paths = None if self.paths is None else tuple(self.paths[index] for index in indices)
         return Part(map_rows(self.images, indices), self.labels[indices], paths)
 
-    def resized(self, size: int) -> "Part":
-        """The same pictures at `size` by `size` pixels, squashed as any other is."""
+    def resized(self, height: int, width: int) -> "Part":
+        """The same pictures with so many rows and columns, squashed as any other is."""
         from imagette.inference.preprocess import to_pixels
 
-        if self.images.shape[1:3] == (size, size):
+        if self.images.shape[1:3] == (height, width):
             return self
-        images = np.empty((len(self), size, size, 3), np.uint8)
+        images = np.empty((len(self), height, width, 3), np.uint8)
         for row, image in zip(images, self.images, strict=True):
-            row[:] = to_pixels(image, size, size)
+            row[:] = to_pixels(image, height, width)
         return Part(images, self.labels, self.paths)
 
     def fingerprint(self) -> str:
@@ -138,8 +141,8 @@ class Dataset:
 
     def resized(self, size: int) -> "Dataset":
         """The same dataset with pictures of `size` by `size` pixels."""
-        test = None if self.test is None else self.test.resized(size)
-        return replace(self, train=self.train.resized(size), test=test)
+        test = None if self.test is None else self.test.resized(size, size)
+        return replace(self, train=self.train.resized(size, size), test=test)
 
     @property
     def parts(self) -> dict[str, Part]:

@@ -1,7 +1,7 @@
 """Measuring one model: a run or a bundle becomes metrics, plots and a report."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,7 @@ from imagette.evaluation.robustness import measure_robustness
 from imagette.evaluation.run_folder import Facts, RunFolder, read_run
 from imagette.files import write_bytes, write_json, write_text
 from imagette.inference.classifier import Classifier
-from imagette.inference.preprocess import to_pixels
-from imagette.wording import LANGUAGES, Language
+from imagette.wording import LANGUAGES, Language, listed
 
 
 @dataclass(frozen=True)
@@ -201,14 +200,7 @@ def _check_unchanged(dataset: Dataset, own_run: Facts) -> None:
 def fit(part: Part, class_names: tuple[str, ...], classifier: Classifier) -> Part:
     """The same pictures in the size, and the labels in the class order, of the model."""
     labels = _relabel(part.labels, class_names, classifier)
-    return Part(_resize(part.images, classifier), labels, part.paths)
-
-
-def _resize(images: NDArray[np.uint8], classifier: Classifier) -> NDArray[np.uint8]:
-    size = classifier.height, classifier.width
-    if images.shape[1:3] == size:
-        return images
-    return np.stack([to_pixels(image, *size) for image in images])
+    return replace(part.resized(classifier.height, classifier.width), labels=labels)
 
 
 def _relabel(
@@ -218,15 +210,14 @@ def _relabel(
     unknown = [name for name in class_names if name not in positions]
     if unknown:
         raise ImagetteError(
-            f"The model does not know {_listed(unknown)}.",
-            f"Its classes are {_listed(classifier.class_names)}: rename or leave out the others.",
+            f"The model does not know {_quoted(unknown)}.",
+            f"Its classes are {_quoted(classifier.class_names)}: rename or leave out the others.",
         )
     return np.array([positions[name] for name in class_names], dtype=np.int64)[labels]
 
 
-def _listed(names: list[str] | tuple[str, ...], most: int = 20) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(repr(name) for name in names[:most]) + more
+def _quoted(names: list[str] | tuple[str, ...]) -> str:
+    return listed([repr(name) for name in names], "en")
 
 
 def _default_folder(model: Model, own: bool, dataset: Dataset) -> Path:
