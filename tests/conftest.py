@@ -19,10 +19,17 @@ if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
 
 
+PILLOWS_LIMIT = Image.MAX_IMAGE_PIXELS
+
+
 @pytest.fixture(autouse=True)
 def _own_pixel_limit(monkeypatch):
-    """The application sets Pillow's limit for the whole process; other tests keep theirs."""
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+    """The application sets Pillow's limit for the whole process; every test begins with Pillow's.
+
+    It is not enough to put back what was found: a fixture of a module or of the session may have
+    made an application already.
+    """
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", PILLOWS_LIMIT)
 
 
 @pytest.fixture(scope="session")
