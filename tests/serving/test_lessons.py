@@ -23,6 +23,7 @@ from imagette.serving import lesson_process, lessons, server
 from imagette.serving.answers import AddedPictures, LessonAnswer, LessonPictures
 from imagette.serving.app import create_app
 from imagette.serving.lesson_process import watch_over
+from imagette.serving.locks import is_locked
 from imagette.serving.settings import Settings
 
 pytest.importorskip("fcntl", reason="nothing is taught where there are no such locks")
@@ -71,7 +72,7 @@ def make_client(bundle_path, tmp_path):
     yield make
     for file in tmp_path.glob("lessons/*/training.lock"):
         (file.parent / "cancel").touch()
-        wait_until(lambda file=file: not lessons._is_locked(file))
+        wait_until(lambda file=file: not is_locked(file))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ the file `cancel` appears, when the lesson is deleted, or when no server is left
 anybody of it. Whatever comes of it stands in the lesson's `training.json`, so that the worker that
 started it may die meanwhile, and any other can answer.
 
-It inherits open files that are locked (see `lessons`): as long as it, or the training, lives, they
+It inherits open files that are locked (see `locks`): as long as it, or the training, lives, they
 stay so, and nothing else has to be asked whether it does.
 """
 
@@ -22,11 +22,7 @@ from typing import Any
 
 from imagette.errors import ImagetteError
 from imagette.files import write_json
-
-try:
-    import fcntl
-except ImportError:  # Windows, where nothing is taught
-    fcntl = None  # type: ignore[assignment]
+from imagette.serving.locks import is_locked
 
 CANCEL = "cancel"
 """The file in a lesson's folder that ends its training."""
@@ -119,7 +115,7 @@ def _run(
     while child.poll() is None:
         time.sleep(_SECONDS_BETWEEN_LOOKS)
         now = time.monotonic()
-        if has_servers(servers):
+        if is_locked(servers):
             seen = now
         if not is_lesson(folder) or (folder / CANCEL).exists():
             outcome = {"state": "cancelled"}
@@ -157,18 +153,6 @@ def _prepare(parent: int) -> Callable[[], None]:
 
 def _failed(problem: str, remedy: str) -> Outcome:
     return {"state": "failed", "problem": problem, "remedy": remedy}
-
-
-def has_servers(servers: Path) -> bool:
-    """Whether any process of a server still holds a lock on the file."""
-    try:
-        with servers.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # the file went with the server's folder
-        return False
-    return False
 
 
 def _end(child: subprocess.Popen) -> None:

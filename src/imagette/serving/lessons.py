@@ -11,9 +11,6 @@ Everything is in files below one folder, so that any worker can answer for any l
     <id>/training.lock, training.json    held while it trains, and what came of it
     <id>/attempt/      the run of a training under way
     <id>/run/          bundle and history of the last training that finished
-
-Locks are the operating system's (flock), which lets go of them when the last process that has
-inherited the open file is gone: none can be left behind.
 """
 
 import base64
@@ -44,15 +41,11 @@ from imagette.errors import ImagetteError
 from imagette.files import write_bytes, write_json
 from imagette.inference.classifier import Classifier
 from imagette.inference.preprocess import Turn, to_rgb
-from imagette.serving import lesson_process
+from imagette.serving import lesson_process, locks
 from imagette.serving.lesson_process import CANCEL, is_lesson
+from imagette.serving.locks import is_locked, share_lock, try_lock, wait_for_lock
 from imagette.serving.problems import RequestError
 from imagette.serving.settings import Settings
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 MIN_CLASSES = 2
 MIN_PICTURES = 10
@@ -79,7 +72,7 @@ _LOG_EPOCHS = re.compile(r"^epoch +\d+/(\d+) ", re.MULTILINE)
 
 def why_not_teach() -> ImagetteError | None:
     """What keeps this machine from training; None if nothing does."""
-    if fcntl is None:
+    if not locks.AVAILABLE:
         return ImagetteError(
             "Teaching needs locks on files that this operating system does not have.",
             "Serve on Linux or macOS (on Windows, within WSL), or without --teach.",
@@ -187,13 +180,12 @@ class Lessons:
         self._folder = settings.lessons_dir.resolve()
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._alive = _servers(self._folder).open("ab")
+            self._alive = share_lock(_servers(self._folder))
         except OSError as error:
             raise ImagetteError(
                 f"The folder {self._folder} cannot be used: {error.strerror}.",
                 "Name another one with --lessons-dir.",
             ) from error
-        fcntl.flock(self._alive, fcntl.LOCK_SH)
         Thread(target=self._sweep_at_times, daemon=True).start()
 
     def create(self, class_names: list[str]) -> "Lesson":
@@ -369,7 +361,7 @@ class Lesson:
                     f" {MIN_PICTURES} that each class needs.",
                     "Add some.",
                 )
-            own = _try_lock(self._folder / "training.lock")
+            own = try_lock(self._folder / "training.lock")
             if own is None:
                 raise self._busy()
             with own, self._take_slot() as slot:
@@ -446,12 +438,12 @@ class Lesson:
         )
 
     def _is_training(self) -> bool:
-        return _is_locked(self._folder / "training.lock")
+        return is_locked(self._folder / "training.lock")
 
     def _take_slot(self) -> IO[bytes]:
         most = self._settings.max_trainings
         for number in range(most):
-            if slot := _try_lock(self._folder.parent / f"slot-{number}.lock"):
+            if slot := try_lock(self._folder.parent / f"slot-{number}.lock"):
                 return slot
         raise RequestError(
             "too-busy",
@@ -461,7 +453,7 @@ class Lesson:
             {"Retry-After": "10"},
         )
 
-    def _start(self, locks: list[int]) -> None:
+    def _start(self, held: list[int]) -> None:
         """Start the process that trains; it keeps the locks that it inherits."""
         (self._folder / CANCEL).unlink(missing_ok=True)
         (self._folder / "train.log").unlink(missing_ok=True)
@@ -474,14 +466,14 @@ class Lesson:
                 str(self._folder),
                 str(_servers(self._folder.parent)),
                 str(self._settings.max_training_seconds),
-                *(str(lock) for lock in locks),
+                *(str(lock) for lock in held),
                 "--",
                 *training_command(self._folder),
             ],
             env=os.environ | self._environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            pass_fds=locks,
+            pass_fds=held,
             start_new_session=True,  # Ctrl-C is the server's; this process notices by itself
         )
         # So that nothing of it is left when it has ended.
@@ -537,11 +529,10 @@ class Lesson:
         """Keep all other threads and workers out of the lesson meanwhile."""
         with _disk():
             try:
-                lock = (self._folder / "change.lock").open("ab")
+                lock = wait_for_lock(self._folder / "change.lock")
             except FileNotFoundError as error:
                 raise _no_lesson() from error
             with lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
                 if not is_lesson(self._folder):  # deleted while this one waited
                     raise _no_lesson()
                 yield
@@ -558,11 +549,11 @@ def training_command(folder: Path) -> list[str]:
 
 def stop_all(folder: Path) -> None:
     """End the trainings that no server is left for, and wait until they have ended."""
-    if lesson_process.has_servers(_servers(folder)):
+    if is_locked(_servers(folder)):
         return
     end = time.monotonic() + _SECONDS_TO_STOP
-    locks = list(folder.glob("*/training.lock"))
-    while held := [path for path in locks if _is_locked(path)]:
+    trainings = list(folder.glob("*/training.lock"))
+    while held := [path for path in trainings if is_locked(path)]:
         for path in held:
             path.with_name(CANCEL).touch()
         if time.monotonic() > end:
@@ -611,27 +602,6 @@ def _last_used(folder: Path) -> float:
         with suppress(OSError):
             return path.stat().st_mtime
     return time.time()
-
-
-def _try_lock(path: Path) -> IO[bytes] | None:
-    """The file, locked until it is closed here and wherever it was inherited; None if it is."""
-    file = path.open("ab")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
-    return file
-
-
-def _is_locked(path: Path) -> bool:
-    try:
-        lock = _try_lock(path)
-    except FileNotFoundError:  # deleted, folder and all
-        return False
-    if lock:
-        lock.close()
-    return lock is None
 
 
 @contextmanager
