@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagette.errors import ImagetteError
+from imagette.inference.batches import portion_size, portions
 from imagette.inference.bundle import answer, open_bundle
 from imagette.inference.explain import heat_maps, spread
 from imagette.inference.preprocess import (
@@ -161,13 +162,13 @@ class Classifier:
         return to_pixels(picture, self.height, self.width, self.max_pixels)
 
     def probabilities(
-        self, images: NDArray[np.uint8], batch_size: int = BATCH_SIZE
+        self, images: NDArray[np.uint8], batch_size: int | None = None
     ) -> NDArray[np.float32]:
         """Probabilities for pictures that are already as the network takes them.
 
         Args:
             images: uint8 `(n, height, width, 3)`.
-            batch_size: pictures given to the network at once.
+            batch_size: pictures given to the network at once; fewer of large ones if None.
 
         Returns:
             float32 `(n, classes)`.
@@ -178,13 +179,13 @@ class Classifier:
         return self.answers(images, batch_size)[0]
 
     def answers(
-        self, images: NDArray[np.uint8], batch_size: int = BATCH_SIZE
+        self, images: NDArray[np.uint8], batch_size: int | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Probabilities and familiarity of pictures that are already as the network takes them.
 
         Args:
             images: uint8 `(n, height, width, 3)`.
-            batch_size: pictures given to the network at once.
+            batch_size: pictures given to the network at once; fewer of large ones if None.
 
         Returns:
             float32 `(n, classes)`, and float32 `(n,)` in 0–1, or None where the bundle cannot tell.
@@ -199,13 +200,13 @@ class Classifier:
                 f" takes: uint8 (n, {self.height}, {self.width}, 3).",
                 "Bring each to that by `preprocess`, or give any pictures to `predict`.",
             )
+        batch_size = batch_size or portion_size(BATCH_SIZE, self.height, self.width)
         if len(images) <= batch_size:
             return answer(self._bundle, images)
         probabilities = np.empty((len(images), len(self.class_names)), np.float32)
         familiarity = np.empty(len(images), np.float32)
         knows = self.metadata.familiarity_threshold is not None
-        for start in range(0, len(images), batch_size):
-            portion = slice(start, start + batch_size)
+        for portion in portions(len(images), batch_size):
             probabilities[portion], found = answer(self._bundle, images[portion])
             if found is not None:
                 familiarity[portion] = found

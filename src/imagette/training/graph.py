@@ -6,6 +6,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from imagette.inference.batches import portion_size, portions
+
 if TYPE_CHECKING:
     import onnx
 
@@ -70,6 +72,8 @@ def run_to(
     session = onnxruntime.InferenceSession(
         asked.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    starts = range(0, len(images), _BATCH)
-    parts = [session.run(outputs, {"image": images[start : start + _BATCH]}) for start in starts]
+    size = portion_size(_BATCH, *images.shape[1:3])
+    parts = [
+        session.run(outputs, {"image": images[portion]}) for portion in portions(len(images), size)
+    ]
     return [np.concatenate(each) for each in zip(*parts, strict=True)]

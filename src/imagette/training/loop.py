@@ -24,6 +24,7 @@ from torch.nn import functional
 
 from imagette.data.dataset import UNEVEN, Part
 from imagette.errors import ImagetteError
+from imagette.inference.batches import portion_size
 from imagette.models.sprint import whiten
 from imagette.training import augment
 from imagette.training.folding import Folded
@@ -367,9 +368,8 @@ def measure(
     """
     loss, right = 0.0, 0
     with torch.no_grad():
-        for batch, truth in zip(
-            pictures.split(EVALUATION_BATCH), labels.split(EVALUATION_BATCH), strict=True
-        ):
+        size = portion_size(EVALUATION_BATCH, *pictures.shape[1:3])
+        for batch, truth in zip(pictures.split(size), labels.split(size), strict=True):
             logits = network(batch.to(labels.device, precision), training=False)
             loss += float(functional.cross_entropy(logits, truth, reduction="sum"))
             right += int((logits.argmax(1) == truth).sum())
@@ -403,10 +403,11 @@ def compute_outputs(
         mirrored: look at the mirror images.
     """
     network, device = Translated(model, until=layer), choose_device()
+    size = portion_size(CALIBRATION_BATCH, *images.shape[1:3])
     with torch.no_grad():
         parts = [
             network((batch.flip(2) if mirrored else batch).to(device, precision)).cpu()
-            for batch in torch.from_numpy(images).split(CALIBRATION_BATCH)
+            for batch in torch.from_numpy(images).split(size)
         ]
     return torch.cat(parts).numpy()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imagette.inference.batches import portion_size, portions
 from imagette.training.finish import remove_finish
 
 if TYPE_CHECKING:
@@ -134,8 +135,8 @@ class _Batches:
     """Pictures a batch at a time, as ONNX Runtime's calibration asks for them."""
 
     def __init__(self, images: NDArray[np.uint8]) -> None:
-        starts = range(0, len(images), CALIBRATION_BATCH)
-        self.left = iter([images[start : start + CALIBRATION_BATCH] for start in starts])
+        size = portion_size(CALIBRATION_BATCH, *images.shape[1:3])
+        self.left = (images[portion] for portion in portions(len(images), size))
 
     def get_next(self) -> dict[str, Any] | None:
         batch = next(self.left, None)
