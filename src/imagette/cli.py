@@ -175,19 +175,17 @@ def train(
     Ctrl-C stops cleanly, with the best network so far saved; --resume goes on.
     """
     from imagette.progress import TrainingReporter
-    from imagette.training.recipe import DEFAULT, Recipe, parse_settings
+    from imagette.training.recipe import parse_settings
     from imagette.training.run import train as train_run
 
-    chosen = None
-    if recipe or settings:
-        chosen = Recipe.load(recipe or DEFAULT).change(**parse_settings(settings or []))
+    changes = parse_settings(settings or [])
     reporter = TrainingReporter(err)
     # A stop asked for by a service manager is as clean as one from the keyboard.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         run = train_run(
-            dataset, chosen, name=name, runs_dir=runs_dir, resume=resume, data_dir=data_dir,
-            reporter=reporter,
+            dataset, recipe, changes=changes, name=name, runs_dir=runs_dir, resume=resume,
+            data_dir=data_dir, reporter=reporter,
         )  # fmt: skip
     except KeyboardInterrupt:
         reporter.interrupted()

@@ -14,6 +14,7 @@ from imagette import ImagetteError, Recipe, build_model
 from imagette.data import Part
 from imagette.inference.bundle import SHIPPED
 from imagette.models.backend import load_torch_keras
+from imagette.training import choice
 from imagette.training import start as starting
 from imagette.training.choice import FEW, SOME, TRANSFER_UP_TO, choose_recipe
 from imagette.training.finish import remove_finish
@@ -162,6 +163,8 @@ def test_the_recipe_follows_the_number_of_pictures(tmp_path, monkeypatch):
 
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "efficientnetv2-b0_notop.h5").write_bytes(b"")
+    assert choose_recipe(10)[0].name == "transfer"  # a CPU would take minutes
+    monkeypatch.setattr(choice, "choose_device", lambda: torch.device("cuda"))
     recipe, why = choose_recipe(10)
     assert recipe.name == "imagenet"
     assert "ImageNet" in why
@@ -205,8 +208,9 @@ def shapes(tmp_path) -> Path:
 def test_ten_pictures_and_no_other_word(shapes, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     notes = Notes()
-    run = imagette.train(shapes, runs_dir=tmp_path / "runs", reporter=notes)
+    run = imagette.train(shapes, changes={"epochs": 2}, runs_dir=tmp_path / "runs", reporter=notes)
     assert run.folder.name == "shapes-transfer"
+    assert (run.recipe.epochs, run.recipe.validation_fraction) == (2, 0.3)
     assert notes.said[0].startswith("Recipe transfer: 11 pictures")
     assert notes.said[1] == "shapes: 10 pictures of 2 classes (café 5, sky 5)"
     assert notes.said[2].startswith("Left out: ")

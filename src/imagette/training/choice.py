@@ -1,6 +1,7 @@
 """Which recipe suits somebody's own pictures, where none was named."""
 
 from imagette.data.cache import keras_folder
+from imagette.training.hardware import choose_device
 from imagette.training.recipe import DEFAULT, Recipe
 
 FEW = 100
@@ -16,14 +17,14 @@ def choose_recipe(pictures: int) -> tuple[Recipe, str]:
     """The recipe for so many pictures to learn from, with why, in a sentence.
 
     Few pictures are learned by a network that knows others already: by one that learned from
-    ImageNet, where its weights are on this machine, and otherwise by the model that ships with
-    Imagette. Many teach a network of their own.
+    ImageNet, where there is a GPU (on a CPU it takes minutes) and its weights are on this
+    machine; otherwise by the model that ships with Imagette. Many teach a network of their own.
     """
     fraction = 0.3 if pictures < FEW else 0.2 if pictures < SOME else 0.1
     if pictures > TRANSFER_UP_TO:
         name, why = DEFAULT, f"{pictures:,} pictures are enough to learn from nothing"
-    elif (keras_folder() / "models" / _WEIGHTS).is_file():
-        name, why = "imagenet", "the weights of ImageNet are on this machine"
+    elif choose_device().type == "cuda" and (keras_folder() / "models" / _WEIGHTS).is_file():
+        name, why = "imagenet", "the weights of ImageNet and a GPU are on this machine"
     else:
         name = "transfer"
         why = f"{pictures:,} pictures are learned best by a network that knows others already"

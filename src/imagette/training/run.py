@@ -139,6 +139,7 @@ def train(
     dataset: str | Path | Dataset | None = None,
     recipe: Recipe | str | Path | None = None,
     *,
+    changes: dict[str, Any] | None = None,
     name: str | None = None,
     runs_dir: str | Path = "runs",
     resume: bool = False,
@@ -149,7 +150,9 @@ def train(
 
     Args:
         dataset: what `load_dataset` takes, or a `Dataset`; `cifar10` if None.
-        recipe: a `Recipe`, a preset's name or a TOML file; `sprint-90` if None.
+        recipe: a `Recipe`, a preset's name or a TOML file; if None, `sprint-90`, and for somebody's
+            own pictures one that suits their number.
+        changes: fields of the recipe that take other values, as for `Recipe.change`.
         name: name of the run; by default `<dataset>-<recipe>`, numbered when that is taken.
         runs_dir: folder in which the run's folder is made.
         resume: go on with the run of that name (by default the latest of the default name)
@@ -164,11 +167,12 @@ def train(
     """
     reporter = reporter or Reporter()
     found = _find(dataset)
-    recipe_given = recipe is not None
+    recipe_given = recipe is not None or bool(changes)
     why = ""
     if recipe is None:
         recipe, why = _choose(found)
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
+    recipe = recipe.change(**changes) if changes else recipe
     check_options(recipe.model, recipe.model_options)
     check_start(recipe.start)
     if recipe.teacher:
