@@ -1,6 +1,8 @@
 """One's own pictures that are not in a folder: CSV files, archives, Hugging Face's datasets."""
 
+import gzip
 import io
+import os
 import tarfile
 import zipfile
 from pathlib import Path
@@ -63,6 +65,7 @@ def test_a_csv_file_of_a_spreadsheet_with_parts(photos):
     text = "Split;Filename;Class;Notes\ntrain;photos/0.png;rouge;a\n" + (
         f"TEST;{photos / 'photos' / '1.png'};rouge;b\nTraining;photos/3.png;bleu;c\n"
         "train;photos/absent.png;bleu;\nval;photos/4.png;bleu;\n;photos/4.png;;\n"
+        f"train;{'long' * 2000};bleu;\n"
     )
     table.write_bytes(b"\xef\xbb\xbf" + text.encode())
     data = load_dataset(table)
@@ -75,6 +78,7 @@ def test_a_csv_file_of_a_spreadsheet_with_parts(photos):
         "(line 5) there is no such file.",
         "'val' is neither train nor test.",
         "has no path or no label.",
+        "(line 8) there is no such file.",
     ]
 
 
@@ -154,6 +158,23 @@ def test_an_archive_of_a_single_train_folder(shapes, tmp_path):
     assert data.train.paths == ("train/blue/1.png", "train/red/1.png")
 
 
+def test_what_is_wrong_with_an_archive_is_said_of_the_archive(tmp_path):
+    paint(tmp_path / "photos" / "1.png", RED)
+    with pytest.raises(ImagetteError, match=r"photos\.zip holds 0 classes"):
+        load_dataset(packed(tmp_path / "photos", tmp_path / "photos.zip"))
+
+
+def test_archives_that_differ_in_pixels_alone(tmp_path, monkeypatch):
+    """Files of the same names, sizes and times, as a program packs them that wants no times."""
+    monkeypatch.setattr("imagette.data.decode._KEPT_FROM_PICTURES", 1)
+    for place, colours in (("a", (RED, BLUE)), ("b", (BLUE, RED))):
+        for number, colour in enumerate(colours):
+            path = paint(tmp_path / place / str(number) / "1.bmp", colour)
+            os.utime(path, (0, 0))
+        data = load_dataset(packed(tmp_path / place, tmp_path / f"{place}.tar.gz"))
+        assert data.train.images[0, 5, 5].tolist() == list(colours[0])
+
+
 def test_nothing_leaves_the_folder_of_an_archive(tmp_path):
     content = io.BytesIO()
     Image.new("RGB", (8, 8)).save(content, format="PNG")
@@ -179,6 +200,19 @@ def test_archives_that_cannot_be_unpacked(tmp_path, shapes, monkeypatch):
     (tmp_path / "none.zip").write_bytes(b"no archive")
     with pytest.raises(ImagetteError, match=r"none\.zip cannot be unpacked"):
         load_dataset(tmp_path / "none.zip")
+    content = (tmp_path / "whole.tar.gz").read_bytes()
+    damaged.write_bytes(content[:60] + bytes(20) + content[80:])  # zlib has an error of its own
+    with pytest.raises(ImagetteError, match=r"damaged\.tar\.gz cannot be unpacked"):
+        load_dataset(damaged)
+    plain = tmp_path / "plain.tar"
+    plain.write_bytes(gzip.decompress(content))
+    with tarfile.open(plain) as tar:
+        third = tar.getmembers()[2].offset
+    whole = plain.read_bytes()
+    for cut in (whole[:third], whole[:third] + b"x" * 512 + whole[third + 512 :]):
+        plain.write_bytes(cut)  # between two entries, where `tarfile` notices nothing; and in one
+        with pytest.raises(ImagetteError, match="damaged, or cut off"):
+            load_dataset(plain)
     whole = packed(shapes, tmp_path / "whole.zip")
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Disk", (), {"free": 100}))
     with pytest.raises(ImagetteError, match="more than there is room for") as caught:
@@ -225,11 +259,30 @@ def test_one_with_words_for_classes(datasets, tmp_path):
     assert data.train.labels.tolist() == [1, 0, 1]
 
 
+def test_one_with_gaps(datasets, tmp_path):
+    """A picture that is missing is told; one without a class cannot be learned from."""
+    features = datasets.Features(
+        {"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])}
+    )
+    picture = Image.new("RGB", (40, 30), RED)
+    gaps = {"image": [picture, None, picture, picture], "label": [0, 1, 1, None]}
+    datasets.Dataset.from_dict(gaps, features=features).save_to_disk(tmp_path / "gaps")
+    data = load_dataset(f"hf:{tmp_path / 'gaps'}")
+    assert data.train.labels.tolist() == [0, 1]
+    assert data.skipped == (("train/1", "There is no picture."),)
+
+
 def test_one_that_is_not_for_classification(datasets, tmp_path, monkeypatch):
     datasets.Dataset.from_dict({"text": ["a", "b"]}).save_to_disk(tmp_path / "words")
     with pytest.raises(ImagetteError, match="has no column of images"):
         load_dataset(f"hf:{tmp_path / 'words'}")
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    several = datasets.List(datasets.ClassLabel(names=["cat", "dog"]))
+    rows(datasets, [[0], [0, 1]], several).save_to_disk(tmp_path / "several")
+    with pytest.raises(ImagetteError, match="has no column of classes"):
+        load_dataset(f"hf:{tmp_path / 'several'}")
+    # What the variable HF_HUB_OFFLINE says was read when the library was imported.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     with pytest.raises(ImagetteError, match=r"no/such-dataset cannot be loaded"):
         load_dataset("hf:no/such-dataset")
 

@@ -1,9 +1,11 @@
 """A zip or tar file of a folder of pictures."""
 
+import lzma
 import shutil
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -24,7 +26,13 @@ def find_archive(file: Path) -> Listing:
     """
     folder = _only_folder(_unpacked(file))
     name = next(file.name[: -len(end)] for end in ENDINGS if file.name.lower().endswith(end))
-    return replace(find_folder(folder), name=name, source=str(file.resolve()))
+    try:
+        found = find_folder(folder)
+    except ImagetteError as error:  # people know the archive, not the folder in the cache
+        raise ImagetteError(
+            error.problem.replace(str(folder.resolve()), str(file)), error.remedy
+        ) from error
+    return replace(found, name=name, source=str(file.resolve()))
 
 
 def _unpacked(file: Path) -> Path:
@@ -52,6 +60,7 @@ def _unpack(file: Path, folder: Path) -> None:
         else:
             with tarfile.open(file) as tar:
                 _check_space(file, sum(entry.size for entry in tar.getmembers()), free)
+                _check_end(tar)
                 tar.extractall(folder, filter="data")
     # What a damaged or encrypted archive raises; zlib and lzma have errors of their own.
     except (
@@ -61,10 +70,21 @@ def _unpack(file: Path, folder: Path) -> None:
         EOFError,
         OSError,
         ValueError,
+        zlib.error,
+        lzma.LZMAError,
     ) as error:
         raise ImagetteError(
             f"{file} cannot be unpacked: {error}.", "Pack the folder again as a plain zip or tar."
         ) from error
+
+
+def _check_end(tar: tarfile.TarFile) -> None:
+    """Make sure that the archive is whole: `tarfile` stops at a damaged entry without a word."""
+    assert tar.fileobj is not None
+    tar.fileobj.seek(tar.offset)
+    end = tar.fileobj.read(tarfile.BLOCKSIZE)
+    if not end or end.strip(b"\0"):
+        raise tarfile.ReadError("it is damaged, or cut off before its end")
 
 
 def _check_space(file: Path, needed: int, free: int) -> None:

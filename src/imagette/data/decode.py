@@ -29,6 +29,8 @@ _VERSION = 1
 _KEPT_FROM_PICTURES = 1_000
 _KEPT_FROM_BYTES = 100_000_000
 _PORTION = 512
+_MAX_PIXELS = 178_956_970
+"""Own pictures may be those of the largest cameras; of more, Pillow suspects an attack."""
 
 Source = Path | Callable[[], bytes]
 Unreadable = dict[int, str]
@@ -153,7 +155,7 @@ def _decode_from(
 
 def _decode_one(source: Source, size: int) -> NDArray[np.uint8] | str:
     try:
-        return to_pixels(source if isinstance(source, Path) else source(), size, size)
+        return to_pixels(source if isinstance(source, Path) else source(), size, size, _MAX_PIXELS)
     except PictureError as error:
         return error.problem.removeprefix(f"{source} ")
 

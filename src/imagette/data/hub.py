@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from imagette.data.listing import Found, Listing, check_classes
-from imagette.errors import ImagetteError
+from imagette.errors import ImagetteError, PictureError
 
 PREFIX = "hf:"
 """What a source begins with that names such a dataset: `hf:beans`, `hf:user/name`."""
@@ -73,7 +73,12 @@ def _columns(rows: Any, name: str) -> tuple[str, str]:
     label = next((column for column, kind in kinds if isinstance(kind, datasets.ClassLabel)), None)
     if label is None:  # some have plain words or numbers
         label = next(
-            (column for column, _ in kinds if column in ("label", "labels", "class")), None
+            (
+                column
+                for column, kind in kinds
+                if isinstance(kind, datasets.Value) and column in ("label", "labels", "class")
+            ),
+            None,
         )
     if image is None or label is None:
         missing = "images" if image is None else "classes"
@@ -83,7 +88,8 @@ def _columns(rows: Any, name: str) -> tuple[str, str]:
 
 def _class_names(rows: Any, label: str) -> list[str]:
     names = getattr(rows.features[label], "names", None)
-    return list(names) if names else sorted({str(value) for value in rows.unique(label)})
+    found = rows.unique(label) if names is None else ()
+    return list(names or sorted({str(value) for value in found if value is not None}))
 
 
 def _found(
@@ -94,15 +100,22 @@ def _found(
     encoded = rows.cast_column(image, datasets.Image(decode=False)).select_columns([image])
     is_position = isinstance(rows.features[label], datasets.ClassLabel)
     positions = {name: position for position, name in enumerate(class_names)}
-    labels = [value if is_position else positions.get(str(value), -1) for value in rows[label]]
+    # None and -1 mark a picture whose class is not known or kept secret.
+    labels = [
+        -1 if value is None else value if is_position else positions.get(str(value), -1)
+        for value in rows[label]
+    ]
 
     def read(number: int) -> bytes:
         entry = encoded[number][image]
+        if entry is None:
+            raise PictureError("There is no picture.", "Choose another one.")
         return entry["bytes"] or Path(entry["path"]).read_bytes()
 
     stamp = rows._fingerprint  # documented as what changes with the rows
     return tuple(
-        Found(lambda number=number: read(number), value, f"{part}/{number}", stamp, 0)  # type: ignore[misc]
+        Found(lambda number=number: read(number), value, name, f"{stamp} {name}", 0)  # type: ignore[misc]
         for number, value in enumerate(labels)
-        if value >= 0  # -1 marks a picture whose class is kept secret
+        if value >= 0
+        for name in [f"{part}/{number}"]
     )

@@ -22,7 +22,7 @@ class Found:
         picture: its file, or a function that gives the bytes of one.
         label: the position of its class.
         path: what to call it: its path relative to the dataset, with forward slashes.
-        stamp: changes when the picture does.
+        stamp: belongs to this picture alone, and changes when it does.
         size: bytes of its file.
     """
 
@@ -36,7 +36,9 @@ class Found:
 def found_file(file: Path, label: int, path: str) -> Found:
     """A picture in a file."""
     status = file.stat()
-    return Found(file, label, path, f"{status.st_size} {status.st_mtime_ns}", status.st_size)
+    # Archives give files the times they had elsewhere; `ctime` is when this one came to be.
+    stamp = f"{file.absolute()} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+    return Found(file, label, path, stamp, status.st_size)
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,9 @@ class Listing:
         Raises:
             ImagetteError: a class has no readable picture to learn from, or the test part none.
         """
+        self._check_no_class_is_empty({one.label for one in self.train})
         train, skipped = _load_part(self.train, size)
-        empty = [name for label, name in enumerate(self.class_names) if label not in train.labels]
-        if empty:
-            raise ImagetteError(
-                f"No readable picture of the class {empty[0]} in {self.source}.",
-                "Add pictures of it, or remove the class.",
-            )
+        self._check_no_class_is_empty(set(train.labels.tolist()))
         test = None
         if self.test is not None:
             test, test_skipped = _load_part(self.test, size)
@@ -90,6 +88,14 @@ class Listing:
             skipped=self.skipped + skipped,
         )
 
+    def _check_no_class_is_empty(self, labels: set[int]) -> None:
+        for label, name in enumerate(self.class_names):
+            if label not in labels:
+                raise ImagetteError(
+                    f"No readable picture of the class {name} in {self.source}.",
+                    "Add pictures of it, or remove the class.",
+                )
+
 
 def check_classes(names: list[str], source: str, layout: str) -> None:
     """Make sure that there are classes to tell apart.
@@ -107,7 +113,7 @@ def _load_part(found: tuple[Found, ...], size: int) -> tuple[Part, Skipped]:
     images, unreadable = decode(
         [one.picture for one in found],
         size,
-        stamp=[f"{one.path} {one.stamp}" for one in found],
+        stamp=[one.stamp for one in found],
         total_bytes=sum(one.size for one in found),
     )
     kept = [one for number, one in enumerate(found) if number not in unreadable]
