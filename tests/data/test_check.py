@@ -7,6 +7,7 @@ import pytest
 
 from imagette.data.check import check
 from imagette.data.dataset import Dataset, Part
+from imagette.errors import ImagetteError
 
 
 def part(*counts: int, seed: int = 0) -> Part:
@@ -55,6 +56,11 @@ def test_the_same_picture_in_train_and_test():
 def test_few_pictures(counts, named):
     (line,) = check(dataset(*counts))[1:]
     assert line.startswith(f"Few pictures: {named} fewer than 10")
+
+
+def test_a_single_picture():
+    with pytest.raises(ImagetteError, match="The class bee has a single picture"):
+        check(dataset(20, 1))
 
 
 def test_uneven_classes():

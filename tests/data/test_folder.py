@@ -113,11 +113,17 @@ def test_a_class_may_be_called_train(tmp_path):
 
 def test_unreadable_pictures_are_left_out_and_listed(shop):
     (shop / "apple" / "broken.png").write_bytes(b"not a picture")
-    (shop / "apple" / "notes.txt").write_text("not meant as one")
+    for name in ("notes.txt", "Thumbs.db"):
+        (shop / "apple" / name).write_text("not meant as one")
+    paint(shop / "loose.png", "red")
     (shop / "apple" / ".hidden.png").write_bytes(b"")
     data = load_dataset(shop)
     assert len(data.train) == 12
-    (skipped,) = data.skipped
+    *others, skipped = data.skipped
+    assert others == [
+        (str(shop / "loose.png"), "lies in no class's folder."),
+        (str(shop / "apple" / "Thumbs.db"), "is no picture by its name, like 1 more of apple."),
+    ]
     assert skipped[0] == str(shop / "apple" / "broken.png")
     assert skipped[1].startswith("cannot be read as a picture: ")
     assert data.train.paths is not None

@@ -4,6 +4,7 @@ import numpy as np
 
 from imagette.data.dataset import Dataset
 from imagette.data.explore import Copy, find_duplicates
+from imagette.errors import ImagetteError
 from imagette.wording import listed
 
 FEW = 10
@@ -18,8 +19,17 @@ def check(dataset: Dataset) -> list[str]:
 
     Counts by class; files that were left out; pictures with the same pixels in several classes, or
     in train and test; classes of few pictures, or of far fewer than others.
+
+    Raises:
+        ImagetteError: a class has a single picture.
     """
     counts = np.bincount(dataset.train.labels, minlength=len(dataset.class_names))
+    if counts.min() == 1:
+        raise ImagetteError(
+            f"The class {dataset.class_names[counts.argmin()]} has a single picture, and one is"
+            " needed to learn from and another to check with.",
+            "Add pictures to it, or remove the class.",
+        )
     lines = [_counted(dataset, counts)]
     left_out = [f"Left out: {path}: {reason}" for path, reason in dataset.skipped]
     lines += left_out[:_SHOWN]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from imagette.data.listing import Found, Listing, Skipped, check_classes, found_file
 from imagette.errors import ImagetteError
-from imagette.inference.preprocess import find_pictures
+from imagette.inference.preprocess import find_pictures, is_picture
 
 _LAYOUT = (
     "Lay it out as FOLDER/<class>/pictures, or as FOLDER/train/<class>/pictures with an optional"
@@ -29,8 +29,8 @@ def find_folder(folder: Path) -> Listing:
     train_folder, test_folder, skipped = _find_parts(folder)
     class_names = _class_names(train_folder)
     check_classes(list(class_names), str(train_folder), _LAYOUT)
-    train, not_named = _find_part(folder, train_folder, class_names)
-    skipped += not_named
+    train, left_out = _find_part(folder, train_folder, class_names)
+    skipped += left_out
     test = None
     if test_folder is not None:
         unknown = sorted(set(_class_names(test_folder)) - set(class_names))
@@ -39,8 +39,8 @@ def find_folder(folder: Path) -> Listing:
                 f"{test_folder / unknown[0]} is a class that the train part does not have.",
                 "Use the same class folders in train and test.",
             )
-        test, not_named = _find_part(folder, test_folder, class_names)
-        skipped += not_named
+        test, left_out = _find_part(folder, test_folder, class_names)
+        skipped += left_out
     return Listing(
         name=folder.resolve().name,
         source=str(folder.resolve()),
@@ -106,7 +106,7 @@ def _is_utf8(path: Path) -> bool:
 def _find_part(
     folder: Path, part_folder: Path, class_names: tuple[str, ...]
 ) -> tuple[tuple[Found, ...], Skipped]:
-    """Every picture of every class, and the files whose names cannot be saved.
+    """Every picture of every class, and what else there is.
 
     Args:
         folder: the dataset's folder, which paths are relative to.
@@ -123,5 +123,23 @@ def _find_part(
         for path, label in files
         if _is_utf8(path)
     )
-    not_named = [path for path, _ in files if not _is_utf8(path)]
-    return found, tuple((_printable(path), "its name is not UTF-8.") for path in not_named)
+    not_named = tuple(
+        (_printable(path), "its name is not UTF-8.") for path, _ in files if not _is_utf8(path)
+    )
+    return found, not_named + _left_out(part_folder, class_names)
+
+
+def _left_out(part_folder: Path, class_names: tuple[str, ...]) -> Skipped:
+    """Pictures beside the class folders, and class folders with files that are none."""
+    loose = [path for path in part_folder.iterdir() if is_picture(path)]
+    skipped = [(_printable(path), "lies in no class's folder.") for path in sorted(loose)]
+    for name in class_names:
+        others = [
+            path
+            for path in (part_folder / name).rglob("*")
+            if path.name[0] != "." and path.is_file() and not is_picture(path)
+        ]
+        if others:
+            more = f", like {len(others) - 1:,} more of {name}" if len(others) > 1 else ""
+            skipped.append((_printable(min(others)), f"is no picture by its name{more}."))
+    return tuple(skipped)

@@ -254,11 +254,12 @@ def from_array(array: NDArray) -> Image.Image:
 
 def find_pictures(folder: Path) -> list[Path]:
     """Files in `folder`, however deep, that look like pictures by their ending; hidden ones not."""
-    return [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file()
-    ]
+    return [path for path in sorted(folder.rglob("*")) if is_picture(path)]
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a path is a file that looks like a picture by its ending, and is not hidden."""
+    return path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file()
 
 
 def _open(picture: Picture) -> Image.Image:
