@@ -170,7 +170,8 @@ def _folder(client):
     "names",
     [[], ["a"], ["a", "A"], ["a", ""], ["a", " "], ["a", "../b"], ["a", ".."], ["a", ".b"],
      ["a", "_b"], ["a", "b/c"], ["a", "b\\c"], ["a", "b\0"], ["a", "b\nc"], ["a", "b\u202ec"],
-     ["a", "b" * 41], ["é", "e\u0301"], [str(n) for n in range(11)], ["a", 2], "ab", None],
+     ["a", "\u3164"], ["a", "\u200d"], ["a", "b" * 41], ["é", "e\u0301"],
+     [str(n) for n in range(11)], ["a", 2], "ab", None],
 )  # fmt: skip
 def test_other_names_are_refused(client, names):
     response = client.post("/lessons", json={"class_names": names})
@@ -186,7 +187,7 @@ def test_other_names_are_refused(client, names):
         (b"[" * 100_000, "application/json", "invalid-json"),
         (b"[1]", "application/json", "wrong-classes"),
         (b"a=b", "application/x-www-form-urlencoded", "unsupported-content-type"),
-        (b"", "application/json", "no-picture"),
+        (b"", "application/json", "invalid-json"),
     ],
 )
 def test_other_bodies_are_refused(client, body, content_type, kind):
@@ -406,6 +407,8 @@ def test_it_ends_when_no_server_is_left(tmp_path, monkeypatch):
 def test_unused_lessons_are_forgotten(make_client):
     client = make_client(max_lessons=2)
     first, second = begin(client), begin(client)
+    for lesson in (first, second):
+        send(client, lesson, "cat", noise(0))
     third = client.post("/lessons", json={"class_names": ["a", "b"]})
     assert (third.status_code, kind_of(third)) == (503, "too-many-lessons")
 
@@ -413,9 +416,15 @@ def test_unused_lessons_are_forgotten(make_client):
         used = _folder(client) / lesson.rpartition("/")[2] / "used"
         os.utime(used, (time.time() - 3600 * hours,) * 2)
 
+    assert 590 < int(third.headers["Retry-After"]) <= 600
+
     last_used(first, 1)  # the one that makes room
     third = begin(client)
     assert kind_of(client.get(first)) == "no-lesson"
+    last_used(third, 1 / 30)  # two minutes, and nothing in it
+    fourth = begin(client)
+    assert kind_of(client.get(third)) == "no-lesson"
+    assert client.get(second).status_code == 200
     last_used(second, 25)
     others = [_folder(client) / name for name in ("holidays", "twenty-two-letters-abc")]
     for other in others:
@@ -423,7 +432,7 @@ def test_unused_lessons_are_forgotten(make_client):
         os.utime(other, (0, 0))
     make_client()  # another worker starts
     wait_until(lambda: len(lessons_in(client)) == 1 + len(others))
-    assert client.get(third).status_code == 200
+    assert client.get(fourth).status_code == 200
 
 
 def test_a_full_disk_is_told(client, monkeypatch):

@@ -19,8 +19,9 @@ def answering():
     """A function that starts a server with one answer to everything, and gives a client of it."""
     servers = []
 
-    def start(status, body, content_type="application/json", key="", asked=None):
+    def start(status, body, content_type="application/json", key="", asked=None, paths=None):
         asked = [] if asked is None else asked
+        paths = [] if paths is None else paths
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
@@ -29,6 +30,7 @@ def answering():
                 self.end_headers()
                 self.wfile.write(body)
                 asked.append(dict(self.headers))
+                paths.append(self.path)
 
             def log_message(self, *_):
                 pass
@@ -46,6 +48,15 @@ def answering():
 def test_nobody_there():
     with pytest.raises(ApiDown):
         Api(f"http://127.0.0.1:{free_port()}").model()
+
+
+def test_an_address_that_names_no_lesson_leads_nowhere_else(answering):
+    asked: list[str] = []
+    api = answering(404, b'{"type": "urn:imagette:problem:not-found"}', paths=asked)
+    for lesson in ("..", "../model", "a?b", "%2e%2e"):
+        with pytest.raises(Refused):
+            api.of_lesson(lesson).status()
+    assert asked == ["/lessons/--", "/lessons/---model", "/lessons/a-b", "/lessons/-2e-2e"]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ import csv
 import importlib.util
 import io
 import json
+import math
 import os
 import re
 import secrets
@@ -61,10 +62,12 @@ _THUMBNAIL_SIDE = 96
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 _DIGEST = re.compile(r"[0-9a-f]{24}")
 _JOINERS = "\u200c\u200d"  # within words of some scripts, and within emoji
+_BLANKS = "\u115f\u1160\u2800\u3164\uffa0"  # letters and symbols that show nothing
 _NEEDED = ("keras", "torch")
 _SECONDS_TO_STOP = 10  # a training that was told to takes some three
 _SECONDS_BETWEEN_SWEEPS = 300
 _SECONDS_IN_USE = 600  # a lesson is not forgotten for want of room so soon after it was used
+_SECONDS_EMPTY = 60  # one without pictures is, so that nobody fills the server with names alone
 _MOST_ROWS = 400  # of the history: a curve on a page has no more pixels
 _COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
 _LOG_EPOCHS = re.compile(r"^epoch +\d+/(\d+) ", re.MULTILINE)
@@ -99,7 +102,7 @@ def check_names(names: list[str]) -> list[str]:
         elif len(name) > LONGEST_NAME or len(name.encode(errors="replace")) > 4 * LONGEST_NAME:
             problem = f"The name {name[:LONGEST_NAME]!r}… is too long."
             remedy = f"Use {LONGEST_NAME} letters at most."
-        elif name[0] in "._" or any(_is_unfit(letter) for letter in name):
+        elif name[0] in f"._{_JOINERS}" or any(_is_unfit(letter) for letter in name):
             problem = f"A class cannot be called {name!r}."
             remedy = "Use letters, digits, spaces and emoji, and begin with a letter or digit."
         else:
@@ -115,7 +118,7 @@ def check_names(names: list[str]) -> list[str]:
 def _is_unfit(letter: str) -> bool:
     """Whether a letter is not for people to see, or means something in paths."""
     unseen = unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp")
-    return letter in "/\\" or (unseen and letter not in _JOINERS)
+    return letter in f"/\\{_BLANKS}" or (unseen and letter not in _JOINERS)
 
 
 @dataclass(frozen=True)
@@ -234,18 +237,19 @@ class Lessons:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _make_room(self) -> None:
-        """Forget the lesson longest unused if there are too many."""
+        """Forget the lesson whose time is over for longest if there are too many."""
         self.sweep()
         folders = [folder for folder in self._folder.iterdir() if is_lesson(folder)]
         if len(folders) < self._settings.max_lessons:
             return
-        unused = min(folders, key=_last_used)
-        if _last_used(unused) > time.time() - _SECONDS_IN_USE:
+        unused = min(folders, key=_kept_until)
+        wait = _kept_until(unused) - time.time()
+        if wait > 0:
             raise RequestError(
                 "too-many-lessons",
                 f"All {self._settings.max_lessons} lessons that this server keeps are in use.",
-                "Try again in ten minutes.",
-                {"Retry-After": str(_SECONDS_IN_USE)},
+                "Try again in some minutes.",
+                {"Retry-After": str(math.ceil(wait))},
             )
         with suppress(RequestError):
             Lesson(unused, self._settings).forget()
@@ -595,6 +599,12 @@ def _is_ours(folder: Path) -> bool:
     """Whether a folder is a lesson or what is left of one: others may lie beside them."""
     named = _ID.fullmatch(folder.name.removesuffix("-gone"))
     return bool(named) and (folder / "lesson").is_dir()
+
+
+def _kept_until(folder: Path) -> float:
+    """When the lesson may be forgotten for want of room."""
+    is_empty = next((folder / "lesson").glob("*/*.png"), None) is None
+    return _last_used(folder) + (_SECONDS_EMPTY if is_empty else _SECONDS_IN_USE)
 
 
 def _last_used(folder: Path) -> float:

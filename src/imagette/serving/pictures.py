@@ -48,7 +48,7 @@ def read_pictures(
     """
     kind = request.mimetype
     if _is_json(kind):
-        return [SentPicture(_from_json(_read_body(request), height, width))]
+        return [SentPicture(_from_json(_read_filled_body(request), height, width))]
     return [SentPicture(content, file) for content, file in read_files(request, max_pictures)]
 
 
@@ -67,7 +67,7 @@ def read_files(request: Request, max_pictures: int) -> list[tuple[bytes, str]]:
     if kind == "multipart/form-data":
         return _from_form(request, max_pictures)
     if kind.startswith("image/") or kind == "application/octet-stream":
-        return [(_read_body(request), "")]
+        return [(_read_filled_body(request), "")]
     raise RequestError(
         "unsupported-content-type",
         f"A picture cannot come as {kind}." if kind else "The request has no content type.",
@@ -79,7 +79,7 @@ def read_json(request: Request) -> bytes:
     """The body of a request that is JSON.
 
     Raises:
-        RequestError: it is not called JSON, or is empty.
+        RequestError: it is not called JSON.
         RequestEntityTooLarge: it is larger than the application's limit.
     """
     kind = request.mimetype
@@ -101,6 +101,11 @@ def _read_body(request: Request) -> bytes:
     # Werkzeug cuts a body of undeclared length (a chunked one) off at the limit, and says nothing.
     if request.content_length is None and len(body) == request.max_content_length:
         raise RequestEntityTooLarge
+    return body
+
+
+def _read_filled_body(request: Request) -> bytes:
+    body = _read_body(request)
     if not body:
         raise RequestError("no-picture", "The body of the request is empty.", _HOW_TO_SEND)
     return body

@@ -1,5 +1,6 @@
 """What the page asks of the API, over HTTP."""
 
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -151,7 +152,8 @@ class LessonApi:
 
     def __init__(self, api: Api, lesson_id: str) -> None:
         self._api = api
-        self._path = f"/lessons/{quote(lesson_id, safe='')}"
+        # What no id has in it must not lead to another path, as `..` would.
+        self._path = f"/lessons/{re.sub('[^A-Za-z0-9_-]', '-', lesson_id)}"
 
     def status(self) -> dict[str, Any]:
         """Where it stands."""

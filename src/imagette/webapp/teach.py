@@ -183,7 +183,7 @@ def _show_lesson(
         st.info(texts.teach_cancelled, icon=":material/pause_circle:")
     elif state == "failed":
         st.warning(texts.teach_failed, icon=":material/error:")
-        st.caption(lesson["error"])
+        st.caption(texts.teach_failed_why.format(error=lesson["error"]))
     if lesson["model"] is None:
         _collect(desk, lesson, api, bounds, language)
     else:
@@ -280,7 +280,11 @@ def _show_pictures(
     desk: Desk, place: int, one: dict[str, Any], api: LessonApi, language: Language
 ) -> None:
     texts, pictures = TEXTS[language], one["pictures"]
-    numbered = list(enumerate(pictures, start=1))[-_MOST_SHOWN:]
+    numbered = list(enumerate(pictures, start=1))
+    if len(pictures) > _MOST_SHOWN and not st.toggle(
+        texts.teach_show_all.format(count=len(pictures)), key=f"teach-all-{place}"
+    ):
+        numbered = numbered[-_MOST_SHOWN:]
     look.picture_buttons(
         f"teach-pictures-{place}",
         {
@@ -292,8 +296,6 @@ def _show_pictures(
             for count, picture in numbered
         },
     )
-    if more := len(pictures) - len(numbered):
-        st.caption(texts.teach_more_pictures.format(count=more))
 
 
 def _take(desk: Desk, class_name: str, key: str) -> None:
@@ -302,7 +304,8 @@ def _take(desk: Desk, class_name: str, key: str) -> None:
     if chosen is None:
         return
     files = chosen if isinstance(chosen, list) else [chosen]
-    desk.waiting[class_name] = [(file.name, file.getvalue()) for file in files]
+    waiting = desk.waiting.setdefault(class_name, [])
+    waiting += [(file.name, file.getvalue()) for file in files]
     desk.turn += 1
 
 
@@ -316,36 +319,37 @@ def _remove(desk: Desk, api: LessonApi, picture: str) -> None:
 
 
 def _send_waiting(desk: Desk, api: LessonApi, limits: dict[str, Any], language: Language) -> None:
-    """Send the files that were chosen; those that the API refuses are told."""
+    """Send the files that were chosen; those that the API refuses are told.
+
+    Where it does not answer, those that are left wait for the next time.
+    """
     if not desk.waiting:
         return
-    waiting, desk.waiting = desk.waiting, {}
     desk.refused.clear()
     with st.spinner(TEXTS[language].teach_sending):
-        for class_name, files in waiting.items():
+        for class_name, files in list(desk.waiting.items()):
             refused = desk.refused.setdefault(class_name, [])
-            for portion in _portions(files, limits):
+            while files:
+                portion = _first(files, limits)
                 try:
                     problems = api.add(class_name, portion)
                 except Refused as refusal:
                     refused += [refusal.kind] * len(portion)
                 else:
                     refused += [one["type"].rpartition(":")[2] for one in problems]
+                del files[: len(portion)]
+            del desk.waiting[class_name]
 
 
-def _portions(files: list[_File], limits: dict[str, Any]) -> list[list[_File]]:
-    """The files in portions that the API takes in one request."""
-    portions: list[list[_File]] = []
-    size = 0
-    for file in files:
-        weight = len(file[1]) + 1000  # its part's head
-        full = not portions or len(portions[-1]) >= limits["max_pictures"]
-        if full or size + weight > 0.9 * limits["max_upload_bytes"]:
-            portions.append([])
-            size = 0
-        portions[-1].append(file)
-        size += weight
-    return portions
+def _first(files: list[_File], limits: dict[str, Any]) -> list[_File]:
+    """The first of the files, as many as the API takes in one request and at least one."""
+    size, count = 0, 0
+    for _, content in files[: limits["max_pictures"]]:
+        size += len(content) + 1000  # its part's head
+        if count and size > 0.9 * limits["max_upload_bytes"]:
+            break
+        count += 1
+    return files[:count]
 
 
 # Step 3: learning.

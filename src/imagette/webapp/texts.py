@@ -144,7 +144,7 @@ class Texts:
     teach_refused: str
     teach_take_away: str
     teach_take_away_help: str
-    teach_more_pictures: str
+    teach_show_all: str
     teach_close_camera: str
     # Teaching: learning.
     teach_train_step: str
@@ -160,6 +160,7 @@ class Texts:
     teach_cancel: str
     teach_cancelled: str
     teach_failed: str
+    teach_failed_why: str
     # Teaching: using it.
     teach_done: str
     teach_right: str
@@ -385,7 +386,7 @@ ENGLISH = Texts(
     teach_refused="Left out: {count}. {reason}",
     teach_take_away="{name}, picture {number}: take it away",
     teach_take_away_help="A wrong one among them? Click on it to take it away.",
-    teach_more_pictures="and {count} more",
+    teach_show_all="Show all {count}",
     teach_close_camera="Close the camera",
     # Teaching: learning.
     teach_train_step="3. Let me learn",
@@ -401,6 +402,7 @@ ENGLISH = Texts(
     teach_cancel="Stop",
     teach_cancelled="I have stopped. Your pictures are still here.",
     teach_failed="I could not learn this. Your pictures are still here: try again.",
+    teach_failed_why="{error}",
     # Teaching: using it.
     teach_done="Done, I have learned it!",
     teach_right="Of {count} of your pictures that I put aside, I recognise {right}.",
@@ -701,7 +703,7 @@ FRENCH = Texts(
     teach_refused="Laissées de côté\u00a0: {count}. {reason}",
     teach_take_away="{name}, image {number}\u00a0: l’enlever",
     teach_take_away_help="Il y en a une fausse\u00a0? Clique dessus pour l’enlever.",
-    teach_more_pictures="et {count} de plus",
+    teach_show_all="Montrer les {count}",
     teach_close_camera="Fermer la caméra",
     # Teaching: learning.
     teach_train_step="3. Laisse-moi apprendre",
@@ -717,6 +719,7 @@ FRENCH = Texts(
     teach_cancel="Arrêter",
     teach_cancelled="Je me suis arrêté. Tes images sont toujours là.",
     teach_failed="Je n’ai pas réussi à apprendre. Tes images sont toujours là\u00a0: réessaie.",
+    teach_failed_why="La raison, en anglais\u00a0: {error}",
     # Teaching: using it.
     teach_done="C’est fait, j’ai appris\u00a0!",
     teach_right="Sur {count} de tes images que j’avais mises de côté, j’en reconnais {right}.",
