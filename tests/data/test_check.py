@@ -40,16 +40,21 @@ def test_what_was_left_out_is_listed():
 def test_the_same_picture_in_two_classes():
     given = dataset(20, 30)
     given.train.images[25] = given.train.images[3]
+    given.train.images[5] = given.train.images[3]
     given.train.images[10] = given.train.images[11]  # of one class: no contradiction
-    (line,) = check(given)[1:]
-    assert line.startswith("The same picture in several classes, 1 times: 0/3.png = 1/25.png.")
+    contradicting, repeated = check(given)[1:]
+    assert contradicting.startswith(
+        "The same picture in several classes, as 8×8 pixels show it (1 in all): 0/3.png = 1/25.png."
+    )
+    assert repeated.startswith("3 pictures are copies of another one to learn from")
+    assert "held out may be too high" in repeated
 
 
 def test_the_same_picture_in_train_and_test():
     given = dataset(20, 30, test=part(2, 3, seed=1))
     given.test.images[[0, 1]] = given.train.images[[4, 5]]
     (line,) = check(given)[1:]
-    assert line.startswith("The same picture in train and test, 2 times")
+    assert line.startswith("The same picture in train and test (2 in all)")
 
 
 @pytest.mark.parametrize(("counts", "named"), [((9, 12), "ant has"), ((5, 9), "ant, bee have")])

@@ -105,6 +105,16 @@ def test_names_that_are_not_utf8(shop):
     assert "Rename it" in caught.value.remedy
 
 
+def test_a_folder_within_a_folder(shop):
+    """As it comes out of many archives."""
+    outer = shop.parent / "outer"
+    outer.mkdir()
+    shop.rename(outer / "data")
+    data = load_dataset(outer)
+    assert (data.name, data.source) == ("outer", str(outer))
+    assert data.class_names[0] == "apple"
+
+
 def test_a_class_may_be_called_train(tmp_path):
     paint(tmp_path / "train" / "1.png", "red")
     paint(tmp_path / "ship" / "1.png", "blue")
@@ -134,8 +144,8 @@ def test_unreadable_pictures_are_left_out_and_listed(shop):
     ("make", "message"),
     [
         (lambda folder: None, "no dataset or folder"),
-        (lambda folder: folder.mkdir(), "holds 0 classes"),
-        (lambda folder: paint(folder / "one" / "1.png", "red"), "holds 1 classes"),
+        (lambda folder: folder.mkdir(), "holds no class"),
+        (lambda folder: paint(folder / "one" / "1.png", "red"), "holds a single class"),
         (
             lambda folder: [paint(folder / "one" / "1.png", "red"), (folder / "two").mkdir()],
             "No readable picture of the class two",

@@ -87,7 +87,7 @@ def test_a_csv_file_of_a_spreadsheet_with_parts(photos):
     [
         (["path,label"], "lists no picture"),
         (["path,colour", "photos/0.png,red"], "no column called label"),
-        (["path,label", "photos/0.png,red"], "holds 1 classes"),
+        (["path,label", "photos/0.png,red"], "holds a single class"),
         (
             [
                 "path,label,split",
@@ -160,7 +160,7 @@ def test_an_archive_of_a_single_train_folder(shapes, tmp_path):
 
 def test_what_is_wrong_with_an_archive_is_said_of_the_archive(tmp_path):
     paint(tmp_path / "photos" / "1.png", RED)
-    with pytest.raises(ImagetteError, match=r"photos\.zip holds 0 classes"):
+    with pytest.raises(ImagetteError, match=r"photos\.zip holds no class"):
         load_dataset(packed(tmp_path / "photos", tmp_path / "photos.zip"))
 
 

@@ -138,11 +138,12 @@ def test_a_request_keeps_a_harmless_id_of_its_own(client, sent, kept):
 
 
 def test_a_log_line_for_each_request_and_nothing_of_the_pictures(start_server):
-    server = start_server(IMAGETTE_LOG_REQUESTS="true").wait_until_ready()
+    server = start_server(IMAGETTE_LOG_REQUESTS="true", IMAGETTE_TEACH="true").wait_until_ready()
     head = {"Content-Type": "image/png", "X-Request-ID": "mine-1"}
     server.ask("POST", "/predict", picture_file(), head)
     server.ask("POST", "/predict", b"no picture", {"Content-Type": "image/png"})
     server.ask("GET", "/nowhere?key=hidden")
+    server.ask("GET", "/lessons/abcdefghijklmnopqrstuv")
     server.process.terminate()
     code, printed = server.finish()
     assert code == 0
@@ -156,6 +157,8 @@ def test_a_log_line_for_each_request_and_nothing_of_the_pictures(start_server):
     problems = {line.get("problem") for line in requests}
     assert {"unreadable-picture", "not-found"} <= problems
     assert "hidden" not in printed
+    assert "abcdefghij" not in printed
+    assert "/lessons/<lesson>" in {line["path"] for line in requests}
     assert "no picture" not in printed
 
 

@@ -24,7 +24,7 @@ def find_archive(file: Path) -> Listing:
     Raises:
         ImagetteError: it is damaged, needs more space than there is, or holds no dataset.
     """
-    folder = _only_folder(_unpacked(file))
+    folder = _unpacked(file)
     name = next(file.name[: -len(end)] for end in ENDINGS if file.name.lower().endswith(end))
     try:
         found = find_folder(folder)
@@ -44,7 +44,11 @@ def _unpacked(file: Path) -> Path:
     if not folder.is_dir():
         with tempfile.TemporaryDirectory(dir=cache) as temporary:
             _unpack(file, Path(temporary) / "all")
-            (Path(temporary) / "all").rename(folder)
+            try:
+                (Path(temporary) / "all").rename(folder)
+            except OSError:  # another process has unpacked it meanwhile
+                if not folder.is_dir():
+                    raise
     folder.touch()
     return folder
 
@@ -93,11 +97,3 @@ def _check_space(file: Path, needed: int, free: int) -> None:
             f"{file} holds {needed / 1e9:,.1f} GB, more than there is room for.",
             "Free some space, or let IMAGETTE_CACHE_DIR name a folder on a larger disk.",
         )
-
-
-def _only_folder(folder: Path) -> Path:
-    """Go down through folders that hold nothing but one other, as most archives begin with one."""
-    inside = [path for path in folder.iterdir() if path.name[0] not in "._"]
-    if len(inside) == 1 and inside[0].is_dir() and inside[0].name.lower() != "train":
-        return _only_folder(inside[0])
-    return folder

@@ -17,8 +17,9 @@ _SHOWN = 20
 def check(dataset: Dataset) -> list[str]:
     """What there is, what was left out, and what may be wrong, a sentence or two each.
 
-    Counts by class; files that were left out; pictures with the same pixels in several classes, or
-    in train and test; classes of few pictures, or of far fewer than others.
+    Counts by class; files that were left out; pictures with the same pixels, once they have the
+    size that is learned, in several classes, in train and test, or within a class; classes of few
+    pictures, or of far fewer than others.
 
     Raises:
         ImagetteError: a class has a single picture.
@@ -36,7 +37,7 @@ def check(dataset: Dataset) -> list[str]:
     if more := left_out[_SHOWN:]:
         lines.append(f"Left out: {len(more):,} more files; `imagette explore` lists them all.")
     groups = find_duplicates(dataset)
-    lines += _contradicting(dataset, groups) + _leaked(groups)
+    lines += _contradicting(dataset, groups) + _leaked(groups) + _repeated(dataset, groups)
     few = [name for name, count in zip(dataset.class_names, counts, strict=True) if count < FEW]
     if few:
         has = "has" if len(few) == 1 else "have"
@@ -67,9 +68,16 @@ def _contradicting(dataset: Dataset, groups: tuple[tuple[Copy, ...], ...]) -> li
     found = [group for group in groups if len({copy.label for copy in group}) > 1]
     if not found:
         return []
-    shown = [" = ".join(_name(dataset, copy) for copy in group[:3]) for group in found]
+    shown = []
+    for group in found:
+        first: dict[int, Copy] = {}
+        for copy in group:
+            first.setdefault(copy.label, copy)
+        shown.append(" = ".join(_name(dataset, copy) for copy in first.values()))
+    height, width = dataset.train.images.shape[1:3]
     return [
-        f"The same picture in several classes, {len(found):,} times: {listed(shown, 'en', most=5)}."
+        f"The same picture in several classes, as {height}×{width} pixels show it"
+        f" ({len(found):,} in all): {listed(shown, 'en', most=5)}."
         " Remove it from all but the right one."
     ]
 
@@ -81,9 +89,19 @@ def _leaked(groups: tuple[tuple[Copy, ...], ...]) -> list[str]:
     if not leaked:
         return []
     return [
-        f"The same picture in train and test, {leaked:,} times: the accuracy will be too high."
+        f"The same picture in train and test ({leaked:,} in all): the accuracy will be too high."
         " Remove them from one of the two."
     ]
+
+
+def _repeated(dataset: Dataset, groups: tuple[tuple[Copy, ...], ...]) -> list[str]:
+    """Copies among the pictures to learn from, some of which training will hold out."""
+    extra = sum(max(0, sum(copy.part == "train" for copy in group) - 1) for group in groups)
+    if not extra:
+        return []
+    told = "1 picture is a copy" if extra == 1 else f"{extra:,} pictures are copies"
+    high = "" if dataset.test else ", and the accuracy on those held out may be too high"
+    return [f"{told} of another one to learn from: it counts more than others{high}."]
 
 
 def _name(dataset: Dataset, copy: Copy) -> str:

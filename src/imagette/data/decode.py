@@ -158,6 +158,8 @@ def _decode_one(source: Source, size: int) -> NDArray[np.uint8] | str:
         return to_pixels(source if isinstance(source, Path) else source(), size, size, _MAX_PIXELS)
     except PictureError as error:
         return error.problem.removeprefix(f"{source} ")
+    except OSError as error:  # of a function that reads what is gone
+        return f"cannot be read ({error.strerror})."
 
 
 def _split(

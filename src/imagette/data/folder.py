@@ -12,6 +12,7 @@ from imagette.data.listing import Found, Listing, Skipped, check_classes, found_
 from imagette.errors import ImagetteError
 from imagette.inference.preprocess import find_pictures, is_picture
 
+_TRAIN, _TEST = ("train", "training"), ("test", "testing")
 _LAYOUT = (
     "Lay it out as FOLDER/<class>/pictures, or as FOLDER/train/<class>/pictures with an optional"
     " FOLDER/test/<class>/pictures."
@@ -21,11 +22,16 @@ _LAYOUT = (
 def find_folder(folder: Path) -> Listing:
     """Find the pictures of a folder; what is left out is listed in `skipped`.
 
+    Where it holds nothing but another folder of folders, as what comes out of an archive often
+    does, that one is meant.
+
     Raises:
         ImagetteError: it has fewer than two classes, the test part has a class that the train part
             lacks, two folders could be the same part, or a folder's name is not UTF-8.
     """
     _check_name(folder.resolve())
+    name, source = folder.resolve().name, str(folder.resolve())
+    folder = _only_folder(folder)
     train_folder, test_folder, skipped = _find_parts(folder)
     class_names = _class_names(train_folder)
     check_classes(list(class_names), str(train_folder), _LAYOUT)
@@ -42,13 +48,21 @@ def find_folder(folder: Path) -> Listing:
         test, left_out = _find_part(folder, test_folder, class_names)
         skipped += left_out
     return Listing(
-        name=folder.resolve().name,
-        source=str(folder.resolve()),
+        name=name,
+        source=source,
         class_names=class_names,
         train=train,
         test=test,
         skipped=skipped,
     )
+
+
+def _only_folder(folder: Path) -> Path:
+    inside = _folders(folder)
+    alone = len(inside) == 1 and not any(map(is_picture, folder.iterdir()))
+    if alone and inside[0].name.lower() not in _TRAIN and _folders(inside[0]):
+        return _only_folder(inside[0])
+    return folder
 
 
 def _printable(path: Path) -> str:
@@ -59,11 +73,11 @@ def _printable(path: Path) -> str:
 def _find_parts(folder: Path) -> tuple[Path, Path | None, Skipped]:
     """The folders of the train part and of the test part, and those that are neither."""
     inside = _folders(folder)
-    train = _named(inside, ("train", "training"))
+    train = _named(inside, _TRAIN)
     # A class may well be called "train"; its folder then holds pictures, not class folders.
     if train is None or not _folders(train):
         return folder, None, ()
-    test = _named(inside, ("test", "testing"))
+    test = _named(inside, _TEST)
     others = [path for path in inside if path not in (train, test)]
     return train, test, tuple((_printable(path), "is neither train nor test.") for path in others)
 

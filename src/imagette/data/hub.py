@@ -89,7 +89,7 @@ def _columns(rows: Any, name: str) -> tuple[str, str]:
 def _class_names(rows: Any, label: str) -> list[str]:
     names = getattr(rows.features[label], "names", None)
     found = rows.unique(label) if names is None else ()
-    return list(names or sorted({str(value) for value in found if value is not None}))
+    return list(names or map(str, sorted({value for value in found if value is not None})))
 
 
 def _found(
@@ -100,10 +100,17 @@ def _found(
     encoded = rows.cast_column(image, datasets.Image(decode=False)).select_columns([image])
     is_position = isinstance(rows.features[label], datasets.ClassLabel)
     positions = {name: position for position, name in enumerate(class_names)}
+    values = rows[label]
+    if not is_position:
+        unknown = {value for value in values if value is not None and str(value) not in positions}
+        if unknown:
+            raise ImagetteError(
+                f"The class {min(map(str, unknown))} of the {part} part is not in the train part.",
+                "Use the same classes in train and test.",
+            )
     # None and -1 mark a picture whose class is not known or kept secret.
     labels = [
-        -1 if value is None else value if is_position else positions.get(str(value), -1)
-        for value in rows[label]
+        -1 if value is None else value if is_position else positions[str(value)] for value in values
     ]
 
     def read(number: int) -> bytes:

@@ -104,9 +104,8 @@ def check_classes(names: list[str], source: str, layout: str) -> None:
         ImagetteError: there are fewer than two.
     """
     if len(names) < 2:
-        raise ImagetteError(
-            f"{source} holds {len(names)} classes of pictures; at least two are needed.", layout
-        )
+        few = "a single class" if names else "no class"
+        raise ImagetteError(f"{source} holds {few} of pictures; at least two are needed.", layout)
 
 
 def _load_part(found: tuple[Found, ...], size: int) -> tuple[Part, Skipped]:

@@ -4,6 +4,9 @@ They are there when the setting `teach` is on.
 """
 
 import unicodedata
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from flask import Response, request, send_file
@@ -227,17 +230,18 @@ def _classifier(status: Status, settings: Settings) -> Classifier | None:
 def _describe(lesson: Lesson, settings: Settings) -> dict[str, Any]:
     """A lesson as JSON has it."""
     status = lesson.status()
-    try:
-        classifier = _classifier(status, settings)
-    except ImagetteError:  # replaced, or deleted, at this very moment
-        classifier = None
+    model = None
+    if status.bundle:
+        with suppress(ImagetteError, OSError):  # replaced, or deleted, at this very moment
+            changed = status.bundle.stat().st_mtime_ns
+            model = _describe_model(status.bundle, changed, settings.max_pixels)
     return LessonAnswer(
         id=lesson.id,
         state=status.state,  # type: ignore[arg-type]
         classes=[LessonClass(name=name, pictures=files) for name, files in status.pictures.items()],
         error=status.error,
         progress=_describe_progress(status.progress) if status.progress else None,
-        model=_describe_model(classifier) if classifier else None,
+        model=model,
     ).model_dump()
 
 
@@ -251,7 +255,9 @@ def _describe_progress(progress: Progress) -> LessonProgress:
     )
 
 
-def _describe_model(classifier: Classifier) -> LessonModel:
+@lru_cache(maxsize=256)  # pages ask every second, of more lessons than bundles are kept open
+def _describe_model(bundle: Path, _changed: int, max_pixels: int) -> LessonModel:
+    classifier = open_classifier(bundle, max_pixels)
     metadata = classifier.metadata
     measured = metadata.evaluation or {}
     return LessonModel(

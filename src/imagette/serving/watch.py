@@ -45,7 +45,8 @@ def watch(app: Flask, metrics: Metrics, log: RequestLog | None, origins: Collect
     """Give every request an id, count it, log it if wanted, and add headers to its answer.
 
     A client's own `X-Request-ID` is kept where it is short and harmless. What is logged of a
-    request is its head and its outcome, nothing of its body and no file names.
+    request is its head and its outcome, nothing of its body, no file names, and of a lesson's
+    address, which is as good as a password, `<lesson>`.
 
     Args:
         app: complete, all its addresses known.
@@ -70,6 +71,7 @@ def watch(app: Flask, metrics: Metrics, log: RequestLog | None, origins: Collect
     def watched(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         started = perf_counter()
         path = environ["PATH_INFO"]
+        route = route_of(path)
         request_id = environ.get("HTTP_X_REQUEST_ID", "")
         if not _SANE_ID.fullmatch(request_id):
             request_id = os.urandom(8).hex()
@@ -87,17 +89,17 @@ def watch(app: Flask, metrics: Metrics, log: RequestLog | None, origins: Collect
         answer = application(environ, start)
         seconds = perf_counter() - started
         problem = environ.get(PROBLEM_KEY)
-        metrics.count_request(environ["REQUEST_METHOD"], route_of(path), status, seconds)
+        metrics.count_request(environ["REQUEST_METHOD"], route, status, seconds)
         if problem:
             metrics.count_problem(problem)
         if log:
-            log.write(_describe(environ, status, seconds))
+            log.write(_describe(environ, route or path, status, seconds))
         return answer
 
     app.wsgi_app = watched  # type: ignore[method-assign, assignment]
 
 
-def _describe(environ: "WSGIEnvironment", status: int, seconds: float) -> dict[str, Any]:
+def _describe(environ: "WSGIEnvironment", path: str, status: int, seconds: float) -> dict[str, Any]:
     fields = {
         "time": time(),
         "level": "info",
@@ -105,7 +107,7 @@ def _describe(environ: "WSGIEnvironment", status: int, seconds: float) -> dict[s
         "request_id": environ[ID_KEY],
         "client": environ.get("REMOTE_ADDR"),
         "method": environ["REQUEST_METHOD"],
-        "path": environ["PATH_INFO"],
+        "path": path,
         "status": status,
         "seconds": round(seconds, 6),
     }

@@ -211,7 +211,7 @@ def _find(dataset: str | Path | Dataset | None) -> _Pictures:
 
 def _load(found: _Pictures, data_dir: str | Path | None, size: int) -> Dataset:
     if isinstance(found, Dataset):
-        return found
+        return found if found.train.images.shape[1:3] == (size, size) else found.resized(size)
     return load_dataset(found, data_dir, size) if isinstance(found, str) else found.load(size)
 
 
