@@ -9,8 +9,9 @@ are drawn from the train part, and accuracy is measured on the four classes' 4,0
 - nearest-pixels: the class of the nearest picture drawn, by its pixels;
 - nearest-features: the same by the direction of the features of the network of six classes;
 - scratch: the recipe `sprint-90`, which learns from nothing;
-- transfer: the recipe `transfer`, begun with the network of six classes in place of the shipped
-  one, which knows all ten.
+- transfer: the recipe that `imagette train` chooses for so many pictures of one's own, `transfer`
+  or `finetune`, begun with the network of six classes in place of the shipped one, which knows all
+  ten.
 
 A quarter as many pictures again are drawn for the trainings to calibrate their answers with;
 nothing is learned from them or chosen by them. What is there already is not measured again.
@@ -35,6 +36,7 @@ from imagette.data import Dataset, Part, split_validation
 from imagette.files import write_bytes, write_csv, write_json
 from imagette.models import build_model
 from imagette.plotting import COLOURS, styled, to_png
+from imagette.training.choice import choose_recipe
 from imagette.training.environment import environment
 from imagette.training.start import compute_features, load_start
 
@@ -141,7 +143,8 @@ def scratch(data: Dataset, size: int, seed: int, six: Path, runs: Path) -> float
 
 
 def transfer(data: Dataset, size: int, seed: int, six: Path, runs: Path) -> float:
-    recipe = Recipe.load("transfer").change(
+    chosen, _ = choose_recipe(len(data.train))
+    recipe = chosen.change(
         model_options=SIX.model_options, start=str(six), seed=seed,
         validation_fraction=fraction(size),
     )  # fmt: skip

@@ -79,9 +79,9 @@ def test_another_seed_gives_another_network(digits):
 
 
 def test_it_learns(digits):
-    last = learn(digits, BASE.change(epochs=12))[-1].history[-1]
+    last = learn(digits, BASE.change(epochs=8))[-1].history[-1]
     assert last["val_accuracy"] > 0.9
-    everything = learn(digits, EVERYTHING.change(epochs=25, ema=0.8))[-1].history[-1]
+    everything = learn(digits, EVERYTHING.change(epochs=13, ema=0.8))[-1].history[-1]
     assert everything["val_accuracy"] > 0.75
 
 
@@ -115,7 +115,7 @@ def test_a_share_of_the_batches_is_blended(digits, monkeypatch):
 def teacher(digits):
     """A network that knows the digits."""
     model = build_model("sprint", widths=[16, 32])
-    last = learn(digits, BASE.change(model_options={"widths": [16, 32]}, epochs=15))[-1]
+    last = learn(digits, BASE.change(model_options={"widths": [16, 32]}, epochs=10))[-1]
     loop.set_weights(model, last.best_weights)
     return model
 
@@ -125,7 +125,7 @@ def test_a_pupil_learns_from_a_teacher_alone(digits, teacher):
     data = dataclasses.replace(digits, train=wrong)
     recipe = BASE.change(epochs=12, teacher="x", teacher_share=1.0)
     taught = learn(data, recipe, teacher=teacher)[-1].best_weights
-    alone = learn(data, recipe)[-1].best_weights
+    alone = learn(data, recipe.change(epochs=8))[-1].best_weights
     model = build_model("sprint", **BASE.model_options)
     right = []
     for weights in (taught, alone):

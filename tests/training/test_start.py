@@ -16,7 +16,7 @@ from imagette.inference.bundle import SHIPPED
 from imagette.models.backend import load_torch_keras
 from imagette.training import choice
 from imagette.training import start as starting
-from imagette.training.choice import FEW, SOME, TRANSFER_UP_TO, choose_recipe
+from imagette.training.choice import FEW, FINETUNE_FROM, SOME, TRANSFER_UP_TO, choose_recipe
 from imagette.training.finish import remove_finish
 from imagette.training.graph import find_ends, run_to
 from imagette.training.run import Reporter
@@ -157,9 +157,15 @@ def test_features_are_kept_and_taken_from_there(few, cache, monkeypatch):
 
 def test_the_recipe_follows_the_number_of_pictures(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    chosen = [choose_recipe(n)[0] for n in (10, FEW, SOME, TRANSFER_UP_TO + 1)]
-    assert [one.name for one in chosen] == ["transfer", "transfer", "transfer", "sprint-90"]
-    assert [one.validation_fraction for one in chosen] == [0.3, 0.2, 0.1, 0.1]
+    chosen = [choose_recipe(n)[0] for n in (10, FEW, FINETUNE_FROM, SOME, TRANSFER_UP_TO + 1)]
+    assert [one.name for one in chosen] == [
+        "transfer",
+        "transfer",
+        "finetune",
+        "finetune",
+        "sprint-90",
+    ]
+    assert [one.validation_fraction for one in chosen] == [0.3, 0.2, 0.2, 0.1, 0.1]
 
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "efficientnetv2-b0_notop.h5").write_bytes(b"")

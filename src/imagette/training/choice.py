@@ -7,6 +7,8 @@ from imagette.training.recipe import DEFAULT, Recipe
 FEW = 100
 SOME = 5_000
 """Below these, a larger share is held out: an accuracy of ten pictures says nothing."""
+FINETUNE_FROM = 1_000
+"""With so many pictures all layers may change more without forgetting what they know."""
 TRANSFER_UP_TO = 20_000
 """With more pictures than this a network learns as well from nothing."""
 
@@ -26,7 +28,7 @@ def choose_recipe(pictures: int) -> tuple[Recipe, str]:
     elif choose_device().type == "cuda" and (keras_folder() / "models" / _WEIGHTS).is_file():
         name, why = "imagenet", "the weights of ImageNet and a GPU are on this machine"
     else:
-        name = "transfer"
+        name = "transfer" if pictures < FINETUNE_FROM else "finetune"
         why = f"{pictures:,} pictures are learned best by a network that knows others already"
     recipe = Recipe.load(name).change(validation_fraction=fraction)
     return recipe, f"Recipe {name}: {why}. Choose another with --recipe."
