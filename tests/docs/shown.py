@@ -1,5 +1,6 @@
 """What the documentation shows: its pages, their code, and the `imagette` commands in it."""
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -13,12 +14,30 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 CARDS = sorted((ROOT / "src" / "imagette" / "assets").glob("*.md"))
-TEXTS = [*PAGES, *sorted(ROOT.glob("*.md")), *CARDS]
+NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
+ABOUT_NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
+TEXTS = [*PAGES, *sorted(ROOT.glob("*.md")), *CARDS, *ABOUT_NOTEBOOKS, *NOTEBOOKS]
 COMMAND_LINE = typer.main.get_command(app)
 
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 _INDENTED = re.compile(r"(?:(?<=\n\n)|^)(?:    .*\n|\n(?=    ))+")
 _INLINE = re.compile(r"`(imagette [^`]+)`")
+
+
+def read(file: Path) -> str:
+    """The text of a page; of a notebook its texts and, as blocks, the lines given to a shell."""
+    text = file.read_text(encoding="utf-8")
+    if file.suffix != ".ipynb":
+        return text
+    cells = [(cell["cell_type"], "".join(cell["source"])) for cell in json.loads(text)["cells"]]
+    return "\n\n".join(
+        source if kind == "markdown" else _shell_lines(source) for kind, source in cells
+    )
+
+
+def _shell_lines(code: str) -> str:
+    lines = re.findall(r"^ *!((?:.*\\\n)*.*)", code, re.MULTILINE)
+    return "```sh\n" + "\n".join(lines) + "\n```" if lines else ""
 
 
 def code_blocks(text: str) -> list[tuple[str, str]]:

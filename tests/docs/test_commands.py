@@ -1,10 +1,22 @@
 """Every `imagette` command that the documentation shows is one that the command line takes."""
 
+import json
 import re
 import shutil
 
 import pytest
-from shown import COMMAND_LINE, ROOT, TEXTS, code_blocks, commands, find_command, mentions, parse
+from shown import (
+    COMMAND_LINE,
+    NOTEBOOKS,
+    ROOT,
+    TEXTS,
+    code_blocks,
+    commands,
+    find_command,
+    mentions,
+    parse,
+    read,
+)
 from typer.testing import CliRunner
 
 from imagette.cli import app
@@ -14,9 +26,7 @@ from imagette.training.recipe import Recipe, parse_settings, presets
 SAMPLES = ROOT / "src" / "imagette" / "assets" / "samples"
 TUTORIAL = ROOT / "docs" / "tutorial" / "your-own-classes.md"
 SHOWN = {
-    (file.relative_to(ROOT).as_posix(), *words)
-    for file in TEXTS
-    for words in commands(file.read_text(encoding="utf-8"))
+    (file.relative_to(ROOT).as_posix(), *words) for file in TEXTS for words in commands(read(file))
 }
 
 
@@ -32,11 +42,24 @@ def test_commands_are_found():
         ["train", "x", "--name", "y"]
     ]
     assert commands("Text\n\n```sh\nimagette demo | head\n```\n") == [["demo"]]
+    assert len([file for file in NOTEBOOKS if mentions(read(file))]) >= 6
+
+
+def test_commands_are_found_in_cells(tmp_path):
+    cells = [
+        {"cell_type": "markdown", "source": ["Like `imagette\n", "models`:"]},
+        {"cell_type": "code", "source": ["x = 1\n", "!imagette train x \\\n", "    --name y"]},
+        {"cell_type": "code", "source": ["imagette = 2"]},
+    ]
+    notebook = tmp_path / "some.ipynb"
+    notebook.write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    assert mentions(read(notebook)) == [["models"]]
+    assert commands(read(notebook)) == [["train", "x", "--name", "y"]]
 
 
 @pytest.mark.parametrize("file", TEXTS, ids=_names)
 def test_shown_commands_are_understood(file):
-    for words in commands(file.read_text(encoding="utf-8")):
+    for words in commands(read(file)):
         if {"-h", "--help", "--version"} & set(words):
             continue
         name, parameters = parse(words)
@@ -54,7 +77,7 @@ def _check_recipe(recipe, settings):
 
 @pytest.mark.parametrize("file", TEXTS, ids=_names)
 def test_mentioned_commands_and_options_exist(file):
-    for words in mentions(file.read_text(encoding="utf-8")):
+    for words in mentions(read(file)):
         command, rest = find_command(words)
         placeholder = words[0] == "COMMAND"
         assert placeholder or command is not COMMAND_LINE or words[0].startswith("-"), words
@@ -84,9 +107,10 @@ def test_variables_exist():
         "IMAGETTE_CIFAR10_DIR",
         "IMAGETTE_CACHE_DIR",
         "IMAGETTE_API_KEY",
+        "IMAGETTE_NOTEBOOK_DATASET",  # of the notebooks alone
     }
     for file in TEXTS:
-        text = file.read_text(encoding="utf-8")
+        text = read(file)
         assert set(re.findall(r"\bIMAGETTE_[A-Z0-9_]+\b", text)) <= known, file
 
 

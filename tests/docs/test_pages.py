@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from shown import DOCS, PAGES, ROOT, TEXTS, code_blocks, prose
+from shown import DOCS, PAGES, ROOT, TEXTS, code_blocks, prose, read
 
 import imagette
 from imagette.serving.settings import Settings
@@ -59,7 +59,7 @@ def test_every_public_name_is_in_the_reference():
 @pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_lead_to_files(page):
     """Zensical's strict build holds links between pages; not those to pictures and other files."""
-    text = prose(page.read_text(encoding="utf-8"))
+    text = prose(read(page))
     for target in re.findall(r"\]\((?![a-z]+:|#)([^)\s#]+)", text):
         path = (page.parent / target).resolve()
         assert path.exists(), target
@@ -77,7 +77,7 @@ def test_the_french_page_says_the_same(page):
 
 @pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_python_code_can_be_read(page):
-    for language, code in code_blocks(page.read_text(encoding="utf-8")):
+    for language, code in code_blocks(read(page)):
         if language == "python":
             ast.parse(code)
 
