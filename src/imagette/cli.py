@@ -47,8 +47,8 @@ _TRAIN_MODULES = (
 )  # fmt: skip
 
 _RECIPES = ", ".join((
-    "best", "finetune", "imagenet", "lite", "resnet18", "resnet20", "seed", "sprint-70", "sprint-80",
-    "sprint-90", "sprint-94", "transfer", "vgg", "wide-resnet",
+    "best", "finetune", "imagenet", "lite", "resnet18", "resnet20", "seed", "sprint-70",
+    "sprint-80", "sprint-90", "sprint-94", "transfer", "vgg", "wide-resnet",
 ))  # fmt: skip
 
 DatasetArgument = Annotated[
