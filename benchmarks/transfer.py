@@ -36,7 +36,7 @@ from imagette.data import Dataset, Part, split_validation
 from imagette.files import write_bytes, write_csv, write_json
 from imagette.models import build_model
 from imagette.plotting import COLOURS, styled, to_png
-from imagette.training.choice import choose_recipe
+from imagette.training.choice import FINETUNE_FROM
 from imagette.training.environment import environment
 from imagette.training.start import compute_features, load_start
 
@@ -143,8 +143,8 @@ def scratch(data: Dataset, size: int, seed: int, six: Path, runs: Path) -> float
 
 
 def transfer(data: Dataset, size: int, seed: int, six: Path, runs: Path) -> float:
-    chosen, _ = choose_recipe(len(data.train))
-    recipe = chosen.change(
+    name = "transfer" if len(data.train) < FINETUNE_FROM else "finetune"
+    recipe = Recipe.load(name).change(
         model_options=SIX.model_options, start=str(six), seed=seed,
         validation_fraction=fraction(size),
     )  # fmt: skip

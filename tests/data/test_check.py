@@ -46,7 +46,7 @@ def test_the_same_picture_in_two_classes():
     assert contradicting.startswith(
         "The same picture in several classes, as 8×8 pixels show it (1 in all): 0/3.png = 1/25.png."
     )
-    assert repeated.startswith("3 pictures are copies of another one to learn from")
+    assert repeated.startswith("Copies: 2 pictures are copies of others in the same class")
     assert "held out may be too high" in repeated
 
 

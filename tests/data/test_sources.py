@@ -158,10 +158,17 @@ def test_an_archive_of_a_single_train_folder(shapes, tmp_path):
     assert data.train.paths == ("train/blue/1.png", "train/red/1.png")
 
 
-def test_what_is_wrong_with_an_archive_is_said_of_the_archive(tmp_path):
+def test_what_is_wrong_with_an_archive_is_said_of_the_archive(tmp_path, monkeypatch):
     paint(tmp_path / "photos" / "1.png", RED)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IMAGETTE_CACHE_DIR", "cache-here")
     with pytest.raises(ImagetteError, match=r"photos\.zip holds no class"):
         load_dataset(packed(tmp_path / "photos", tmp_path / "photos.zip"))
+    for name in ("red", "blue"):
+        paint(tmp_path / "photos" / name / "1.png", RED)
+    (tmp_path / "photos" / "red" / "2.png").write_bytes(b"no picture")
+    data = load_dataset(packed(tmp_path / "photos", tmp_path / "more.zip"))
+    assert [path for path, _ in data.skipped] == ["1.png", "red/2.png"]
 
 
 def test_archives_that_differ_in_pixels_alone(tmp_path, monkeypatch):
@@ -211,7 +218,7 @@ def test_archives_that_cannot_be_unpacked(tmp_path, shapes, monkeypatch):
     whole = plain.read_bytes()
     for cut in (whole[:third], whole[:third] + b"x" * 512 + whole[third + 512 :]):
         plain.write_bytes(cut)  # between two entries, where `tarfile` notices nothing; and in one
-        with pytest.raises(ImagetteError, match="damaged, or cut off"):
+        with pytest.raises(ImagetteError, match="damaged, or has no end"):
             load_dataset(plain)
     whole = packed(shapes, tmp_path / "whole.zip")
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Disk", (), {"free": 100}))
@@ -264,12 +271,12 @@ def test_one_with_gaps(datasets, tmp_path):
     features = datasets.Features(
         {"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])}
     )
-    picture = Image.new("RGB", (40, 30), RED)
-    gaps = {"image": [picture, None, picture, picture], "label": [0, 1, 1, None]}
+    picture, empty = Image.new("RGB", (40, 30), RED), {"bytes": b"", "path": None}
+    gaps = {"image": [picture, None, picture, picture, empty], "label": [0, 1, 1, None, 1]}
     datasets.Dataset.from_dict(gaps, features=features).save_to_disk(tmp_path / "gaps")
     data = load_dataset(f"hf:{tmp_path / 'gaps'}")
     assert data.train.labels.tolist() == [0, 1]
-    assert data.skipped == (("train/1", "There is no picture."),)
+    assert data.skipped == tuple((f"train/{n}", "There is no picture.") for n in (1, 4))
 
 
 def test_one_that_is_not_for_classification(datasets, tmp_path, monkeypatch):

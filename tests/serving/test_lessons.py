@@ -170,8 +170,8 @@ def _folder(client):
     "names",
     [[], ["a"], ["a", "A"], ["a", ""], ["a", " "], ["a", "../b"], ["a", ".."], ["a", ".b"],
      ["a", "_b"], ["a", "b/c"], ["a", "b\\c"], ["a", "b\0"], ["a", "b\nc"], ["a", "b\u202ec"],
-     ["a", "\u3164"], ["a", "\u200d"], ["a", "b" * 41], ["é", "e\u0301"],
-     [str(n) for n in range(11)], ["a", 2], "ab", None],
+     ["a", "\u3164"], ["a", "\u200d"], ["a", "\ufe0f"], ["a", "a\u200d"], ["a", "b" * 41],
+     ["é", "e\u0301"], [str(n) for n in range(11)], ["a", 2], "ab", None],
 )  # fmt: skip
 def test_other_names_are_refused(client, names):
     response = client.post("/lessons", json={"class_names": names})
@@ -411,12 +411,11 @@ def test_unused_lessons_are_forgotten(make_client):
         send(client, lesson, "cat", noise(0))
     third = client.post("/lessons", json={"class_names": ["a", "b"]})
     assert (third.status_code, kind_of(third)) == (503, "too-many-lessons")
+    assert 60 < int(third.headers["Retry-After"]) <= 600
 
     def last_used(lesson, hours):
         used = _folder(client) / lesson.rpartition("/")[2] / "used"
         os.utime(used, (time.time() - 3600 * hours,) * 2)
-
-    assert 590 < int(third.headers["Retry-After"]) <= 600
 
     last_used(first, 1)  # the one that makes room
     third = begin(client)

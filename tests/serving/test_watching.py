@@ -144,6 +144,7 @@ def test_a_log_line_for_each_request_and_nothing_of_the_pictures(start_server):
     server.ask("POST", "/predict", b"no picture", {"Content-Type": "image/png"})
     server.ask("GET", "/nowhere?key=hidden")
     server.ask("GET", "/lessons/abcdefghijklmnopqrstuv")
+    server.ask("GET", "/lessons/abcdefghijklmnopqrstuv/nowhere")
     server.process.terminate()
     code, printed = server.finish()
     assert code == 0
@@ -158,7 +159,7 @@ def test_a_log_line_for_each_request_and_nothing_of_the_pictures(start_server):
     assert {"unreadable-picture", "not-found"} <= problems
     assert "hidden" not in printed
     assert "abcdefghij" not in printed
-    assert "/lessons/<lesson>" in {line["path"] for line in requests}
+    assert {"/lessons/<lesson>", "/lessons/<lesson>/nowhere"} <= {line["path"] for line in requests}
     assert "no picture" not in printed
 
 

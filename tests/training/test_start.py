@@ -211,7 +211,7 @@ def shapes(tmp_path) -> Path:
     return tmp_path / "shapes"
 
 
-def test_ten_pictures_and_no_other_word(shapes, tmp_path, monkeypatch):
+def test_ten_pictures_and_no_recipe_named(shapes, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     notes = Notes()
     run = imagette.train(shapes, changes={"epochs": 2}, runs_dir=tmp_path / "runs", reporter=notes)

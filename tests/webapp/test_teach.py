@@ -42,15 +42,15 @@ def test_what_an_api_that_goes_down_did_not_take_waits_for_it():
     api = Scripted([], Refused("lesson-full"), [])
     _send_waiting(desk, api, LIMITS, "en")
     assert desk.waiting == {}
-    assert desk.refused == {"cat": ["lesson-full"], "dog": []}
+    assert desk.refused == {"cat": ["same-picture", "lesson-full"], "dog": []}
     assert api.kept == ["3.png", "4.png", "5.png", "0.png"]
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_requests_hold_no_more_than_the_api_takes():
-    api = Scripted([], [], [])
+    # The first two would be too much together; the third is alone, and is not even sent.
     desk = Desk(waiting={"cat": files(9_000, 9_000, 30_000)})
+    api = Scripted([], [])
     _send_waiting(desk, api, LIMITS, "en")
-    assert (
-        api.answers == []
-    )  # one file each: two of the first would be too much, the third alone is
+    assert api.answers == []
+    assert desk.refused == {"cat": ["request-too-large"]}

@@ -1,11 +1,9 @@
 """A zip or tar file of a folder of pictures."""
 
-import lzma
 import shutil
 import tarfile
 import tempfile
 import zipfile
-import zlib
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -29,9 +27,7 @@ def find_archive(file: Path) -> Listing:
     try:
         found = find_folder(folder)
     except ImagetteError as error:  # people know the archive, not the folder in the cache
-        raise ImagetteError(
-            error.problem.replace(str(folder.resolve()), str(file)), error.remedy
-        ) from error
+        raise ImagetteError(error.problem.replace(str(folder), str(file)), error.remedy) from error
     return replace(found, name=name, source=str(file.resolve()))
 
 
@@ -39,7 +35,7 @@ def _unpacked(file: Path) -> Path:
     """The folder in the cache that holds what is in the archive."""
     status = file.stat()
     stamp = f"{file.resolve()} {status.st_size} {status.st_mtime_ns}"
-    cache = kept_folder("archives")
+    cache = kept_folder("archives").resolve()
     folder = cache / blake2b(stamp.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
     if not folder.is_dir():
         with tempfile.TemporaryDirectory(dir=cache) as temporary:
@@ -66,29 +62,25 @@ def _unpack(file: Path, folder: Path) -> None:
                 _check_space(file, sum(entry.size for entry in tar.getmembers()), free)
                 _check_end(tar)
                 tar.extractall(folder, filter="data")
-    # What a damaged or encrypted archive raises; zlib and lzma have errors of their own.
-    except (
-        zipfile.BadZipFile,
-        tarfile.TarError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-        zlib.error,
-        lzma.LZMAError,
-    ) as error:
+    except ImagetteError:
+        raise
+    # What a damaged or encrypted archive raises: each way of packing has errors of its own.
+    except Exception as error:
         raise ImagetteError(
             f"{file} cannot be unpacked: {error}.", "Pack the folder again as a plain zip or tar."
         ) from error
 
 
 def _check_end(tar: tarfile.TarFile) -> None:
-    """Make sure that the archive is whole: `tarfile` stops at a damaged entry without a word."""
+    """Make sure that the archive is whole: `tarfile` stops at a damaged entry without a word.
+
+    Every archive should end with blocks of zeros (POSIX, pax, "ustar Interchange Format").
+    """
     assert tar.fileobj is not None
     tar.fileobj.seek(tar.offset)
     end = tar.fileobj.read(tarfile.BLOCKSIZE)
     if not end or end.strip(b"\0"):
-        raise tarfile.ReadError("it is damaged, or cut off before its end")
+        raise tarfile.ReadError("it is damaged, or has no end")
 
 
 def _check_space(file: Path, needed: int, free: int) -> None:

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from imagette.data.dataset import Dataset
+from imagette.data.dataset import Dataset, too_few
 from imagette.data.explore import Copy, find_duplicates
-from imagette.errors import ImagetteError
 from imagette.wording import listed
 
 FEW = 10
@@ -26,11 +25,7 @@ def check(dataset: Dataset) -> list[str]:
     """
     counts = np.bincount(dataset.train.labels, minlength=len(dataset.class_names))
     if counts.min() == 1:
-        raise ImagetteError(
-            f"The class {dataset.class_names[counts.argmin()]} has a single picture, and one is"
-            " needed to learn from and another to check with.",
-            "Add pictures to it, or remove the class.",
-        )
+        raise too_few(f"The class {dataset.class_names[counts.argmin()]}")
     lines = [_counted(dataset, counts)]
     left_out = [f"Left out: {path}: {reason}" for path, reason in dataset.skipped]
     lines += left_out[:_SHOWN]
@@ -95,13 +90,20 @@ def _leaked(groups: tuple[tuple[Copy, ...], ...]) -> list[str]:
 
 
 def _repeated(dataset: Dataset, groups: tuple[tuple[Copy, ...], ...]) -> list[str]:
-    """Copies among the pictures to learn from, some of which training will hold out."""
-    extra = sum(max(0, sum(copy.part == "train" for copy in group) - 1) for group in groups)
+    """Copies within a class of the train part, some of which training will hold out."""
+    extra = 0
+    for group in groups:
+        labels = [copy.label for copy in group if copy.part == "train"]
+        extra += len(labels) - len(set(labels))
     if not extra:
         return []
-    told = "1 picture is a copy" if extra == 1 else f"{extra:,} pictures are copies"
+    told = (
+        "1 picture is a copy of another"
+        if extra == 1
+        else f"{extra:,} pictures are copies of others"
+    )
     high = "" if dataset.test else ", and the accuracy on those held out may be too high"
-    return [f"{told} of another one to learn from: it counts more than others{high}."]
+    return [f"Copies: {told} in the same class, which count more than once{high}."]
 
 
 def _name(dataset: Dataset, copy: Copy) -> str:

@@ -96,8 +96,8 @@ class Dataset:
         train: what training may look at; validation is split off it.
         test: what no training ever looks at, or None where the dataset has no such part.
         licence: under what terms the pictures may be used, in a few words; empty if unknown.
-        skipped: files and folders that were left out, each with the reason, which does not repeat
-            the path.
+        skipped: files and folders that were left out, by their paths within the dataset, each with
+            the reason, which does not repeat the path.
 
     Raises:
         ImagetteError: labels, names and picture sizes do not fit one another.
@@ -177,8 +177,10 @@ def split_positions(
     from sklearn.model_selection import train_test_split
 
     classes, counts = np.unique(part.labels, return_counts=True)
-    if not len(part) or counts.min() == 1:
-        raise _too_few(part)
+    if not len(part):
+        raise ImagetteError("There is no picture to learn from.", "Add pictures.")
+    if counts.min() == 1:
+        raise too_few(f"Class {classes[counts.argmin()]} (counted from 0)")
     try:
         sides = train_test_split(
             np.arange(len(part)), test_size=fraction, random_state=seed, stratify=part.labels
@@ -203,12 +205,9 @@ def _split_each_class(part: Part, fraction: float, seed: int) -> list[NDArray[np
     return [np.concatenate(kept), np.concatenate(held_out)]
 
 
-def _too_few(part: Part) -> ImagetteError:
-    if not len(part):
-        return ImagetteError("There is no picture to learn from.", "Add pictures.")
-    label = int(np.argmax(np.bincount(part.labels) == 1))
+def too_few(of: str) -> ImagetteError:
+    """What is wrong with a class of a single picture."""
     return ImagetteError(
-        f"Class {label} (counted from 0) has a single picture, and one is needed to learn from and"
-        " another to check with.",
+        f"{of} has a single picture, and one is needed to learn from and another to check with.",
         "Add pictures to it, or remove the class.",
     )

@@ -9,8 +9,11 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +22,7 @@ from rich.progress import Progress
 
 from imagette.data.cache import kept_folder
 from imagette.errors import PictureError
-from imagette.inference.preprocess import to_pixels
+from imagette.inference.preprocess import MAX_PIXELS, to_pixels
 
 LARGE = 1_000_000_000
 """Arrays of more bytes than this are mapped from a file instead of being read into memory."""
@@ -31,6 +34,8 @@ _KEPT_FROM_BYTES = 100_000_000
 _PORTION = 512
 _MAX_PIXELS = 178_956_970
 """Own pictures may be those of the largest cameras; of more, Pillow suspects an attack."""
+
+_ONE_LARGE = Lock()
 
 Source = Path | Callable[[], bytes]
 Unreadable = dict[int, str]
@@ -155,11 +160,17 @@ def _decode_from(
 
 def _decode_one(source: Source, size: int) -> NDArray[np.uint8] | str:
     try:
-        return to_pixels(source if isinstance(source, Path) else source(), size, size, _MAX_PIXELS)
+        picture = source if isinstance(source, Path) else source()
+        return to_pixels(picture, size, size, _MAX_PIXELS, _large_ones_alone)
     except PictureError as error:
         return error.problem.removeprefix(f"{source} ")
     except OSError as error:  # of a function that reads what is gone
-        return f"cannot be read ({error.strerror})."
+        return f"cannot be read ({error.strerror or error})."
+
+
+def _large_ones_alone(pixels: int) -> AbstractContextManager[Any]:
+    """What takes more than half a gigabyte to decode waits until no other such picture is."""
+    return _ONE_LARGE if pixels > MAX_PIXELS else nullcontext()
 
 
 def _split(

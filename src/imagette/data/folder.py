@@ -10,7 +10,7 @@ from pathlib import Path
 
 from imagette.data.listing import Found, Listing, Skipped, check_classes, found_file
 from imagette.errors import ImagetteError
-from imagette.inference.preprocess import find_pictures, is_picture
+from imagette.inference.preprocess import SUFFIXES, find_pictures, is_picture
 
 _TRAIN, _TEST = ("train", "training"), ("test", "testing")
 _LAYOUT = (
@@ -58,6 +58,7 @@ def find_folder(folder: Path) -> Listing:
 
 
 def _only_folder(folder: Path) -> Path:
+    """Down through folders that hold nothing but one other; `train` alone is a part, not such."""
     inside = _folders(folder)
     alone = len(inside) == 1 and not any(map(is_picture, folder.iterdir()))
     if alone and inside[0].name.lower() not in _TRAIN and _folders(inside[0]):
@@ -79,7 +80,11 @@ def _find_parts(folder: Path) -> tuple[Path, Path | None, Skipped]:
         return folder, None, ()
     test = _named(inside, _TEST)
     others = [path for path in inside if path not in (train, test)]
-    return train, test, tuple((_printable(path), "is neither train nor test.") for path in others)
+    return (
+        train,
+        test,
+        tuple((_printable(Path(path.name)), "is neither train nor test.") for path in others),
+    )
 
 
 def _named(folders: list[Path], names: tuple[str, str]) -> Path | None:
@@ -138,22 +143,24 @@ def _find_part(
         if _is_utf8(path)
     )
     not_named = tuple(
-        (_printable(path), "its name is not UTF-8.") for path, _ in files if not _is_utf8(path)
+        (_printable(path.relative_to(folder)), "its name is not UTF-8.")
+        for path, _ in files
+        if not _is_utf8(path)
     )
-    return found, not_named + _left_out(part_folder, class_names)
+    return found, not_named + _left_out(folder, part_folder, class_names)
 
 
-def _left_out(part_folder: Path, class_names: tuple[str, ...]) -> Skipped:
-    """Pictures beside the class folders, and class folders with files that are none."""
+def _left_out(folder: Path, part_folder: Path, class_names: tuple[str, ...]) -> Skipped:
+    """Pictures beside the class folders, and in a line what in these is no picture by its name."""
     loose = [path for path in part_folder.iterdir() if is_picture(path)]
-    skipped = [(_printable(path), "lies in no class's folder.") for path in sorted(loose)]
-    for name in class_names:
-        others = [
-            path
-            for path in (part_folder / name).rglob("*")
-            if path.name[0] != "." and path.is_file() and not is_picture(path)
-        ]
-        if others:
-            more = f", like {len(others) - 1:,} more of {name}" if len(others) > 1 else ""
-            skipped.append((_printable(min(others)), f"is no picture by its name{more}."))
-    return tuple(skipped)
+    skipped = [(path, "lies in no class's folder.") for path in sorted(loose)]
+    others = [
+        path
+        for name in class_names
+        for path in (part_folder / name).rglob("*")
+        if path.name[0] != "." and path.suffix.lower() not in SUFFIXES and path.is_file()
+    ]
+    if others:
+        more = f", like {len(others) - 1:,} more" if len(others) > 1 else ""
+        skipped.append((min(others), f"is no picture by its name{more}."))
+    return tuple((_printable(path.relative_to(folder)), reason) for path, reason in skipped)

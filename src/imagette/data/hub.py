@@ -1,5 +1,6 @@
 """A dataset of Hugging Face's library `datasets`, where that is installed."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,14 +116,14 @@ def _found(
 
     def read(number: int) -> bytes:
         entry = encoded[number][image]
-        if entry is None:
+        if entry is None or not (entry["bytes"] or entry["path"]):
             raise PictureError("There is no picture.", "Choose another one.")
         return entry["bytes"] or Path(entry["path"]).read_bytes()
 
     stamp = rows._fingerprint  # documented as what changes with the rows
-    return tuple(
-        Found(lambda number=number: read(number), value, name, f"{stamp} {name}", 0)  # type: ignore[misc]
-        for number, value in enumerate(labels)
-        if value >= 0
-        for name in [f"{part}/{number}"]
-    )
+    found = []
+    for number, value in enumerate(labels):
+        if value >= 0:
+            name = f"{part}/{number}"
+            found.append(Found(partial(read, number), value, name, f"{stamp} {name}", 0))
+    return tuple(found)

@@ -36,7 +36,8 @@ class Found:
 def found_file(file: Path, label: int, path: str) -> Found:
     """A picture in a file."""
     status = file.stat()
-    # Archives give files the times they had elsewhere; `ctime` is when this one came to be.
+    # Archives give files the times they had elsewhere, which may all be the same: the whole path,
+    # and `ctime`, when this file came to be, tell them apart (a folder that moved is decoded anew).
     stamp = f"{file.absolute()} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
     return Found(file, label, path, stamp, status.st_size)
 
@@ -117,9 +118,5 @@ def _load_part(found: tuple[Found, ...], size: int) -> tuple[Part, Skipped]:
     )
     kept = [one for number, one in enumerate(found) if number not in unreadable]
     labels = np.array([one.label for one in kept], np.int64)
-    skipped = tuple(
-        (str(one.picture) if isinstance(one.picture, Path) else one.path, unreadable[number])
-        for number, one in enumerate(found)
-        if number in unreadable
-    )
+    skipped = tuple((found[number].path, reason) for number, reason in unreadable.items())
     return Part(images, labels, tuple(one.path for one in kept)), skipped

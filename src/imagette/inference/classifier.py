@@ -118,9 +118,8 @@ class Classifier:
             return self.predict_views([self.views(picture)])[0]
         # In portions, so that a long list of large pictures never lies decoded in memory at once.
         predictions: list[Prediction] = []
-        for start in range(0, len(picture), BATCH_SIZE):
-            portion = [self.views(one) for one in picture[start : start + BATCH_SIZE]]
-            predictions += self.predict_views(portion)
+        for portion in portions(len(picture), BATCH_SIZE):
+            predictions += self.predict_views([self.views(one) for one in picture[portion]])
         return predictions
 
     def explain(self, picture: Picture, index: int | None = None) -> Explanation:

@@ -116,7 +116,11 @@ def at_once(_: int) -> AbstractContextManager[None]:
 
 
 def to_pixels(
-    picture: Picture, height: int, width: int, max_pixels: int = MAX_PIXELS
+    picture: Picture,
+    height: int,
+    width: int,
+    max_pixels: int = MAX_PIXELS,
+    turn: Turn = at_once,
 ) -> NDArray[np.uint8]:
     """Turn a picture into what a network takes.
 
@@ -125,6 +129,7 @@ def to_pixels(
         height: rows of the result.
         width: columns of the result.
         max_pixels: refuse pictures with more pixels than this.
+        turn: as for `to_rgb`.
 
     Returns:
         uint8 `(height, width, 3)`, RGB. A picture of just that size keeps its pixels as they are;
@@ -133,7 +138,8 @@ def to_pixels(
     Raises:
         PictureError: the picture cannot be read, or has too many pixels.
     """
-    return _reduce(to_rgb(picture, max_pixels, _enough(height, width)), _WHOLE, height, width)
+    image = to_rgb(picture, max_pixels, _enough(height, width), turn)
+    return _reduce(image, _WHOLE, height, width)
 
 
 @dataclass(frozen=True)

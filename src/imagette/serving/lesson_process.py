@@ -115,8 +115,9 @@ def _run(
     while child.poll() is None:
         time.sleep(_SECONDS_BETWEEN_LOOKS)
         now = time.monotonic()
-        if is_locked(servers):
-            seen = now
+        with suppress(OSError):  # a disk that fails for a moment is no server that ended
+            if is_locked(servers):
+                seen = now
         if not is_lesson(folder) or (folder / CANCEL).exists():
             outcome = {"state": "cancelled"}
         elif now > deadline:

@@ -62,6 +62,7 @@ _THUMBNAIL_SIDE = 96
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 _DIGEST = re.compile(r"[0-9a-f]{24}")
 _JOINERS = "\u200c\u200d"  # within words of some scripts, and within emoji
+_UNSEEN = re.compile(f"[{_JOINERS}\ufe00-\ufe0f]")  # these, and which variant of a letter is meant
 _BLANKS = "\u115f\u1160\u2800\u3164\uffa0"  # letters and symbols that show nothing
 _NEEDED = ("keras", "torch")
 _SECONDS_TO_STOP = 10  # a training that was told to takes some three
@@ -102,13 +103,13 @@ def check_names(names: list[str]) -> list[str]:
         elif len(name) > LONGEST_NAME or len(name.encode(errors="replace")) > 4 * LONGEST_NAME:
             problem = f"The name {name[:LONGEST_NAME]!r}… is too long."
             remedy = f"Use {LONGEST_NAME} letters at most."
-        elif name[0] in f"._{_JOINERS}" or any(_is_unfit(letter) for letter in name):
+        elif name[0] in "._" or any(map(_is_unfit, name)) or not any(map(_is_seen, name)):
             problem = f"A class cannot be called {name!r}."
             remedy = "Use letters, digits, spaces and emoji, and begin with a letter or digit."
         else:
             continue
         raise RequestError("wrong-classes", problem, remedy)
-    if len({name.casefold() for name in cleaned}) < len(cleaned):
+    if len({_UNSEEN.sub("", name).casefold() for name in cleaned}) < len(cleaned):
         raise RequestError(
             "wrong-classes", "Two classes have the same name.", "Give each its own name."
         )
@@ -119,6 +120,11 @@ def _is_unfit(letter: str) -> bool:
     """Whether a letter is not for people to see, or means something in paths."""
     unseen = unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp")
     return letter in f"/\\{_BLANKS}" or (unseen and letter not in _JOINERS)
+
+
+def _is_seen(letter: str) -> bool:
+    """Whether a letter shows something by itself."""
+    return unicodedata.category(letter)[0] in "LNPS" and letter not in _BLANKS
 
 
 @dataclass(frozen=True)
@@ -323,6 +329,7 @@ class Lesson:
                     "Take some away first, or learn from these.",
                 )
             write_bytes(self._folder / "lesson" / class_name / name, small)
+            (self._folder / "used").touch()
 
     def check_class(self, class_name: str) -> None:
         """Raise a RequestError unless the lesson has this class."""

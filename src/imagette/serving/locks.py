@@ -38,6 +38,9 @@ def try_lock(path: Path) -> IO[bytes] | None:
     except BlockingIOError:
         file.close()
         return None
+    except OSError:
+        file.close()
+        raise
     return file
 
 

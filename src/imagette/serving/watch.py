@@ -41,6 +41,9 @@ _HEADERS_OF_DATA = [
 ]
 
 
+_LESSON = re.compile("^/lessons/[^/]+")
+
+
 def watch(app: Flask, metrics: Metrics, log: RequestLog | None, origins: Collection[str]) -> None:
     """Give every request an id, count it, log it if wanted, and add headers to its answer.
 
@@ -71,7 +74,6 @@ def watch(app: Flask, metrics: Metrics, log: RequestLog | None, origins: Collect
     def watched(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         started = perf_counter()
         path = environ["PATH_INFO"]
-        route = route_of(path)
         request_id = environ.get("HTTP_X_REQUEST_ID", "")
         if not _SANE_ID.fullmatch(request_id):
             request_id = os.urandom(8).hex()
@@ -89,17 +91,17 @@ def watch(app: Flask, metrics: Metrics, log: RequestLog | None, origins: Collect
         answer = application(environ, start)
         seconds = perf_counter() - started
         problem = environ.get(PROBLEM_KEY)
-        metrics.count_request(environ["REQUEST_METHOD"], route, status, seconds)
+        metrics.count_request(environ["REQUEST_METHOD"], route_of(path), status, seconds)
         if problem:
             metrics.count_problem(problem)
         if log:
-            log.write(_describe(environ, route or path, status, seconds))
+            log.write(_describe(environ, status, seconds))
         return answer
 
     app.wsgi_app = watched  # type: ignore[method-assign, assignment]
 
 
-def _describe(environ: "WSGIEnvironment", path: str, status: int, seconds: float) -> dict[str, Any]:
+def _describe(environ: "WSGIEnvironment", status: int, seconds: float) -> dict[str, Any]:
     fields = {
         "time": time(),
         "level": "info",
@@ -107,7 +109,7 @@ def _describe(environ: "WSGIEnvironment", path: str, status: int, seconds: float
         "request_id": environ[ID_KEY],
         "client": environ.get("REMOTE_ADDR"),
         "method": environ["REQUEST_METHOD"],
-        "path": path,
+        "path": _LESSON.sub("/lessons/<lesson>", environ["PATH_INFO"]),
         "status": status,
         "seconds": round(seconds, 6),
     }

@@ -149,7 +149,8 @@ def train(
     """Train a network, evaluate it, and leave everything in a run folder.
 
     Args:
-        dataset: what `load_dataset` takes, or a `Dataset`; `cifar10` if None.
+        dataset: what `load_dataset` takes, or a `Dataset`, whose pictures are brought to the
+            recipe's `size`; `cifar10` if None.
         recipe: a `Recipe`, a preset's name or a TOML file; if None, `sprint-90`, and for somebody's
             own pictures one that suits their number.
         changes: fields of the recipe that take other values, as for `Recipe.change`.
@@ -166,12 +167,13 @@ def train(
         KeyboardInterrupt: stopped by Ctrl-C; the best network so far has been saved.
     """
     reporter = reporter or Reporter()
-    found = _find(dataset)
     recipe_given = recipe is not None or bool(changes)
+    if recipe is not None and not isinstance(recipe, Recipe):
+        recipe = Recipe.load(recipe)  # a mistyped name is told before anything is looked for
+    found = _find(dataset)
     why = ""
     if recipe is None:
         recipe, why = _choose(found)
-    recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     recipe = recipe.change(**changes) if changes else recipe
     check_options(recipe.model, recipe.model_options)
     check_start(recipe.start)
@@ -211,7 +213,7 @@ def _find(dataset: str | Path | Dataset | None) -> _Pictures:
 
 def _load(found: _Pictures, data_dir: str | Path | None, size: int) -> Dataset:
     if isinstance(found, Dataset):
-        return found if found.train.images.shape[1:3] == (size, size) else found.resized(size)
+        return found.resized(size)
     return load_dataset(found, data_dir, size) if isinstance(found, str) else found.load(size)
 
 

@@ -68,6 +68,8 @@ def show(api: Api, language: Language) -> None:
         lesson = lesson_api.status()
     except ApiDown:
         look.tell_problem(API_DOWN, language)
+        if desk.waiting:
+            st.button(texts.teach_drop_waiting, key="teach-drop", on_click=desk.waiting.clear)
     except Refused as refusal:
         # An address may name anything, not all of which can be an id.
         kind = "no-lesson" if refusal.kind == "not-found" else refusal.kind
@@ -304,6 +306,7 @@ def _take(desk: Desk, class_name: str, key: str) -> None:
     if chosen is None:
         return
     files = chosen if isinstance(chosen, list) else [chosen]
+    desk.refused.clear()
     waiting = desk.waiting.setdefault(class_name, [])
     waiting += [(file.name, file.getvalue()) for file in files]
     desk.turn += 1
@@ -325,20 +328,26 @@ def _send_waiting(desk: Desk, api: LessonApi, limits: dict[str, Any], language: 
     """
     if not desk.waiting:
         return
-    desk.refused.clear()
     with st.spinner(TEXTS[language].teach_sending):
         for class_name, files in list(desk.waiting.items()):
             refused = desk.refused.setdefault(class_name, [])
             while files:
                 portion = _first(files, limits)
-                try:
-                    problems = api.add(class_name, portion)
-                except Refused as refusal:
-                    refused += [refusal.kind] * len(portion)
+                if len(portion[0][1]) > limits["max_upload_bytes"]:
+                    refused.append("request-too-large")
                 else:
-                    refused += [one["type"].rpartition(":")[2] for one in problems]
+                    refused += _add(api, class_name, portion)
                 del files[: len(portion)]
             del desk.waiting[class_name]
+
+
+def _add(api: LessonApi, class_name: str, files: list[_File]) -> list[str]:
+    """Send files in one request; the kinds of the problems of those that were refused."""
+    try:
+        problems = api.add(class_name, files)
+    except Refused as refusal:
+        return [refusal.kind] * len(files)
+    return [one["type"].rpartition(":")[2] for one in problems]
 
 
 def _first(files: list[_File], limits: dict[str, Any]) -> list[_File]:

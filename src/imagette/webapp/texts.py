@@ -145,6 +145,7 @@ class Texts:
     teach_take_away: str
     teach_take_away_help: str
     teach_show_all: str
+    teach_drop_waiting: str
     teach_close_camera: str
     # Teaching: learning.
     teach_train_step: str
@@ -387,6 +388,7 @@ ENGLISH = Texts(
     teach_take_away="{name}, picture {number}: take it away",
     teach_take_away_help="A wrong one among them? Click on it to take it away.",
     teach_show_all="Show all {count}",
+    teach_drop_waiting="Leave the pictures that wait",
     teach_close_camera="Close the camera",
     # Teaching: learning.
     teach_train_step="3. Let me learn",
@@ -469,7 +471,7 @@ ENGLISH = Texts(
             " button again."
         ),
         "too-many-lessons": (
-            "I am learning from as many people as I can already. Try again in ten minutes."
+            "I am learning from as many people as I can already. Try again a little later."
         ),
         "no-room": "My disk is full. Tell whoever runs this page.",
         "no-lesson": (
@@ -704,6 +706,7 @@ FRENCH = Texts(
     teach_take_away="{name}, image {number}\u00a0: l’enlever",
     teach_take_away_help="Il y en a une fausse\u00a0? Clique dessus pour l’enlever.",
     teach_show_all="Montrer les {count}",
+    teach_drop_waiting="Laisser les images qui attendent",
     teach_close_camera="Fermer la caméra",
     # Teaching: learning.
     teach_train_step="3. Laisse-moi apprendre",
@@ -795,7 +798,7 @@ FRENCH = Texts(
             " sur le bouton."
         ),
         "too-many-lessons": (
-            "J’apprends déjà pour autant de personnes que je peux. Réessaie dans dix minutes."
+            "J’apprends déjà pour autant de personnes que je peux. Réessaie un peu plus tard."
         ),
         "no-room": "Mon disque est plein. Dis-le à la personne qui fait tourner cette page.",
         "no-lesson": (
