@@ -255,6 +255,17 @@ def test_a_larger_size_from_the_run_to_its_evaluation(shapes, tmp_path):
     assert classifier.predict(shapes / "sky" / "1.png").label == "sky"
 
 
+def test_a_dataset_gets_the_size_of_the_recipe(few, tmp_path):
+    data = imagette.Dataset("few", "few", tuple("abc"), tuple("abc"), few, None)
+    recipe = Recipe.load("transfer").change(
+        model_options=LITE, start="lite", size=48, epochs=1, batch_size=8
+    )
+    run = imagette.train(data, recipe, runs_dir=tmp_path / "runs")
+    classifier = imagette.Classifier(run.folder)
+    assert (classifier.height, classifier.width) == (48, 48)
+    assert data.train.images.shape[1:3] == (32, 32)
+
+
 def test_a_start_that_cannot_be_had_leaves_no_folder(shapes, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setitem(os.environ, "https_proxy", "http://127.0.0.1:9")  # where nobody answers
