@@ -50,7 +50,13 @@ def test_help_names_every_recipe():
     assert f"default: {DEFAULT}" in text
 
 
-def test_networks_are_listed():
+def test_networks_are_listed(monkeypatch):
+    rows = [
+        {"name": "seed-cnn", "parameters": 167_562, "flops": 7, "options": {}},
+        {"name": "sprint", "parameters": 5, "flops": 7, "options": {"widths": (64, 128, 256)}},
+        {"name": "resnet", "parameters": 5, "flops": 7, "options": {}},
+    ]
+    monkeypatch.setattr("imagette.models.list_models", lambda: rows)
     table = imagette_here("models").stdout
     assert {"seed-cnn", "sprint", "resnet"} <= set(table.split())
     assert "167,562" in table

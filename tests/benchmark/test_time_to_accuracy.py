@@ -86,20 +86,20 @@ def out(race, tmp_path):
 
 def test_means_and_intervals_beside_the_reference(out, digits, recipe, fit):
     count = Count()
-    rows = time_to_accuracy([recipe], 3, out=out, dataset=digits, tensorflow=fit, reporter=count)
+    rows = time_to_accuracy([recipe], 2, out=out, dataset=digits, tensorflow=fit, reporter=count)
     reference, small = rows
     assert (reference["name"], reference["runs"], small["name"], small["runs"]) == (
-        REFERENCE, 3, "small", 3,
+        REFERENCE, 2, "small", 2,
     )  # fmt: skip
-    assert reference["accuracy"] == pytest.approx(0.6)
-    assert reference["accuracy_sd"] == pytest.approx(0.1)
-    # Student's t with two degrees of freedom: 4.303.
-    assert reference["accuracy_high"] == pytest.approx(0.6 + 4.303 * 0.1 / math.sqrt(3), abs=1e-3)
+    assert reference["accuracy"] == pytest.approx(0.55)
+    assert reference["accuracy_sd"] == pytest.approx(0.1 / math.sqrt(2))
+    # Student's t with one degree of freedom: 12.706.
+    assert reference["accuracy_high"] == pytest.approx(0.55 + 12.706 * 0.05, abs=1e-3)
     assert reference["pictures_per_second"] == pytest.approx(4)
     with (out / "results.csv").open() as file:
         results = list(csv.DictReader(file))
     measured = [float(row["accuracy"]) for row in results if row["name"] == "small"]
-    assert small["accuracy"] == pytest.approx(sum(measured) / 3)
+    assert small["accuracy"] == pytest.approx(sum(measured) / 2)
     assert small["seconds_low"] < small["seconds"] < small["seconds_high"]
     assert 0 < small["share_of_peak"] < 1
     metrics = json.loads((out / "runs" / "small-seed-1" / "metrics.json").read_text())
@@ -107,8 +107,8 @@ def test_means_and_intervals_beside_the_reference(out, digits, recipe, fit):
     assert Image.open(out / "time-to-accuracy.png").width > 600
     assert json.loads((out / "machine.json").read_text())["machine"]["cores"]
 
-    again = time_to_accuracy([recipe], 3, out=out, dataset=digits, tensorflow=fit, reporter=count)
-    assert count.trainings == 2  # nothing was trained twice, nor was what `out` held before
+    again = time_to_accuracy([recipe], 2, out=out, dataset=digits, tensorflow=fit, reporter=count)
+    assert count.trainings == 1  # nothing was trained twice, nor was what `out` held before
     assert again[1]["seconds"] == small["seconds"]
 
 
