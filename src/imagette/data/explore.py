@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagette.data.dataset import Dataset, Part
+from imagette.inference.batches import portions
 
 _PIXELS_AT_ONCE = 10_000_000
 
@@ -122,10 +123,10 @@ def channel_statistics(
         needed either.
     """
     times = np.zeros((3, 256), dtype=np.int64)
-    portion = max(1, _PIXELS_AT_ONCE // (images.shape[1] * images.shape[2]))
-    for start in range(0, len(images), portion):
+    size = max(1, _PIXELS_AT_ONCE // (images.shape[1] * images.shape[2]))
+    for portion in portions(len(images), size):
         for channel in range(3):
-            values = images[start : start + portion, :, :, channel].ravel()
+            values = images[portion, :, :, channel].ravel()
             times[channel] += np.bincount(values, minlength=256)
     weights = times / times.sum(axis=1, keepdims=True)
     means = weights @ np.arange(256)

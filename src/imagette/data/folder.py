@@ -10,7 +10,7 @@ from pathlib import Path
 
 from imagette.data.listing import Found, Listing, Skipped, check_classes, found_file
 from imagette.errors import ImagetteError
-from imagette.inference.preprocess import SUFFIXES, find_pictures, is_picture
+from imagette.inference.preprocess import is_picture
 
 _TRAIN, _TEST = ("train", "training"), ("test", "testing")
 _LAYOUT = (
@@ -83,7 +83,9 @@ def _find_parts(folder: Path) -> tuple[Path, Path | None, Skipped]:
     return (
         train,
         test,
-        tuple((_printable(Path(path.name)), "is neither train nor test.") for path in others),
+        tuple(
+            (_printable(path.relative_to(folder)), "is neither train nor test.") for path in others
+        ),
     )
 
 
@@ -125,42 +127,27 @@ def _is_utf8(path: Path) -> bool:
 def _find_part(
     folder: Path, part_folder: Path, class_names: tuple[str, ...]
 ) -> tuple[tuple[Found, ...], Skipped]:
-    """Every picture of every class, and what else there is.
+    """Every picture of every class, and what is left out, that which is no picture in one line.
 
     Args:
         folder: the dataset's folder, which paths are relative to.
         part_folder: where the class folders are.
         class_names: names of the class folders.
     """
-    files = [
-        (path, label)
-        for label, name in enumerate(class_names)
-        for path in find_pictures(part_folder / name)
-    ]
-    found = tuple(
-        found_file(path, label, path.relative_to(folder).as_posix())
-        for path, label in files
-        if _is_utf8(path)
-    )
-    not_named = tuple(
-        (_printable(path.relative_to(folder)), "its name is not UTF-8.")
-        for path, _ in files
-        if not _is_utf8(path)
-    )
-    return found, not_named + _left_out(folder, part_folder, class_names)
-
-
-def _left_out(folder: Path, part_folder: Path, class_names: tuple[str, ...]) -> Skipped:
-    """Pictures beside the class folders, and in a line what in these is no picture by its name."""
-    loose = [path for path in part_folder.iterdir() if is_picture(path)]
-    skipped = [(path, "lies in no class's folder.") for path in sorted(loose)]
-    others = [
-        path
-        for name in class_names
-        for path in (part_folder / name).rglob("*")
-        if path.name[0] != "." and path.suffix.lower() not in SUFFIXES and path.is_file()
-    ]
+    found, skipped, others = [], [], []
+    for label, name in enumerate(class_names):
+        for path in sorted((part_folder / name).rglob("*")):
+            if not is_picture(path):
+                others.append(path)
+            elif _is_utf8(path):
+                found.append(found_file(path, label, path.relative_to(folder).as_posix()))
+            else:
+                skipped.append((path, "its name is not UTF-8."))
+    loose = sorted(path for path in part_folder.iterdir() if is_picture(path))
+    skipped += [(path, "lies in no class's folder.") for path in loose]
+    others = [path for path in others if path.name[0] != "." and path.is_file()]
     if others:
         more = f", like {len(others) - 1:,} more" if len(others) > 1 else ""
         skipped.append((min(others), f"is no picture by its name{more}."))
-    return tuple((_printable(path.relative_to(folder)), reason) for path, reason in skipped)
+    told = tuple((_printable(path.relative_to(folder)), reason) for path, reason in skipped)
+    return tuple(found), told

@@ -89,8 +89,9 @@ def _columns(rows: Any, name: str) -> tuple[str, str]:
 
 def _class_names(rows: Any, label: str) -> list[str]:
     names = getattr(rows.features[label], "names", None)
-    found = rows.unique(label) if names is None else ()
-    return list(names or map(str, sorted({value for value in found if value is not None})))
+    if names:
+        return list(names)
+    return [str(one) for one in sorted(one for one in rows.unique(label) if one is not None)]
 
 
 def _found(

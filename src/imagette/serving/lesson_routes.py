@@ -30,7 +30,7 @@ from imagette.serving.answers import (
     PictureAnswer,
     SeveralAnswers,
 )
-from imagette.serving.lessons import Lesson, Lessons, Progress, Status, open_classifier
+from imagette.serving.lessons import Lesson, Lessons, Progress, open_classifier
 from imagette.serving.metrics import Metrics
 from imagette.serving.openapi import (
     DescribedApp,
@@ -192,8 +192,8 @@ def _add_using(
         )
 
     def _learned(lesson: Lesson) -> Classifier:
-        if classifier := _classifier(lesson.status(), settings):
-            return classifier
+        if bundle := lesson.status().bundle:
+            return open_classifier(bundle, settings.max_pixels)
         raise RequestError(
             "not-learned",
             "Nothing has been learned from this lesson yet.",
@@ -221,10 +221,6 @@ def _add(lesson: Lesson, class_name: str, content: bytes, turns: Turns, deadline
             "empty-picture", "The file is empty.", "Choose the picture again and send it."
         )
     lesson.add(class_name, content, turns.before(deadline))
-
-
-def _classifier(status: Status, settings: Settings) -> Classifier | None:
-    return open_classifier(status.bundle, settings.max_pixels) if status.bundle else None
 
 
 def _describe(lesson: Lesson, settings: Settings) -> dict[str, Any]:
