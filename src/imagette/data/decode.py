@@ -22,17 +22,15 @@ from rich.progress import Progress
 
 from imagette.data.cache import kept_folder
 from imagette.errors import PictureError
-from imagette.inference.preprocess import MAX_PIXELS, to_pixels
+from imagette.inference.preprocess import MAX_PIXELS, PREPROCESS_VERSION, ViewName, to_pixels
 
 LARGE = 1_000_000_000
 """Arrays of more bytes than this are mapped from a file instead of being read into memory."""
 
-_VERSION = 1
-"""Raised when the same file would be decoded to other pixels."""
 _KEPT_FROM_PICTURES = 1_000
 _KEPT_FROM_BYTES = 100_000_000
 _PORTION = 512
-_MAX_PIXELS = 178_956_970
+MAX_PIXELS_OF_OWN = 178_956_970
 """Own pictures may be those of the largest cameras; of more, Pillow suspects an attack."""
 
 _ONE_LARGE = Lock()
@@ -43,7 +41,11 @@ Unreadable = dict[int, str]
 
 
 def decode(
-    sources: Sequence[Source], size: int, stamp: Sequence[str], total_bytes: int
+    sources: Sequence[Source],
+    size: int,
+    stamp: Sequence[str],
+    total_bytes: int,
+    view: ViewName = "whole",
 ) -> tuple[NDArray[np.uint8], Unreadable]:
     """Decode pictures, or take what an earlier call has decoded.
 
@@ -52,6 +54,7 @@ def decode(
         size: the side in pixels that each is brought to.
         stamp: a text for each, which changes when the picture does.
         total_bytes: of all the files together.
+        view: what of each picture.
 
     Returns:
         uint8 `(n, size, size, 3)` of those that can be read, in order, and the reasons of the
@@ -61,12 +64,14 @@ def decode(
     if not many and len(sources) * size**2 * 3 <= LARGE:
         images = [np.empty((0, size, size, 3), np.uint8)]
         unreadable: Unreadable = {}
-        for start, portion in _decode_from(sources, 0, size):
+        for start, portion in _decode_from(sources, 0, size, view):
             images.append(_split(portion, start, size, unreadable))
         return np.concatenate(images), unreadable
-    key = blake2b(json.dumps([_VERSION, size, *stamp]).encode(), digest_size=16).hexdigest()
+    key = blake2b(
+        json.dumps([PREPROCESS_VERSION, size, view, *stamp]).encode(), digest_size=16
+    ).hexdigest()
     pixels = kept_folder("pictures") / f"{key}.rgb"
-    unreadable = _decode_into(pixels, sources, size)
+    unreadable = _decode_into(pixels, sources, size, view)
     return _open(pixels, size), unreadable
 
 
@@ -81,7 +86,7 @@ def map_rows(images: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.u
         return np.memmap(file, np.uint8, "r+", shape=(len(rows), *images.shape[1:]))
 
 
-def _decode_into(pixels: Path, sources: Sequence[Source], size: int) -> Unreadable:
+def _decode_into(pixels: Path, sources: Sequence[Source], size: int, view: ViewName) -> Unreadable:
     """Decode into a file of the cache, or go on where an earlier call was stopped."""
     from filelock import FileLock
 
@@ -100,7 +105,7 @@ def _decode_into(pixels: Path, sources: Sequence[Source], size: int) -> Unreadab
         with partial.open("ab") as file, log.open("a", encoding="utf-8") as lines:
             # What was written after the last line of the log belongs to no portion.
             file.truncate(written)
-            for start, portion in _decode_from(sources, done, size):
+            for start, portion in _decode_from(sources, done, size, view):
                 failed: Unreadable = {}
                 file.write(_split(portion, start, size, failed).tobytes())
                 file.flush()
@@ -136,7 +141,7 @@ def _open(pixels: Path, size: int) -> NDArray[np.uint8]:
 
 
 def _decode_from(
-    sources: Sequence[Source], first: int, size: int
+    sources: Sequence[Source], first: int, size: int, view: ViewName
 ) -> Iterator[tuple[int, list[NDArray[np.uint8] | str]]]:
     """Decode a portion at a time, in parallel (Pillow lets go of the interpreter meanwhile).
 
@@ -150,7 +155,7 @@ def _decode_from(
         task = bar.add_task("Reading pictures", total=len(sources), completed=first)
         for start in range(first, len(sources), _PORTION):
             portion = sources[start : start + _PORTION]
-            results = pool.map(lambda source: _decode_one(source, size), portion)
+            results = pool.map(lambda source: _decode_one(source, size, view), portion)
             decoded = []
             for result in results:
                 decoded.append(result)
@@ -158,17 +163,17 @@ def _decode_from(
             yield start, decoded
 
 
-def _decode_one(source: Source, size: int) -> NDArray[np.uint8] | str:
+def _decode_one(source: Source, size: int, view: ViewName) -> NDArray[np.uint8] | str:
     try:
         picture = source if isinstance(source, Path) else source()
-        return to_pixels(picture, size, size, _MAX_PIXELS, _large_ones_alone)
+        return to_pixels(picture, size, size, MAX_PIXELS_OF_OWN, large_ones_alone, view)
     except PictureError as error:
         return error.problem.removeprefix(f"{source} ")
     except OSError as error:  # of a function that reads what is gone
         return f"cannot be read ({error.strerror or error})."
 
 
-def _large_ones_alone(pixels: int) -> AbstractContextManager[Any]:
+def large_ones_alone(pixels: int) -> AbstractContextManager[Any]:
     """What takes more than half a gigabyte to decode waits until no other such picture is."""
     return _ONE_LARGE if pixels > MAX_PIXELS else nullcontext()
 

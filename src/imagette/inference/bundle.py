@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from imagette.errors import ImagetteError
+from imagette.inference.preprocess import ViewName
 
 FORMAT_VERSION = 1
 """Raised when an older Imagette could no longer read a newer bundle rightly."""
@@ -56,10 +57,13 @@ class BundleMetadata(BaseModel):
             divides each picture's logits, as they are more or less undecided (see
             `imagette.evaluation.calibration.entropy_temperatures`). None where it does not.
         accuracy: top-1 accuracy as a fraction, measured when the training ended.
-        accuracy_split: which part of the dataset that was measured on: `test` or `validation`.
+        accuracy_split: what that was measured on: `test`, `validation` (pictures held out) or
+            `leave-one-out` (each picture, by a head that has not learned it).
         familiarity_threshold: pictures of less `familiarity` than this look like none of the
             classes. None where the graph does not give it.
         familiarity_method: how that is computed, in a few words.
+        view: what of a picture the network learned from, `whole` or `centre` (see
+            `imagette.inference.preprocess.ViewName`); None where it is looked at several times.
         evaluation: what was measured when the training ended: the content of `metrics.json`, with
             the rows of `history.csv` as `history`.
         licence: under what terms the file may be used.
@@ -81,6 +85,7 @@ class BundleMetadata(BaseModel):
     accuracy_split: str | None = None
     familiarity_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
     familiarity_method: str = ""
+    view: ViewName | None = None
     evaluation: dict[str, Any] | None = None
     licence: str = ""
 

@@ -150,15 +150,17 @@ class Classifier:
         Raises:
             PictureError: the picture cannot be read or has too many pixels.
         """
-        return to_views(picture, self.height, self.width, self.max_pixels, turn)
+        view = self.metadata.view
+        return to_views(picture, self.height, self.width, self.max_pixels, turn, view)
 
     def preprocess(self, picture: Picture) -> NDArray[np.uint8]:
-        """What the network sees of a whole picture: uint8 `(height, width, 3)`.
+        """What the network sees of a picture at first: uint8 `(height, width, 3)`.
 
         Raises:
             PictureError: the picture cannot be read or has too many pixels.
         """
-        return to_pixels(picture, self.height, self.width, self.max_pixels)
+        view = self.metadata.view or "whole"
+        return to_pixels(picture, self.height, self.width, self.max_pixels, view=view)
 
     def probabilities(
         self, images: NDArray[np.uint8], batch_size: int | None = None

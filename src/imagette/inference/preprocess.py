@@ -27,6 +27,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,13 @@ Picture = str | Path | bytes | Image.Image | NDArray
 """What a picture may come as: a path, a file's bytes, a PIL image, or an array."""
 
 Box = tuple[float, float, float, float]
+
+PREPROCESS_VERSION = 2
+"""Raised when the same picture would become other pixels; part of the key of all that is kept."""
+
+ViewName = Literal["whole", "centre"]
+"""What of a picture a network is given: all of it, squashed to a square, or the largest square in
+its middle."""
 
 MAX_PIXELS = 50_000_000
 """Pictures with more pixels than this are refused before they are decoded (decompression bombs)."""
@@ -121,6 +129,7 @@ def to_pixels(
     width: int,
     max_pixels: int = MAX_PIXELS,
     turn: Turn = at_once,
+    view: ViewName = "whole",
 ) -> NDArray[np.uint8]:
     """Turn a picture into what a network takes.
 
@@ -130,16 +139,18 @@ def to_pixels(
         width: columns of the result.
         max_pixels: refuse pictures with more pixels than this.
         turn: as for `to_rgb`.
+        view: what of the picture.
 
     Returns:
         uint8 `(height, width, 3)`, RGB. A picture of just that size keeps its pixels as they are;
-        any other is squashed to it with an antialiasing (bicubic) filter.
+        any other is brought to it with an antialiasing (bicubic) filter.
 
     Raises:
         PictureError: the picture cannot be read, or has too many pixels.
     """
     image = to_rgb(picture, max_pixels, _enough(height, width), turn)
-    return _reduce(image, _WHOLE, height, width)
+    box = _WHOLE if view == "whole" else _central_box(image, height, width)
+    return _reduce(image, box, height, width)
 
 
 @dataclass(frozen=True)
@@ -164,21 +175,25 @@ def to_views(
     width: int,
     max_pixels: int = MAX_PIXELS,
     turn: Turn = at_once,
+    view: ViewName | None = None,
 ) -> list[View]:
     """Several looks at a picture: people's photographs have more in them than one thing.
 
-    A picture of just the network's size, or less than twice as large, is looked at once, as by
+    Where a network has learned from one `view`, that is the only one. Otherwise a picture of just the network's size, or less than twice as large, is looked at once, as by
     `to_pixels`. Any other also without its longer ends, and closer: see `_boxes`.
 
     Returns:
-        One view or more; the first is what `to_pixels` gives.
+        One view or more; without `view` the first is what `to_pixels` gives.
 
     Raises:
         PictureError: the picture cannot be read, or has too many pixels.
     """
     image = to_rgb(picture, max_pixels, _enough(height, width), turn)
     aspect = image.width / image.height
-    boxes = _boxes(image, height, width)
+    if view is None:
+        boxes = _boxes(image, height, width)
+    else:
+        boxes = [_WHOLE if view == "whole" else _central_box(image, height, width)]
     return [View(_reduce(image, box, height, width), box, aspect) for box in boxes]
 
 
@@ -494,10 +509,15 @@ def _boxes(image: Image.Image, height: int, width: int) -> list[Box]:
     """
     if min(image.width / width, image.height / height) < 2:
         return [_WHOLE]
-    # The part in the network's proportions, as shares of the picture's width and height.
+    left, top, right, bottom = _central_box(image, height, width)
+    return [_WHOLE, *(_in_the_middle((right - left) * z, (bottom - top) * z) for z in (1.0, 0.8))]
+
+
+def _central_box(image: Image.Image, height: int, width: int) -> Box:
+    """The largest part in the middle of the network's proportions, as shares of the size."""
     across = min(1.0, image.height * width / (image.width * height))
     down = min(1.0, image.width * height / (image.height * width))
-    return [_WHOLE, *(_in_the_middle(across * zoom, down * zoom) for zoom in (1.0, 0.8))]
+    return _in_the_middle(across, down)
 
 
 def _in_the_middle(across: float, down: float) -> Box:

@@ -1,0 +1,128 @@
+"""From pictures to features, a few at a time, so that however many there are take little memory."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
+
+from imagette.data.decode import MAX_PIXELS_OF_OWN, large_ones_alone
+from imagette.errors import PictureError
+from imagette.features.backbone import Backbone, cores
+from imagette.features.store import FeatureStore
+from imagette.inference.preprocess import PREPROCESS_VERSION, ViewName, to_pixels
+from imagette.models.efficientnet_lite import FEATURES
+
+Source = Path | Callable[[], bytes] | NDArray[np.uint8]
+"""A file, a function that gives the bytes of one, or pixels `(height, width, 3)`."""
+
+_AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of pictures.
+
+    Attributes:
+        rows: float16 `(n, 1280)`, of those that can be read, in order.
+        digests: of the content of each, 16 bytes: the same for the same picture.
+        unreadable: by position, why a picture cannot be read.
+    """
+
+    rows: NDArray[np.float16]
+    digests: list[bytes]
+    unreadable: dict[int, str]
+
+
+def compute_features(
+    sources: Sequence[Source],
+    backbone: Backbone,
+    view: ViewName,
+    title: str = "Looking at pictures",
+) -> Features:
+    """Compute features, or take those that are known.
+
+    Args:
+        sources: the pictures.
+        backbone: what computes them.
+        view: which part of each it is given.
+        title: what the progress bar says.
+    """
+    console = Console(stderr=True)
+    bar = Progress(console=console, transient=True, disable=not console.is_terminal)
+    store = FeatureStore(backbone.key)
+    rows = np.empty((len(sources), FEATURES), np.float16)
+    digests: list[bytes] = []
+    unreadable: dict[int, str] = {}
+    starts = range(0, len(sources), _AT_ONCE)
+    workers = ThreadPoolExecutor(cores())
+    try:
+        with bar:
+            task = bar.add_task(title, total=len(sources))
+            jobs = workers.map(
+                lambda start: _compute(sources[start : start + _AT_ONCE], backbone, view, store),
+                starts,
+            )
+            for start, found in zip(starts, jobs, strict=True):
+                for number, (digest, row) in enumerate(found, start):
+                    if isinstance(row, str):
+                        unreadable[number] = row
+                    else:
+                        rows[len(digests)] = row
+                        digests.append(digest)
+                bar.advance(task, len(found))
+    finally:  # as when Ctrl-C is pressed: what is known by then is kept
+        workers.shutdown(cancel_futures=True)
+        store.close()
+    return Features(rows[: len(digests)], digests, unreadable)
+
+
+def _compute(
+    sources: Sequence[Source], backbone: Backbone, view: ViewName, store: FeatureStore
+) -> list[tuple[bytes, NDArray[np.float16] | str]]:
+    """The digest of each picture, and its features or the reason why it has none."""
+    found: list[tuple[bytes, NDArray[np.float16] | str]] = []
+    missing: list[tuple[int, bytes, NDArray[np.uint8]]] = []
+    for place, source in enumerate(sources):
+        try:
+            content = _read(source)
+            digest = _digest(content)
+            key = blake2b(
+                f"{PREPROCESS_VERSION} {backbone.size} {view}".encode() + digest, digest_size=16
+            ).digest()
+            row = store.find(key)
+            if row is None:
+                size = backbone.size
+                pixels = to_pixels(
+                    content, size, size, MAX_PIXELS_OF_OWN, large_ones_alone, view=view
+                )
+                missing.append((place, key, pixels))
+            found.append((digest, "" if row is None else row))
+        except PictureError as error:
+            found.append((b"", error.problem.replace("The picture ", "", 1)))
+        except OSError as error:
+            found.append((b"", f"cannot be read ({error.strerror or error})."))
+    if missing:
+        computed = backbone.compute(np.stack([pixels for _, _, pixels in missing]))
+        new = computed.astype(np.float16)
+        store.keep((key, row) for (_, key, _), row in zip(missing, new, strict=True))
+        for (place, _, _), row in zip(missing, new, strict=True):
+            found[place] = found[place][0], row
+    return found
+
+
+def _read(source: Source) -> bytes | NDArray[np.uint8]:
+    if isinstance(source, Path):
+        return source.read_bytes()
+    return source if isinstance(source, np.ndarray) else source()
+
+
+def _digest(content: bytes | NDArray[np.uint8]) -> bytes:
+    if isinstance(content, bytes):
+        return blake2b(content, digest_size=16).digest()
+    return blake2b(np.ascontiguousarray(content).data, digest_size=16).digest()

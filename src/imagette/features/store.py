@@ -1,0 +1,74 @@
+"""Features that were computed once, kept for the next time: ten pictures more cost ten pictures."""
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagette.data.cache import kept_folder
+from imagette.models.efficientnet_lite import FEATURES
+
+_MOST_BYTES = 4_000_000_000
+_SECONDS_TO_WAIT = 30  # for another process that is writing
+
+Row = NDArray[np.float16]
+
+
+class FeatureStore:
+    """A file of features in the user's cache; without it, everything is computed anew.
+
+    Args:
+        backbone: what computes them; those of another are in another file.
+    """
+
+    def __init__(self, backbone: str) -> None:
+        path = kept_folder("features") / f"{backbone}.sqlite"
+        self._lock = Lock()
+        try:
+            self._file = _open(path)
+        except sqlite3.DatabaseError:  # damaged, or of another program
+            _remove(path)
+            self._file = _open(path)
+
+    def find(self, key: bytes) -> Row | None:
+        """The features of a picture, float16 `(1280,)`, if they are known."""
+        with self._lock, suppress(sqlite3.Error):
+            found = self._file.execute(
+                "SELECT value FROM features WHERE key = ?", (key,)
+            ).fetchone()
+            if found and len(found[0]) == 2 * FEATURES:
+                return np.frombuffer(found[0], np.float16)
+        return None
+
+    def keep(self, pairs: Iterable[tuple[bytes, Row]]) -> None:
+        """Keep features under their keys."""
+        rows = [(key, row.astype(np.float16).tobytes()) for key, row in pairs]
+        with self._lock, suppress(sqlite3.Error), self._file:  # as on a full disk
+            self._file.executemany("INSERT OR REPLACE INTO features VALUES (?, ?)", rows)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._file.close()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    if path.is_file():
+        if path.stat().st_size > _MOST_BYTES:
+            _remove(path)
+        else:
+            path.touch()
+    file = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, check_same_thread=False)
+    file.execute("PRAGMA journal_mode = WAL")
+    file.execute("PRAGMA synchronous = OFF")  # it is a cache
+    file.execute("CREATE TABLE IF NOT EXISTS features (key BLOB PRIMARY KEY, value BLOB)")
+    return file
+
+
+def _remove(path: Path) -> None:
+    for ending in ("", "-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)

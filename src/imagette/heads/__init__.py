@@ -1,0 +1,1 @@
+"""The last layer, in closed form: from a network's features to classes, in NumPy alone."""

@@ -1,0 +1,143 @@
+"""A head: everything that turns a network's features into an answer.
+
+It is fitted in a fraction of a second, keeps no picture from being learned, and is measured by the
+answers to each picture without it (`leave_one_out`): they set the temperature and the threshold of
+`known`, too.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagette.heads.ood_score import OodScore, find_groups, fit_ood_score
+from imagette.heads.ridge import (
+    balanced_weights,
+    choose_strength,
+    decompose,
+    leave_one_out,
+)
+
+NEAR_DUPLICATE = 0.95
+"""Pictures of a class whose features have at least this cosine are left out together. Below lie
+95 % of the pictures of hands that different people made of one sign, and above it half of the
+pictures that were cropped by a tenth or compressed anew."""
+MOST_IN_GROUP = 50
+BOUNDS = (1e-3, 10.0)
+"""Between these lies any head's temperature."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """From features to probabilities and familiarity.
+
+    Attributes:
+        kernel: float32 `(features, classes)`, for the directions of features (see `directions`).
+        bias: float32 `(classes,)`.
+        temperature: what the scores are divided by before the softmax.
+        ood_score: what familiarity is computed from.
+    """
+
+    kernel: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    temperature: float
+    ood_score: OodScore
+
+    def answer(
+        self, features: NDArray[np.floating]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Probabilities `(n, classes)` and familiarity `(n,)` of features `(n, features)`."""
+        towards = directions(features)
+        scores = towards @ self.kernel + self.bias
+        return softmax(scores / self.temperature), self.ood_score.familiarity(towards)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What each picture would be answered had it not been learned.
+
+    Attributes:
+        probabilities: float32 `(n, classes)`.
+        familiarity: float32 `(n,)`.
+        groups: positions of near duplicates, which were left out together.
+    """
+
+    probabilities: NDArray[np.float32]
+    familiarity: NDArray[np.float32]
+    groups: list[NDArray[np.int64]]
+
+
+def fit_head(
+    features: NDArray[np.floating], labels: NDArray[np.int64], classes: int
+) -> tuple[Head, LeftOut]:
+    """Fit a head; all classes count alike, however many pictures each has.
+
+    Args:
+        features: `(n, features)`, none below 0 (what follows a ReLU).
+        labels: `(n,)`, at least one picture of every class.
+        classes: number of classes.
+
+    Returns:
+        The head, and how it answers about pictures that it has not learned.
+    """
+    rows = directions(features)
+    labels = labels.astype(np.int64)
+    counts = np.bincount(labels, minlength=classes)
+    most = min(MOST_IN_GROUP, int(np.median(counts)) // 2)
+    groups = find_groups(rows, labels, NEAR_DUPLICATE, most)
+    weights = balanced_weights(labels, classes)
+    found = decompose(rows, labels, weights, classes)
+    strength = choose_strength(found, rows, labels, weights, groups)
+    scores = leave_one_out(found, rows, labels, weights, strength, groups)
+    temperature = fit_temperature(scores, labels, weights)
+    kernel, bias = found.solve(strength)
+    ood_score, familiarity = fit_ood_score(rows, labels, groups)
+    # As bundles store it.
+    kernel = kernel.astype(np.float16)
+    head = Head(kernel.astype(np.float32), bias.astype(np.float32), temperature, ood_score)
+    return head, LeftOut(softmax(scores / temperature), familiarity, groups)
+
+
+def directions(features: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Square roots of features, brought to length 1.
+
+    Power normalisation keeps a few large features from deciding alone (Perronnin, Sánchez &
+    Mensink, *Improving the Fisher Kernel for Large-Scale Image Classification*, 2010, section 3.1).
+    """
+    roots = np.sqrt(np.maximum(features, 0), dtype=np.float32)
+    return roots / np.maximum(np.linalg.norm(roots, axis=1, keepdims=True), 1e-6)
+
+
+def softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities `(n, classes)`."""
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def fit_temperature(
+    scores: NDArray[np.float32], labels: NDArray[np.int64], weights: NDArray[np.float64]
+) -> float:
+    """The temperature with the lowest cross-entropy, by golden-section search.
+
+    As in Platt scaling, the true class counts a little less than all, so that a few pictures that
+    are all right do not make the head certain (Guo et al., *On Calibration of Modern Neural
+    Networks*, 2017, section 4.2; Platt, *Probabilistic Outputs for Support Vector Machines*, 1999,
+    section 2.2).
+    """
+    count, classes = scores.shape
+    wrong = 1 / (count + 2)
+    centred = scores - scores.max(axis=1, keepdims=True)
+    of_true = centred[np.arange(count), labels]
+    expected = (1 - wrong) * of_true + wrong * (centred.sum(axis=1) - of_true) / (classes - 1)
+
+    def cross_entropy(logarithm: float) -> float:
+        temperature = np.exp(logarithm)
+        total = np.log(np.exp(centred / temperature).sum(axis=1))
+        return float(weights @ (total - expected / temperature))
+
+    low, high = np.log(BOUNDS)
+    ratio = (np.sqrt(5) - 1) / 2
+    while high - low > 1e-3:
+        left, right = high - ratio * (high - low), low + ratio * (high - low)
+        low, high = (low, right) if cross_entropy(left) < cross_entropy(right) else (left, high)
+    return float(np.exp((low + high) / 2))
