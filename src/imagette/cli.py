@@ -47,8 +47,8 @@ _TRAIN_MODULES = (
 )  # fmt: skip
 
 _RECIPES = ", ".join((
-    "best", "finetune", "imagenet", "lite", "resnet18", "resnet20", "seed", "sprint-70",
-    "sprint-80", "sprint-90", "sprint-94", "transfer", "vgg", "wide-resnet",
+    "best", "finetune", "lite", "photos", "resnet18", "resnet20", "seed", "sprint-70", "sprint-80",
+    "sprint-90", "sprint-94", "vgg", "wide-resnet",
 ))  # fmt: skip
 
 DatasetArgument = Annotated[
@@ -154,7 +154,7 @@ def train(
         str | None,
         typer.Option(
             help=f"A recipe's name or a TOML file; {_RECIPES} (default: sprint-90; for your own"
-            " pictures one that suits their number)."
+            " pictures `photos`, or sprint-90 where they are small and many)."
         ),
     ] = None,
     settings: Annotated[
@@ -196,6 +196,13 @@ def train(
         _print(f"{run.folder} has finished already; nothing was left to do.")
     else:
         _print_metrics(run.metrics)
+        if run.metrics["accuracy"] < 0.7:
+            err.print(
+                "That is too little for most uses. More pictures of each class help most, then"
+                " labels without mistakes (imagette explore --audit RUN); where the pictures are"
+                " unlike photographs, try --recipe finetune.",
+                soft_wrap=True,
+            )
     _print(f"Report: {run.folder / 'report.html'}")
     bundle = shlex.quote(str(run.folder / "model.onnx"))
     _print(f"Bundle: {bundle}")
@@ -711,6 +718,8 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
     where = {
         "test": f"on the test part of {metrics['dataset']}",
         "validation": f"on the pictures of {metrics['dataset']} held out for validation"
+        " (it has no test part)",
+        "leave-one-out": f"on the pictures of {metrics['dataset']}, each left out in turn"
         " (it has no test part)",
         "all": f"on all pictures of {metrics['dataset']} (it has no test part)",
     }[metrics["split"]]

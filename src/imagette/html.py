@@ -28,14 +28,24 @@ def render(template: str, **values: object) -> str:
     return _environment().get_template(template).render(values)
 
 
+LARGE = 128
+"""From so many pixels a side on, a picture is a photograph."""
+
+
 def png_url(png: bytes) -> str:
     """A PNG file as a data URL."""
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
 def pixels_url(pixels: NDArray[np.uint8]) -> str:
-    """Pixels, uint8 `(height, width, 3)` or with alpha `(height, width, 4)`, as a data URL."""
+    """Pixels, uint8 `(height, width, 3)` or with alpha `(height, width, 4)`, as a data URL.
+
+    Small pictures keep every pixel; large ones, of photographs, are compressed as these are.
+    """
     buffer = io.BytesIO()
+    if max(pixels.shape[:2]) >= LARGE and pixels.shape[2] == 3:
+        Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "JPEG", quality=88)
+        return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
     Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", optimize=True)
     return png_url(buffer.getvalue())
 

@@ -3,14 +3,18 @@
 import math
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from imagette.data import Dataset
-from imagette.training import loop
+from imagette.inference.preprocess import ViewName
 from imagette.training.recipe import Recipe
-from imagette.training.run import Reporter
+from imagette.training.reporter import Reporter
+
+if TYPE_CHECKING:
+    from imagette.training import loop
 
 
 class TrainingReporter(Reporter):
@@ -33,6 +37,7 @@ class TrainingReporter(Reporter):
             "epoch", total=None, epoch="", loss=0.0, accuracy=0.0, speed=0.0, left=""
         )
         self.folder: Path | None = None
+        self.closed_form = False
         self.epochs = 0
         self.patience = 0
         self.last_epoch = 0
@@ -60,13 +65,31 @@ class TrainingReporter(Reporter):
             f"This will take {'at most ' if self.patience else ''}about {_duration(seconds)}."
         )
 
+    def fitting(self, folder: Path, recipe: Recipe, dataset: Dataset, view: ViewName) -> None:
+        self.folder, self.closed_form = folder, True
+        what = "all of each picture" if view == "whole" else "the middle of each picture"
+        self._say(
+            f"Learning {dataset.name} by the recipe {recipe.name}: a last layer on what"
+            f" EfficientNet-Lite{recipe.variant} sees in {what}; run folder {folder}"
+        )
+
     def head(self, accuracy: float, seconds: float) -> None:
+        if self.closed_form:
+            self._say(f"Fitted in {seconds:.1f} s; each picture left out in turn: {accuracy:.2%}")
+            return
         self._say(
             f"last layer, on frozen features: val accuracy {accuracy:.2%}  {seconds:.1f} s;"
             " now all layers"
         )
 
-    def progress(self, progress: loop.Progress) -> None:
+    def finetuned(self, before: float, after: float, kept: bool) -> None:
+        self.close()
+        self._say(
+            f"All layers: val accuracy {after:.2%}, the last layer alone {before:.2%};"
+            f" {'all layers are' if kept else 'the last layer alone is'} kept"
+        )
+
+    def progress(self, progress: "loop.Progress") -> None:
         at_most = "≤ " if self.patience else ""  # it may stop earlier
         self.bar.update(
             self.task,

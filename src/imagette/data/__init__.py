@@ -6,6 +6,7 @@ from pathlib import Path
 from imagette.data.dataset import Dataset, Part, split_validation
 from imagette.data.listing import Listing
 from imagette.errors import ImagetteError
+from imagette.inference.preprocess import ViewName
 
 __all__ = ["BUILT_IN", "Dataset", "Part", "find_pictures", "load_dataset", "split_validation"]
 
@@ -17,7 +18,10 @@ SIZE = 32
 
 
 def load_dataset(
-    source: str | Path = "cifar10", data_dir: str | Path | None = None, size: int | None = None
+    source: str | Path = "cifar10",
+    data_dir: str | Path | None = None,
+    size: int | None = None,
+    view: ViewName = "whole",
 ) -> Dataset:
     """Load labelled pictures.
 
@@ -25,6 +29,7 @@ def load_dataset(
         source: `cifar10`, `digits`, or one's own pictures as `find_pictures` takes them.
         data_dir: where to look for CIFAR-10 first.
         size: the side in pixels that each picture is brought to; 32 if None.
+        view: what of each picture: all of it, squashed, or the largest square in its middle.
 
     Returns:
         The dataset. Where it takes more than a gigabyte, its pictures are a memory-mapped file.
@@ -36,12 +41,12 @@ def load_dataset(
     if source == "cifar10":
         from imagette.data.cifar import load_cifar10
 
-        return load_cifar10(data_dir).resized(size or SIZE)
+        return load_cifar10(data_dir).resized(size or SIZE, view)
     if source == "digits":
         from imagette.data.digits import load_digits
 
-        return load_digits().resized(size or SIZE)
-    return find_pictures(source).load(size or SIZE)
+        return load_digits().resized(size or SIZE, view)
+    return find_pictures(source).load(size or SIZE, view)
 
 
 def find_pictures(source: str | Path) -> Listing:

@@ -13,32 +13,41 @@ VERY_UNEVEN = 3.0
 _SHOWN = 20
 
 
-def check(dataset: Dataset) -> list[str]:
+def check(
+    dataset: Dataset,
+    groups: tuple[tuple[Copy, ...], ...] | None = None,
+    single_will_do: bool = False,
+) -> list[str]:
     """What there is, what was left out, and what may be wrong, a sentence or two each.
 
     Counts by class; files that were left out; pictures with the same pixels, once they have the
     size that is learned, in several classes, in train and test, or within a class; classes of few
     pictures, or of far fewer than others.
 
+    Args:
+        dataset: the pictures.
+        groups: those that are the same; those with the same pixels if None.
+        single_will_do: whether a class may have a single picture.
+
     Raises:
-        ImagetteError: a class has a single picture.
+        ImagetteError: a class has a single picture, and that will not do.
     """
     counts = np.bincount(dataset.train.labels, minlength=len(dataset.class_names))
-    if counts.min() == 1:
+    if counts.min() == 1 and not single_will_do:
         raise too_few(f"The class {dataset.class_names[counts.argmin()]}")
     lines = [_counted(dataset, counts)]
     left_out = [f"Left out: {path}: {reason}" for path, reason in dataset.skipped]
     lines += left_out[:_SHOWN]
     if more := left_out[_SHOWN:]:
         lines.append(f"Left out: {len(more):,} more files; `imagette explore` lists them all.")
-    groups = find_duplicates(dataset)
+    groups = find_duplicates(dataset) if groups is None else groups
     lines += _contradicting(dataset, groups) + _leaked(groups) + _repeated(dataset, groups)
     few = [name for name, count in zip(dataset.class_names, counts, strict=True) if count < FEW]
     if few:
         has = "has" if len(few) == 1 else "have"
         lines.append(
-            f"Few pictures: {listed(few, 'en')} {has} fewer than {FEW} to learn from. Each one"
-            " more helps; from 50 a class on answers become steady."
+            f"Few pictures: {listed(few, 'en', most=5)} {has} fewer than {FEW} to learn from. Each"
+            " one more helps; from 50 a class on answers become steady."
         )
     if counts.max() > VERY_UNEVEN * counts.min():
         lines.append(

@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imagette.errors import ImagetteError
+
+if TYPE_CHECKING:
+    from imagette.inference.preprocess import ViewName
 
 UNEVEN = 1.5
 """From this ratio of the largest class to the smallest on, classes are weighed."""
@@ -65,15 +69,15 @@ class Part:
         paths = None if self.paths is None else tuple(self.paths[index] for index in indices)
         return Part(map_rows(self.images, indices), self.labels[indices], paths)
 
-    def resized(self, height: int, width: int) -> "Part":
-        """The same pictures with so many rows and columns, squashed as any other is."""
+    def resized(self, height: int, width: int, view: "ViewName" = "whole") -> "Part":
+        """The same pictures with so many rows and columns, seen as any other is."""
         from imagette.inference.preprocess import to_pixels
 
         if self.images.shape[1:3] == (height, width):
             return self
         images = np.empty((len(self), height, width, 3), np.uint8)
         for row, image in zip(images, self.images, strict=True):
-            row[:] = to_pixels(image, height, width)
+            row[:] = to_pixels(image, height, width, view=view)
         return Part(images, self.labels, self.paths)
 
     def fingerprint(self) -> str:
@@ -139,10 +143,10 @@ class Dataset:
                 "Bring all of them to the same height and width.",
             )
 
-    def resized(self, size: int) -> "Dataset":
+    def resized(self, size: int, view: "ViewName" = "whole") -> "Dataset":
         """The same dataset with pictures of `size` by `size` pixels."""
-        test = None if self.test is None else self.test.resized(size, size)
-        return replace(self, train=self.train.resized(size, size), test=test)
+        test = None if self.test is None else self.test.resized(size, size, view)
+        return replace(self, train=self.train.resized(size, size, view), test=test)
 
     @property
     def parts(self) -> dict[str, Part]:

@@ -35,7 +35,8 @@ MAX_PIXELS_OF_OWN = 178_956_970
 
 _ONE_LARGE = Lock()
 
-Source = Path | Callable[[], bytes]
+Source = Path | Callable[[], bytes] | NDArray[np.uint8]
+"""A file, a function that gives the bytes of one, or pixels `(height, width, 3)`."""
 Unreadable = dict[int, str]
 """By position: why a picture could not be decoded."""
 
@@ -165,7 +166,7 @@ def _decode_from(
 
 def _decode_one(source: Source, size: int, view: ViewName) -> NDArray[np.uint8] | str:
     try:
-        picture = source if isinstance(source, Path) else source()
+        picture = source() if callable(source) else source
         return to_pixels(picture, size, size, MAX_PIXELS_OF_OWN, large_ones_alone, view)
     except PictureError as error:
         return error.problem.removeprefix(f"{source} ")

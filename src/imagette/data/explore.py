@@ -1,6 +1,7 @@
 """What is in a dataset: counts, examples, pixel statistics and duplicates, on one page."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -137,12 +138,22 @@ def channel_statistics(
 
 def find_duplicates(dataset: Dataset) -> tuple[tuple[Copy, ...], ...]:
     """Every set of pictures that have exactly the same pixels, wherever in the dataset they are."""
+    return group_copies(
+        # 128 bits: no two different pictures will ever share a digest by chance.
+        (
+            blake2b(image.tobytes(), digest_size=16).digest(),
+            Copy(name, position, int(label)),
+        )
+        for name, part in dataset.parts.items()
+        for position, (image, label) in enumerate(zip(part.images, part.labels, strict=True))
+    )
+
+
+def group_copies(pictures: Iterable[tuple[bytes, Copy]]) -> tuple[tuple[Copy, ...], ...]:
+    """The sets of pictures that share a digest."""
     copies: dict[bytes, list[Copy]] = defaultdict(list)
-    for name, part in dataset.parts.items():
-        for position, (image, label) in enumerate(zip(part.images, part.labels, strict=True)):
-            # 128 bits: no two different pictures will ever share a digest by chance.
-            digest = blake2b(image.tobytes(), digest_size=16).digest()
-            copies[digest].append(Copy(name, position, int(label)))
+    for digest, copy in pictures:
+        copies[digest].append(copy)
     return tuple(tuple(group) for group in copies.values() if len(group) > 1)
 
 

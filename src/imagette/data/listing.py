@@ -9,6 +9,7 @@ import numpy as np
 from imagette.data.dataset import Dataset, Part
 from imagette.data.decode import decode
 from imagette.errors import ImagetteError
+from imagette.inference.preprocess import ViewName
 
 Skipped = tuple[tuple[str, str], ...]
 """What was left out, each with the reason."""
@@ -57,7 +58,7 @@ class Listing:
     skipped: Skipped = ()
     licence: str = ""
 
-    def load(self, size: int) -> Dataset:
+    def load(self, size: int, view: ViewName = "whole") -> Dataset:
         """Decode all pictures.
 
         Args:
@@ -67,11 +68,11 @@ class Listing:
             ImagetteError: a class has no readable picture to learn from, or the test part none.
         """
         self._check_no_class_is_empty({one.label for one in self.train})
-        train, skipped = _load_part(self.train, size)
+        train, skipped = _load_part(self.train, size, view)
         self._check_no_class_is_empty(set(train.labels.tolist()))
         test = None
         if self.test is not None:
-            test, test_skipped = _load_part(self.test, size)
+            test, test_skipped = _load_part(self.test, size, view)
             skipped += test_skipped
             if not len(test):
                 raise ImagetteError(
@@ -109,12 +110,13 @@ def check_classes(names: list[str], source: str, layout: str) -> None:
         raise ImagetteError(f"{source} holds {few} of pictures; at least two are needed.", layout)
 
 
-def _load_part(found: tuple[Found, ...], size: int) -> tuple[Part, Skipped]:
+def _load_part(found: tuple[Found, ...], size: int, view: ViewName) -> tuple[Part, Skipped]:
     images, unreadable = decode(
         [one.picture for one in found],
         size,
         stamp=[one.stamp for one in found],
         total_bytes=sum(one.size for one in found),
+        view=view,
     )
     kept = [one for number, one in enumerate(found) if number not in unreadable]
     labels = np.array([one.label for one in kept], np.int64)

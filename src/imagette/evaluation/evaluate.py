@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from imagette.data import BUILT_IN, Dataset, Part, load_dataset, split_validation
 from imagette.errors import ImagetteError
+from imagette.evaluation.left_out import LEFT_OUT, Answers
 from imagette.evaluation.metrics import measure
 from imagette.evaluation.robustness import measure_robustness
 from imagette.evaluation.run_folder import Facts, RunFolder, read_run
@@ -25,7 +26,8 @@ class Evaluation:
     Attributes:
         metrics: plain JSON values, as in `metrics.json`: what `imagette.evaluation.metrics.measure`
             gives, and `model` (name of the run or path of the bundle), `dataset` (its name) and
-            `split` (`test`, `validation` or `all`: which pictures were measured on). Where it was
+            `split` (`test`, `validation`, `leave-one-out` or `all`: which pictures were measured
+            on). Where it was
             asked for, `flip_averaged` holds `accuracy` and `loss` of the answers averaged over each
             picture and its mirror image, `corruptions` the accuracies under each corruption at
             severities 1 to 5, by its name, and `corruption_accuracy` their mean. Where the model
@@ -78,8 +80,9 @@ def evaluate(
     """Measure a model as it will be served, and write metrics, plots and a report.
 
     A run is measured on the test part of the dataset it was trained on or, where that has none, on
-    the pictures that its training held out for validation. A bundle, or a run given a dataset other
-    than its own, is measured on the dataset's test part or, where it has none, on all its pictures.
+    the pictures that its training held out for validation; where it held out none, each picture is
+    answered by a head that has not learned it (leave-one-out). A bundle, or a run given a dataset
+    other than its own, is measured on the test part or, where there is none, on all pictures.
 
     Args:
         run_or_bundle: the folder of a run, or a `.onnx` bundle.
@@ -101,32 +104,73 @@ def evaluate(
     """
     model = open_model(run_or_bundle)
     facts, classifier = model.facts, model.classifier
-    dataset = load_pictures(dataset, data_dir, model)
-    own = facts is not None and dataset.source == facts.dataset
-    part, split = _choose_pictures(dataset, facts if own else None)
-    part = fit(part, dataset.class_names, classifier)
-    probabilities, familiarity = classifier.answers(part.images)
-    metrics = {
-        "model": model.name,
-        "dataset": dataset.name,
-        "split": split,
-        **measure(probabilities, part.labels, classifier.class_names),
-    }
-    if familiarity is not None:
-        unknown = familiarity < (classifier.metadata.familiarity_threshold or 0)
-        metrics["unknown_share"] = float(np.mean(unknown))
+    source = dataset.source if isinstance(dataset, Dataset) else dataset
+    own_source = facts is not None and (source is None or _resolved(source) == facts.dataset)
+    left_out = own_source and classifier.metadata.accuracy_split == LEFT_OUT
+    if left_out and facts and not (flip or corruptions):
+        name, answers = _leave_out_again(model, facts, data_dir)
+    else:
+        loaded = load_pictures(dataset, data_dir, model)
+        own_source, name = facts is not None and loaded.source == facts.dataset, loaded.name
+        part, split = _choose_pictures(loaded, facts if own_source else None)
+        part = fit(part, loaded.class_names, classifier)
+        answers = Answers(part, split, *classifier.answers(part.images))
+    more: dict[str, Any] = {}
     if flip:
-        mirrored = classifier.probabilities(np.ascontiguousarray(part.images[:, :, ::-1]))
-        means = (probabilities + mirrored) / np.float32(2)
-        averaged = measure(means, part.labels, classifier.class_names)
-        metrics["flip_averaged"] = {key: averaged[key] for key in ("accuracy", "loss")}
-    folder = Path(out) if out else _default_folder(model, own, dataset)
+        more["flip_averaged"] = _average_with_mirrored(classifier, answers)
+    folder = Path(out) if out else _default_folder(model, own_source, name)
     if corruptions:
-        found = measure_robustness(classifier, part, folder / "corruptions.json", say)
-        metrics["corruptions"] = found
-        metrics["corruption_accuracy"] = float(np.mean(list(found.values())))
-    _write(folder, metrics, classifier, part, probabilities, model.run)
+        found = measure_robustness(classifier, answers.part, folder / "corruptions.json", say)
+        more["corruptions"] = found
+        more["corruption_accuracy"] = float(np.mean(list(found.values())))
+    metrics = write_evaluation(folder, classifier, name, answers, model.run, model.name, more)
     return Evaluation(metrics, folder)
+
+
+def _resolved(source: str | Path) -> str:
+    """A source as run folders note it."""
+    named = str(source) in BUILT_IN or str(source).startswith("hf:")
+    return str(source) if named else str(Path(source).resolve())
+
+
+def _average_with_mirrored(classifier: Classifier, answers: Answers) -> dict[str, Any]:
+    mirrored = classifier.probabilities(np.ascontiguousarray(answers.part.images[:, :, ::-1]))
+    means = (answers.probabilities + mirrored) / np.float32(2)
+    averaged = measure(means, answers.part.labels, classifier.class_names)
+    return {key: averaged[key] for key in ("accuracy", "loss")}
+
+
+def _leave_out_again(
+    model: Model, facts: Facts, data_dir: str | Path | None
+) -> tuple[str, Answers]:
+    """The name of a run's dataset, and the answers to each of its pictures without that picture.
+
+    They are computed anew, from the features of the pictures, which are known.
+    """
+    from imagette.data import find_pictures
+    from imagette.features.backbone import open_backbone
+    from imagette.features.collect import collect
+    from imagette.heads.head import fit_head
+
+    metadata = model.classifier.metadata
+    if facts.dataset in BUILT_IN:
+        found: Any = load_dataset(facts.dataset, data_dir or facts.data_dir)
+    else:
+        found = find_pictures(facts.dataset)
+    options = (metadata.recipe or {}).get("model_options", {})
+    backbone = open_backbone(options.get("variant", 0))
+    collected = collect(found, backbone, metadata.view or "whole").train
+    if facts.train_fingerprint != collected.fingerprint():
+        raise ImagetteError(
+            f"The pictures in {facts.dataset} have changed since the run was trained, so that what"
+            " it would answer without each of them can no longer be told.",
+            "Train again, which takes seconds, or evaluate on other pictures: imagette evaluate RUN"
+            " DATASET.",
+        )
+    _, left_out = fit_head(collected.rows, collected.part.labels, len(found.class_names))
+    return found.name, Answers(
+        collected.part, LEFT_OUT, left_out.probabilities, left_out.familiarity
+    )
 
 
 def open_model(run_or_bundle: str | Path) -> Model:
@@ -161,15 +205,15 @@ def load_pictures(
         ImagetteError: it is missing or damaged, or none is known.
     """
     facts, classifier = model.facts, model.classifier
-    size = classifier.height
+    size, view = classifier.height, classifier.metadata.view or "whole"
     if isinstance(dataset, Dataset):
         return dataset
     if dataset is not None:
-        return load_dataset(dataset, data_dir, size)
+        return load_dataset(dataset, data_dir, size, view)
     if facts is not None:
-        return load_dataset(facts.dataset, data_dir or facts.data_dir, size)
+        return load_dataset(facts.dataset, data_dir or facts.data_dir, size, view)
     if classifier.metadata.dataset in BUILT_IN:
-        return load_dataset(classifier.metadata.dataset, data_dir, size)
+        return load_dataset(classifier.metadata.dataset, data_dir, size, view)
     raise ImagetteError(
         f"{classifier.path} does not say on which dataset it can be measured.",
         "Name one: `imagette evaluate BUNDLE DATASET`.",
@@ -200,7 +244,8 @@ def _check_unchanged(dataset: Dataset, own_run: Facts) -> None:
 def fit(part: Part, class_names: tuple[str, ...], classifier: Classifier) -> Part:
     """The same pictures in the size, and the labels in the class order, of the model."""
     labels = _relabel(part.labels, class_names, classifier)
-    return replace(part.resized(classifier.height, classifier.width), labels=labels)
+    view = classifier.metadata.view or "whole"
+    return replace(part.resized(classifier.height, classifier.width, view), labels=labels)
 
 
 def _relabel(
@@ -220,23 +265,52 @@ def _quoted(names: list[str] | tuple[str, ...]) -> str:
     return listed([repr(name) for name in names], "en")
 
 
-def _default_folder(model: Model, own: bool, dataset: Dataset) -> Path:
+def _default_folder(model: Model, own: bool, dataset: str) -> Path:
     if model.run is None:
         return Path(f"evaluation-{model.path.stem}")
     # What a run reached on its own data must not be replaced by what it reaches elsewhere.
-    return model.path if own else model.path / f"evaluation-{dataset.name}"
+    return model.path if own else model.path / f"evaluation-{dataset}"
 
 
-def _write(
+def write_evaluation(
     folder: Path,
-    metrics: dict[str, Any],
     classifier: Classifier,
-    part: Part,
-    probabilities: NDArray[np.float32],
-    run: RunFolder | None,
-) -> None:
+    dataset: str,
+    answers: Answers,
+    run: RunFolder | None = None,
+    model: str | None = None,
+    more: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Measure answers, and write metrics, plots and a report.
+
+    Args:
+        folder: where they go.
+        classifier: the model that answered.
+        dataset: name of the dataset.
+        answers: what it answered.
+        run: the run whose model it is; that of `folder`, or none, if None.
+        model: what to call the model; the name of the run if None.
+        more: what else was measured.
+
+    Returns:
+        The metrics, see `Evaluation`.
+    """
     from imagette.evaluation import plots, report
 
+    if model is None:
+        run = read_run(folder)
+        model = run.name
+    part, probabilities = answers.part, answers.probabilities
+    metrics = {
+        "model": model,
+        "dataset": dataset,
+        "split": answers.split,
+        **measure(probabilities, part.labels, classifier.class_names),
+    }
+    if answers.familiarity is not None:
+        unknown = answers.familiarity < (classifier.metadata.familiarity_threshold or 0)
+        metrics["unknown_share"] = float(np.mean(unknown))
+    metrics |= more or {}
     names: dict[Language, tuple[str, ...]] = {
         "en": classifier.class_names,
         "fr": classifier.class_names_fr,
@@ -259,6 +333,7 @@ def _write(
         write_bytes(folder / f"{name}.png", drawn["en"])
     page = report.page(metrics, classifier, figures, part, probabilities, run)
     write_text(folder / "report.html", page)
+    return metrics
 
 
 def evaluation_for_bundle(metrics: dict[str, Any], run: Path) -> dict[str, Any]:

@@ -51,6 +51,7 @@ def measure(
         )
     predicted = probabilities.argmax(axis=1)
     correct = int((predicted == labels).sum())
+    confusion = _confusion(labels, predicted, len(class_names))
     of_true_class = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return {
         "n": len(labels),
@@ -61,8 +62,8 @@ def measure(
         "brier": brier_score(probabilities, labels),
         "calibration_error": expected_calibration_error(probabilities, labels),
         "reliability": reliability(probabilities, labels),
-        "per_class": _per_class(labels, predicted, class_names),
-        "confusion": _confusion(labels, predicted, len(class_names)),
+        "per_class": _per_class(confusion, class_names),
+        "confusion": confusion.tolist(),
     }
 
 
@@ -88,28 +89,26 @@ def _balanced_accuracy(labels: NDArray[np.int64], predicted: NDArray[np.int64]) 
     return float(np.mean(recalls))
 
 
-def _per_class(
-    labels: NDArray[np.int64], predicted: NDArray[np.int64], class_names: Sequence[str]
-) -> dict[str, dict[str, float | int]]:
-    from sklearn.metrics import precision_recall_fscore_support
-
-    columns = precision_recall_fscore_support(
-        labels, predicted, labels=range(len(class_names)), zero_division=0.0
+def _per_class(confusion: NDArray[np.int64], class_names: Sequence[str]) -> dict[str, Any]:
+    right = confusion.diagonal()
+    support, answered = confusion.sum(axis=1), confusion.sum(axis=0)
+    rows = zip(
+        class_names,
+        (right / np.maximum(answered, 1)).tolist(),
+        (right / np.maximum(support, 1)).tolist(),
+        (2 * right / np.maximum(support + answered, 1)).tolist(),
+        support.tolist(),
+        strict=True,
     )
     return {
-        name: {
-            "precision": float(precision),
-            "recall": float(recall),
-            "f1": float(f1),
-            "support": int(support),
-        }
-        for name, precision, recall, f1, support in zip(class_names, *columns, strict=True)
+        name: {"precision": precision, "recall": recall, "f1": f1, "support": count}
+        for name, precision, recall, f1, count in rows
     }
 
 
 def _confusion(
     labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int
-) -> list[list[int]]:
-    from sklearn.metrics import confusion_matrix
-
-    return confusion_matrix(labels, predicted, labels=range(classes)).tolist()
+) -> NDArray[np.int64]:
+    """Counts by true class (rows) and predicted class (columns)."""
+    pairs = labels * classes + predicted
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)

@@ -15,7 +15,7 @@ from imagette.data.dataset import Part
 from imagette.evaluation.corruptions import SEVERITIES, corrupt
 from imagette.evaluation.plots import MOST_NAMED_CLASSES
 from imagette.evaluation.run_folder import RunFolder
-from imagette.html import both, pixels_url, png_url, render
+from imagette.html import LARGE, both, pixels_url, png_url, render
 from imagette.inference.bundle import BundleMetadata
 from imagette.inference.classifier import Classifier
 from imagette.inference.explain import overlay
@@ -23,6 +23,10 @@ from imagette.plotting import shrunk
 from imagette.wording import Language
 
 MOST_MISTAKES = 24
+MOST_LARGE_MISTAKES = 12
+"""Of large pictures, each of which takes the network a tenth of a second to explain."""
+POOR = 0.7
+"""Below this accuracy the report says what helps."""
 MOST_CONFUSIONS = 10
 
 
@@ -147,6 +151,7 @@ def page(
         mistakes=most_confident_mistakes(part, probabilities, classifier.heat_maps),
         sufferings=_sufferings(metrics.get("corruptions", {}), part, probabilities),
         metadata=metadata,
+        poor=metrics["accuracy"] < POOR,
         run=run,
         tables=_tables(metadata, run),
     )
@@ -167,21 +172,23 @@ def most_confident_mistakes(
     predicted = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != part.labels)
-    surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:MOST_MISTAKES]
+    most = MOST_LARGE_MISTAKES if part.images.shape[1] >= LARGE else MOST_MISTAKES
+    surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:most]
     if not len(surest):
         return []
-    heats = heat_maps(part.images[surest], predicted[surest])
+    images = part.images[surest]
+    heats = heat_maps(images, predicted[surest])
     return [
         Mistake(
-            picture=pixels_url(shrunk(part.images[position])),
-            heat=pixels_url(_laid_over(part.images[position], heat)),
+            picture=pixels_url(shrunk(image)),
+            heat=pixels_url(_laid_over(image, heat)),
             position=int(position),
             path=part.paths[position] if part.paths is not None else None,
             true=int(part.labels[position]),
             predicted=int(predicted[position]),
             confidence=float(confidence[position]),
         )
-        for position, heat in zip(surest, heats, strict=True)
+        for position, image, heat in zip(surest, images, heats, strict=True)
     ]
 
 

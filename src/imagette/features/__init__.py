@@ -1,1 +1,1 @@
-"""What a network that has learned from ImageNet sees in a picture: numbers that a head learns on."""
+"""What a network that has learned from ImageNet sees in a picture, as numbers to learn from."""

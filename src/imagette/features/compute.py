@@ -1,6 +1,6 @@
 """From pictures to features, a few at a time, so that however many there are take little memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -11,15 +11,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
-from imagette.data.decode import MAX_PIXELS_OF_OWN, large_ones_alone
+from imagette.data.decode import MAX_PIXELS_OF_OWN, Source, large_ones_alone
 from imagette.errors import PictureError
 from imagette.features.backbone import Backbone, cores
 from imagette.features.store import FeatureStore
 from imagette.inference.preprocess import PREPROCESS_VERSION, ViewName, to_pixels
 from imagette.models.efficientnet_lite import FEATURES
-
-Source = Path | Callable[[], bytes] | NDArray[np.uint8]
-"""A file, a function that gives the bytes of one, or pixels `(height, width, 3)`."""
 
 _AT_ONCE = 4
 
@@ -119,7 +116,7 @@ def _compute(
 def _read(source: Source) -> bytes | NDArray[np.uint8]:
     if isinstance(source, Path):
         return source.read_bytes()
-    return source if isinstance(source, np.ndarray) else source()
+    return source() if callable(source) else source
 
 
 def _digest(content: bytes | NDArray[np.uint8]) -> bytes:

@@ -58,7 +58,7 @@ INPUT = Scale(1 / SCALE, int(MEAN))
 
 
 class _Ranges(NamedTuple):
-    """Mean and deviation of each channel of what a projection gives, alone and with its shortcut."""
+    """Mean and deviation of each channel that a projection gives, alone and with its shortcut."""
 
     mean: Array
     deviation: Array

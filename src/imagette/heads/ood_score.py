@@ -1,4 +1,4 @@
-"""Familiarity: how much a picture looks like those that were learned (an out-of-distribution score).
+"""Familiarity, an out-of-distribution score: how much a picture looks like those that were learned.
 
 It is the cosine between a picture's features and the nearest ones that were learned (Sun, Ming, Zhu
 & Li, *Out-of-Distribution Detection with Deep Nearest Neighbors*, 2022, arXiv:2204.06507), brought

@@ -179,7 +179,8 @@ def to_views(
 ) -> list[View]:
     """Several looks at a picture: people's photographs have more in them than one thing.
 
-    Where a network has learned from one `view`, that is the only one. Otherwise a picture of just the network's size, or less than twice as large, is looked at once, as by
+    Where a network has learned from one `view`, that is the only one. Otherwise a picture of just
+    the network's size, or less than twice as large, is looked at once, as by
     `to_pixels`. Any other also without its longer ends, and closer: see `_boxes`.
 
     Returns:
@@ -240,6 +241,17 @@ def _decode(image: Image.Image, is_users: bool, at_least: int | None) -> Image.I
         small = small.transpose(transposition)
     rgb = _flatten(small, profile)
     return rgb.copy() if is_users and rgb is image else rgb
+
+
+def read_size(picture: Picture) -> tuple[int, int]:
+    """Width and height in pixels, as the file says, before it is decoded.
+
+    Raises:
+        PictureError: the picture cannot be read.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _open(picture).size
 
 
 def from_array(array: NDArray) -> Image.Image:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from imagette.errors import ImagetteError
 from imagette.models.applications import APPLICATIONS
 from imagette.models.backend import load_keras, load_torch_keras
+from imagette.models.efficientnet_lite import efficientnet_lite
 from imagette.models.resnet import resnet
 from imagette.models.seed_cnn import seed_cnn
 from imagette.models.sprint import sprint
@@ -30,6 +31,7 @@ MODELS: dict[str, "Callable[..., keras.Model]"] = {
     "vgg": vgg,
     "resnet": resnet,
     "wide-resnet": wide_resnet,
+    "efficientnet-lite": efficientnet_lite,
     **APPLICATIONS,
 }
 

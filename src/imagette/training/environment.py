@@ -2,11 +2,10 @@
 
 import os
 import platform
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
-
-import torch
 
 from imagette.training.hardware import processor
 
@@ -14,7 +13,8 @@ from imagette.training.hardware import processor
 def environment() -> dict[str, Any]:
     """Versions of what computes, and the machine it runs on, as plain JSON values."""
     packages = ("imagette", "keras", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
-    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+    torch = sys.modules.get("torch")  # a head in closed form needs none
+    gpu = torch.cuda.get_device_name(0) if torch and torch.cuda.is_available() else None
     return {
         "versions": {"python": platform.python_version()}
         | {package: version(package) for package in packages},
@@ -22,7 +22,7 @@ def environment() -> dict[str, Any]:
             "system": platform.platform(),
             "processor": processor(),
             "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
+            "threads": torch.get_num_threads() if torch else os.cpu_count(),
             "gpu": gpu,
         },
         "started": datetime.now(UTC).isoformat(timespec="seconds"),

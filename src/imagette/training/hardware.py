@@ -4,16 +4,20 @@ import ctypes
 import platform
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
-def choose_device() -> torch.device:
+def choose_device() -> "torch.device":
     """The GPU where there is one that PyTorch can use, otherwise the CPU."""
+    import torch
+
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def choose_precision(device: torch.device, wanted: str) -> torch.dtype:
+def choose_precision(device: "torch.device", wanted: str) -> "torch.dtype":
     """The type that activations and gradients are computed in; weights are always float32.
 
     Args:
@@ -24,6 +28,8 @@ def choose_precision(device: torch.device, wanted: str) -> torch.dtype:
     CPUs with AVX-512 BF16 or AMX), float32 elsewhere. It has float32's range, so that no loss
     needs scaling.
     """
+    import torch
+
     if wanted != "auto":
         return getattr(torch, wanted)
     if device.type == "cuda":
@@ -38,8 +44,10 @@ def has_amx() -> bool:
     return "amx_bf16" in _cpu_flags()
 
 
-def configure(device: torch.device) -> None:
+def configure(device: "torch.device") -> None:
     """Settings of PyTorch and of the C library for steps that are all alike."""
+    import torch
+
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True  # try the kernels of a convolution, keep the fastest
         torch.set_float32_matmul_precision("high")

@@ -33,10 +33,9 @@ class Recipe(BaseModel):
         model: a network of the registry (see `imagette.models`).
         model_options: the network's own arguments, such as `widths` of `sprint`.
         size: side in pixels that pictures are brought to before anything else.
-        start: what the network begins with instead of random weights: `default` or `lite`, the
-            models that ship with Imagette; the folder of a run; for networks of
-            `keras.applications`, `imagenet` or a file of weights. Empty for none. See
-            `imagette.training.start`.
+        start: what the network begins with instead of random weights: the folder of a run; for
+            `efficientnet-lite` and networks of `keras.applications`, `imagenet`; for these also a
+            file of weights. Empty for none. See `imagette.training.start`.
         optimizer: `adam` (Kingma & Ba, 2015), `adamw` (Loshchilov & Hutter, 2019), `sgd` (with
             Nesterov momentum), or `muon` (Jordan et al., 2024; for hidden kernels, with SGD for
             all other weights).
@@ -52,7 +51,8 @@ class Recipe(BaseModel):
         schedule: the learning rate stays `constant`, or falls to 0 `linear` or as a `cosine`.
         warmup: share of the training in which the learning rate rises from 0.
         batch_size: pictures a step.
-        epochs: how many, at most; the last one may be a part.
+        epochs: how many, at most; the last one may be a part. With 0, `efficientnet-lite` with
+            ImageNet's weights learns a last layer in closed form (`imagette.heads`).
         passes: passes over the pictures that make an epoch; `min_steps` comes to more of them.
         min_steps: where there are few pictures, an epoch makes more passes, so that the whole
             training has this many steps.
@@ -94,7 +94,7 @@ class Recipe(BaseModel):
     size: int = Field(default=32, ge=32, le=224)
     start: str = ""
     optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
-    learning_rate: float = Field(gt=0, allow_inf_nan=False)
+    learning_rate: float = Field(default=1e-3, gt=0, allow_inf_nan=False)
     bias_learning_rate: float = Field(default=0.05, gt=0, allow_inf_nan=False)
     head_learning_rate: float = Field(default=1e-5, gt=0, allow_inf_nan=False)
     layer_decay: float = Field(default=1.0, gt=0, le=1)
@@ -102,8 +102,8 @@ class Recipe(BaseModel):
     weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     schedule: Literal["constant", "linear", "cosine"] = "constant"
     warmup: float = Field(default=0.0, ge=0, lt=1)
-    batch_size: int = Field(ge=1)
-    epochs: float = Field(gt=0, allow_inf_nan=False)
+    batch_size: int = Field(default=32, ge=1)
+    epochs: float = Field(ge=0, allow_inf_nan=False)
     passes: int = Field(default=1, ge=1)
     min_steps: int = Field(default=0, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
@@ -123,7 +123,7 @@ class Recipe(BaseModel):
     small_share: float = Field(default=0.0, ge=0, le=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     patience: int = Field(default=0, ge=0)
-    validation_fraction: float = Field(gt=0, lt=1)
+    validation_fraction: float = Field(default=0.1, gt=0, lt=1)
     seed: int = Field(default=0, ge=0, lt=2**32)
     gpu: dict[str, Any] = {}
 
@@ -147,6 +147,26 @@ class Recipe(BaseModel):
         if self.small_share and not self.small_side:
             raise ValueError("small_share needs small_side, the side of the smaller pictures")
         return self
+
+    @model_validator(mode="after")
+    def _something_learns(self) -> "Recipe":
+        known = self.model == "efficientnet-lite" and self.start == "imagenet"
+        if self.closed_form and not known:
+            raise ValueError(
+                'epochs = 0 learns a last layer alone, which needs model = "efficientnet-lite" and'
+                ' start = "imagenet"'
+            )
+        return self
+
+    @property
+    def closed_form(self) -> bool:
+        """Whether only a last layer is learned, in closed form."""
+        return self.epochs == 0
+
+    @property
+    def variant(self) -> int:
+        """Of `efficientnet-lite`."""
+        return int(self.model_options.get("variant", 0))  # type: ignore[arg-type]
 
     @model_validator(mode="after")
     def _gpu_fits(self) -> "Recipe":

@@ -1,0 +1,154 @@
+"""A dataset as features: what a head learns from, and what it is measured on."""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagette.data import Dataset, Listing, Part
+from imagette.data.decode import Source
+from imagette.data.on_demand import OnDemand
+from imagette.errors import ImagetteError
+from imagette.features.backbone import Backbone
+from imagette.features.compute import compute_features
+from imagette.heads.head import directions
+from imagette.heads.ridge import balanced_weights, choose_strength, decompose, leave_one_out
+from imagette.inference.preprocess import ViewName
+
+TO_CHOOSE_BY = 300
+"""The view is chosen by so many pictures, spread over the classes."""
+
+
+@dataclass(frozen=True)
+class FeaturePart:
+    """One part of a dataset, as features.
+
+    Attributes:
+        rows: float16 `(n, features)`.
+        part: its labels, paths, and pictures (decoded when they are asked for).
+        digests: of each picture's content.
+    """
+
+    rows: NDArray[np.float16]
+    part: Part
+    digests: list[bytes]
+
+    def fingerprint(self) -> str:
+        """A hex digest (128 bits) of the pictures and labels, in their order."""
+        content = b"".join(self.digests) + self.part.labels.tobytes()
+        return blake2b(content, digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class Collected:
+    """A dataset as features.
+
+    Attributes:
+        train: the train part.
+        test: the test part, or None where there is none.
+        skipped: paths that were left out, each with the reason.
+    """
+
+    train: FeaturePart
+    test: FeaturePart | None
+    skipped: tuple[tuple[str, str], ...]
+
+
+def collect(found: Listing | Dataset, backbone: Backbone, view: ViewName) -> Collected:
+    """Compute the features of a dataset's pictures, or take those that are known.
+
+    Raises:
+        ImagetteError: a class has no readable picture to learn from, or the test part none.
+    """
+    train, skipped = _collect_part(*_listed(found, "train"), backbone, view)
+    present = set(train.part.labels.tolist())
+    for label, name in enumerate(found.class_names):
+        if label not in present:
+            raise ImagetteError(
+                f"No readable picture of the class {name} in {found.source}.",
+                "Add pictures of it, or remove the class.",
+            )
+    if found.test is None:
+        return Collected(train, None, found.skipped + skipped)
+    test, more = _collect_part(*_listed(found, "test"), backbone, view)
+    if not len(test.part):
+        raise ImagetteError(
+            f"The test part of {found.source} holds no readable picture.",
+            "Add pictures to it, or remove it.",
+        )
+    return Collected(train, test, found.skipped + skipped + more)
+
+
+def choose_view(found: Listing | Dataset, backbone: Backbone) -> ViewName:
+    """What of each picture to look at: its middle, or all of it.
+
+    It is what leave-one-out answers to some of the pictures have the lower squared error with.
+    What matters lies in the middle of most photographs, and all over others, such as a tile with a
+    broken edge.
+    """
+    sources, labels, _ = _listed(found, "train")
+    some = _spread(labels, TO_CHOOSE_BY)
+    errors: dict[ViewName, float] = {}
+    classes = len(found.class_names)
+    views: tuple[ViewName, ViewName] = ("centre", "whole")
+    for view in views:
+        features = compute_features([sources[place] for place in some], backbone, view)
+        readable = np.delete(some, list(features.unreadable))
+        errors[view] = _error(features.rows, labels[readable], classes)
+    return min(views, key=errors.__getitem__)
+
+
+def _error(rows: NDArray[np.float16], labels: NDArray[np.int64], classes: int) -> float:
+    """Mean squared error of leave-one-out answers, all classes counting alike."""
+    if not len(rows):
+        return 0.0
+    towards, weights = directions(rows), balanced_weights(labels, classes)
+    found = decompose(towards, labels, weights, classes)
+    strength = choose_strength(found, towards, labels, weights)
+    answers = leave_one_out(found, towards, labels, weights, strength)
+    targets = np.where(np.arange(classes) == labels[:, None], 1.0, -1.0)
+    return float((weights[:, None] * (answers - targets) ** 2).mean())
+
+
+def _listed(
+    found: Listing | Dataset, name: str
+) -> tuple[list[Source], NDArray[np.int64], list[str] | None]:
+    """Sources, labels and paths of a part."""
+    part: Any = getattr(found, name)
+    if isinstance(part, Part):
+        return list(part.images), part.labels, None if part.paths is None else list(part.paths)
+    labels = np.array([one.label for one in part], np.int64)
+    return [one.picture for one in part], labels, [one.path for one in part]
+
+
+def _collect_part(
+    sources: list[Source],
+    labels: NDArray[np.int64],
+    paths: list[str] | None,
+    backbone: Backbone,
+    view: ViewName,
+) -> tuple[FeaturePart, tuple[tuple[str, str], ...]]:
+    features = compute_features(sources, backbone, view)
+    kept = [place for place in range(len(sources)) if place not in features.unreadable]
+    images: Any = OnDemand([sources[place] for place in kept], backbone.size, view)
+    named = None if paths is None else tuple(paths[place] for place in kept)
+    part = Part(images, labels[kept], named)
+    skipped = tuple(
+        (paths[place] if paths else f"picture {place}", reason)
+        for place, reason in features.unreadable.items()
+    )
+    return FeaturePart(features.rows, part, features.digests), skipped
+
+
+def _spread(labels: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Positions of pictures, as many of each class as there is room for, always the same ones."""
+    order = np.random.default_rng(0).permutation(len(labels))
+    turns: dict[int, int] = {}
+    ranked = []
+    for place in order:
+        label = int(labels[place])
+        turns[label] = turns.get(label, -1) + 1
+        ranked.append((turns[label], len(ranked), place))
+    return np.sort([place for _, _, place in sorted(ranked)[:most]])

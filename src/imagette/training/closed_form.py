@@ -1,0 +1,192 @@
+"""A head in closed form: from pictures to a bundle and its report, in seconds.
+
+Nothing here needs a training framework: ONNX Runtime computes the features and NumPy the head.
+"""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from imagette import __version__
+from imagette.data import BUILT_IN, Dataset, Listing
+from imagette.data.check import check
+from imagette.data.explore import Copy, group_copies
+from imagette.errors import ImagetteError
+from imagette.evaluation.evaluate import evaluation_for_bundle, write_evaluation
+from imagette.evaluation.left_out import measure_collected
+from imagette.evaluation.run_folder import Facts
+from imagette.features.backbone import LICENCE, Backbone, open_backbone
+from imagette.features.collect import Collected, choose_view, collect
+from imagette.files import write_bytes, write_json
+from imagette.heads.graph import add_head
+from imagette.heads.head import Head, LeftOut, fit_head
+from imagette.heads.ood_score import METHOD, THRESHOLD
+from imagette.inference.bundle import BundleMetadata
+from imagette.inference.classifier import Classifier
+from imagette.inference.preprocess import ViewName
+from imagette.training.environment import environment
+from imagette.training.recipe import Recipe
+from imagette.training.reporter import Reporter, Run
+
+if TYPE_CHECKING:
+    from imagette.evaluation.left_out import Answers
+
+_PARAMETERS = 3_371_984
+"""Of EfficientNet-Lite0 without its last layer."""
+_CHECKED = 16
+"""So many answers of the bundle are compared with those that were measured."""
+
+
+def train_closed_form(
+    folder: Path,
+    recipe: Recipe,
+    found: Dataset | Listing,
+    data_dir: str | Path | None,
+    earlier: Facts | None,
+    reporter: Reporter,
+) -> Run:
+    """Fit a head to a dataset's features, measure it, and fill the run folder.
+
+    A run that was stopped is done anew; features that are known are not computed again.
+
+    Raises:
+        ImagetteError: a class has no readable picture, or the weights are not installed.
+        KeyboardInterrupt: stopped by Ctrl-C.
+    """
+    started = time.perf_counter()
+    backbone = open_backbone(recipe.variant)
+    if recipe.size != backbone.size:
+        raise ImagetteError(
+            f"The recipe {recipe.name} looks at {backbone.size}×{backbone.size} pixels, not at"
+            f" {recipe.size}×{recipe.size}.",
+            "Leave `size` as it is, or choose a recipe that trains: --recipe finetune.",
+        )
+    recipe.save(folder / "recipe.toml")
+    write_json(folder / "environment.json", environment())
+    view = choose_view(found, backbone)
+    collected = collect(found, backbone, view)
+    dataset = _as_dataset(found, collected)
+    fit_started = time.perf_counter()
+    head, left_out = fit_head(collected.train.rows, dataset.train.labels, len(dataset.class_names))
+    if dataset.source not in BUILT_IN:
+        reporter.checked(_check(dataset, collected, left_out))
+    reporter.fitting(folder, recipe, dataset, view)
+    accuracy = float(np.mean(left_out.probabilities.argmax(axis=1) == dataset.train.labels))
+    reporter.head(accuracy, time.perf_counter() - fit_started)
+    facts = Facts(
+        dataset=dataset.source,
+        data_dir=str(Path(data_dir).resolve()) if data_dir else None,
+        train_fingerprint=collected.train.fingerprint(),
+        validation_fraction=recipe.validation_fraction,
+        seed=recipe.seed,
+        device="cpu",
+        parameters=_PARAMETERS + head.kernel.size + head.bias.size,
+        epochs=0,
+    )
+    answers = measure_collected(dataset, collected, head, left_out)
+    metrics = _write(folder, recipe, dataset, backbone, view, head, answers, facts)
+    seconds = round(time.perf_counter() - started, 3)
+    write_json(
+        folder / "run.json",
+        facts.model_copy(update={"seconds": seconds, "finished": True}).model_dump(),
+    )
+    return Run(folder, recipe, metrics)
+
+
+def _as_dataset(found: Dataset | Listing, collected: Collected) -> Dataset:
+    """The dataset, its pictures decoded when they are asked for."""
+    return Dataset(
+        name=found.name,
+        source=found.source,
+        class_names=found.class_names,
+        class_names_fr=getattr(found, "class_names_fr", found.class_names),
+        train=collected.train.part,
+        test=None if collected.test is None else collected.test.part,
+        licence=found.licence,
+        skipped=collected.skipped,
+    )
+
+
+def _check(dataset: Dataset, collected: Collected, left_out: LeftOut) -> list[str]:
+    """What there is to know of the pictures, near duplicates included."""
+    parts = {"train": collected.train} | ({"test": collected.test} if collected.test else {})
+    copies = [
+        (digest, Copy(name, position, int(label)))
+        for name, one in parts.items()
+        for position, (digest, label) in enumerate(zip(one.digests, one.part.labels, strict=True))
+    ]
+    lines = check(dataset, group_copies(copies), single_will_do=True)
+    alike = sum(len(group) for group in left_out.groups)
+    if alike:
+        lines.append(
+            f"Nearly the same: {alike:,} pictures look nearly like another one of their class. Each"
+            " is measured without those, so that they do not flatter the accuracy."
+        )
+    return lines
+
+
+def _write(
+    folder: Path,
+    recipe: Recipe,
+    dataset: Dataset,
+    backbone: Backbone,
+    view: ViewName,
+    head: Head,
+    answers: "Answers",
+    facts: Facts,
+) -> dict[str, Any]:
+    """Write the bundle, what was measured of it, and its report."""
+    import onnx
+
+    proto = add_head(backbone.content, head)
+    metadata = BundleMetadata(
+        class_names=dataset.class_names,
+        class_names_fr=dataset.class_names_fr,
+        imagette_version=__version__,
+        model=recipe.model,
+        parameters=facts.parameters,
+        dataset=dataset.name,
+        recipe=recipe.model_dump(),
+        temperature=head.temperature,
+        familiarity_threshold=THRESHOLD,
+        familiarity_method=METHOD,
+        view=view,
+        licence=LICENCE,
+    )
+    bundle = folder / "model.onnx"
+    write_json(folder / "run.json", facts.model_dump())
+
+    def save(told: BundleMetadata) -> None:
+        onnx.helper.set_model_props(proto, told.to_properties())
+        write_bytes(bundle, proto.SerializeToString())
+
+    save(metadata)
+    classifier = Classifier(bundle)
+    _compare(classifier, answers)
+    metrics = write_evaluation(folder, classifier, dataset.name, answers)
+    save(
+        metadata.model_copy(
+            update={
+                "accuracy": metrics["accuracy"],
+                "accuracy_split": metrics["split"],
+                "evaluation": evaluation_for_bundle(metrics, folder),
+            }
+        )
+    )
+    return metrics
+
+
+def _compare(classifier: Classifier, answers: "Answers") -> None:
+    """Make sure that the bundle answers as it was measured; on test pictures, which were not left
+    out of anything."""
+    if answers.split != "test":
+        return
+    images = answers.part.images[:_CHECKED]
+    difference = np.abs(classifier.probabilities(images) - answers.probabilities[: len(images)])
+    if difference.max() > 0.02:
+        raise ImagetteError(
+            "The bundle does not answer as its head did when it was measured.",
+            "Delete the folder of features in Imagette's cache, and train again.",
+        )

@@ -1,0 +1,69 @@
+"""What a training tells while it goes, and what it comes to."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imagette.data import Dataset
+from imagette.inference.preprocess import ViewName
+from imagette.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from imagette.training.loop import Progress as EpochProgress
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder and what its training came to.
+
+    Attributes:
+        folder: the run folder.
+        recipe: what it was trained with.
+        metrics: what the evaluation measured (see `imagette.evaluation.Evaluation`); None where
+            the run had finished before and nothing was left to do.
+    """
+
+    folder: Path
+    recipe: Recipe
+    metrics: dict[str, Any] | None
+
+
+class Reporter:
+    """Hears of a training as it goes; this one says nothing. The command line has one that does."""
+
+    def chosen(self, why: str) -> None:
+        """No recipe was named; which one was chosen, and why."""
+
+    def checked(self, lines: list[str]) -> None:
+        """What is to be known of the pictures, a sentence or two each."""
+
+    def start(self, folder: Path, recipe: Recipe, dataset: Dataset, epochs_done: int) -> None:
+        """Everything is loaded and the first (or next) epoch is about to begin."""
+
+    def expect(self, seconds: float) -> None:
+        """Everything is prepared; about how long all epochs will take (less, if it stops early)."""
+
+    def fitting(self, folder: Path, recipe: Recipe, dataset: Dataset, view: ViewName) -> None:
+        """All pictures are looked at, and a head is about to be fitted to their features."""
+
+    def head(self, accuracy: float, seconds: float) -> None:
+        """The last layer of a network that knows other pictures is fitted to these.
+
+        `accuracy` is that on the pictures held out, or by leaving each out.
+        """
+
+    def finetuned(self, before: float, after: float, kept: bool) -> None:
+        """All layers have learned, which took the accuracy on the pictures held out from `before`
+        to `after`; `kept` is False where the fitted head alone was better."""
+
+    def progress(self, progress: "EpochProgress") -> None:
+        """A `loop.Progress`, a few times a second during an epoch."""
+
+    def stopping(self) -> None:
+        """The training ends early, and the best network so far is about to be saved."""
+
+    def epoch(self, row: dict[str, float], best: bool) -> None:
+        """An epoch is over; `row` is its row of the history."""
+
+    def evaluating(self) -> None:
+        """Training is over, the files are being written and the best network measured."""
