@@ -23,7 +23,7 @@ from imagette.plotting import shrunk
 from imagette.wording import Language
 
 MOST_MISTAKES = 24
-MOST_LARGE_MISTAKES = 12
+MOST_LARGE_MISTAKES = 8
 """Of large pictures, each of which takes the network a tenth of a second to explain."""
 POOR = 0.7
 """Below this accuracy the report says what helps."""

@@ -17,7 +17,7 @@ from imagette.heads.head import directions
 from imagette.heads.ridge import balanced_weights, choose_strength, decompose, leave_one_out
 from imagette.inference.preprocess import ViewName
 
-TO_CHOOSE_BY = 300
+TO_CHOOSE_BY = 200
 """The view is chosen by so many pictures, spread over the classes."""
 
 
@@ -146,7 +146,7 @@ def _spread(labels: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     """Positions of pictures, as many of each class as there is room for, always the same ones."""
     order = np.random.default_rng(0).permutation(len(labels))
     turns: dict[int, int] = {}
-    ranked = []
+    ranked: list[tuple[int, int, int]] = []
     for place in order:
         label = int(labels[place])
         turns[label] = turns.get(label, -1) + 1

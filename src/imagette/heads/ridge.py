@@ -156,7 +156,8 @@ def decompose_moments(moments: Moments) -> Decomposition:
 def balanced_weights(labels: Labels, classes: int) -> Array:
     """For each picture a weight by which all classes count alike; 1 on average."""
     counts = np.bincount(labels, minlength=classes)
-    return len(labels) / (np.count_nonzero(counts) * counts[labels])
+    weights: Array = len(labels) / (np.count_nonzero(counts) * counts[labels])
+    return weights
 
 
 def make_targets(labels: Labels, classes: int) -> Array:
