@@ -156,7 +156,7 @@ def decompose_moments(moments: Moments) -> Decomposition:
 def balanced_weights(labels: Labels, classes: int) -> Array:
     """For each picture a weight by which all classes count alike; 1 on average."""
     counts = np.bincount(labels, minlength=classes)
-    weights: Array = len(labels) / (np.count_nonzero(counts) * counts[labels])
+    weights: Array = len(labels) / (np.count_nonzero(counts) * counts[labels].astype(np.float64))
     return weights
 
 
@@ -260,7 +260,8 @@ def _left_out(
 
 
 def _target_mean(shares: Array, labels: Labels, classes: int) -> Array:
-    return 2 * np.bincount(labels, shares, classes) - 1
+    sums: Array = np.bincount(labels, shares, classes).astype(np.float64)
+    return 2 * sums - 1
 
 
 def _spread(total: float) -> float:
