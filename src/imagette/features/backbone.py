@@ -4,9 +4,13 @@ It is made of the installed weights the first time that it is needed, and kept i
 """
 
 import os
+import subprocess
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +18,15 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from imagette.data.cache import kept_folder
-from imagette.files import write_bytes
+from imagette.errors import ImagetteError
 from imagette.models.efficientnet_lite import FEATURES, SIZES
-from imagette.models.imagenet_weights import SHA256, load_imagenet
+from imagette.models.imagenet_file import SHA256, find_file, package_name
 
 LICENCE = (
     "Features of EfficientNet-Lite, learned from ImageNet by Google and published under Apache-2.0"
 )
+PARAMETERS = 3_371_984
+"""Weights of variant 0 without its last layer."""
 _VERSION = 1
 """Raised when the same weights would become another graph."""
 
@@ -71,18 +77,65 @@ def cores() -> int:
 
 
 def open_backbone(variant: int = 0) -> Backbone:
-    """The backbone of variant 0, 1 or 2.
+    """The backbone of variant 0, 1 or 2, which is made if that has not been done yet.
 
     Raises:
-        ImagetteError: the weights are not installed, or are others than they should be.
+        ImagetteError: the weights are not installed, are others than they should be, or cannot be
+            made into a graph.
     """
-    name = f"efficientnet-lite{variant}-{SHA256[variant][:12]}-{_VERSION}.onnx"
-    path = kept_folder("backbones") / name
-    if path.is_file():
-        path.touch()
-    else:
-        from imagette.features.backbone_graph import build_backbone
+    return Backbone(ensure_backbone(variant), SIZES[variant])
 
-        proto = build_backbone(load_imagenet(variant).convolutions, variant)
-        write_bytes(path, proto.SerializeToString())
-    return Backbone(path, SIZES[variant])
+
+def ensure_backbone(variant: int = 0) -> Path:
+    """The graph's file, which a process of its own makes if it is missing (see `make_backbone`).
+
+    Raises:
+        ImagetteError: as for `open_backbone`.
+    """
+    path = backbone_path(variant)
+    if path.is_file():
+        with suppress(OSError):  # a cache that may only be read
+            path.touch()
+        return path
+    find_file(variant)
+    # -P: what lies where the command was run must not be imported.
+    program = [sys.executable, "-P", "-m", "imagette.features.make_backbone"]
+    done = subprocess.run(
+        [*program, str(variant), str(path)], capture_output=True, text=True, errors="replace"
+    )
+    if done.returncode or not path.is_file():
+        last = (done.stderr.strip().splitlines() or ["it was stopped"])[-1]
+        raise ImagetteError(
+            f"The network that computes features could not be made: {last}.",
+            "Install what it needs with `pip install 'imagette[train]'`, or see whether memory or"
+            " disk is short.",
+        )
+    return path
+
+
+def missing_package(variant: int = 0) -> str | None:
+    """A package that is not installed, and that making the graph needs, or adding a head to it.
+
+    Raises:
+        ImagetteError: the cache cannot be used.
+    """
+    needed = ["onnx", "platformdirs"]
+    if all(map(find_spec, needed)) and not backbone_path(variant).is_file():
+        needed = ["torch", package_name(variant)]
+    missing = [one for one in needed if find_spec(one.replace("-", "_")) is None]
+    return missing[0] if missing else None
+
+
+def backbone_path(variant: int = 0) -> Path:
+    """Where the graph is kept, be it there or not.
+
+    Raises:
+        ImagetteError: the cache cannot be used.
+    """
+    try:
+        folder = kept_folder("backbones")
+    except OSError as error:
+        raise ImagetteError(
+            f"The cache cannot be used: {error}.", "Name a folder in IMAGETTE_CACHE_DIR."
+        ) from error
+    return folder / f"efficientnet-lite{variant}-{SHA256[variant][:12]}-{_VERSION}.onnx"

