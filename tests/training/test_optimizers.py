@@ -104,8 +104,13 @@ def test_rates_are_set_from_the_full_ones():
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
 def test_early_layers_take_smaller_steps(optimizer):
-    recipe = Recipe.load("transfer").change(
-        optimizer=optimizer, learning_rate=0.1, layer_decay=0.5, weight_decay=0.0
+    recipe = Recipe.load("finetune").change(
+        model="sprint",
+        start="",
+        optimizer=optimizer,
+        learning_rate=0.1,
+        layer_decay=0.5,
+        weight_decay=0.0,
     )
     model = build_model("sprint", classes=2, widths=[4, 4])
     [made] = make_optimizers(model, recipe, torch.float32)

@@ -49,7 +49,7 @@ def test_every_preset_opens_with_its_command(name):
     from imagette.training.recipe import PRESETS
 
     first = (PRESETS / f"{name}.toml").read_text(encoding="utf-8").splitlines()[0]
-    assert first == f"# imagette train --recipe {name}"
+    assert first.startswith(f"# imagette train --recipe {name}")
     assert Recipe.load(name).name == name
 
 
@@ -73,7 +73,8 @@ def test_settings_change_any_field():
         ("=3", "not a setting"),
         ("epochs=", "not a setting"),
         ("epoch=3", "no field `epoch`"),
-        ("epochs=0", "`epochs` = 0"),
+        ("epochs=0", "epochs = 0 learns a last layer alone, which needs model"),
+        ("epochs=-1", "`epochs` = -1"),
         ("epochs=many", "`epochs` = 'many'"),
         ("learning_rate=nan", "`learning_rate`"),
         ("validation_fraction=1", "`validation_fraction`"),

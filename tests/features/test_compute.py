@@ -1,0 +1,94 @@
+"""Features of pictures: computed once, kept, and right whatever a picture comes as."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imagette.features import compute
+from imagette.features.backbone import open_backbone
+from imagette.features.compute import compute_features
+from imagette.features.store import FeatureStore
+
+
+@pytest.fixture
+def backbone(tmp_path, monkeypatch):
+    made = open_backbone()
+    monkeypatch.setenv("IMAGETTE_CACHE_DIR", str(tmp_path / "cache"))
+    return made
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    random = np.random.default_rng(0)
+    paths = []
+    for number in range(6):
+        path = tmp_path / f"{number}.png"
+        pixels = random.integers(0, 256, (60, 90, 3), np.uint8)
+        Image.fromarray(pixels).resize((300, 200)).save(path)
+        paths.append(path)
+    return paths
+
+
+def test_a_file_its_bytes_and_its_pixels_have_the_same_features(backbone, pictures):
+    path = pictures[0]
+    content, pixels = path.read_bytes(), np.asarray(Image.open(path))
+    found = compute_features([path, lambda: content, pixels], backbone, "centre")
+    assert found.rows.shape == (3, 1280)
+    assert np.array_equal(found.rows[0], found.rows[1])
+    assert np.array_equal(found.rows[0], found.rows[2])
+    assert found.digests[0] == found.digests[1]
+    whole = compute_features([path], backbone, "whole")
+    assert not np.array_equal(whole.rows[0], found.rows[0])  # what lies beside the square counts
+
+
+def test_ten_pictures_more_cost_ten_pictures(backbone, pictures, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        compute,
+        "to_pixels",
+        lambda content, *rest, to_pixels=compute.to_pixels, **more: (
+            seen.append(content) or to_pixels(content, *rest, **more)
+        ),
+    )
+    first = compute_features(pictures[:4], backbone, "whole")
+    assert len(seen) == 4
+    again = compute_features(pictures, backbone, "whole")
+    assert len(seen) == 6
+    assert np.array_equal(again.rows[:4], first.rows)
+    pictures[0].write_bytes(pictures[5].read_bytes())  # it is known by what is in it
+    assert np.array_equal(compute_features(pictures[:1], backbone, "whole").rows, again.rows[5:])
+    assert len(seen) == 6
+
+
+def test_what_cannot_be_read_is_told_and_left_out(backbone, pictures, tmp_path):
+    broken, gone = tmp_path / "broken.png", tmp_path / "gone.png"
+    broken.write_bytes(b"no picture")
+
+    def vanished() -> bytes:
+        raise FileNotFoundError(2, "No such file", str(gone))
+
+    found = compute_features([pictures[0], broken, vanished, pictures[1]], backbone, "whole")
+    assert sorted(found.unreadable) == [1, 2]
+    assert "cannot be read" in found.unreadable[1]
+    expected = compute_features(pictures[:2], backbone, "whole").rows
+    assert np.array_equal(found.rows, expected)
+
+
+def test_a_damaged_or_full_store_costs_only_time(backbone, pictures, tmp_path):
+    expected = compute_features(pictures[:2], backbone, "whole").rows
+    [file] = (tmp_path / "cache" / "features").glob("*.sqlite")
+    file.write_bytes(b"not a database" * 1000)
+    assert np.array_equal(compute_features(pictures[:2], backbone, "whole").rows, expected)
+    store = FeatureStore("closed")
+    store.close()
+    assert store.find(b"key") is None
+    store.keep([(b"key", expected[0])])
+
+
+def test_large_photographs_of_a_phone(backbone):
+    content = io.BytesIO()
+    Image.effect_noise((4000, 3000), 60).convert("RGB").save(content, "JPEG", quality=80)
+    found = compute_features([lambda: content.getvalue()], backbone, "centre")
+    assert found.rows.shape == (1, 1280)

@@ -1,0 +1,179 @@
+"""A folder of photographs, and no other word: learned, measured, served."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+import imagette
+from imagette import ImagetteError, Recipe
+from imagette.evaluation.report import MOST_LARGE_MISTAKES
+from imagette.training import choice
+from imagette.training.choice import choose_recipe
+from imagette.training.reporter import Reporter
+
+CLASSES = {"café": (190, 120, 60), "sky": (90, 150, 220)}
+
+
+class Notes(Reporter):
+    """Writes down what a training says."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.views: list[str] = []
+
+    def chosen(self, why):
+        self.said.append(why)
+
+    def checked(self, lines):
+        self.said += lines
+
+    def fitting(self, folder, recipe, dataset, view):
+        self.views.append(view)
+
+
+def photograph(colour, seed: int, size=(320, 240)) -> Image.Image:
+    """Blotches around a colour, no two the same."""
+    random = np.random.default_rng(seed)
+    coarse = np.clip(random.normal(colour, 45, (6, 8, 3)), 0, 255).astype(np.uint8)
+    return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "places"
+    for name, colour in CLASSES.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(8):
+            photograph(colour, 10 * number + len(name)).save(folder / name / f"{number}.jpg")
+    (folder / "sky" / "broken.jpg").write_bytes(b"no picture")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def learned(folder, tmp_path_factory):
+    notes = Notes()
+    run = imagette.train(folder, runs_dir=tmp_path_factory.mktemp("runs"), reporter=notes)
+    return run, notes
+
+
+def test_a_folder_and_no_recipe_named(learned, folder):
+    run, notes = learned
+    assert run.folder.name == "places-photos"
+    assert notes.said[0].startswith("Recipe photos: ")
+    assert notes.said[1] == "places: 16 pictures of 2 classes (café 8, sky 8)"
+    assert notes.said[2].startswith("Left out: sky/broken.jpg: ")
+    assert (run.metrics["split"], run.metrics["n"]) == ("leave-one-out", 16)
+    assert run.metrics["accuracy"] >= 14 / 16
+    names = {path.name for path in run.folder.iterdir()}
+    assert {"recipe.toml", "run.json", "environment.json", "model.onnx", "report.html"} <= names
+    assert not names & {"model.keras", "history.csv", "checkpoint.pt"}
+    assert json.loads((run.folder / "run.json").read_text())["finished"]
+    page = (run.folder / "report.html").read_text()
+    assert "leave-one-out" in page
+    assert page.count("Ce qui parle pour") <= 2 * MOST_LARGE_MISTAKES
+
+
+def test_its_bundle_answers_and_tells_where_it_comes_from(learned, folder):
+    run, notes = learned
+    classifier = imagette.Classifier(run.folder)
+    assert [classifier.metadata.view] == notes.views
+    assert "Apache-2.0" in classifier.metadata.licence
+    assert classifier.metadata.accuracy_split == "leave-one-out"
+    answers = classifier.predict([folder / name / "0.jpg" for name in CLASSES])
+    assert [answer.label for answer in answers] == list(CLASSES)
+    assert all(answer.known for answer in answers)
+    strange = Image.effect_noise((300, 300), 90).convert("RGB")
+    assert classifier.predict(strange).familiarity < min(one.familiarity for one in answers)
+    assert classifier.explain(folder / "sky" / "1.jpg").heat.shape == (48, 64)
+    outputs = [one.name for one in onnx.load(run.folder / "model.onnx").graph.output]
+    assert outputs == ["probabilities", "familiarity", "features"]
+    assert (run.folder / "model.onnx").stat().st_size < 6_000_000
+
+
+def test_it_is_measured_again_and_refuses_other_pictures(learned, folder, tmp_path):
+    run, _ = learned
+    again = imagette.evaluate(run.folder, out=tmp_path / "again").metrics
+    assert again["split"] == "leave-one-out"
+    assert again["accuracy"] == run.metrics["accuracy"]
+    more = folder / "café" / "more.jpg"
+    photograph(CLASSES["café"], 99).save(more)
+    try:
+        with pytest.raises(ImagetteError, match="have changed since the run was trained"):
+            imagette.evaluate(run.folder, out=tmp_path / "changed")
+    finally:
+        more.unlink()
+
+
+def test_a_test_part_is_what_is_measured(folder, tmp_path):
+    for part, numbers in (("train", range(6)), ("test", range(6, 8))):
+        for name in CLASSES:
+            (tmp_path / "split" / part / name).mkdir(parents=True)
+            for number in numbers:
+                copied = (folder / name / f"{number}.jpg").read_bytes()
+                (tmp_path / "split" / part / name / f"{number}.jpg").write_bytes(copied)
+    run = imagette.train(tmp_path / "split", runs_dir=tmp_path / "runs")
+    assert (run.metrics["split"], run.metrics["n"]) == ("test", 4)
+    again = imagette.evaluate(run.folder, out=tmp_path / "again").metrics
+    assert again["loss"] == pytest.approx(run.metrics["loss"], abs=1e-3)
+
+
+def test_one_picture_a_class_and_copies(folder, tmp_path):
+    for name, number in (("café", 0), ("sky", 1), ("rain", 2), ("snow", 2)):
+        (tmp_path / "few" / name).mkdir(parents=True)
+        source = folder / ("café" if name == "café" else "sky") / f"{number}.jpg"
+        (tmp_path / "few" / name / "one.jpg").write_bytes(source.read_bytes())
+    notes = Notes()
+    run = imagette.train(tmp_path / "few", runs_dir=tmp_path / "runs", reporter=notes)
+    said = "\n".join(notes.said)
+    assert "fewer than 10 to learn from" in said
+    assert "The same picture in several classes" in said
+    assert imagette.Classifier(run.folder).predict(tmp_path / "few/sky/one.jpg").label == "sky"
+    (tmp_path / "few" / "rain" / "one.jpg").write_bytes(b"no picture")
+    with pytest.raises(ImagetteError, match="No readable picture of the class rain"):
+        imagette.train(tmp_path / "few", runs_dir=tmp_path / "runs")
+
+
+def test_arrays_of_a_dataset_and_the_digits_by_name(digits, tmp_path):
+    few = digits.train.take(np.arange(0, len(digits.train), 12))
+    data = imagette.Dataset("few", "few", digits.class_names, digits.class_names_fr, few, None)
+    run = imagette.train(data, "photos", runs_dir=tmp_path)
+    assert run.metrics["accuracy"] > 0.7
+    assert imagette.Classifier(run.folder).class_names_fr == digits.class_names_fr
+
+
+def test_the_view_follows_where_it_shows(tmp_path):
+    """Grey in the middle, and what tells the classes apart at both ends."""
+    for name, colour in CLASSES.items():
+        (tmp_path / "ends" / name).mkdir(parents=True)
+        for number in range(8):
+            picture = photograph((128, 128, 128), 10 * number + len(name), (600, 200))
+            for left in (0, 450):
+                picture.paste(photograph(colour, number, (150, 200)), (left, 0))
+            picture.save(tmp_path / "ends" / name / f"{number}.png")
+    notes = Notes()
+    imagette.train(tmp_path / "ends", runs_dir=tmp_path / "runs", reporter=notes)
+    assert notes.views == ["whole"]
+
+
+def test_few_small_pictures_too_and_many_from_nothing(folder, monkeypatch):
+    found = imagette.data.find_pictures(folder)
+    recipe, why = choose_recipe(found)
+    assert recipe.name == "photos"
+    assert "ImageNet" in why
+    monkeypatch.setattr(choice, "MANY", 10)
+    assert choose_recipe(found)[0].name == "photos"  # large ones
+    monkeypatch.setattr(choice, "typical_size", lambda found: (40, 32))
+    recipe, why = choose_recipe(found)
+    assert recipe.name == "sprint-90"
+    assert "40×32 pixels" in why
+
+
+def test_another_size_than_the_backbone_looks_at(folder, tmp_path):
+    recipe = Recipe.load("photos").change(size=64)
+    with pytest.raises(ImagetteError, match="looks at 224×224 pixels, not at 64×64"):
+        imagette.train(folder, recipe, runs_dir=tmp_path)
+    assert list(tmp_path.iterdir()) == []
