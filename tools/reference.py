@@ -133,7 +133,7 @@ def recipes() -> str:
     for name in presets():
         lines = (PRESETS / f"{name}.toml").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
         said = " ".join(line.lstrip("# ") for line in lines).strip()
-        said = said.removeprefix(f"imagette train --recipe {name}")
+        said = re.sub(rf"^imagette train --recipe {name}( my_pictures/)?\s*", "", said)
         said = re.sub(r"docs/([\w/-]+\.md)", r"[\1](../\1)", said)
         rows.append([f"`{name}`", _cell(said)])
     return _table(["recipe", "what to expect"], rows)

@@ -91,7 +91,10 @@ def test_french_is_set_as_french_is(page):
     text = prose(page.read_text(encoding="utf-8"))
     # Neither code, addresses, the rules of tables, nor titles of papers in English.
     text = re.sub(
-        r"`[^`]*`|\]\([^)]*\)|https?://\S+|^\|[ :|-]+$|\*\*|\*[^*]+\*", "", text, flags=re.M
+        r"<!--.*?-->|`[^`]*`|\]\([^)]*\)|https?://\S+|^\|[ :|-]+$|\*\*|\*[^*]+\*",
+        "",
+        text,
+        flags=re.M,
     )
     assert not re.findall(r".{0,30}[^\u00a0\s|][:;?!](?=\s).{0,9}", text)
     assert not re.findall(r".{0,30}[ \n][:;?!](?=\s).{0,9}", text)
