@@ -72,7 +72,7 @@ def _moved(page: Path) -> str:
 def _in_french(settings: dict[str, Any]) -> dict[str, Any]:
     project = settings["project"]
     project |= {
-        "site_description": "Des petites images étiquetées à un classifieur dont on se sert",
+        "site_description": "Des images étiquetées à un classifieur dont on se sert",
         "docs_dir": "fr",
         "site_dir": "site",
     }

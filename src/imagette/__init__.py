@@ -1,4 +1,4 @@
-"""Imagette: from labelled small images to a classifier that people really use.
+"""Imagette: from labelled pictures to a classifier that people really use.
 
     >>> import imagette
     >>> imagette.Classifier().predict("cat.jpg").label
