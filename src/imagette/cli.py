@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="imagette",
-    help="From labelled small images to a classifier that people really use.",
+    help="From labelled pictures to a classifier that people really use.",
     epilog="Begin with: imagette demo",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
