@@ -424,10 +424,6 @@ def serve(
     max_lessons: Annotated[int | None, _setting("Lessons that are kept at once.")] = None,
     max_classes: Annotated[int | None, _setting("Classes of one lesson.")] = None,
     max_lesson_pictures: Annotated[int | None, _setting("Pictures of one lesson.")] = None,
-    max_trainings: Annotated[int | None, _setting("Lessons that are learned at once.")] = None,
-    max_training_seconds: Annotated[
-        float | None, _setting("Seconds that learning a lesson may take.")
-    ] = None,
 ) -> None:
     """Answer over HTTP, and with --ui on a web page, until Ctrl-C."""
     from imagette.serving.server import serve as serve_model
@@ -452,8 +448,6 @@ def serve(
         max_lessons=max_lessons,
         max_classes=max_classes,
         max_lesson_pictures=max_lesson_pictures,
-        max_trainings=max_trainings,
-        max_training_seconds=max_training_seconds,
     )
     serve_model(settings, host=host, port=port, ui=ui, ui_port=ui_port)
 

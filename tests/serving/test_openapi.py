@@ -58,7 +58,7 @@ def test_every_answer_is_as_described(described, operation):
 
 
 @pytest.fixture(scope="module")
-def taught(tmp_path_factory):
+def taught(tmp_path_factory, backbone):
     """The same, where people may teach; with the address of a lesson."""
     folder = tmp_path_factory.mktemp("lessons")
     options = {"teach": True, "lessons_dir": folder, "max_lessons": 10_000, "max_pictures": 3}
@@ -73,7 +73,6 @@ def taught(tmp_path_factory):
     "operation",
     ["POST /lessons", "GET /lessons/{lesson}", "POST /lessons/{lesson}/pictures",
      "GET /lessons/{lesson}/pictures", "DELETE /lessons/{lesson}/pictures/{picture}",
-     "POST /lessons/{lesson}/training", "DELETE /lessons/{lesson}/training",
      "GET /lessons/{lesson}/model", "POST /lessons/{lesson}/predict", "DELETE /lessons/{lesson}"],
 )  # fmt: skip
 def test_every_answer_about_lessons_is_as_described(taught, operation):

@@ -5,7 +5,8 @@ import pytest
 pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
 
 from imagette.webapp.client import ApiDown, Refused
-from imagette.webapp.teach import Desk, _send_waiting
+from imagette.webapp.desk import Desk
+from imagette.webapp.live_camera import Frame, _read
 
 LIMITS = {"max_pictures": 3, "max_upload_bytes": 20_000}
 
@@ -22,35 +23,60 @@ class Scripted:
         if isinstance(answer, Exception):
             raise answer
         self.kept += [name for name, _ in files]
-        return answer
+        kept = [{"name": name, "thumbnail": "data:"} for name, _ in files]
+        return {"kept": kept, "refused": answer, "lesson": {"after": class_name}}
 
 
 def files(*sizes):
     return [(f"{number}.png", bytes(size)) for number, size in enumerate(sizes)]
 
 
-@pytest.mark.filterwarnings("ignore")  # of Streamlit, that no page is being shown
 def test_what_an_api_that_goes_down_did_not_take_waits_for_it():
     desk = Desk(waiting={"cat": files(*[10] * 7), "dog": files(10)})
     problem = {"type": "urn:imagette:problem:same-picture"}
     api = Scripted([problem], ApiDown("gone"))
     with pytest.raises(ApiDown):
-        _send_waiting(desk, api, LIMITS, "en")
+        desk.send_waiting(api, LIMITS)
     assert [name for name, _ in desk.waiting["cat"]] == ["3.png", "4.png", "5.png", "6.png"]
     assert desk.refused["cat"] == ["same-picture"]
 
     api = Scripted([], Refused("lesson-full"), [])
-    _send_waiting(desk, api, LIMITS, "en")
+    desk.send_waiting(api, LIMITS)
     assert desk.waiting == {}
     assert desk.refused == {"cat": ["same-picture", "lesson-full"], "dog": []}
     assert api.kept == ["3.png", "4.png", "5.png", "0.png"]
+    # Where the lesson stands, and what its pictures look like, need not be asked for.
+    assert desk.fresh == {"after": "dog"}
+    assert set(desk.thumbnails) == {f"{n}.png" for n in range(6)}
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_requests_hold_no_more_than_the_api_takes():
     # The first two would be too much together; the third is alone, and is not even sent.
     desk = Desk(waiting={"cat": files(9_000, 9_000, 30_000)})
     api = Scripted([], [])
-    _send_waiting(desk, api, LIMITS, "en")
+    desk.send_waiting(api, LIMITS)
     assert api.answers == []
     assert desk.refused == {"cat": ["request-too-large"]}
+
+
+def lesson(*pictures):
+    return {"classes": [{"name": "cat", "pictures": list(pictures)}]}
+
+
+def test_what_is_tried_is_asked_about_anew_when_the_lesson_changes():
+    desk = Desk()
+    desk.visit.add([({"en": "a"}, {"en": "a"}, b"content")])
+    (picture,) = desk.visit.in_view
+    for names, is_asked in ((["1"], True), (["1"], False), (["1", "2"], True), (["2"], True)):
+        picture.problem = "not-learned"
+        desk.ask_anew(lesson(*names))
+        assert picture.waits is is_asked
+
+
+def test_only_what_the_camera_sends_is_taken():
+    sent = {"number": 3, "label": 1, "content": "data:image/jpeg;base64,AAEC"}
+    assert _read(sent) == Frame(3, 1, b"\0\1\2")
+    assert _read(sent | {"label": None}) == Frame(3, None, b"\0\1\2")
+    for damaged in (None, {}, "x", sent | {"content": 5}, sent | {"content": "data:,é"},
+                    sent | {"number": "x"}):  # fmt: skip
+        assert _read(damaged) is None

@@ -17,7 +17,7 @@ from imagette.webapp.texts import (
     with_article,
 )
 
-SAME_IN_BOTH = ("pages", "photo")
+SAME_IN_BOTH = ("pages", "photo", "teach_add_from_camera")
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(ENGLISH)])

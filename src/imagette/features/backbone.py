@@ -8,7 +8,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
@@ -83,7 +83,12 @@ def open_backbone(variant: int = 0) -> Backbone:
         ImagetteError: the weights are not installed, are others than they should be, or cannot be
             made into a graph.
     """
-    return Backbone(ensure_backbone(variant), SIZES[variant])
+    return _open(ensure_backbone(variant), SIZES[variant])
+
+
+@lru_cache  # its session takes a while to open, and any number of threads may use it
+def _open(path: Path, size: int) -> Backbone:
+    return Backbone(path, size)
 
 
 def ensure_backbone(variant: int = 0) -> Path:

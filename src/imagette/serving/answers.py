@@ -13,6 +13,7 @@ from imagette.serving.problems import KINDS, problem_type
 
 _Fraction = Annotated[float, Field(ge=0, le=1)]
 _PngUrl = Annotated[str, Field(pattern="^data:image/png;base64,")]
+_PictureUrl = Annotated[str, Field(pattern="^data:image/(png|jpeg);base64,")]
 
 
 class _Answer(BaseModel):
@@ -62,7 +63,7 @@ class PictureAnswer(_Answer):
         ),
     ]
     seen: Annotated[
-        _PngUrl | None, Field(description="with `seen=1`: what the network sees of the picture")
+        _PictureUrl | None, Field(description="with `seen=1`: what the network sees of the picture")
     ] = None
     explanation: Annotated[Explanation | None, Field(description="with `explain`")] = None
 
@@ -120,10 +121,8 @@ class Limits(_Answer):
 class Teaching(_Answer):
     """What may be taught here."""
 
-    min_pictures: Annotated[int, Field(description="the fewest pictures of each class")]
     max_classes: Annotated[int, Field(description="classes of one lesson")]
     max_lesson_pictures: Annotated[int, Field(description="pictures of one lesson")]
-    max_training_seconds: Annotated[float, Field(description="how long learning may take")]
     lesson_hours: Annotated[float, Field(description="a lesson unused for so long is deleted")]
 
 
@@ -194,66 +193,35 @@ class LessonClass(_Answer):
     pictures: Annotated[list[str], Field(description="names of its pictures, the oldest first")]
 
 
-class Epoch(_Answer):
-    """How well a lesson was known after one look at all its pictures."""
-
-    epoch: float
-    loss: float
-    accuracy: Annotated[_Fraction, Field(description="on the pictures learned from")]
-    val_loss: float
-    val_accuracy: Annotated[_Fraction, Field(description="on those set aside")]
-
-
-class LessonProgress(_Answer):
-    """How far the learning is."""
-
-    seconds: Annotated[float, Field(ge=0, description="since it began")]
-    seconds_left: Annotated[
-        float | None, Field(description="a guess; null until the first epoch is done")
-    ]
-    epoch: Annotated[int, Field(ge=0, description="how many are done")]
-    epochs: Annotated[
-        int | None, Field(description="how many there are at most; null until the first is done")
-    ]
-    history: Annotated[list[Epoch], Field(description="those done; some, where they are many")]
-
-
 class LessonModel(_Answer):
-    """What came of a lesson that was learned."""
+    """What the pictures of a lesson teach."""
 
-    class_names: list[str]
+    class_names: Annotated[list[str], Field(description="the classes that have pictures")]
     class_names_fr: list[str]
     input: InputSize
     familiarity_threshold: float | None
-    accuracy: Annotated[_Fraction | None, Field(description="on pictures it did not learn from")]
+    accuracy: Annotated[
+        _Fraction | None,
+        Field(
+            description="share of the pictures that are recognised by what all others teach"
+            " (leave-one-out); null while a class has a single one"
+        ),
+    ]
     accuracy_interval: Annotated[
         tuple[float, float] | None, Field(description="95 % interval of the accuracy")
     ]
-    pictures: Annotated[int | None, Field(description="how many it was measured on")]
+    pictures: Annotated[int, Field(description="how many were learned")]
 
 
 class LessonAnswer(_Answer):
     """Where a lesson stands."""
 
     id: Annotated[str, Field(description="whoever knows it may do anything with the lesson")]
-    state: Literal["collecting", "training", "finished", "failed", "cancelled"]
     classes: list[LessonClass]
-    error: Annotated[str | None, Field(description="what made the last training fail")]
-    progress: Annotated[
-        LessonProgress | None, Field(description="of the training under way, or that finished last")
-    ]
     model: Annotated[
         LessonModel | None,
-        Field(description="what the last training that finished made; null if none has"),
+        Field(description="what answers by all its pictures; null before two classes have one"),
     ]
-
-
-class AddedPictures(_Answer):
-    """What became of pictures that were sent to a lesson."""
-
-    kept: Annotated[int, Field(ge=0, description="how many were taken")]
-    refused: Annotated[list[FileProblem], Field(description="what is wrong with the others")]
-    classes: Annotated[dict[str, int], Field(description="how many pictures each class has now")]
 
 
 class Thumbnail(_Answer):
@@ -261,6 +229,14 @@ class Thumbnail(_Answer):
 
     name: str
     thumbnail: Annotated[str, Field(pattern="^data:image/jpeg;base64,")]
+
+
+class AddedPictures(_Answer):
+    """What became of pictures that were sent to a lesson."""
+
+    kept: Annotated[list[Thumbnail], Field(description="those that were taken")]
+    refused: Annotated[list[FileProblem], Field(description="what is wrong with the others")]
+    lesson: Annotated[LessonAnswer, Field(description="where the lesson stands now")]
 
 
 class LessonPictures(_Answer):

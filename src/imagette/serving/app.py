@@ -26,8 +26,6 @@ from imagette.serving.answers import (
 )
 from imagette.serving.dataset import describe_dataset
 from imagette.serving.guard import guard
-from imagette.serving.lesson_routes import add_lessons
-from imagette.serving.lessons import Lessons
 from imagette.serving.logs import RequestLog, write_json
 from imagette.serving.metrics import Metrics
 from imagette.serving.model import ServedModel
@@ -68,7 +66,9 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
     _add_model(app, model)
     _add_health(app, model, metrics)
     if settings.teach:
-        add_lessons(app, settings, Lessons(settings), turns, metrics)
+        from imagette.serving.lesson_routes import add_lessons  # with what only teaching needs
+
+        add_lessons(app, settings, turns, metrics)
     app.add_docs()
     _add_index(app)
     log = _start_log() if settings.log_requests else None

@@ -3,21 +3,16 @@
 They are there when the setting `teach` is on.
 """
 
-import unicodedata
-from contextlib import suppress
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-from flask import Response, request, send_file
+from flask import Response, request
 from pydantic import ValidationError
 
-from imagette.errors import ImagetteError, PictureError
+from imagette.errors import PictureError
 from imagette.inference.classifier import Classifier
 from imagette.serving.answers import (
     AddedPictures,
     Deleted,
-    Epoch,
     InputSize,
     LessonAnswer,
     LessonClass,
@@ -25,12 +20,13 @@ from imagette.serving.answers import (
     LessonPath,
     LessonPicturePath,
     LessonPictures,
-    LessonProgress,
     LessonRequest,
     PictureAnswer,
     SeveralAnswers,
 )
-from imagette.serving.lessons import Lesson, Lessons, Progress, open_classifier
+from imagette.serving.lesson import Lesson
+from imagette.serving.lesson_names import clean_name
+from imagette.serving.lessons import Lessons
 from imagette.serving.metrics import Metrics
 from imagette.serving.openapi import (
     DescribedApp,
@@ -43,31 +39,31 @@ from imagette.serving.pictures import read_files, read_json
 from imagette.serving.predict import PREDICT_PROBLEMS, Turns, answer_request
 from imagette.serving.problems import RequestError, describe, kind_of
 from imagette.serving.settings import Settings
+from imagette.serving.taught import Taught
 
 _FILE = {"type": "string", "format": "binary"}
 _DISK = "no-room"
 
 
-def add_lessons(
-    app: DescribedApp, settings: Settings, lessons: Lessons, turns: Turns, metrics: Metrics
-) -> None:
+def add_lessons(app: DescribedApp, settings: Settings, turns: Turns, metrics: Metrics) -> None:
     """Add the addresses below `/lessons` to the application.
 
     Args:
         app: the application.
-        settings: the bounds.
-        lessons: where they are kept.
+        settings: the bounds, and the folder of the lessons.
         turns: whose time pictures take.
         metrics: where requests are counted.
+
+    Raises:
+        ImagetteError: nothing can be taught here, or the folder cannot be made.
     """
-    _add_collecting(app, settings, lessons, turns, metrics)
-    _add_learning(app, settings, lessons)
-    _add_using(app, settings, lessons, turns, metrics)
+    lessons = Lessons(settings)
+    _add_lesson(app, lessons)
+    _add_pictures(app, settings, lessons, turns, metrics)
+    _add_model(app, settings, lessons, turns, metrics)
 
 
-def _add_collecting(
-    app: DescribedApp, settings: Settings, lessons: Lessons, turns: Turns, metrics: Metrics
-) -> None:
+def _add_lesson(app: DescribedApp, lessons: Lessons) -> None:
     @app.post(
         "/lessons",
         responses=answer(
@@ -79,92 +75,69 @@ def _add_collecting(
     def begin_lesson() -> tuple[dict[str, Any], int, dict[str, str]]:
         """Begin a lesson, of two classes or more"""
         lesson = lessons.create(_read_class_names())
-        return _describe(lesson, settings), 201, {"Location": f"/lessons/{lesson.id}"}
+        return _describe(lesson), 201, {"Location": f"/lessons/{lesson.id}"}
 
     @app.get("/lessons/<lesson>", responses=answer(LessonAnswer, "no-lesson", _DISK))
     def show_lesson(path: LessonPath) -> dict[str, Any]:
-        """Where a lesson stands: what there is to learn from, how far it is, what came of it"""
-        return _describe(lessons.find(path.lesson), settings)
+        """Where a lesson stands: its pictures, and how good what they teach is"""
+        return _describe(lessons.find(path.lesson))
 
     @app.delete("/lessons/<lesson>", responses=answer(Deleted, "no-lesson", _DISK))
     def delete_lesson(path: LessonPath) -> dict[str, str]:
-        """Forget a lesson and its pictures, and end its training"""
+        """Forget a lesson and its pictures"""
         lessons.find(path.lesson).forget()
         return {"status": "deleted"}
 
+
+def _add_pictures(
+    app: DescribedApp, settings: Settings, lessons: Lessons, turns: Turns, metrics: Metrics
+) -> None:
     @app.post(
         "/lessons/<lesson>/pictures",
         responses=answer(
-            AddedPictures, "wrong-option", "no-picture", "no-lesson", "lesson-in-training",
-            "too-many-pictures", "unsupported-content-type", _DISK,
+            AddedPictures, "wrong-option", "no-picture", "no-lesson", "too-many-pictures",
+            "unsupported-content-type", _DISK,
         ),
         openapi_extensions=pictures_request(),
     )  # fmt: skip
     def add_pictures(path: LessonPath) -> dict[str, Any]:
         """Add pictures of a class; those that cannot be used are told one by one"""
         lesson = lessons.find(path.lesson)
-        class_name = unicodedata.normalize("NFC", request.args.get("class", "")).strip()
+        class_name = clean_name(request.args.get("class", ""))
         lesson.check_class(class_name)
-        deadline, kept, refused = turns.deadline(), 0, []
+        deadline, kept, refused = turns.deadline(), [], []
         for content, file in read_files(request, settings.max_pictures):
             try:
-                _add(lesson, class_name, content, turns, deadline)
+                name = _add(lesson, class_name, content, turns, deadline)
             except (RequestError, PictureError) as error:
-                if kind_of(error) in ("no-lesson", "lesson-in-training", _DISK):
+                if kind_of(error) in ("no-lesson", _DISK):
                     raise
                 metrics.count_problem(kind_of(error))
                 refused.append({"file": file} | describe(error))
             else:
-                kept += 1
-        counts = {name: len(pictures) for name, pictures in lesson.status().pictures.items()}
-        return {"kept": kept, "refused": refused, "classes": counts}
+                kept.append(name)
+        small = _small(lesson, class_name, kept)
+        return {"kept": small, "refused": refused, "lesson": _describe(lesson)}
 
     @app.get("/lessons/<lesson>/pictures", responses=answer(LessonPictures, "no-lesson", _DISK))
     def show_pictures(path: LessonPath) -> dict[str, Any]:
         """The pictures of a lesson, small"""
-        found = lessons.find(path.lesson).thumbnails()
-        return {
-            "classes": {
-                class_name: [{"name": name, "thumbnail": url} for name, url in pictures]
-                for class_name, pictures in found.items()
-            }
-        }
+        lesson = lessons.find(path.lesson)
+        pictures = lesson.pictures().items()
+        return {"classes": {name: _small(lesson, name, found) for name, found in pictures}}
 
     @app.delete(
         "/lessons/<lesson>/pictures/<picture>",
-        responses=answer(Deleted, "no-lesson", "not-found", "lesson-in-training", _DISK),
+        responses=answer(LessonAnswer, "no-lesson", "not-found", _DISK),
     )
-    def delete_picture(path: LessonPicturePath) -> dict[str, str]:
+    def delete_picture(path: LessonPicturePath) -> dict[str, Any]:
         """Take a picture away from a lesson"""
-        lessons.find(path.lesson).remove(path.picture)
-        return {"status": "deleted"}
-
-
-def _add_learning(app: DescribedApp, settings: Settings, lessons: Lessons) -> None:
-    @app.post(
-        "/lessons/<lesson>/training",
-        responses=answer(
-            LessonAnswer, "no-lesson", "too-few-pictures", "lesson-in-training", "too-busy", _DISK,
-            status="202",
-        ),
-    )  # fmt: skip
-    def start_training(path: LessonPath) -> tuple[dict[str, Any], int]:
-        """Start to learn from the pictures of a lesson"""
         lesson = lessons.find(path.lesson)
-        lesson.train()
-        return _describe(lesson, settings), 202
-
-    @app.delete(
-        "/lessons/<lesson>/training", responses=answer(LessonAnswer, "no-lesson", "out-of-time")
-    )
-    def cancel_training(path: LessonPath) -> dict[str, Any]:
-        """End the training of a lesson; its pictures stay, and what was learned before"""
-        lesson = lessons.find(path.lesson)
-        lesson.cancel()
-        return _describe(lesson, settings)
+        lesson.remove(path.picture)
+        return _describe(lesson)
 
 
-def _add_using(
+def _add_model(
     app: DescribedApp, settings: Settings, lessons: Lessons, turns: Turns, metrics: Metrics
 ) -> None:
     @app.get(
@@ -173,9 +146,11 @@ def _add_using(
     )
     def download_model(path: LessonPath) -> Response:
         """What was learned, as a bundle: the one file that Imagette serves"""
-        bundle = _learned(lessons.find(path.lesson)).path
-        name = "imagette-lesson.onnx"
-        return send_file(bundle, "application/octet-stream", as_attachment=True, download_name=name)
+        return Response(
+            _taught(path).to_bundle(),
+            mimetype="application/octet-stream",
+            headers={"Content-Disposition": "attachment; filename=imagette-lesson.onnx"},
+        )
 
     @app.post(
         "/lessons/<lesson>/predict",
@@ -186,18 +161,18 @@ def _add_using(
     )
     def predict_by_lesson(path: LessonPath) -> dict[str, Any]:
         """What a picture, or each of several, shows, as far as the lesson has taught"""
-        classifier = _learned(lessons.find(path.lesson))
+        classifier = Classifier(_taught(path), max_pixels=settings.max_pixels)
         return answer_request(
             classifier, settings.max_pictures, turns, metrics, count_classes=False
         )
 
-    def _learned(lesson: Lesson) -> Classifier:
-        if bundle := lesson.status().bundle:
-            return open_classifier(bundle, settings.max_pixels)
+    def _taught(path: LessonPath) -> Taught:
+        if taught := lessons.find(path.lesson).taught():
+            return taught
         raise RequestError(
             "not-learned",
-            "Nothing has been learned from this lesson yet.",
-            "Start its training, and wait until that has finished.",
+            "Nothing can be told apart yet.",
+            "Add pictures, at least one of each of two classes.",
         )
 
 
@@ -215,53 +190,36 @@ def _read_class_names() -> list[str]:
         ) from error
 
 
-def _add(lesson: Lesson, class_name: str, content: bytes, turns: Turns, deadline: float) -> None:
+def _add(lesson: Lesson, class_name: str, content: bytes, turns: Turns, deadline: float) -> str:
     if not content:
         raise RequestError(
             "empty-picture", "The file is empty.", "Choose the picture again and send it."
         )
-    lesson.add(class_name, content, turns.before(deadline))
+    return lesson.add(class_name, content, turns.before(deadline))
 
 
-def _describe(lesson: Lesson, settings: Settings) -> dict[str, Any]:
+def _small(lesson: Lesson, class_name: str, names: list[str]) -> list[dict[str, str]]:
+    """Pictures of a class, small; without those that were taken away meanwhile."""
+    found = [(name, lesson.thumbnail(class_name, name)) for name in names]
+    return [{"name": name, "thumbnail": url} for name, url in found if url]
+
+
+def _describe(lesson: Lesson) -> dict[str, Any]:
     """A lesson as JSON has it."""
-    status = lesson.status()
-    model = None
-    if status.bundle:
-        with suppress(ImagetteError, OSError):  # replaced, or deleted, at this very moment
-            changed = status.bundle.stat().st_mtime_ns
-            model = _describe_model(status.bundle, changed, settings.max_pixels)
-    return LessonAnswer(
-        id=lesson.id,
-        state=status.state,  # type: ignore[arg-type]
-        classes=[LessonClass(name=name, pictures=files) for name, files in status.pictures.items()],
-        error=status.error,
-        progress=_describe_progress(status.progress) if status.progress else None,
-        model=model,
-    ).model_dump()
+    classes = [LessonClass(name=name, pictures=found) for name, found in lesson.pictures().items()]
+    taught = lesson.taught()
+    model = _describe_model(taught) if taught else None
+    return LessonAnswer(id=lesson.id, classes=classes, model=model).model_dump()
 
 
-def _describe_progress(progress: Progress) -> LessonProgress:
-    return LessonProgress(
-        seconds=progress.seconds,
-        seconds_left=progress.seconds_left,
-        epoch=progress.epoch,
-        epochs=progress.epochs,
-        history=[Epoch(**row) for row in progress.history],
-    )
-
-
-@lru_cache(maxsize=256)  # pages ask every second, of more lessons than bundles are kept open
-def _describe_model(bundle: Path, _changed: int, max_pixels: int) -> LessonModel:
-    classifier = open_classifier(bundle, max_pixels)
-    metadata = classifier.metadata
-    measured = metadata.evaluation or {}
+def _describe_model(taught: Taught) -> LessonModel:
+    told = taught.metadata
     return LessonModel(
-        class_names=list(metadata.class_names),
-        class_names_fr=list(metadata.class_names_fr),
-        input=InputSize(height=classifier.height, width=classifier.width),
-        familiarity_threshold=metadata.familiarity_threshold,
-        accuracy=metadata.accuracy,
-        accuracy_interval=measured.get("accuracy_interval"),
-        pictures=measured.get("n"),
+        class_names=list(told.class_names),
+        class_names_fr=list(told.class_names_fr),
+        input=InputSize(height=taught.height, width=taught.width),
+        familiarity_threshold=told.familiarity_threshold,
+        accuracy=told.accuracy,
+        accuracy_interval=told.evaluation["accuracy_interval"] if told.evaluation else None,
+        pictures=taught.pictures,
     )

@@ -1,11 +1,13 @@
 """The model that the API serves, and its replacement while requests go on."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from imagette.inference.classifier import Classifier
 from imagette.serving.answers import InputSize, Limits, ModelAnswer, Teaching
-from imagette.serving.lessons import MIN_PICTURES
 from imagette.serving.settings import Settings
+
+_Bounds = TypeVar("_Bounds", Limits, Teaching)
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,12 @@ def _describe(classifier: Classifier, settings: Settings) -> bytes:
     answer = ModelAnswer(
         **classifier.metadata.model_dump(),
         input=InputSize(height=classifier.height, width=classifier.width),
-        limits=Limits(**settings.model_dump(include=set(Limits.model_fields))),
-        teaching=_teaching(settings) if settings.teach else None,
+        limits=_bounds(Limits, settings),
+        teaching=_bounds(Teaching, settings) if settings.teach else None,
     )
     return answer.model_dump_json().encode()
 
 
-def _teaching(settings: Settings) -> Teaching:
-    bounds = settings.model_dump(include=set(Teaching.model_fields))
-    return Teaching(min_pictures=MIN_PICTURES, **bounds)
+def _bounds(kind: type[_Bounds], settings: Settings) -> _Bounds:
+    """Those of the settings that an answer tells."""
+    return kind(**settings.model_dump(include=set(kind.model_fields)))

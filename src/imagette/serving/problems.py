@@ -31,9 +31,7 @@ KINDS = {
     "method-not-allowed": (405, "This address is asked in another way"),
     "same-picture": (409, "The lesson has this picture already"),
     "lesson-full": (409, "The lesson has as many pictures as it may"),
-    "too-few-pictures": (409, "The lesson has too few pictures to learn from"),
-    "lesson-in-training": (409, "The lesson is being learned"),
-    "not-learned": (409, "The lesson has not been learned yet"),
+    "not-learned": (409, "The lesson has too few pictures to answer by"),
     "request-too-large": (413, "The request is too large"),
     "picture-too-large": (413, "The picture has too many pixels"),
     "too-many-pictures": (413, "There are too many pictures in the request"),
@@ -42,7 +40,6 @@ KINDS = {
     "internal-error": (500, "The server failed"),
     "not-ready": (503, "The server cannot answer about pictures now"),
     "out-of-time": (503, "The time for the request is up"),
-    "too-busy": (503, "Too many lessons are being learned"),
     "too-many-lessons": (503, "There are too many lessons"),
     "no-room": (507, "The server's disk is full"),
 }

@@ -23,7 +23,6 @@ from imagette.errors import ImagetteError
 from imagette.inference.bundle import open_bundle
 from imagette.serving.addresses import answers, check_free, resolve, url
 from imagette.serving.app import DescribedApp, create_app, swap_model
-from imagette.serving.lessons import stop_all, why_not_teach
 from imagette.serving.metrics import FOLDER_VARIABLE
 from imagette.serving.page_process import PageProcess
 from imagette.serving.rates import shared_storage
@@ -77,19 +76,24 @@ def serve(
         )
     with tempfile.TemporaryDirectory(prefix="imagette-", ignore_cleanup_errors=True) as folder:
         settings = _shared_among_workers(settings, Path(folder))
-        try:
-            _run(_make_server(address, port, settings.workers), settings, page, Path(folder))
-        finally:
-            if settings.teach and settings.lessons_dir:
-                stop_all(settings.lessons_dir)
+        _run(_make_server(address, port, settings.workers), settings, page, Path(folder))
 
 
 def _without_teaching_where_it_cannot_be(settings: Settings) -> Settings:
-    """The settings, with teaching off and that said where this machine cannot train."""
-    if not settings.teach or not (reason := why_not_teach()):
+    """The settings, with teaching off and that said where this machine lacks something for it.
+
+    What the workers need for it is made here, once for all.
+    """
+    if not settings.teach:
         return settings
-    print(reason, "All else is served.", file=sys.stderr, flush=True)
-    return settings.model_copy(update={"teach": False})
+    from imagette.serving.lessons import prepare_to_teach  # with what only teaching needs
+
+    try:
+        prepare_to_teach()
+    except ImagetteError as reason:
+        print(reason, "All else is served.", file=sys.stderr, flush=True)
+        return settings.model_copy(update={"teach": False})
+    return settings
 
 
 def _with_key(settings: Settings, key: str) -> Settings:

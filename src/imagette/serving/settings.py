@@ -89,10 +89,7 @@ class Settings(BaseSettings):
     ] = min(4, os.cpu_count() or 1)
     teach: Annotated[
         bool,
-        Field(
-            description="whether people may teach the server classes of their own, which trains"
-            " on this machine"
-        ),
+        Field(description="whether people may teach the server classes of their own"),
     ] = False
     lessons_dir: Annotated[
         Path | None,
@@ -108,15 +105,12 @@ class Settings(BaseSettings):
     ] = 10
     max_lesson_pictures: Annotated[
         PositiveInt,
-        Field(ge=20, description="pictures of one lesson; each takes some 100 kB on the disk"),
+        Field(
+            ge=2,
+            le=10_000,
+            description="pictures of one lesson; each takes some 100 kB on the disk",
+        ),
     ] = 500
-    max_trainings: Annotated[
-        PositiveInt, Field(le=64, description="lessons that are learned at once")
-    ] = 1
-    max_training_seconds: Annotated[
-        PositiveFloat,
-        Field(le=86_400, description="how long learning a lesson may take, in seconds"),
-    ] = 300
 
     def __init__(self, **given: Any) -> None:
         try:

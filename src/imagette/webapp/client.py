@@ -7,6 +7,8 @@ from urllib.parse import quote
 import requests
 
 _SECONDS = (3, 60)  # to connect, and to wait for an answer
+_SEEN = "seen=1"
+_ALL = f"{_SEEN}&explain=1"
 
 
 class ApiDown(Exception):  # noqa: N818  # a state of things that the page shows, not a mistake
@@ -64,24 +66,25 @@ class Api:
                 return None
             raise
 
-    def predict(self, picture: bytes, of: str = "") -> dict[str, Any]:
+    def predict(self, picture: bytes, of: str = "", options: str = _ALL) -> dict[str, Any]:
         """What a picture shows, with the pixels that the network saw and what decided.
 
         Args:
             picture: the bytes of the file.
             of: path of the lesson that answers; the served model if empty.
+            options: what else is asked for; empty for nothing.
 
         Raises:
             Refused: the file is not a picture that the API takes, or it does not answer the page.
             ApiDown: the API does not answer.
         """
         headers = {"Content-Type": "application/octet-stream"}
-        path = f"{of}/predict?seen=1&explain=1"
+        path = f"{of}/predict?{options}"
         return self.ask("class", "POST", path, data=picture, headers=headers)
 
-    def of_lesson(self, lesson_id: str) -> "LessonApi":
-        """The part of the API that teaches one lesson."""
-        return LessonApi(self, lesson_id)
+    def of_lesson(self, lesson_id: str, explain: bool = False) -> "LessonApi":
+        """The part of the API that teaches one lesson (see `LessonApi`)."""
+        return LessonApi(self, lesson_id, explain)
 
     def begin_lesson(self, class_names: list[str]) -> dict[str, Any]:
         """Begin a lesson; where it stands.
@@ -148,39 +151,35 @@ class LessonApi:
     Args:
         api: the API.
         lesson_id: the lesson's; anything, if it comes from an address.
+        explain: whether to ask what decided, which takes the time of some 15 answers.
     """
 
-    def __init__(self, api: Api, lesson_id: str) -> None:
+    def __init__(self, api: Api, lesson_id: str, explain: bool) -> None:
         self._api = api
+        self._options = _ALL if explain else _SEEN
         # What no id has in it must not lead to another path, as `..` would.
         self._path = f"/lessons/{re.sub('[^A-Za-z0-9_-]', '-', lesson_id)}"
 
     def status(self) -> dict[str, Any]:
         """Where it stands."""
-        return self._api.ask("state", "GET", self._path)
+        return self._api.ask("classes", "GET", self._path)
 
-    def add(self, class_name: str, files: list[tuple[str, bytes]]) -> list[dict[str, Any]]:
-        """Add pictures, given by name and content, to a class; those that were refused, and why."""
+    def add(self, class_name: str, files: list[tuple[str, bytes]]) -> dict[str, Any]:
+        """Add pictures, given by name and content, to a class; those that were kept, small, those
+        that were refused, and why, and where the lesson stands then."""
         parts = [("image", file) for file in files]
         path = f"{self._path}/pictures?class={quote(class_name, safe='')}"
-        return self._api.ask("refused", "POST", path, files=parts)["refused"]
+        return self._api.ask("refused", "POST", path, files=parts)
 
     def thumbnails(self) -> dict[str, str]:
         """All pictures, small, as data URLs by name."""
         classes = self._api.ask("classes", "GET", f"{self._path}/pictures")["classes"]
         return {one["name"]: one["thumbnail"] for many in classes.values() for one in many}
 
-    def remove(self, picture: str) -> None:
-        """Take a picture away."""
-        self._api.ask("status", "DELETE", f"{self._path}/pictures/{quote(picture, safe='')}")
-
-    def train(self) -> None:
-        """Start to learn."""
-        self._api.ask("state", "POST", f"{self._path}/training")
-
-    def cancel(self) -> None:
-        """Stop learning."""
-        self._api.ask("state", "DELETE", f"{self._path}/training")
+    def remove(self, picture: str) -> dict[str, Any]:
+        """Take a picture away; where the lesson stands then."""
+        path = f"{self._path}/pictures/{quote(picture, safe='')}"
+        return self._api.ask("classes", "DELETE", path)
 
     def forget(self) -> None:
         """Delete it."""
@@ -192,4 +191,8 @@ class LessonApi:
 
     def predict(self, picture: bytes) -> dict[str, Any]:
         """What a picture shows, as `Api.predict` has it."""
-        return self._api.predict(picture, self._path)
+        return self._api.predict(picture, self._path, self._options)
+
+    def glance(self, picture: bytes) -> dict[str, Any]:
+        """What a picture shows, and no more than that, which is quickest."""
+        return self._api.predict(picture, self._path, "")

@@ -15,7 +15,6 @@ from imagette.webapp.data import ask_dataset
 from imagette.webapp.texts import TEXTS, answer, closest, short_answer
 from imagette.webapp.visit import (
     API_DOWN,
-    MOST_PICTURES,
     Answer,
     Picture,
     Visit,
@@ -26,7 +25,7 @@ from imagette.webapp.visit import (
 from imagette.wording import Language, listed
 
 # Its words, its picture as a data URL, and what a click does.
-_Button = tuple[str, str, Callable[[], None]]
+_Button = tuple[str, str, Callable[[], Any]]
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
@@ -98,55 +97,34 @@ def _take_sample(visit: Visit, sample: Sample) -> None:
 
 
 def _offer_camera(language: Language) -> None:
-    camera_button(
-        st.session_state.get("camera", False),
-        "camera-button",
-        f"photo-{st.session_state.turn}",
-        _switch_camera,
-        _take_photo,
-        language,
-    )
-
-
-def camera_button(
-    is_open: bool,
-    key: str,
-    photo_key: str,
-    switch: Callable[[], None],
-    take: Callable[[], None],
-    language: Language,
-) -> None:
-    """A button that opens and closes the camera, and the camera if it is open.
-
-    Args:
-        is_open: whether it is.
-        key: of the button.
-        photo_key: of the widget that takes the photo.
-        switch: opens it or closes it.
-        take: is called when there is a photo, or none any more.
-        language: in which to say it.
-    """
+    """A button that opens and closes the camera, and the camera if it is open."""
     texts = TEXTS[language]
+    is_open = st.session_state.get("camera", False)
     st.button(
         texts.camera_close if is_open else texts.camera,
-        key=key,
+        key="camera-button",
         icon=":material/photo_camera:",
-        on_click=switch,
+        on_click=_switch_camera,
     )
     if not is_open:
         return
-    if not _may_use_camera():
+    if not may_use_camera():
         st.info(texts.camera_forbidden, icon=":material/no_photography:")
         return
     with st.container(key="camera-view"):
-        st.camera_input(texts.camera, key=photo_key, label_visibility="collapsed", on_change=take)
+        st.camera_input(
+            texts.camera,
+            key=f"photo-{st.session_state.turn}",
+            label_visibility="collapsed",
+            on_change=_take_photo,
+        )
 
 
 def _switch_camera() -> None:
     st.session_state.camera = not st.session_state.get("camera", False)
 
 
-def _may_use_camera() -> bool:
+def may_use_camera() -> bool:
     """Whether browsers lend the camera to a page from this address."""
     address = urlsplit(st.context.url or "")
     return address.scheme == "https" or address.hostname in _LOCAL
@@ -219,7 +197,7 @@ def show_answers(
     """What the API says of the pictures in view; those that wait are asked about first."""
     with st.container(key="answers"):
         if visit.left_out:
-            told = TEXTS[language].left_out.format(kept=MOST_PICTURES, count=visit.left_out)
+            told = TEXTS[language].left_out.format(kept=visit.most, count=visit.left_out)
             st.warning(told, icon=":material/stacks:")
         summary = st.empty()
         for place, picture in enumerate(visit.in_view):

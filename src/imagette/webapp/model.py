@@ -47,8 +47,8 @@ def _facts(
     texts = TEXTS[language]
     facts = []
     if model["accuracy"] is not None:
-        on_test = model["accuracy_split"] == "test"
-        told = texts.test_accuracy if on_test else texts.validation_accuracy
+        by_split = {"test": texts.test_accuracy, "leave-one-out": texts.left_out_accuracy}
+        told = by_split.get(model["accuracy_split"], texts.validation_accuracy)
         facts.append(told.format(accuracy=percent(model["accuracy"], language)))
     if evaluation:
         low, high = (percent(end, language) for end in evaluation["accuracy_interval"])

@@ -31,6 +31,7 @@ class Texts:
     camera_take: str
     camera_allow: str
     camera_forbidden: str
+    camera_refused: str
     photo: str
     try_sample: str
     gallery: str
@@ -71,6 +72,7 @@ class Texts:
     dataset: str
     test_accuracy: str
     validation_accuracy: str
+    left_out_accuracy: str
     interval: str
     chance: str
     network: str
@@ -138,7 +140,9 @@ class Texts:
     teach_pictures_step: str
     teach_pictures_help: str
     teach_count: str
-    teach_enough: str
+    teach_camera: str
+    teach_add_from_camera: str
+    teach_camera_help: str
     teach_drop_here: str
     teach_sending: str
     teach_refused: str
@@ -146,32 +150,18 @@ class Texts:
     teach_take_away_help: str
     teach_show_all: str
     teach_drop_waiting: str
-    teach_close_camera: str
-    # Teaching: learning.
-    teach_train_step: str
-    teach_train: str
-    teach_train_again: str
-    teach_missing: str
-    teach_ready: str
-    teach_starting: str
-    teach_learning: str
-    teach_measuring: str
-    teach_left: str
-    teach_may_leave: str
-    teach_cancel: str
-    teach_cancelled: str
-    teach_failed: str
-    teach_failed_why: str
-    # Teaching: using it.
-    teach_done: str
+    # Teaching: what comes of them.
+    teach_no_model: str
+    teach_single: str
     teach_right: str
     teach_interval: str
-    teach_how_it_went: str
+    teach_unknown: str
+    teach_few: str
     teach_try: str
     teach_try_help: str
+    teach_why: str
     teach_download: str
     teach_download_help: str
-    teach_again: str
     teach_address: str
     teach_privacy: str
     teach_forget: str
@@ -212,6 +202,10 @@ ENGLISH = Texts(
     camera_forbidden=(
         "Browsers lend the camera only to pages that come from your own computer or over https, and"
         " this one does not. On a phone or a tablet, “Choose files” can take a photo too."
+    ),
+    camera_refused=(
+        "The camera cannot be used: there is none, or this page may not use it. Allow it in the"
+        " settings beside the address."
     ),
     photo="photo {number}",
     try_sample="No picture at hand? Try one of these:",
@@ -260,6 +254,10 @@ ENGLISH = Texts(
     test_accuracy="On test pictures that it had never seen, it is right {accuracy} of the time.",
     validation_accuracy=(
         "On pictures set aside while it learned, it is right {accuracy} of the time."
+    ),
+    left_out_accuracy=(
+        "Asked about each of its pictures as if it had never seen that one, it is right {accuracy}"
+        " of the time."
     ),
     interval=(
         "That was measured on {count} pictures; with others of the same kind, it would be between"
@@ -377,11 +375,16 @@ ENGLISH = Texts(
     # Teaching: the pictures.
     teach_pictures_step="2. Show me pictures of each",
     teach_pictures_help=(
-        "{count} or more of each, the more different the better: close and far, in front of other"
-        " backgrounds, turned around."
+        "I learn from each at once. Make them as different as can be: from near and far, before"
+        " other backgrounds, turned."
     ),
-    teach_count="{count} of {needed}",
-    teach_enough="{count} pictures, that will do",
+    teach_count="Pictures: {count}",
+    teach_camera="Open the camera",
+    teach_add_from_camera="+ {name}",
+    teach_camera_help=(
+        "Press a name to take a picture of it; keep it pressed to take several, and move it a"
+        " little meanwhile."
+    ),
     teach_drop_here="{name}: drop pictures here",
     teach_sending="I am putting them away…",
     teach_refused="Left out: {count}. {reason}",
@@ -389,38 +392,33 @@ ENGLISH = Texts(
     teach_take_away_help="A wrong one among them? Click on it to take it away.",
     teach_show_all="Show all {count}",
     teach_drop_waiting="Leave the pictures that wait",
-    teach_close_camera="Close the camera",
-    # Teaching: learning.
-    teach_train_step="3. Let me learn",
-    teach_train="Train",
-    teach_train_again="Train again",
-    teach_missing="I still need: {missing}.",
-    teach_ready="I have all I need. Press the button!",
-    teach_starting="I am getting ready…",
-    teach_learning="I am learning: round {epoch} of {epochs}.",
-    teach_measuring="I am checking what I have learned…",
-    teach_left="About {seconds} s left.",
-    teach_may_leave="You may close this page: its address leads back here.",
-    teach_cancel="Stop",
-    teach_cancelled="I have stopped. Your pictures are still here.",
-    teach_failed="I could not learn this. Your pictures are still here: try again.",
-    teach_failed_why="{error}",
-    # Teaching: using it.
-    teach_done="Done, I have learned it!",
-    teach_right="Of {count} of your pictures that I put aside, I recognise {right}.",
-    teach_interval=(
-        "So few pictures say little: of many others like them, I would get between {low} and {high}"
-        " right."
+    # Teaching: what comes of them.
+    teach_no_model="As soon as two of them have a picture, I can answer.",
+    teach_single=(
+        "I answer already: try me below. As soon as each has two pictures, I can tell how good I"
+        " am."
     ),
-    teach_how_it_went="How I learned",
-    teach_try="Try me",
-    teach_try_help="Show me a picture that I have not seen yet.",
+    teach_right=(
+        "I recognise {right} of your {count} pictures when I look at each as if I had never seen"
+        " it."
+    ),
+    teach_interval="Of many others like them, I would get between {low} and {high} right.",
+    teach_unknown="I have no picture yet of: {names}.",
+    teach_few=(
+        "That is still little: with {count} pictures or more of each I get better, and can say more"
+        " surely how good I am."
+    ),
+    teach_try="3. Try me",
+    teach_try_help=(
+        "Show me a picture that I have not seen yet, or hold something before the camera. When the"
+        " pictures above change, I answer anew."
+    ),
+    teach_why="Show what decided",
     teach_download="Download what I learned",
     teach_download_help=(
         "One file that holds it all. `imagette serve --ui --model imagette-lesson.onnx` makes a"
         " page of it."
     ),
-    teach_again="Add pictures and teach me again",
     teach_address=(
         "The address of this page leads back here, also from another device. Whoever has it can"
         " see and change everything here, so give it only to those who may."
@@ -463,13 +461,7 @@ ENGLISH = Texts(
         ),
         "same-picture": "I have this picture already.",
         "lesson-full": "I cannot keep more pictures than these. Take some away first.",
-        "too-few-pictures": "I need more pictures of each before I can learn.",
-        "lesson-in-training": "I am learning right now. Wait until I have finished, or stop me.",
-        "not-learned": "I have not learned this yet.",
-        "too-busy": (
-            "I am learning something for somebody else right now. Wait a little, then press the"
-            " button again."
-        ),
+        "not-learned": "I need pictures of at least two of them first.",
         "too-many-lessons": (
             "I am learning from as many people as I can already. Try again a little later."
         ),
@@ -514,6 +506,10 @@ FRENCH = Texts(
         "Les navigateurs ne prêtent la caméra qu’aux pages de ton propre ordinateur ou reçues en"
         " https, et ce n’est pas le cas de celle-ci. Sur un téléphone ou une tablette,"
         " «\u202fChoisir des fichiers\u202f» peut aussi prendre une photo."
+    ),
+    camera_refused=(
+        "La caméra n’est pas utilisable\u00a0: il n’y en a pas, ou cette page n’y a pas accès."
+        " Autorise-la dans les réglages à côté de l’adresse."
     ),
     photo="photo {number}",
     try_sample="Pas d’image sous la main\u00a0? Essaie l’une de celles-ci\u00a0:",
@@ -570,6 +566,10 @@ FRENCH = Texts(
     ),
     validation_accuracy=(
         "Sur des images mises de côté pendant qu’il apprenait, il a raison {accuracy} du temps."
+    ),
+    left_out_accuracy=(
+        "Interrogé sur chacune de ses images comme s’il ne l’avait jamais vue, il a raison"
+        " {accuracy} du temps."
     ),
     interval=(
         "C’est mesuré sur {count} images\u00a0; avec d’autres du même genre, ce serait entre {low}"
@@ -695,11 +695,16 @@ FRENCH = Texts(
     # Teaching: the pictures.
     teach_pictures_step="2. Montre-moi des images de chaque chose",
     teach_pictures_help=(
-        "{count} ou plus de chaque, aussi différentes que possible\u00a0: de près et de loin,"
-        " devant d’autres fonds, tournées."
+        "J’apprends de chacune aussitôt. Choisis-les aussi différentes que possible\u00a0: de près"
+        " et de loin, devant d’autres fonds, tournées."
     ),
-    teach_count="{count} sur {needed}",
-    teach_enough="{count} images, c’est assez",
+    teach_count="Images\u00a0: {count}",
+    teach_camera="Ouvrir la caméra",
+    teach_add_from_camera="+ {name}",
+    teach_camera_help=(
+        "Appuie sur un nom pour prendre une image\u00a0; reste appuyé pour en prendre plusieurs, en"
+        " bougeant un peu."
+    ),
     teach_drop_here="{name}\u00a0: dépose des images ici",
     teach_sending="Je les range…",
     teach_refused="Laissées de côté\u00a0: {count}. {reason}",
@@ -707,38 +712,35 @@ FRENCH = Texts(
     teach_take_away_help="Il y en a une fausse\u00a0? Clique dessus pour l’enlever.",
     teach_show_all="Montrer les {count}",
     teach_drop_waiting="Laisser les images qui attendent",
-    teach_close_camera="Fermer la caméra",
-    # Teaching: learning.
-    teach_train_step="3. Laisse-moi apprendre",
-    teach_train="Entraîner",
-    teach_train_again="Entraîner de nouveau",
-    teach_missing="Il me faut encore\u00a0: {missing}.",
-    teach_ready="J’ai tout ce qu’il me faut. Appuie sur le bouton\u00a0!",
-    teach_starting="Je me prépare…",
-    teach_learning="J’apprends\u00a0: tour {epoch} sur {epochs}.",
-    teach_measuring="Je vérifie ce que j’ai appris…",
-    teach_left="Encore {seconds} s environ.",
-    teach_may_leave="Tu peux fermer cette page\u00a0: son adresse ramène ici.",
-    teach_cancel="Arrêter",
-    teach_cancelled="Je me suis arrêté. Tes images sont toujours là.",
-    teach_failed="Je n’ai pas réussi à apprendre. Tes images sont toujours là\u00a0: réessaie.",
-    teach_failed_why="La raison, en anglais\u00a0: {error}",
-    # Teaching: using it.
-    teach_done="C’est fait, j’ai appris\u00a0!",
-    teach_right="Sur {count} de tes images que j’avais mises de côté, j’en reconnais {right}.",
-    teach_interval=(
-        "Si peu d’images disent peu de chose\u00a0: sur beaucoup d’autres du même genre, j’aurais"
-        " raison entre {low} et {high} du temps."
+    # Teaching: what comes of them.
+    teach_no_model="Dès que deux d’entre elles ont une image, je peux répondre.",
+    teach_single=(
+        "Je réponds déjà\u00a0: essaie-moi plus bas. Dès que chaque chose aura deux images, je"
+        " pourrai dire ce que je vaux."
     ),
-    teach_how_it_went="Comment j’ai appris",
-    teach_try="Essaie-moi",
-    teach_try_help="Montre-moi une image que je n’ai pas encore vue.",
+    teach_right=(
+        "Je reconnais {right} de tes {count} images quand je regarde chacune comme si je ne l’avais"
+        " jamais vue."
+    ),
+    teach_interval=(
+        "Sur beaucoup d’autres du même genre, j’aurais raison dans {low} à {high} des cas."
+    ),
+    teach_unknown="Je n’ai encore aucune image de\u00a0: {names}.",
+    teach_few=(
+        "C’est encore peu\u00a0: avec {count} images ou plus de chaque chose, je serai meilleur, et"
+        " plus sûr de ce que je vaux."
+    ),
+    teach_try="3. Essaie-moi",
+    teach_try_help=(
+        "Montre-moi une image que je n’ai pas encore vue, ou mets quelque chose devant la caméra."
+        " Quand les images ci-dessus changent, je réponds de nouveau."
+    ),
+    teach_why="Montrer ce qui a décidé",
     teach_download="Télécharger ce que j’ai appris",
     teach_download_help=(
         "Un seul fichier qui contient tout. `imagette serve --ui --model imagette-lesson.onnx` en"
         " fait une page."
     ),
-    teach_again="Ajouter des images et m’entraîner de nouveau",
     teach_address=(
         "L’adresse de cette page ramène ici, depuis un autre appareil aussi. Qui la connaît peut"
         " tout y voir et tout y changer\u00a0: ne la donne qu’aux personnes qui en ont le droit."
@@ -788,15 +790,7 @@ FRENCH = Texts(
         ),
         "same-picture": "J’ai déjà cette image.",
         "lesson-full": "Je ne peux pas garder plus d’images que celles-ci. Enlèves-en d’abord.",
-        "too-few-pictures": "Il me faut plus d’images de chaque chose avant de pouvoir apprendre.",
-        "lesson-in-training": (
-            "Je suis en train d’apprendre. Attends que j’aie fini, ou arrête-moi."
-        ),
-        "not-learned": "Je n’ai pas encore appris cela.",
-        "too-busy": (
-            "J’apprends en ce moment pour quelqu’un d’autre. Attends un peu, puis appuie de nouveau"
-            " sur le bouton."
-        ),
+        "not-learned": "Il me faut d’abord des images d’au moins deux choses.",
         "too-many-lessons": (
             "J’apprends déjà pour autant de personnes que je peux. Réessaie un peu plus tard."
         ),

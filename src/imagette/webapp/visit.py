@@ -120,14 +120,21 @@ class Visit:
         turn: counts how often what is in view was chosen.
         left_out: how many of the files that came last were too many.
         model: what the API last said of its model.
+        most: how many pictures are kept.
+        keeps: whether their files are kept too, so that they can be asked about anew.
     """
 
-    pictures: deque[Picture] = field(default_factory=lambda: deque(maxlen=MOST_PICTURES))
+    pictures: deque[Picture] = field(default_factory=deque)
     in_view: list[Picture] = field(default_factory=list)
     turn: int = 0
     left_out: int = 0
     model: dict[str, Any] | None = None
+    most: int = MOST_PICTURES
+    keeps: bool = False
     _count: int = 0
+
+    def __post_init__(self) -> None:
+        self.pictures = deque(self.pictures, maxlen=self.most)
 
     def add(self, files: list[tuple[Words, Words, bytes]]) -> None:
         """Take in pictures, given by name, description and content, and bring them into view."""
@@ -143,10 +150,10 @@ class Visit:
         self.add(
             [
                 (same_words(file.name), same_words(file.name), file.getvalue())
-                for file in files[:MOST_PICTURES]
+                for file in files[: self.most]
             ]
         )
-        self.left_out = max(0, len(files) - MOST_PICTURES)
+        self.left_out = max(0, len(files) - self.most)
 
     def look_at(self, pictures: list[Picture]) -> None:
         """Bring pictures into view."""
@@ -168,7 +175,14 @@ class Visit:
                 picture.content = None
         else:
             picture.answer = _read_answer(said, picture.content, self.model)
-            picture.content = None
+            if not self.keeps:
+                picture.content = None
+
+    def ask_anew(self) -> None:
+        """Let the pictures in view, whose files are kept, be asked about anew."""
+        for picture in self.in_view:
+            if picture.content is not None:
+                picture.answer = picture.problem = None
 
     def try_again(self) -> None:
         """Let all pictures whose problem may have passed be asked about anew."""

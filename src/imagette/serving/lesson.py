@@ -1,0 +1,239 @@
+"""One lesson: its pictures, their features, and what they teach."""
+
+import base64
+import io
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from PIL import Image
+
+from imagette.errors import ImagetteError
+from imagette.features.backbone import Backbone
+from imagette.files import write_bytes
+from imagette.inference.preprocess import Turn, to_pixels, to_rgb
+from imagette.serving.problems import RequestError
+from imagette.serving.settings import Settings
+from imagette.serving.taught import VIEW, Taught, learn
+
+MIN_CLASSES = 2
+
+PICTURE_SIDE = 256
+"""Pictures are kept with no more rows and columns than this."""
+
+_THUMBNAIL_SIDE = 96
+_DIGEST = re.compile(r"[0-9a-f]{24}")
+
+
+def no_lesson() -> RequestError:
+    """What a lesson that is not there is answered with."""
+    return RequestError(
+        "no-lesson",
+        "There is no such lesson: it was deleted, or it was not used for too long.",
+        "Begin a new one.",
+    )
+
+
+def is_lesson(folder: Path) -> bool:
+    """Whether a folder holds a lesson."""
+    return (folder / "lesson.json").is_file()
+
+
+@contextmanager
+def disk() -> Iterator[None]:
+    """Tell what the disk refuses, or lacks since the lesson was deleted, as a request's problem."""
+    try:
+        yield
+    except (ImagetteError, OSError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if isinstance(error, RequestError) or not isinstance(cause, OSError):
+            raise
+        if isinstance(cause, FileNotFoundError):
+            raise no_lesson() from error
+        raise RequestError(
+            "no-room",
+            f"The server cannot write to its disk ({cause.strerror}).",
+            "Ask whoever runs it to make room, then try again.",
+        ) from error
+
+
+class Lesson:
+    """One lesson, which any thread of any worker may hold.
+
+    Every method raises a RequestError if the lesson was deleted meanwhile, or if the disk is full.
+
+    Args:
+        folder: where it is.
+        settings: its bounds.
+        backbone: computes the features of its pictures.
+        lock: is held while a picture is added, so that no more are than may be. Each worker has its
+            own: as many more as there are workers may get in at the same moment.
+    """
+
+    def __init__(self, folder: Path, settings: Settings, backbone: Backbone, lock: Lock) -> None:
+        self.id = folder.name
+        self._folder = folder
+        self._settings = settings
+        self._backbone = backbone
+        self._lock = lock
+
+    @disk()
+    def pictures(self) -> dict[str, list[str]]:
+        """Names of the pictures of each class, the first that came first."""
+        return {name: self._list(name) for name in self._class_names()}
+
+    def add(self, class_name: str, content: bytes, turn: Turn) -> str:
+        """Keep a picture of a class, upright, reduced, and without what the file says besides.
+
+        Args:
+            class_name: one of the lesson's.
+            content: of the file.
+            turn: as for `imagette.inference.preprocess.to_rgb`.
+
+        Returns:
+            The picture's name.
+
+        Raises:
+            RequestError: the lesson is full, or has the picture already.
+            PictureError: it cannot be read or has too many pixels.
+        """
+        size, most = self._backbone.size, self._settings.max_pixels
+        small = _reduce(content, most, turn)
+        name = blake2b(small, digest_size=12).hexdigest()
+        pixels = to_pixels(content, size, size, most, turn, view=VIEW)
+        features = io.BytesIO()
+        np.save(features, self._backbone.compute(pixels[None])[0].astype(np.float16))
+        with disk(), self._lock:
+            self._check_room_for(name)
+            path = self._path(class_name, name)
+            write_bytes(path.with_suffix(".png"), small)
+            write_bytes(path, features.getvalue())
+        if not is_lesson(self._folder):  # deleted meanwhile, and now there again
+            self.forget()
+            raise no_lesson()
+        return name
+
+    @disk()
+    def check_class(self, class_name: str) -> None:
+        """Raise a RequestError unless the lesson has this class."""
+        if class_name not in self._class_names():
+            raise RequestError(
+                "wrong-option",
+                f"The option class cannot be {class_name!r}.",
+                "Name one of the lesson’s classes.",
+            )
+
+    def thumbnail(self, class_name: str, name: str) -> str:
+        """A picture, small, as a data URL; empty if it was taken away meanwhile."""
+        with suppress(OSError):
+            return _thumbnail(self._path(class_name, name).with_suffix(".png"))
+        return ""
+
+    @disk()
+    def remove(self, name: str) -> None:
+        """Take a picture away.
+
+        Raises:
+            RequestError: the lesson does not have it.
+        """
+        for class_name in self._class_names() if _DIGEST.fullmatch(name) else ():
+            path = self._path(class_name, name)
+            if path.is_file():
+                path.unlink(missing_ok=True)
+                path.with_suffix(".png").unlink(missing_ok=True)
+                return
+        raise RequestError(
+            "not-found", "The lesson has no such picture.", "Ask the lesson for those it has."
+        )
+
+    def taught(self) -> Taught | None:
+        """What answers by all pictures that there are; None before two classes have one."""
+        while True:
+            pictures = {name: tuple(sorted(found)) for name, found in self.pictures().items()}
+            known = tuple((name, found) for name, found in pictures.items() if found)
+            if len(known) < MIN_CLASSES:
+                return None
+            with suppress(FileNotFoundError):  # one was taken away meanwhile
+                return _learn(self._backbone, self._folder, known)
+
+    def forget(self) -> None:
+        """Delete the lesson."""
+        with disk():
+            # At once, so that whoever is in the middle of it never finds half a lesson.
+            (self._folder / "lesson.json").unlink(missing_ok=True)
+        gone = self._folder.with_name(f"{self.id.removesuffix('-gone')}-gone")
+        with suppress(OSError):
+            self._folder.rename(gone)
+        for folder in (self._folder, gone):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _class_names(self) -> list[str]:
+        return json.loads((self._folder / "lesson.json").read_text("utf-8"))["class_names"]
+
+    def _list(self, class_name: str) -> list[str]:
+        found = []
+        with os.scandir(self._folder / "lesson" / class_name) as entries:
+            for entry in entries:
+                if entry.name[0] != "." and entry.name.endswith(".npy"):
+                    with suppress(FileNotFoundError):  # taken away meanwhile
+                        found.append((entry.stat().st_mtime_ns, entry.name[:-4]))
+        return [name for _, name in sorted(found)]
+
+    def _path(self, class_name: str, name: str) -> Path:
+        """Where the features of a picture are, beside the picture."""
+        return self._folder / "lesson" / class_name / f"{name}.npy"
+
+    def _check_room_for(self, name: str) -> None:
+        known = {picture: one for one in self._class_names() for picture in self._list(one)}
+        if name in known:
+            raise RequestError(
+                "same-picture",
+                f"This picture is in “{known[name]}” already.",
+                "Choose another one: the same picture twice teaches nothing more.",
+            )
+        if len(known) >= self._settings.max_lesson_pictures:
+            raise RequestError(
+                "lesson-full",
+                f"The lesson has {len(known)} pictures, the most that this server keeps.",
+                "Take some away first.",
+            )
+
+
+@lru_cache(maxsize=32)
+def _learn(
+    backbone: Backbone, folder: Path, pictures: tuple[tuple[str, tuple[str, ...]], ...]
+) -> Taught:
+    """What some pictures of a lesson teach; the last few are kept, some 2 MB each at most."""
+    class_names = tuple(name for name, _ in pictures)
+    counts = [len(names) for _, names in pictures]
+    files = [folder / "lesson" / one / f"{name}.npy" for one, names in pictures for name in names]
+    features = np.stack([np.load(file) for file in files])
+    return learn(backbone, class_names, features, np.repeat(np.arange(len(counts)), counts))
+
+
+@lru_cache(maxsize=2048)  # some 4 KB each
+def _thumbnail(path: Path) -> str:
+    with Image.open(path, formats=["PNG"]) as image:
+        image.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
+        file = io.BytesIO()
+        image.save(file, format="JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+
+
+def _reduce(content: bytes, max_pixels: int, turn: Turn) -> bytes:
+    """A picture as a small PNG file that holds pixels alone."""
+    image = to_rgb(content, max_pixels, PICTURE_SIDE, turn)
+    image.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
+    pixels = Image.new("RGB", image.size)  # a copy would take along what else is in the file
+    pixels.paste(image)
+    file = io.BytesIO()
+    pixels.save(file, format="PNG")
+    return file.getvalue()

@@ -1,0 +1,70 @@
+"""A camera on the page that hands over what it sees while it is open (see live_camera.js)."""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from imagette.webapp.texts import Texts
+
+_KEY = "live-camera"
+_HTML = (
+    '<div class="imagette-live"><video muted playsinline hidden></video>'
+    '<p class="words" role="status"></p><div class="buttons"></div></div>'
+)
+_SCRIPT = Path(__file__).with_name("live_camera.js").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the camera saw.
+
+    Attributes:
+        number: counts the pictures of this camera.
+        label: position of the class whose button was pressed; None if none was.
+        content: a JPEG file.
+    """
+
+    number: int
+    label: int | None
+    content: bytes
+
+
+def show(
+    add: Sequence[str], taken: int, answers: bool, take: Callable[[Frame], None], texts: Texts
+) -> None:
+    """Show the camera, and a button for each class; to be called in a fragment of the page.
+
+    Args:
+        add: what the buttons say.
+        taken: number of the last picture that was taken in; then the next one comes.
+        answers: whether pictures are wanted that no button was pressed for.
+        take: is called with each picture, before the fragment runs anew.
+        texts: in which language to say the rest.
+    """
+
+    def hand_over() -> None:
+        if frame := _read(st.session_state[_KEY].picture):
+            take(frame)
+
+    # Streamlit keeps components by name for each server, so that registering it again is cheap.
+    camera = st.components.v2.component(
+        "imagette_live_camera", html=_HTML, js=_SCRIPT, isolate_styles=False
+    )
+    words = {"allow": texts.camera_allow, "refused": texts.camera_refused}
+    data = {"add": list(add), "taken": taken, "answers": answers, **words}
+    camera(key=_KEY, data=data, on_picture_change=hand_over)
+
+
+def _read(sent: Any) -> Frame | None:
+    """What the script sent; None if it is anything else."""
+    try:
+        content = base64.b64decode(sent["content"].partition(",")[2], validate=True)
+        label = sent["label"]
+        return Frame(int(sent["number"]), None if label is None else int(label), content)
+    except (TypeError, KeyError, ValueError, AttributeError, binascii.Error):
+        return None

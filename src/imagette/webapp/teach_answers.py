@@ -1,0 +1,162 @@
+"""Teaching: what comes of the pictures at once: how good it is, and answers to other pictures."""
+
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from imagette.webapp import live_camera, look, pieces
+from imagette.webapp.client import ApiDown, LessonApi, Refused
+from imagette.webapp.desk import Desk, Lesson
+from imagette.webapp.live_camera import Frame
+from imagette.webapp.teach_pictures import FEW
+from imagette.webapp.texts import TEXTS, answer
+from imagette.webapp.visit import API_DOWN
+from imagette.wording import Language, listed, number, percent
+
+
+def show_accuracy(lesson: Lesson, language: Language) -> None:
+    """How good it is by now, and how much that says."""
+    texts, model = TEXTS[language], lesson["model"]
+    with st.container(key="teach-accuracy"):
+        if model is None:
+            st.html(pieces.paragraphs([texts.teach_no_model]))
+            return
+        fewest = min(len(one["pictures"]) for one in lesson["classes"] if one["pictures"])
+        facts = []
+        if model["accuracy"] is None:
+            facts.append(texts.teach_single)
+        else:
+            st.html(pieces.text("p", "figure", percent(model["accuracy"], language, digits=0)))
+            count = model["pictures"]
+            right = number(round(model["accuracy"] * count), language)
+            facts.append(texts.teach_right.format(right=right, count=number(count, language)))
+            low, high = (percent(end, language, digits=0) for end in model["accuracy_interval"])
+            facts.append(texts.teach_interval.format(low=low, high=high))
+        if unknown := [one["name"] for one in lesson["classes"] if not one["pictures"]]:
+            facts.append(texts.teach_unknown.format(names=listed(unknown, language)))
+        if fewest < FEW:
+            facts.append(texts.teach_few.format(count=FEW))
+        st.html(pieces.paragraphs(facts))
+
+
+def offer_camera(desk: Desk, lesson: Lesson, api: LessonApi, language: Language) -> None:
+    """The camera, which takes pictures of each class, and is answered as it looks on."""
+    texts = TEXTS[language]
+    st.button(
+        texts.camera_close if desk.camera else texts.teach_camera,
+        key="teach-camera",
+        icon=":material/photo_camera:",
+        on_click=partial(_switch_camera, desk),
+    )
+    if not desk.camera:
+        return
+    if not look.may_use_camera():
+        st.info(texts.camera_forbidden, icon=":material/no_photography:")
+        return
+
+    turn = desk.turn
+
+    @st.fragment
+    def watch() -> None:
+        # A click elsewhere on the page may arrive together with a picture, and run this alone.
+        if st.session_state.desk is not desk or desk.has_changed(turn):
+            st.rerun()
+        _watch(desk, lesson, api, language)
+
+    with st.container(border=True, key="teach-live"):
+        watch()
+
+
+def _switch_camera(desk: Desk) -> None:
+    desk.camera = not desk.camera
+    desk.seen, desk.said = 0, None
+
+
+def _watch(desk: Desk, lesson: Lesson, api: LessonApi, language: Language) -> None:
+    texts, model = TEXTS[language], lesson["model"]
+    names = [one["name"] for one in lesson["classes"]]
+
+    def take(frame: Frame) -> None:
+        desk.seen = frame.number
+        if frame.label is not None:
+            desk.put(names[frame.label], [("camera.jpg", frame.content)])
+        elif model:
+            desk.said = _ask(desk, api, frame.content)
+
+    add = [texts.teach_add_from_camera.format(name=name) for name in names]
+    picture, words = st.columns([3, 2])
+    with picture:
+        live_camera.show(add, desk.seen, model is not None, take, texts)
+    with words, st.container(key="teach-live-answer"):
+        if desk.said and model:
+            _show_live_answer(desk.said, language)
+        else:
+            st.html(pieces.paragraphs([texts.teach_camera_help]))
+
+
+def _ask(desk: Desk, api: LessonApi, picture: bytes) -> dict[str, Any]:
+    """What the API says of what the camera sees, or the kind of the problem."""
+    try:
+        return api.glance(picture)
+    except ApiDown:
+        return {"problem": API_DOWN}
+    except Refused as refusal:
+        return {"problem": refusal.kind}
+
+
+def _show_live_answer(said: dict[str, Any], language: Language) -> None:
+    if kind := said.get("problem"):
+        look.tell_problem(kind, language)
+        return
+    texts = TEXTS[language]
+    ranking = sorted(said["probabilities"].items(), key=lambda one: -one[1])
+    words = pieces.text("p", "answer", answer(ranking, said["known"], language))
+    bars = pieces.bars(ranking, language, texts)
+    toned = f'<div class="imagette-toned-down">{bars}</div>' if said["known"] is False else bars
+    st.html(words + toned)
+
+
+def try_out(
+    desk: Desk, model: dict[str, Any], api: LessonApi, explains: str, language: Language
+) -> None:
+    """Answers to pictures that it has not learned, given anew whenever the lesson changes.
+
+    Args:
+        desk: what the person does.
+        model: what the API says of what was learned.
+        api: the lesson's.
+        explains: key of the switch to see why.
+        language: in which to say it.
+    """
+    texts, visit = TEXTS[language], desk.visit
+    visit.model = model
+    st.html(pieces.text("h3", "step", texts.teach_try))
+    st.html(pieces.text("p", "knows", texts.teach_try_help))
+    key = f"teach-try-{desk.turn}"
+    with st.container(key="upload-to-try"):
+        st.file_uploader(
+            texts.choose,
+            key=key,
+            accept_multiple_files=True,
+            label_visibility="collapsed",
+            on_change=partial(_take_to_try, desk, key),
+        )
+    if visit.in_view:
+        st.toggle(texts.teach_why, key=explains, on_change=visit.ask_anew)
+    look.show_answers(visit, model, api, language)
+    st.download_button(
+        texts.teach_download,
+        api.model,
+        file_name="imagette-lesson.onnx",
+        mime="application/octet-stream",
+        icon=":material/download:",
+        key="teach-download",
+        on_click="ignore",
+    )
+    st.caption(texts.teach_download_help)
+
+
+def _take_to_try(desk: Desk, key: str) -> None:
+    desk.visit.show_files(st.session_state[key])
+    desk.turn += 1

@@ -1,0 +1,95 @@
+"""Teaching: the pictures of each class, how they come, and how one is taken away again."""
+
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from imagette.webapp import look, pieces
+from imagette.webapp.client import ApiDown, LessonApi, Refused
+from imagette.webapp.desk import Desk, Lesson
+from imagette.webapp.texts import TEXTS
+from imagette.wording import Language, number
+
+FEW = 10
+"""Fewer pictures of a class than this are few: the bar is full with as many."""
+
+_MOST_SHOWN = 24  # pictures of a class; each is a button
+
+
+def collect(desk: Desk, lesson: Lesson, api: LessonApi, language: Language) -> None:
+    """A box for each class, with its pictures, that takes more of them."""
+    texts = TEXTS[language]
+    _load_thumbnails(desk, lesson, api)
+    st.html(pieces.widget_words(texts))
+    for place, one in enumerate(lesson["classes"]):
+        with st.container(border=True, key=f"teach-class-{place}"):
+            _show_class(desk, place, one, api, language)
+    if any(one["pictures"] for one in lesson["classes"]):
+        st.caption(texts.teach_take_away_help)
+
+
+def _load_thumbnails(desk: Desk, lesson: Lesson, api: LessonApi) -> None:
+    """After a reload, or when they were sent from elsewhere; of those sent here they are known."""
+    names = {name for one in lesson["classes"] for name in one["pictures"]}
+    if names <= set(desk.thumbnails):
+        return
+    try:
+        desk.thumbnails = api.thumbnails()
+    except (ApiDown, Refused):
+        return  # they are shown without
+
+
+def _show_class(
+    desk: Desk, place: int, one: dict[str, Any], api: LessonApi, language: Language
+) -> None:
+    texts, name, count = TEXTS[language], one["name"], len(one["pictures"])
+    told = texts.teach_count.format(count=number(count, language))
+    st.html(pieces.collected(name, told, count / FEW))
+    if count:
+        _show_pictures(desk, place, one, api, language)
+    drop_here = texts.teach_drop_here.format(name=name)
+    st.html(pieces.drop_words(f"teach-upload-{place}", drop_here))
+    key = f"teach-files-{place}-{desk.turn}"
+    with st.container(key=f"teach-upload-{place}"):
+        st.file_uploader(
+            drop_here,
+            key=key,
+            accept_multiple_files=True,
+            label_visibility="collapsed",
+            on_change=partial(_take, desk, name, key),
+        )
+    for kind in dict.fromkeys(desk.refused.get(name, [])):
+        reason = texts.problems.get(kind, texts.other_problem)
+        count = desk.refused[name].count(kind)
+        st.warning(
+            texts.teach_refused.format(count=count, reason=reason), icon=":material/broken_image:"
+        )
+
+
+def _show_pictures(
+    desk: Desk, place: int, one: dict[str, Any], api: LessonApi, language: Language
+) -> None:
+    texts, pictures = TEXTS[language], one["pictures"]
+    numbered = list(enumerate(pictures, start=1))
+    if len(pictures) > _MOST_SHOWN and not st.toggle(
+        texts.teach_show_all.format(count=len(pictures)), key=f"teach-all-{place}"
+    ):
+        numbered = numbered[-_MOST_SHOWN:]
+    look.picture_buttons(
+        f"teach-pictures-{place}",
+        {
+            f"teach-picture-{picture}": (
+                texts.teach_take_away.format(number=count, name=one["name"]),
+                desk.thumbnails.get(picture, ""),
+                partial(desk.attempt, partial(desk.remove, api, picture)),
+            )
+            for count, picture in numbered
+        },
+    )
+
+
+def _take(desk: Desk, class_name: str, key: str) -> None:
+    """Take what was chosen out of a widget."""
+    desk.put(class_name, [(file.name, file.getvalue()) for file in st.session_state[key]])
+    desk.turn += 1
