@@ -10,9 +10,11 @@ from PIL import Image
 
 import imagette
 from imagette import ImagetteError, Recipe
+from imagette.evaluation.audit import audit
 from imagette.evaluation.report import MOST_LARGE_MISTAKES
 from imagette.training import choice
 from imagette.training.choice import choose_recipe
+from imagette.training.export import export
 from imagette.training.reporter import Reporter
 
 CLASSES = {"café": (190, 120, 60), "sky": (90, 150, 220)}
@@ -106,6 +108,27 @@ def test_it_is_measured_again_and_refuses_other_pictures(learned, folder, tmp_pa
             imagette.evaluate(run.folder, out=tmp_path / "changed")
     finally:
         more.unlink()
+
+
+def test_every_picture_was_learned(learned, tmp_path):
+    """So labels are doubted without their picture, and other tests need other pictures."""
+    run, _ = learned
+    found = audit(run.folder, out=tmp_path / "audit")
+    [(pictures, _)] = found.doubts
+    assert (pictures.split, len(pictures.part)) == ("held-out", 16)
+    with pytest.raises(ImagetteError, match="has learned every picture"):
+        imagette.evaluate(run.folder, flip=True)
+
+
+def test_it_is_exported_as_it_is(learned, tmp_path):
+    run, _ = learned
+    target = tmp_path / "mine.onnx"
+    assert export(run.folder, "onnx", out=target).path == target
+    assert target.read_bytes() == (run.folder / "model.onnx").read_bytes()
+    with pytest.raises(ImagetteError, match=r"no Keras network.*--recipe finetune"):
+        export(run.folder, "keras", out=tmp_path / "mine.keras")
+    with pytest.raises(ImagetteError, match="in 8 bits already"):
+        export(run.folder, "onnx", out=target, quantize="weights")
 
 
 def test_a_test_part_is_what_is_measured(folder, tmp_path):

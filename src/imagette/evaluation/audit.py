@@ -11,9 +11,15 @@ from numpy.typing import NDArray
 from imagette.data import Dataset, Part
 from imagette.data.dataset import split_positions
 from imagette.data.near_duplicates import Pair, find_near_duplicates
-from imagette.evaluation.evaluate import Model, fit, load_pictures, open_model
+from imagette.evaluation.evaluate import (
+    Model,
+    fit,
+    learned_all,
+    leave_out_again,
+    load_pictures,
+    open_model,
+)
 from imagette.files import write_csv, write_text
-from imagette.inference.classifier import Classifier
 
 Split = Literal["test", "held-out", "train"]
 """`train`: pictures whose labels the model learned; `held-out`: those of the train part that its
@@ -110,26 +116,34 @@ def audit(
         ImagetteError: the run, the bundle or the dataset is missing, damaged or does not fit.
     """
     model = open_model(run_or_bundle)
-    dataset = load_pictures(dataset, data_dir, model)
-    classifier, names = model.classifier, dataset.class_names
-    splits = [
-        Pictures(split, fit(part, names, classifier), positions)
-        for split, part, positions in _split(model, dataset)
-    ]
+    classifier = model.classifier
+    if dataset is None and model.facts is not None and learned_all(model):
+        # Each picture is doubted by a head that has not learned its label.
+        name, answers = leave_out_again(model, model.facts, data_dir)
+        splits = [Pictures("held-out", answers.part, np.arange(len(answers.part)))]
+        doubts = [_doubt(answers.part, answers.probabilities)]
+    else:
+        dataset = load_pictures(dataset, data_dir, model)
+        name = dataset.name
+        splits = [
+            Pictures(split, fit(part, dataset.class_names, classifier), positions)
+            for split, part, positions in _split(model, dataset)
+        ]
+        doubts = [_doubt(some.part, classifier.probabilities(some.part.images)) for some in splits]
     compared = _to_compare(splits)
     found = Audit(
         model=model.name,
-        dataset=dataset.name,
+        dataset=name,
         class_names=classifier.class_names,
         class_names_fr=classifier.class_names_fr,
-        doubts=tuple((some, _doubt(some.part, classifier)) for some in splits),
+        doubts=tuple(zip(splits, doubts, strict=True)),
         compared=compared,
         duplicates=tuple(
             find_near_duplicates(compared[0].part.images, compared[1].part.images)
             if compared
             else ()
         ),
-        page=(Path(out) if out else Path(f"explore-{dataset.name}")) / "audit.html",
+        page=(Path(out) if out else Path(f"explore-{name}")) / "audit.html",
     )
     _write(found)
     return found
@@ -148,15 +162,14 @@ def _split(model: Model, dataset: Dataset) -> list[Pictures]:
     return [*splits, Pictures("train", train.take(learned), learned)]
 
 
-def _doubt(part: Part, classifier: Classifier) -> tuple[Doubt, ...]:
-    """The labels of pictures in the model's size that are probably wrong, the most doubtful first.
+def _doubt(part: Part, probabilities: NDArray[np.float32]) -> tuple[Doubt, ...]:
+    """The labels of pictures that are probably wrong by a model's answers, the most doubtful first.
 
     For each class, as many as Confident Learning estimates to be wrong, less those that the model
     agrees with.
     """
     from cleanlab.filter import find_label_issues
 
-    probabilities = classifier.probabilities(part.images)
     with warnings.catch_warnings():
         # A class of which there is hardly a picture: no reason to alarm anybody.
         warnings.filterwarnings("ignore", message="May not flag all label issues")

@@ -106,9 +106,14 @@ def evaluate(
     facts, classifier = model.facts, model.classifier
     source = dataset.source if isinstance(dataset, Dataset) else dataset
     own_source = facts is not None and (source is None or _resolved(source) == facts.dataset)
-    left_out = own_source and classifier.metadata.accuracy_split == LEFT_OUT
-    if left_out and facts and not (flip or corruptions):
-        name, answers = _leave_out_again(model, facts, data_dir)
+    if own_source and facts and learned_all(model):
+        if flip or corruptions:
+            raise ImagetteError(
+                f"The run {model.name} has learned every picture of {facts.dataset}, so how it does on"
+                " mirrored or corrupted ones cannot be told by those.",
+                "Name pictures that it has not learned: imagette evaluate RUN DATASET.",
+            )
+        name, answers = leave_out_again(model, facts, data_dir)
     else:
         loaded = load_pictures(dataset, data_dir, model)
         own_source, name = facts is not None and loaded.source == facts.dataset, loaded.name
@@ -140,9 +145,12 @@ def _average_with_mirrored(classifier: Classifier, answers: Answers) -> dict[str
     return {key: averaged[key] for key in ("accuracy", "loss")}
 
 
-def _leave_out_again(
-    model: Model, facts: Facts, data_dir: str | Path | None
-) -> tuple[str, Answers]:
+def learned_all(model: Model) -> bool:
+    """Whether a run has held out no picture of its dataset, which has no test part either."""
+    return model.classifier.metadata.accuracy_split == LEFT_OUT
+
+
+def leave_out_again(model: Model, facts: Facts, data_dir: str | Path | None) -> tuple[str, Answers]:
     """The name of a run's dataset, and the answers to each of its pictures without that picture.
 
     They are computed anew, from the features of the pictures, which are known.
@@ -316,14 +324,15 @@ def write_evaluation(
         "fr": classifier.class_names_fr,
     }
     figures: dict[str, dict[Language, bytes]] = {
-        "confusion": {
-            language: plots.confusion(metrics["confusion"], names[language], language)
-            for language in LANGUAGES
-        },
         "reliability": {
             language: plots.reliability(metrics["reliability"], language) for language in LANGUAGES
         },
     }
+    if metrics["confusion"]:
+        figures["confusion"] = {
+            language: plots.confusion(metrics["confusion"], names[language], language)
+            for language in LANGUAGES
+        }
     if run is not None and run.history:
         figures["curves"] = {
             language: plots.curves(run.history, run.best, language) for language in LANGUAGES

@@ -14,6 +14,9 @@ from imagette.evaluation.calibration import (
     reliability,
 )
 
+MOST_CONFUSABLE = 1_000
+"""A table of more classes than this by as many would be larger than all else together."""
+
 SMALLEST_PROBABILITY = 1e-7
 """What a probability counts as at least in the loss, so that one miss cannot make it infinite;
 Keras clips at the same value."""
@@ -37,7 +40,7 @@ def measure(
         bins, and `reliability`, those bins (see `imagette.evaluation.calibration.reliability`);
         `per_class`, by name the `precision`, `recall`, `f1` (0 where they are not defined) and
         `support` (number of pictures); `confusion`, counts by true class (rows) and predicted
-        class (columns).
+        class (columns), empty where there are over 1,000 classes.
 
     Raises:
         ImagetteError: there is no picture, or a probability is not a number.
@@ -63,7 +66,7 @@ def measure(
         "calibration_error": expected_calibration_error(probabilities, labels),
         "reliability": reliability(probabilities, labels),
         "per_class": _per_class(confusion, class_names),
-        "confusion": confusion.tolist(),
+        "confusion": confusion.tolist() if len(class_names) <= MOST_CONFUSABLE else [],
     }
 
 

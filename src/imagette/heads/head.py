@@ -23,6 +23,7 @@ NEAR_DUPLICATE = 0.95
 95 % of the pictures of hands that different people made of one sign, and above it half of the
 pictures that were cropped by a tenth or compressed anew."""
 MOST_IN_GROUP = 50
+MANY = 10_000
 BOUNDS = (1e-3, 10.0)
 """Between these lies any head's temperature."""
 
@@ -47,7 +48,7 @@ class Head:
         self, features: NDArray[np.floating]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Probabilities `(n, classes)` and familiarity `(n,)` of features `(n, features)`."""
-        towards = directions(features)
+        towards = directions(features).astype(np.float32)
         scores = towards @ self.kernel + self.bias
         return softmax(scores / self.temperature), self.ood_score.familiarity(towards)
 
@@ -98,14 +99,19 @@ def fit_head(
     return head, LeftOut(softmax(scores / temperature), familiarity, groups)
 
 
-def directions(features: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Square roots of features, brought to length 1.
+def directions(features: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Square roots of features, brought to length 1: float32, of a great many float16.
 
     Power normalisation keeps a few large features from deciding alone (Perronnin, Sánchez &
     Mensink, *Improving the Fisher Kernel for Large-Scale Image Classification*, 2010, section 3.1).
     """
-    roots = np.sqrt(np.maximum(features, 0), dtype=np.float32)
-    return roots / np.maximum(np.linalg.norm(roots, axis=1, keepdims=True), 1e-6)
+    kind = np.float32 if len(features) < MANY else np.float16
+    found = np.empty(features.shape, kind)
+    for start in range(0, len(features), MANY):
+        roots = np.sqrt(np.maximum(features[start : start + MANY], 0), dtype=np.float32)
+        lengths = np.linalg.norm(roots, axis=1, keepdims=True)
+        found[start : start + MANY] = roots / np.maximum(lengths, 1e-6)
+    return found
 
 
 def softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Directions = NDArray[np.float32]
+Directions = NDArray[np.floating]
 """`(n, features)`, each of length 1."""
 
 NEIGHBOURS = 3

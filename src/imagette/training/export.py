@@ -83,11 +83,8 @@ def export(
     """
     source = Path(source)
     is_run = source.is_dir()
-    if is_run and not (source / "model.keras").is_file():
-        raise ImagetteError(
-            f"{source} is no run with a trained network: it holds no model.keras.",
-            "Name the folder of a run that `imagette train` made, such as runs/NAME.",
-        )
+    if is_run:
+        _check_run(source, format, quantize)
     model_file = source / "model.keras" if is_run else source
     if quantize and not (is_run and format == "onnx"):
         raise ImagetteError(
@@ -108,6 +105,24 @@ def export(
     if classes is not None:
         raise ImagetteError(f"A .{format} file holds no class names.", "Leave out --classes.")
     return _keras_of_model(model, target, format, pixels)
+
+
+def _check_run(run: Path, format: Format, quantize: Quantize | None) -> None:
+    if (run / "model.keras").is_file():
+        return
+    if not (run / "model.onnx").is_file():
+        raise ImagetteError(
+            f"{run} is no run with a trained network: it holds neither model.keras nor model.onnx.",
+            "Name the folder of a run that `imagette train` made, such as runs/NAME.",
+        )
+    if quantize:
+        raise ImagetteError(f"The bundle of {run} is in 8 bits already.", "Leave out --quantize.")
+    if format != "onnx":
+        raise ImagetteError(
+            f"{run} has no Keras network: its last layer was fitted to features that ONNX Runtime"
+            " computes.",
+            "Export it to onnx, or train a Keras network: imagette train --recipe finetune.",
+        )
 
 
 def _target(model_file: Path, format: Format, out: str | Path | None) -> Path:
