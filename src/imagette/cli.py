@@ -196,7 +196,8 @@ def train(
         _print(f"{run.folder} has finished already; nothing was left to do.")
     else:
         _print_metrics(run.metrics)
-        if run.metrics["accuracy"] < 0.7:
+        alone = run.metrics["n"] == len(run.metrics["per_class"])  # one picture a class
+        if run.metrics["accuracy"] < 0.7 and not alone:
             err.print(
                 "That is too little for most uses. More pictures of each class help most, then"
                 " labels without mistakes (imagette explore --audit RUN); where the pictures are"

@@ -65,8 +65,10 @@ class TrainingReporter(Reporter):
             f"This will take {'at most ' if self.patience else ''}about {_duration(seconds)}."
         )
 
+    def collecting(self) -> None:
+        self.closed_form = True
+
     def fitting(self, folder: Path, recipe: Recipe, dataset: Dataset, view: ViewName) -> None:
-        self.folder, self.closed_form = folder, True
         what = "all of each picture" if view == "whole" else "the middle of each picture"
         self._say(
             f"Learning {dataset.name} by the recipe {recipe.name}: a last layer on what"
@@ -124,6 +126,12 @@ class TrainingReporter(Reporter):
     def interrupted(self) -> None:
         """Say what a stop by Ctrl-C left and how to go on."""
         self.close()
+        if self.closed_form:
+            self._say(
+                "Stopped. What was seen of the pictures so far is kept; the same command goes on"
+                " from there."
+            )
+            return
         if self.folder is None:
             self._say("Stopped before the training began; nothing was written.")
             return

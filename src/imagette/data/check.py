@@ -41,7 +41,8 @@ def check(
     if more := left_out[_SHOWN:]:
         lines.append(f"Left out: {len(more):,} more files; `imagette explore` lists them all.")
     groups = find_duplicates(dataset) if groups is None else groups
-    lines += _contradicting(dataset, groups) + _leaked(groups) + _repeated(dataset, groups)
+    lines += _contradicting(dataset, groups) + _leaked(groups)
+    lines += _repeated(dataset, groups, single_will_do)
     few = [name for name, count in zip(dataset.class_names, counts, strict=True) if count < FEW]
     if few:
         has = "has" if len(few) == 1 else "have"
@@ -98,8 +99,10 @@ def _leaked(groups: tuple[tuple[Copy, ...], ...]) -> list[str]:
     ]
 
 
-def _repeated(dataset: Dataset, groups: tuple[tuple[Copy, ...], ...]) -> list[str]:
-    """Copies within a class of the train part, some of which training will hold out."""
+def _repeated(
+    dataset: Dataset, groups: tuple[tuple[Copy, ...], ...], left_out_together: bool
+) -> list[str]:
+    """Copies within a class of the train part, some of which training may hold out."""
     extra = 0
     for group in groups:
         labels = [copy.label for copy in group if copy.part == "train"]
@@ -111,7 +114,11 @@ def _repeated(dataset: Dataset, groups: tuple[tuple[Copy, ...], ...]) -> list[st
         if extra == 1
         else f"{extra:,} pictures are copies of others"
     )
-    high = "" if dataset.test else ", and the accuracy on those held out may be too high"
+    high = (
+        ""
+        if dataset.test or left_out_together
+        else ", and the accuracy on those held out may be too high"
+    )
     return [f"Copies: {told} in the same class, which count more than once{high}."]
 
 

@@ -109,8 +109,8 @@ def evaluate(
     if own_source and facts and learned_all(model):
         if flip or corruptions:
             raise ImagetteError(
-                f"The run {model.name} has learned every picture of {facts.dataset}, so how it does on"
-                " mirrored or corrupted ones cannot be told by those.",
+                f"The run {model.name} has learned every picture of {facts.dataset}, so they cannot"
+                " tell how it does on mirrored or corrupted ones.",
                 "Name pictures that it has not learned: imagette evaluate RUN DATASET.",
             )
         name, answers = leave_out_again(model, facts, data_dir)

@@ -33,7 +33,7 @@ from imagette.training.reporter import Reporter, Run
 if TYPE_CHECKING:
     from imagette.evaluation.left_out import Answers
 
-_PARAMETERS = 3_371_984
+_PARAMETERS = 3_371_008
 """Of EfficientNet-Lite0 without its last layer."""
 _CHECKED = 16
 """So many answers of the bundle are compared with those that were measured."""
@@ -63,10 +63,11 @@ def train_closed_form(
             f" {recipe.size}×{recipe.size}.",
             "Leave `size` as it is, or choose a recipe that trains: --recipe finetune.",
         )
-    recipe.save(folder / "recipe.toml")
-    write_json(folder / "environment.json", environment())
+    reporter.collecting()
     view = choose_view(found, backbone)
     collected = collect(found, backbone, view)
+    recipe.save(folder / "recipe.toml")
+    write_json(folder / "environment.json", environment())
     dataset = _as_dataset(found, collected)
     fit_started = time.perf_counter()
     head, left_out = fit_head(collected.train.rows, dataset.train.labels, len(dataset.class_names))
@@ -84,14 +85,12 @@ def train_closed_form(
         device="cpu",
         parameters=_PARAMETERS + head.kernel.size + head.bias.size,
         epochs=0,
+        seconds=round(time.perf_counter() - started, 3),
     )
     answers = measure_collected(dataset, collected, head, left_out)
     metrics = _write(folder, recipe, dataset, backbone, view, head, answers, facts)
-    seconds = round(time.perf_counter() - started, 3)
-    write_json(
-        folder / "run.json",
-        facts.model_copy(update={"seconds": seconds, "finished": True}).model_dump(),
-    )
+    finished = facts.model_copy(update={"finished": True})
+    write_json(folder / "run.json", finished.model_dump())
     return Run(folder, recipe, metrics)
 
 
@@ -148,7 +147,7 @@ def _write(
         model=recipe.model,
         parameters=facts.parameters,
         dataset=dataset.name,
-        recipe=recipe.model_dump(),
+        recipe=recipe.to_dict(),
         temperature=head.temperature,
         familiarity_threshold=THRESHOLD,
         familiarity_method=METHOD,

@@ -199,8 +199,14 @@ class Recipe(BaseModel):
         with them, `min_steps` becomes 0.
 
         Raises:
-            ImagetteError: there is no such field, or a value is wrong.
+            ImagetteError: there is no such field, a value is wrong, or a recipe without epochs is to
+                have some.
         """
+        if self.closed_form and changes.get("epochs"):
+            raise ImagetteError(
+                f"The recipe {self.name} fits a last layer without epochs.",
+                "Leave `epochs` out, or let all layers learn: --recipe finetune.",
+            )
         unchanged = {key: value for key, value in self.gpu.items() if key not in changes}
         changes = {"gpu": unchanged} | ({"min_steps": 0} if "epochs" in changes else {}) | changes
         return self._validated(self.model_dump() | changes, "The recipe with these settings")
@@ -209,7 +215,14 @@ class Recipe(BaseModel):
         """Write the recipe as TOML."""
         import tomli_w
 
-        write_text(path, tomli_w.dumps(self.model_dump()))
+        write_text(path, tomli_w.dumps(self.to_dict()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The choices that matter: all or, where there are no epochs, those that are not defaults.
+
+        Nothing is held out there, for example, whatever `validation_fraction` is.
+        """
+        return self.model_dump(exclude_defaults=self.closed_form)
 
     @classmethod
     def _validated(cls, values: dict[str, Any], origin: str) -> "Recipe":

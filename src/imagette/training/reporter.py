@@ -43,6 +43,9 @@ class Reporter:
     def expect(self, seconds: float) -> None:
         """Everything is prepared; about how long all epochs will take (less, if it stops early)."""
 
+    def collecting(self) -> None:
+        """Pictures are about to be looked at, for a head to be fitted to what is seen."""
+
     def fitting(self, folder: Path, recipe: Recipe, dataset: Dataset, view: ViewName) -> None:
         """All pictures are looked at, and a head is about to be fitted to their features."""
 
