@@ -1,8 +1,7 @@
-"""Teaching on the page, from two names to the answers of what was learned."""
+"""Teaching on the page: what is shown is learned at once, and so is what is taken away."""
 
 import io
-import re
-from contextlib import suppress
+import json
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -18,10 +17,9 @@ EN, FR = TEXTS["en"], TEXTS["fr"]
 
 
 @pytest.fixture(scope="module")
-def taught():
+def taught(backbone):
     """API and page that may be taught."""
     pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
-    pytest.importorskip("torch", reason="teaching needs imagette[train]")
     running = RunningServer("lite", ui_port=free_port(), IMAGETTE_TEACH="1")
     try:
         yield running.wait_until_ready()
@@ -52,14 +50,18 @@ def count_of(page, place):
     return page.locator(f".st-key-teach-class-{place} .imagette-collected .told")
 
 
+def accuracy_of(page):
+    return page.locator(".st-key-teach-accuracy")
+
+
 def test_it_is_not_offered_where_nothing_may_be_taught(open_page, server, expect):
     page = open_page(server.ui_port)
     expect(page.get_by_role("link", name=EN.page_model)).to_be_visible()
     assert page.get_by_role("link", name=EN.page_teach).count() == 0
 
 
-def test_from_two_names_to_what_was_learned(open_page, taught, expect, tmp_path):
-    page = open_page(taught.ui_port, width=390, permissions=["camera"])
+def test_from_two_names_to_live_answers(open_page, taught, expect, tmp_path):
+    page = open_page(taught.ui_port, width=390)
     press(page.get_by_role("link", name=EN.page_teach))
     press(page.get_by_role("button", name=EN.teach_begin))
     expect(page.get_by_text(EN.teach_names_missing)).to_be_visible()
@@ -72,70 +74,57 @@ def test_from_two_names_to_what_was_learned(open_page, taught, expect, tmp_path)
     second = '<b>"couché" {x} *a* 🎈'
     page.locator(".st-key-teach-name-1 input").fill(second)
     press(page.get_by_role("button", name=EN.teach_begin))
+    # Before there are pictures, a slip of the pen can be mended.
     expect(page.get_by_role("heading", name=second)).to_be_visible()
+    press(page.locator(".st-key-teach-rename button"))
+    expect(page.locator(".st-key-teach-name-1 input")).to_have_value(second)
+    press(page.get_by_role("button", name=EN.teach_begin))
+    expect(page.get_by_text(EN.teach_no_model)).to_be_visible()
     (lesson,) = parse_qs(urlsplit(page.url).query)["lesson"]
-    train = page.locator(".st-key-teach-train button")
-    expect(train).to_be_disabled()
 
-    choose(page, "teach-upload-0", [stripes(seed, True) for seed in range(10)])
-    expect(count_of(page, 0)).to_have_text(EN.teach_enough.format(count=10))
-    choose(page, "teach-upload-1", [*[stripes(seed, False) for seed in range(9)], b"no picture"])
-    expect(count_of(page, 1)).to_have_text(EN.teach_count.format(count=9, needed=10))
+    choose(page, "teach-upload-0", [stripes(0, True)])
+    expect(count_of(page, 0)).to_have_text(EN.teach_count.format(count=1))
+    choose(page, "teach-upload-1", [stripes(1, False)])
+    expect(page.get_by_text(EN.teach_single)).to_be_visible()
+    picture = stripes(50, False)
+    choose(page, "upload-to-try", [picture])
+    shows_answer_of(page, expect, taught, lesson, picture)
+
+    choose(page, "teach-upload-1", [stripes(3, False), b"no picture"])
+    expect(count_of(page, 1)).to_have_text(EN.teach_count.format(count=2))
     expect(page.get_by_role("alert")).to_contain_text(EN.problems["unreadable-picture"])
-    expect(page.get_by_text(f"1 × {second}")).to_be_visible()
+    choose(page, "teach-upload-0", [stripes(2, True), stripes(4, True)])
+    # What was tried is answered by what is known now.
+    expect(accuracy_of(page)).to_contain_text(EN.teach_right.format(right=5, count=5))
+    expect(accuracy_of(page)).to_contain_text(EN.teach_few.format(count=10))
+    shows_answer_of(page, expect, taught, lesson, picture)
+    press(page.locator(".st-key-teach-pictures-0 button").last)
+    expect(count_of(page, 0)).to_have_text(EN.teach_count.format(count=2))
+    shows_answer_of(page, expect, taught, lesson, picture)
+    assert page.locator("img.heat").count() == 0
+    page.locator(".st-key-teach-why label").click()
+    expect(page.locator("img.heat")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    press(page.locator(".st-key-teach-camera-1 button"))
-    take = page.get_by_test_id("stCameraInputButton")
-    expect(take).to_be_enabled()
-    page.wait_for_function("document.querySelector('video')?.readyState === 4")
-    for _ in range(3):  # a busy machine's camera may not have a picture yet
-        take.click()
-        with suppress(AssertionError):
-            expect(count_of(page, 1)).to_have_text(EN.teach_enough.format(count=10), timeout=8_000)
-            break
-    expect(count_of(page, 1)).to_have_text(EN.teach_enough.format(count=10))
-    # The photo does not show what it should: a click takes it away.
-    press(page.locator(".st-key-teach-pictures-1 button").last)
-    expect(count_of(page, 1)).to_have_text(EN.teach_count.format(count=9, needed=10))
-    choose(page, "teach-upload-1", [stripes(9, False)])
-    expect(count_of(page, 1)).to_have_text(EN.teach_enough.format(count=10))
 
-    press(train)
-    expect(page.locator(".st-key-teach-cancel button")).to_be_visible()
-    # From another device, in another language, while it learns.
-    elsewhere = open_page(taught.ui_port, "fr-FR", path=f"teach?lesson={lesson}")
-    expect(elsewhere.locator(".st-key-teach-cancel button")).to_have_text(
-        re.compile(FR.teach_cancel)
-    )
-    page.reload()
-    page.get_by_text(EN.teach_done).wait_for(timeout=200_000)
-    elsewhere.get_by_text(FR.teach_done).wait_for()
-
-    choose(page, "upload-to-try", [stripes(50, False)])
-    bars = page.locator(".imagette-bars li")
-    expect(bars).to_have_count(2)
     with page.expect_download() as download:
         press(page.locator(".st-key-teach-download button"))
     assert download.value.suggested_filename == "imagette-lesson.onnx"
-    bundle = tmp_path / "lesson.onnx"
-    download.value.save_as(bundle)
-    said = Classifier(bundle).predict(stripes(50, False))
-    ranking = sorted(said.probabilities.items(), key=lambda one: -one[1])
-    expect(bars).to_have_text([name + percent(value, "en") for name, value in ranking])
-    expect(page.locator("h2.imagette-answer")).to_have_text(answer(ranking, said.known, "en"))
+    download.value.save_as(tmp_path / "lesson.onnx")
+    assert Classifier(tmp_path / "lesson.onnx").predict(picture).label == second
 
-    # More pictures can be added, and it stops when it is told to.
-    press(elsewhere.locator(".st-key-teach-again summary"))
-    choose(elsewhere, "teach-upload-0", [stripes(seed, True) for seed in range(11, 26)])
-    expect(count_of(elsewhere, 0)).to_have_text(FR.teach_enough.format(count=25))
+    # From another device, in another language.
+    elsewhere = open_page(taught.ui_port, "fr-FR", path=f"teach?lesson={lesson}")
+    expect(accuracy_of(elsewhere)).to_contain_text(FR.teach_right.format(right=4, count=4))
+    choose(elsewhere, "teach-upload-0", [stripes(seed, True) for seed in range(10, 33)])
+    expect(count_of(elsewhere, 0)).to_have_text(FR.teach_count.format(count=25))
     shown = elsewhere.locator(".st-key-teach-pictures-0 button")
     expect(shown).to_have_count(24)
     elsewhere.get_by_text(FR.teach_show_all.format(count=25)).click()
     expect(shown).to_have_count(25)
-    press(elsewhere.locator(".st-key-teach-train button"))
-    press(elsewhere.locator(".st-key-teach-cancel button"))
-    expect(elsewhere.get_by_text(FR.teach_cancelled)).to_be_visible()
-    expect(elsewhere.locator(".st-key-teach-download button")).to_be_visible()
+    page.reload()
+    expect(count_of(page, 0)).to_have_text(EN.teach_count.format(count=25))
+    has_picture = "element => getComputedStyle(element).backgroundImage.startsWith('url')"
+    assert page.locator(".st-key-teach-pictures-0 button").last.evaluate(has_picture)
 
     press(elsewhere.locator(".st-key-teach-forget button"))
     press(elsewhere.locator(".st-key-teach-forget-yes button"))
@@ -145,3 +134,59 @@ def test_from_two_names_to_what_was_learned(open_page, taught, expect, tmp_path)
     expect(page.get_by_text(EN.problems["no-lesson"])).to_be_visible()
     press(page.get_by_role("button", name=EN.teach_anew))
     expect(page.get_by_text(EN.teach_introduction)).to_be_visible()
+
+
+def test_the_camera_is_answered_as_it_looks_on(open_page, taught, expect):
+    page = open_page(taught.ui_port, path=f"teach?lesson={begin(taught)}", permissions=["camera"])
+    choose(page, "teach-upload-0", [stripes(seed, True) for seed in range(3)])
+    expect(count_of(page, 0)).to_have_text(EN.teach_count.format(count=3))
+    press(page.locator(".st-key-teach-camera button"))
+    add = page.get_by_role("button", name="+ camera")
+    expect(add).to_be_enabled()
+    said = page.locator(".st-key-teach-live-answer")
+    expect(said).to_contain_text(EN.teach_camera_help)  # nothing can be told apart yet
+    add.click()
+    expect(count_of(page, 1)).to_have_text(EN.teach_count.format(count=1))
+    expect(said).to_contain_text("“camera”")
+    # One click is one picture; held, the button takes more of them, and the keyboard presses it.
+    add.press("Enter")
+    expect(count_of(page, 1)).to_have_text(EN.teach_count.format(count=2))
+    add.hover()
+    page.mouse.down()
+    page.locator(".st-key-teach-pictures-1 button").nth(3).wait_for()
+    page.mouse.up()
+    expect(said).to_contain_text("“camera”")
+    # Were its pictures those of the other class, it would be called that: so it is from then on.
+    while page.locator(".st-key-teach-pictures-1 button").count() > 1:
+        count = page.locator(".st-key-teach-pictures-1 button").count()
+        page.locator(".st-key-teach-pictures-1 button").first.click()
+        expect(page.locator(".st-key-teach-pictures-1 button")).to_have_count(count - 1)
+    page.get_by_role("button", name=EN.camera_close).click()
+    expect(page.locator("video")).to_have_count(0)
+
+
+def test_a_camera_that_may_not_be_used(open_page, taught, expect):
+    page = open_page(taught.ui_port, path=f"teach?lesson={begin(taught)}")
+    page.add_init_script("navigator.mediaDevices.getUserMedia = () => Promise.reject();")
+    page.reload()
+    press(page.locator(".st-key-teach-camera button"))
+    expect(page.get_by_text(EN.camera_refused)).to_be_visible()
+    expect(page.get_by_role("button", name="+ camera")).to_be_disabled()
+
+
+def begin(taught):
+    """The id of a new lesson."""
+    body = json.dumps({"class_names": ["upright", "camera"]})
+    _, _, said = taught.ask("POST", "/lessons", body, {"Content-Type": "application/json"})
+    return json.loads(said)["id"]
+
+
+def shows_answer_of(page, expect, taught, lesson, picture):
+    """Hold the answer that is shown to what the API says now."""
+    kind = {"Content-Type": "image/png"}
+    said = json.loads(taught.ask("POST", f"/lessons/{lesson}/predict", picture, kind)[2])
+    ranking = sorted(said["probabilities"].items(), key=lambda one: -one[1])
+    bars = page.locator(".st-key-answers .imagette-bars li")
+    expect(bars).to_have_text([name + percent(value, "en") for name, value in ranking])
+    heading = page.locator("h2.imagette-answer")
+    expect(heading).to_have_text(answer(ranking, said["known"], "en"))

@@ -78,7 +78,7 @@ class Camera {
     for (const end of ["pointerup", "pointerleave", "pointercancel"]) {
       button.addEventListener(end, () => (this.held = undefined));
     }
-    // However short a click is, it takes a picture; so does the keyboard, which presses nothing.
+    // However short a click is, it takes a picture; so does the keyboard, which holds nothing.
     button.addEventListener("click", () => {
       if (!this.took) this.wanted = label;
       this.took = false;
@@ -100,7 +100,7 @@ class Camera {
     const label = this.wanted ?? this.held;
     if (label === undefined && !this.data.answers) return;
     if (this.wanted === undefined && waited < BETWEEN) return;
-    this.took ||= label !== undefined;
+    if (this.wanted === undefined && label !== undefined) this.took = true;
     this.wanted = undefined;
     this.sent = this.answered + 1;
     this.sentAt = performance.now();
