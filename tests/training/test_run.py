@@ -304,7 +304,7 @@ def test_a_run_is_handed_its_teacher(digits, digits_run, small_sprint, tmp_path,
         given.append(arguments[-1])
         return epochs(*arguments)
 
-    monkeypatch.setattr("imagette.training.run.epochs", watched)
+    monkeypatch.setattr("imagette.training.by_epochs.epochs", watched)
     taught = small_sprint.change(teacher=str(digits_run.folder))
     run = imagette.train(digits, taught, name="pupil", runs_dir=tmp_path)
     [teacher] = given
