@@ -29,7 +29,8 @@ class Desk:
         turn: counts up whenever files were taken from a widget, whose key it is part of.
         camera: whether it is open.
         seen: number of the last picture of the camera that was taken in.
-        said: what was said of that; None if nothing was.
+        frame: the file of that; None before there is one.
+        said: what was said of it; None if it is yet to be asked about.
         waiting: files that are to be sent, by class.
         refused: of the files sent last, the kinds of the problems, by class.
         fresh: where the lesson stands, if the API has just said so.
@@ -44,6 +45,7 @@ class Desk:
     turn: int = 0
     camera: bool = False
     seen: int = 0
+    frame: bytes | None = None
     said: dict[str, Any] | None = None
     waiting: dict[str, list[_File]] = field(default_factory=dict)
     refused: dict[str, list[str]] = field(default_factory=dict)
@@ -107,6 +109,7 @@ class Desk:
         if learned != self.learned:
             self.learned = learned
             self.visit.ask_anew()
+            self.said = None
 
     def _send(self, api: LessonApi, class_name: str, files: list[_File]) -> list[str]:
         """Send files in one request; the kinds of the problems of those that were refused."""

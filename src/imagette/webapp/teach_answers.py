@@ -70,7 +70,7 @@ def offer_camera(desk: Desk, lesson: Lesson, api: LessonApi, language: Language)
 
 def _switch_camera(desk: Desk) -> None:
     desk.camera = not desk.camera
-    desk.seen, desk.said = 0, None
+    desk.seen, desk.frame, desk.said = 0, None, None
 
 
 def _watch(desk: Desk, lesson: Lesson, api: LessonApi, language: Language) -> None:
@@ -78,24 +78,23 @@ def _watch(desk: Desk, lesson: Lesson, api: LessonApi, language: Language) -> No
     names = [one["name"] for one in lesson["classes"]]
 
     def take(frame: Frame) -> None:
-        desk.seen = frame.number
+        desk.seen, desk.frame, desk.said = frame.number, frame.content, None
         if frame.label is not None:
             desk.put(names[frame.label], [("camera.jpg", frame.content)])
-        elif model:
-            desk.said = _ask(desk, api, frame.content)
 
     add = [texts.teach_add_from_camera.format(name=name) for name in names]
     picture, words = st.columns([3, 2])
     with picture:
         live_camera.show(add, desk.seen, model is not None, take, texts)
     with words, st.container(key="teach-live-answer"):
-        if desk.said and model:
+        if desk.frame and model:
+            desk.said = desk.said or _ask(api, desk.frame)
             _show_live_answer(desk.said, language)
         else:
             st.html(pieces.paragraphs([texts.teach_camera_help]))
 
 
-def _ask(desk: Desk, api: LessonApi, picture: bytes) -> dict[str, Any]:
+def _ask(api: LessonApi, picture: bytes) -> dict[str, Any]:
     """What the API says of what the camera sees, or the kind of the problem."""
     try:
         return api.glance(picture)

@@ -84,6 +84,7 @@ class Picture:
         content: the file, as long as it may have to be sent.
         answer: what the API said; None before it did, or if it refused.
         problem: the short name of what was wrong; None if nothing was.
+        shown: the picture as every browser shows it, once it has been answered.
     """
 
     number: int
@@ -93,6 +94,7 @@ class Picture:
     content: bytes | None
     answer: Answer | None = None
     problem: str | None = None
+    shown: pieces.Preview | None = None
 
     @property
     def anchor(self) -> str:
@@ -174,7 +176,8 @@ class Visit:
             if refusal.kind in _ABOUT_THE_PICTURE:
                 picture.content = None
         else:
-            picture.answer = _read_answer(said, picture.content, self.model)
+            picture.shown = picture.shown or pieces.preview(picture.content)
+            picture.answer = _read_answer(said, picture.shown, self.model)
             if not self.keeps:
                 picture.content = None
 
@@ -215,13 +218,14 @@ def _now() -> datetime:
         return datetime.now(UTC)
 
 
-def _read_answer(said: dict[str, Any], content: bytes, model: dict[str, Any]) -> Answer:
+def _read_answer(
+    said: dict[str, Any], shown: pieces.Preview | None, model: dict[str, Any]
+) -> Answer:
     french = dict(zip(model["class_names"], model["class_names_fr"], strict=True))
     ranking = [
         ({"en": name, "fr": french.get(name, name)}, probability)
         for name, probability in sorted(said["probabilities"].items(), key=lambda pair: -pair[1])
     ]
-    shown = pieces.preview(content)
     return Answer(
         ranking=ranking,
         known=said.get("known"),
