@@ -65,19 +65,23 @@ class TrainingReporter(Reporter):
             f"This will take {'at most ' if self.patience else ''}about {_duration(seconds)}."
         )
 
-    def collecting(self) -> None:
-        self.closed_form = True
-
-    def fitting(self, folder: Path, recipe: Recipe, dataset: Dataset, view: ViewName) -> None:
-        what = "all of each picture" if view == "whole" else "the middle of each picture"
+    def collecting(self, folder: Path, recipe: Recipe, pictures: int) -> None:
+        self.folder, self.closed_form = folder, True
         self._say(
-            f"Learning {dataset.name} by the recipe {recipe.name}: a last layer on what"
-            f" EfficientNet-Lite{recipe.variant} sees in {what}; run folder {folder}"
+            f"Looking at {pictures:,} pictures with EfficientNet-Lite{recipe.variant}, by the"
+            f" recipe {recipe.name}; run folder {folder} ..."
         )
+
+    def fitting(self, view: ViewName) -> None:
+        what = "all of each picture" if view == "whole" else "the middle of each picture"
+        self._say(f"What tells the classes apart shows best in {what}.")
 
     def head(self, accuracy: float, seconds: float) -> None:
         if self.closed_form:
-            self._say(f"Fitted in {seconds:.1f} s; each picture left out in turn: {accuracy:.2%}")
+            self._say(
+                f"The last layer is fitted ({seconds:.1f} s): {accuracy:.2%} of the pictures are"
+                " answered rightly without having been learned. Measuring ..."
+            )
             return
         self._say(
             f"last layer, on frozen features: val accuracy {accuracy:.2%}  {seconds:.1f} s;"

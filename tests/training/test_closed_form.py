@@ -33,7 +33,7 @@ class Notes(Reporter):
     def checked(self, lines):
         self.said += lines
 
-    def fitting(self, folder, recipe, dataset, view):
+    def fitting(self, view):
         self.views.append(view)
 
 

@@ -25,7 +25,7 @@ from imagette.models.imagenet_file import SHA256, find_file, package_name
 LICENCE = (
     "Features of EfficientNet-Lite, learned from ImageNet by Google and published under Apache-2.0"
 )
-PARAMETERS = 3_371_984
+PARAMETERS = 3_371_008
 """Weights of variant 0 without its last layer."""
 _VERSION = 1
 """Raised when the same weights would become another graph."""

@@ -109,14 +109,18 @@ def find_groups(
     groups = []
     for label in np.unique(labels):
         places = np.flatnonzero(labels == label)
-        for group in _join(directions[places], cosine):
+        for group in _join(directions[places], cosine, most):
             if 1 < len(group) <= most:
                 groups.append(places[group])
     return groups
 
 
-def _join(directions: Directions, cosine: float) -> list[NDArray[np.int64]]:
-    """Connected components of the pairs that are alike."""
+def _join(directions: Directions, cosine: float, most: int) -> list[NDArray[np.int64]]:
+    """Connected components of the pairs that are alike.
+
+    Of a picture that is like more than `most` others only so many pairs are joined: its component
+    is too large in any case.
+    """
     root = np.arange(len(directions))
 
     def find(one: int) -> int:
@@ -129,9 +133,10 @@ def _join(directions: Directions, cosine: float) -> list[NDArray[np.int64]]:
         block = directions[start : start + _AT_ONCE].astype(np.float32)
         for after in range(start, len(directions), _AT_ONCE):
             alike = block @ directions[after : after + _AT_ONCE].astype(np.float32).T >= cosine
-            for row, column in zip(*np.nonzero(alike), strict=True):
-                if start + row < after + column:
-                    root[find(start + row)] = find(after + column)
+            for row in np.flatnonzero(alike.any(axis=1)):
+                others = np.flatnonzero(alike[row]) + after
+                for other in others[others > start + row][:most].tolist():
+                    root[find(start + int(row))] = find(other)
     roots = np.array([find(one) for one in range(len(root))], np.int64)
     return [np.flatnonzero(roots == one) for one in np.unique(roots)]
 

@@ -17,7 +17,7 @@ from imagette.errors import ImagetteError
 from imagette.evaluation.evaluate import evaluation_for_bundle, write_evaluation
 from imagette.evaluation.left_out import measure_collected
 from imagette.evaluation.run_folder import Facts
-from imagette.features.backbone import LICENCE, Backbone, open_backbone
+from imagette.features.backbone import LICENCE, PARAMETERS, Backbone, open_backbone
 from imagette.features.collect import Collected, choose_view, collect
 from imagette.files import write_bytes, write_json
 from imagette.heads.graph import add_head
@@ -33,8 +33,6 @@ from imagette.training.reporter import Reporter, Run
 if TYPE_CHECKING:
     from imagette.evaluation.left_out import Answers
 
-_PARAMETERS = 3_371_008
-"""Of EfficientNet-Lite0 without its last layer."""
 _CHECKED = 16
 """So many answers of the bundle are compared with those that were measured."""
 
@@ -63,7 +61,7 @@ def train_closed_form(
             f" {recipe.size}×{recipe.size}.",
             "Leave `size` as it is, or choose a recipe that trains: --recipe finetune.",
         )
-    reporter.collecting()
+    reporter.collecting(folder, recipe, len(found.train) + len(found.test or ()))
     view = choose_view(found, backbone)
     collected = collect(found, backbone, view)
     recipe.save(folder / "recipe.toml")
@@ -73,7 +71,7 @@ def train_closed_form(
     head, left_out = fit_head(collected.train.rows, dataset.train.labels, len(dataset.class_names))
     if dataset.source not in BUILT_IN:
         reporter.checked(_check(dataset, collected, left_out))
-    reporter.fitting(folder, recipe, dataset, view)
+    reporter.fitting(view)
     accuracy = float(np.mean(left_out.probabilities.argmax(axis=1) == dataset.train.labels))
     reporter.head(accuracy, time.perf_counter() - fit_started)
     facts = Facts(
@@ -83,7 +81,7 @@ def train_closed_form(
         validation_fraction=recipe.validation_fraction,
         seed=recipe.seed,
         device="cpu",
-        parameters=_PARAMETERS + head.kernel.size + head.bias.size,
+        parameters=PARAMETERS + head.kernel.size + head.bias.size,
         epochs=0,
         seconds=round(time.perf_counter() - started, 3),
     )

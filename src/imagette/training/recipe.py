@@ -199,8 +199,8 @@ class Recipe(BaseModel):
         with them, `min_steps` becomes 0.
 
         Raises:
-            ImagetteError: there is no such field, a value is wrong, or a recipe without epochs is to
-                have some.
+            ImagetteError: there is no such field, a value is wrong, or a recipe without epochs is
+                to have some.
         """
         if self.closed_form and changes.get("epochs"):
             raise ImagetteError(

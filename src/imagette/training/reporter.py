@@ -43,11 +43,11 @@ class Reporter:
     def expect(self, seconds: float) -> None:
         """Everything is prepared; about how long all epochs will take (less, if it stops early)."""
 
-    def collecting(self) -> None:
-        """Pictures are about to be looked at, for a head to be fitted to what is seen."""
+    def collecting(self, folder: Path, recipe: Recipe, pictures: int) -> None:
+        """So many pictures are about to be looked at, for a head to be fitted to what is seen."""
 
-    def fitting(self, folder: Path, recipe: Recipe, dataset: Dataset, view: ViewName) -> None:
-        """All pictures are looked at, and a head is about to be fitted to their features."""
+    def fitting(self, view: ViewName) -> None:
+        """All have been looked at, in this view, and a head is about to be fitted."""
 
     def head(self, accuracy: float, seconds: float) -> None:
         """The last layer of a network that knows other pictures is fitted to these.
