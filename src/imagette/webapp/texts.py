@@ -375,8 +375,8 @@ ENGLISH = Texts(
     # Teaching: the pictures.
     teach_pictures_step="2. Show me pictures of each",
     teach_pictures_help=(
-        "I learn from each at once. Make them as different as can be: from near and far, before"
-        " other backgrounds, turned."
+        "I learn from each at once. The more different they are, the better: close and far, in"
+        " front of other backgrounds, turned around."
     ),
     teach_count="Pictures: {count}",
     teach_camera="Open the camera",
@@ -410,8 +410,8 @@ ENGLISH = Texts(
     ),
     teach_try="3. Try me",
     teach_try_help=(
-        "Show me a picture that I have not seen yet, or hold something before the camera. When the"
-        " pictures above change, I answer anew."
+        "Show me a picture that I have not seen yet, or hold something in front of the camera. When"
+        " the pictures above change, I answer anew."
     ),
     teach_why="Show what decided",
     teach_download="Download what I learned",
@@ -733,7 +733,7 @@ FRENCH = Texts(
     teach_try="3. Essaie-moi",
     teach_try_help=(
         "Montre-moi une image que je n’ai pas encore vue, ou mets quelque chose devant la caméra."
-        " Quand les images ci-dessus changent, je réponds de nouveau."
+        " Dès que tu ajoutes ou enlèves des images, je réponds de nouveau."
     ),
     teach_why="Montrer ce qui a décidé",
     teach_download="Télécharger ce que j’ai appris",
