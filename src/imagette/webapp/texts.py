@@ -425,7 +425,8 @@ ENGLISH = Texts(
     ),
     teach_privacy=(
         "Your pictures stay on this page’s server, small and without what the camera wrote into"
-        " them, until you forget them or nobody has come back for {hours} hours."
+        " them, until you forget them or nobody has come back for {hours} hours. What the open"
+        " camera sees, or you try me on, is looked at and not kept there."
     ),
     teach_forget="Forget all of this",
     teach_forget_sure="The names, the pictures and what I learned of them will be gone.",
@@ -748,7 +749,8 @@ FRENCH = Texts(
     teach_privacy=(
         "Tes images restent sur le serveur de cette page, réduites et sans ce que l’appareil photo"
         " y a écrit, jusqu’à ce que tu les oublies ou que personne ne soit revenu pendant {hours}"
-        " heures."
+        " heures. Ce que voit la caméra ouverte, et les images que tu essaies, sont regardés sans y"
+        " être gardés."
     ),
     teach_forget="Oublier tout ceci",
     teach_forget_sure="Les noms, les images et ce que j’en ai appris auront disparu.",
