@@ -112,7 +112,14 @@ def test_from_two_names_to_live_answers(open_page, taught, expect, tmp_path):
     download.value.save_as(tmp_path / "lesson.onnx")
     assert Classifier(tmp_path / "lesson.onnx").predict(picture).label == second
 
-    # From another device, in another language.
+
+def test_an_address_leads_back_from_another_device_in_another_language(open_page, taught, expect):
+    lesson = begin(taught)
+    page = open_page(taught.ui_port, path=f"teach?lesson={lesson}")
+    choose(page, "teach-upload-0", [stripes(seed, True) for seed in range(2)])
+    expect(count_of(page, 0)).to_have_text(EN.teach_count.format(count=2))
+    choose(page, "teach-upload-1", [stripes(seed, False) for seed in range(2)])
+    expect(count_of(page, 1)).to_have_text(EN.teach_count.format(count=2))
     elsewhere = open_page(taught.ui_port, "fr-FR", path=f"teach?lesson={lesson}")
     expect(accuracy_of(elsewhere)).to_contain_text(FR.teach_right.format(right=4, count=4))
     choose(elsewhere, "teach-upload-0", [stripes(seed, True) for seed in range(10, 33)])

@@ -27,8 +27,6 @@ from imagette.wording import Language, listed
 # Its words, its picture as a data URL, and what a click does.
 _Button = tuple[str, str, Callable[[], Any]]
 
-_LOCAL = ("localhost", "127.0.0.1", "::1")
-
 
 def show(api: Api, language: Language) -> None:
     visit = current_visit()
@@ -127,7 +125,7 @@ def _switch_camera() -> None:
 def may_use_camera() -> bool:
     """Whether browsers lend the camera to a page from this address."""
     address = urlsplit(st.context.url or "")
-    return address.scheme == "https" or address.hostname in _LOCAL
+    return address.scheme == "https" or address.hostname in ("localhost", "127.0.0.1", "::1")
 
 
 def _take_photo() -> None:
