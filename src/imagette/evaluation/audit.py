@@ -14,11 +14,10 @@ from imagette.data.near_duplicates import Pair, find_near_duplicates
 from imagette.evaluation.evaluate import (
     Model,
     fit,
-    learned_all,
-    leave_out_again,
     load_pictures,
     open_model,
 )
+from imagette.evaluation.left_out import learned_all, leave_out_again
 from imagette.files import write_csv, write_text
 
 Split = Literal["test", "held-out", "train"]
@@ -117,9 +116,9 @@ def audit(
     """
     model = open_model(run_or_bundle)
     classifier = model.classifier
-    if dataset is None and model.facts is not None and learned_all(model):
+    if dataset is None and model.facts is not None and learned_all(classifier):
         # Each picture is doubted by a head that has not learned its label.
-        name, answers = leave_out_again(model, model.facts, data_dir)
+        name, answers = leave_out_again(classifier, model.facts, data_dir)
         splits = [Pictures("held-out", answers.part, np.arange(len(answers.part)))]
         doubts = [_doubt(answers.part, answers.probabilities)]
     else:

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from imagette.data import BUILT_IN, Dataset, Part, load_dataset, split_validation
 from imagette.errors import ImagetteError
-from imagette.evaluation.left_out import LEFT_OUT, Answers
+from imagette.evaluation.left_out import Answers, learned_all, leave_out_again
 from imagette.evaluation.metrics import measure
 from imagette.evaluation.robustness import measure_robustness
 from imagette.evaluation.run_folder import Facts, RunFolder, read_run
-from imagette.files import write_bytes, write_json, write_text
+from imagette.evaluation.writing import write_evaluation
 from imagette.inference.classifier import Classifier
-from imagette.wording import LANGUAGES, Language, listed
+from imagette.wording import listed
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,14 @@ def evaluate(
     facts, classifier = model.facts, model.classifier
     source = dataset.source if isinstance(dataset, Dataset) else dataset
     own_source = facts is not None and (source is None or _resolved(source) == facts.dataset)
-    if own_source and facts and learned_all(model):
+    if own_source and facts and learned_all(classifier):
         if flip or corruptions:
             raise ImagetteError(
                 f"The run {model.name} has learned every picture of {facts.dataset}, so they cannot"
                 " tell how it does on mirrored or corrupted ones.",
                 "Name pictures that it has not learned: imagette evaluate RUN DATASET.",
             )
-        name, answers = leave_out_again(model, facts, data_dir)
+        name, answers = leave_out_again(classifier, facts, data_dir)
     else:
         loaded = load_pictures(dataset, data_dir, model)
         own_source, name = facts is not None and loaded.source == facts.dataset, loaded.name
@@ -143,42 +143,6 @@ def _average_with_mirrored(classifier: Classifier, answers: Answers) -> dict[str
     means = (answers.probabilities + mirrored) / np.float32(2)
     averaged = measure(means, answers.part.labels, classifier.class_names)
     return {key: averaged[key] for key in ("accuracy", "loss")}
-
-
-def learned_all(model: Model) -> bool:
-    """Whether a run has held out no picture of its dataset, which has no test part either."""
-    return model.classifier.metadata.accuracy_split == LEFT_OUT
-
-
-def leave_out_again(model: Model, facts: Facts, data_dir: str | Path | None) -> tuple[str, Answers]:
-    """The name of a run's dataset, and the answers to each of its pictures without that picture.
-
-    They are computed anew, from the features of the pictures, which are known.
-    """
-    from imagette.data import find_pictures
-    from imagette.features.backbone import open_backbone
-    from imagette.features.collect import collect
-    from imagette.heads.head import fit_head
-
-    metadata = model.classifier.metadata
-    if facts.dataset in BUILT_IN:
-        found: Any = load_dataset(facts.dataset, data_dir or facts.data_dir)
-    else:
-        found = find_pictures(facts.dataset)
-    options = (metadata.recipe or {}).get("model_options", {})
-    backbone = open_backbone(options.get("variant", 0))
-    collected = collect(found, backbone, metadata.view or "whole").train
-    if facts.train_fingerprint != collected.fingerprint():
-        raise ImagetteError(
-            f"The pictures in {facts.dataset} have changed since the run was trained, so that what"
-            " it would answer without each of them can no longer be told.",
-            "Train again, which takes seconds, or evaluate on other pictures: imagette evaluate RUN"
-            " DATASET.",
-        )
-    _, left_out = fit_head(collected.rows, collected.part.labels, len(found.class_names))
-    return found.name, Answers(
-        collected.part, LEFT_OUT, left_out.probabilities, left_out.familiarity
-    )
 
 
 def open_model(run_or_bundle: str | Path) -> Model:
@@ -278,71 +242,6 @@ def _default_folder(model: Model, own: bool, dataset: str) -> Path:
         return Path(f"evaluation-{model.path.stem}")
     # What a run reached on its own data must not be replaced by what it reaches elsewhere.
     return model.path if own else model.path / f"evaluation-{dataset}"
-
-
-def write_evaluation(
-    folder: Path,
-    classifier: Classifier,
-    dataset: str,
-    answers: Answers,
-    run: RunFolder | None = None,
-    model: str | None = None,
-    more: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Measure answers, and write metrics, plots and a report.
-
-    Args:
-        folder: where they go.
-        classifier: the model that answered.
-        dataset: name of the dataset.
-        answers: what it answered.
-        run: the run whose model it is; that of `folder`, or none, if None.
-        model: what to call the model; the name of the run if None.
-        more: what else was measured.
-
-    Returns:
-        The metrics, see `Evaluation`.
-    """
-    from imagette.evaluation import plots, report
-
-    if model is None:
-        run = read_run(folder)
-        model = run.name
-    part, probabilities = answers.part, answers.probabilities
-    metrics = {
-        "model": model,
-        "dataset": dataset,
-        "split": answers.split,
-        **measure(probabilities, part.labels, classifier.class_names),
-    }
-    if answers.familiarity is not None:
-        unknown = answers.familiarity < (classifier.metadata.familiarity_threshold or 0)
-        metrics["unknown_share"] = float(np.mean(unknown))
-    metrics |= more or {}
-    names: dict[Language, tuple[str, ...]] = {
-        "en": classifier.class_names,
-        "fr": classifier.class_names_fr,
-    }
-    figures: dict[str, dict[Language, bytes]] = {
-        "reliability": {
-            language: plots.reliability(metrics["reliability"], language) for language in LANGUAGES
-        },
-    }
-    if metrics["confusion"]:
-        figures["confusion"] = {
-            language: plots.confusion(metrics["confusion"], names[language], language)
-            for language in LANGUAGES
-        }
-    if run is not None and run.history:
-        figures["curves"] = {
-            language: plots.curves(run.history, run.best, language) for language in LANGUAGES
-        }
-    write_json(folder / "metrics.json", metrics)
-    for name, drawn in figures.items():
-        write_bytes(folder / f"{name}.png", drawn["en"])
-    page = report.page(metrics, classifier, figures, part, probabilities, run)
-    write_text(folder / "report.html", page)
-    return metrics
 
 
 def evaluation_for_bundle(metrics: dict[str, Any], run: Path) -> dict[str, Any]:

@@ -2,13 +2,19 @@
 that it learned, by a head that has not learned that one."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.data import Dataset, Part
-from imagette.features.collect import Collected
-from imagette.heads.head import Head, LeftOut
+from imagette.data import BUILT_IN, Dataset, Part, find_pictures, load_dataset
+from imagette.errors import ImagetteError
+from imagette.evaluation.run_folder import Facts
+from imagette.features.backbone import open_backbone
+from imagette.features.collect import Collected, collect
+from imagette.heads.head import Head, LeftOut, fit_head
+from imagette.inference.classifier import Classifier
 
 LEFT_OUT = "leave-one-out"
 
@@ -37,3 +43,36 @@ def measure_collected(
     if dataset.test is None or collected.test is None:
         return Answers(dataset.train, LEFT_OUT, left_out.probabilities, left_out.familiarity)
     return Answers(dataset.test, "test", *head.answer(collected.test.rows))
+
+
+def learned_all(classifier: Classifier) -> bool:
+    """Whether a run has held out no picture of its dataset, which has no test part either."""
+    return classifier.metadata.accuracy_split == LEFT_OUT
+
+
+def leave_out_again(
+    classifier: Classifier, facts: Facts, data_dir: str | Path | None
+) -> tuple[str, Answers]:
+    """The name of a run's dataset, and the answers to each of its pictures without that picture.
+
+    They are computed anew, from the features of the pictures, which are known.
+    """
+    metadata = classifier.metadata
+    if facts.dataset in BUILT_IN:
+        found: Any = load_dataset(facts.dataset, data_dir or facts.data_dir)
+    else:
+        found = find_pictures(facts.dataset)
+    options = (metadata.recipe or {}).get("model_options", {})
+    backbone = open_backbone(options.get("variant", 0))
+    collected = collect(found, backbone, metadata.view or "whole").train
+    if facts.train_fingerprint != collected.fingerprint():
+        raise ImagetteError(
+            f"The pictures in {facts.dataset} have changed since the run was trained, so that what"
+            " it would answer without each of them can no longer be told.",
+            "Train again, which takes seconds, or evaluate on other pictures: imagette evaluate RUN"
+            " DATASET.",
+        )
+    _, left_out = fit_head(collected.rows, collected.part.labels, len(found.class_names))
+    return found.name, Answers(
+        collected.part, LEFT_OUT, left_out.probabilities, left_out.familiarity
+    )

@@ -1,17 +1,11 @@
 """A training by epochs: the network learns, and what it comes to is written into the run folder."""
 
-import io
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import torch
 
 from imagette import __version__
 from imagette.data import BUILT_IN, Dataset, Listing, Part, split_validation
@@ -22,12 +16,13 @@ from imagette.evaluation.calibration import fit_temperature
 from imagette.evaluation.run_folder import Facts
 from imagette.features.backbone import LICENCE, open_backbone
 from imagette.features.collect import choose_view
-from imagette.files import replacing, write_bytes, write_csv, write_json
+from imagette.files import replacing, write_csv, write_json
 from imagette.inference.bundle import BundleMetadata, open_bundle
 from imagette.inference.preprocess import ViewName
 from imagette.models import APPLICATIONS, build_model, count_parameters
 from imagette.models.applications import IMAGENET
 from imagette.models.backend import load_torch_keras
+from imagette.training.checkpoint import load_checkpoint, save_checkpoint
 from imagette.training.choice import warn_of_size
 from imagette.training.environment import environment
 from imagette.training.export import load_keras_file, save_keras, update_metadata, write_bundle
@@ -38,7 +33,7 @@ from imagette.training.quantize import quantize_weights
 from imagette.training.recipe import Recipe
 from imagette.training.reporter import Reporter, Run
 from imagette.training.resume import check_device, check_unchanged
-from imagette.training.start import check_start, fit_head, load_start
+from imagette.training.start import begin_with_head, check_start, keep_better, load_start
 
 if TYPE_CHECKING:
     import keras
@@ -64,16 +59,7 @@ def train_by_epochs(
         _check_is_there(Path(recipe.teacher))
     if earlier:
         check_device(folder, earlier, choose_device().type)
-    view = _choose_view(recipe, found)
-    looked_at: ViewName = view or "whole"
-    if isinstance(found, Dataset):
-        dataset = found.resized(recipe.size, looked_at)
-    else:
-        dataset = found.load(recipe.size, looked_at)
-    if earlier:
-        check_unchanged(folder, earlier, dataset)
-    elif dataset.source not in BUILT_IN:
-        reporter.checked(check(dataset) + warn_of_size(found, recipe))
+    dataset, view = _load_pictures(folder, recipe, found, earlier, reporter)
     teacher = load_teacher(recipe.teacher, dataset) if recipe.teacher else None
     train_part, validation = split_validation(
         dataset.train, recipe.validation_fraction, recipe.seed
@@ -81,7 +67,7 @@ def train_by_epochs(
     model, device = _build(recipe, dataset), choose_device().type
     if recipe.start:
         load_start(model, recipe.start)
-    state, head = _load_checkpoint(folder), None
+    state, head = load_checkpoint(folder), None
     facts = Facts(
         dataset=dataset.source,
         data_dir=str(Path(data_dir).resolve()) if data_dir else None,
@@ -98,12 +84,12 @@ def train_by_epochs(
     reporter.start(folder, plan, dataset, state.epoch)
     try:
         if recipe.start and not state.epoch:
-            head = _fit_head(model, train_part, validation, reporter)
+            head = begin_with_head(model, train_part, validation, reporter)
         for reached in epochs(
             model, train_part, validation, plan, state, reporter.progress, reporter.expect, teacher
         ):
             state = reached
-            _save_checkpoint(folder, state)
+            save_checkpoint(folder, state)
             write_csv(folder / "history.csv", state.history)
             _write_run(folder, facts, state, finished=False)
             reporter.epoch(state.history[-1], best=state.best_epoch == state.epoch)
@@ -114,7 +100,7 @@ def train_by_epochs(
                 _save_best(folder, model, recipe, dataset, train_part, validation, state, view)
         raise
     if head:
-        _keep_better(model, validation, head, state, reporter)
+        keep_better(model, validation, head, state, reporter)
     reporter.evaluating()
     _save_best(folder, model, recipe, dataset, train_part, validation, state, view)
     metrics = evaluate(folder, dataset).metrics
@@ -124,48 +110,25 @@ def train_by_epochs(
     return Run(folder, recipe, metrics)
 
 
-@dataclass(frozen=True)
-class _Head:
-    """A network whose last layer alone was fitted.
-
-    Attributes:
-        accuracy: on the pictures held out.
-        weights: all of the network's.
-    """
-
-    accuracy: float
-    weights: list[torch.Tensor]
-
-
-def _fit_head(
-    model: "keras.Model", train_part: Part, validation: Part, reporter: Reporter
-) -> _Head:
-    start = time.perf_counter()
-    fit_head(model, train_part)
-    seconds = time.perf_counter() - start
-    accuracy = _measure_accuracy(model, validation)
-    reporter.head(accuracy, seconds)
-    return _Head(accuracy, [weight.value.detach().clone() for weight in model.weights])
-
-
-def _keep_better(
-    model: "keras.Model", validation: Part, head: _Head, state: State, reporter: Reporter
-) -> None:
-    """Where training all layers made nothing better, keep the network whose last layer was fitted.
-
-    A training that was stopped and went on does not know that one any more, and keeps its own.
-    """
-    set_weights(model, state.best_weights)
-    accuracy = _measure_accuracy(model, validation)
-    better = accuracy >= head.accuracy
-    if not better:
-        state.best_weights = head.weights
-    reporter.finetuned(head.accuracy, accuracy, better)
-
-
-def _measure_accuracy(model: "keras.Model", part: Part) -> float:
-    answers = compute_logits(model, part.images).argmax(axis=1)
-    return float(np.mean(answers == part.labels))
+def _load_pictures(
+    folder: Path,
+    recipe: Recipe,
+    found: Dataset | Listing,
+    earlier: Facts | None,
+    reporter: Reporter,
+) -> tuple[Dataset, ViewName | None]:
+    """The pictures in the recipe's size, looked over, and what of each is given to the network."""
+    view = _choose_view(recipe, found)
+    looked_at: ViewName = view or "whole"
+    if isinstance(found, Dataset):
+        dataset = found.resized(recipe.size, looked_at)
+    else:
+        dataset = found.load(recipe.size, looked_at)
+    if earlier:
+        check_unchanged(folder, earlier, dataset)
+    elif dataset.source not in BUILT_IN:
+        reporter.checked(check(dataset) + warn_of_size(found, recipe))
+    return dataset, view
 
 
 def _knows_imagenet(recipe: Recipe) -> bool:
@@ -288,28 +251,6 @@ def _note_accuracy(folder: Path, metrics: dict[str, Any]) -> None:
         accuracy_split=metrics["split"],
         evaluation=evaluation_for_bundle(metrics, folder),
     )
-
-
-def _save_checkpoint(folder: Path, state: State) -> None:
-    # Through memory, because on a full disk PyTorch's own writing ends in an error of its insides.
-    content = io.BytesIO()
-    torch.save(vars(state), content)
-    write_bytes(folder / "checkpoint.pt", content.getvalue())
-
-
-def _load_checkpoint(folder: Path) -> State:
-    """The state to go on from; the beginning where there is none."""
-    path = folder / "checkpoint.pt"
-    if not path.is_file():
-        return State()
-    try:
-        return State(**torch.load(path, weights_only=True, map_location="cpu"))
-    # A damaged file makes PyTorch raise nearly anything.
-    except Exception as error:
-        raise ImagetteError(
-            f"{path} is damaged, so the run cannot go on from it.",
-            "Delete the run folder and train again.",
-        ) from error
 
 
 def _write_run(folder: Path, facts: Facts, state: State, finished: bool) -> None:

@@ -14,9 +14,10 @@ from imagette.data import BUILT_IN, Dataset, Listing
 from imagette.data.check import check
 from imagette.data.explore import Copy, group_copies
 from imagette.errors import ImagetteError
-from imagette.evaluation.evaluate import evaluation_for_bundle, write_evaluation
+from imagette.evaluation.evaluate import evaluation_for_bundle
 from imagette.evaluation.left_out import measure_collected
 from imagette.evaluation.run_folder import Facts
+from imagette.evaluation.writing import write_evaluation
 from imagette.features.backbone import LICENCE, PARAMETERS, Backbone, open_backbone
 from imagette.features.collect import Collected, choose_view, collect
 from imagette.files import write_bytes, write_json

@@ -7,10 +7,13 @@ throughout: a few pictures would give them poor statistics (He et al., *Rethinki
 Pre-training*, 2019, section 3.1).
 """
 
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from imagette.data import Part
 from imagette.errors import ImagetteError
@@ -19,7 +22,8 @@ from imagette.heads.ridge import balanced_weights, choose_strength, decompose, l
 from imagette.models.applications import IMAGENET
 from imagette.training.export import load_keras_file
 from imagette.training.hardware import choose_device, choose_precision
-from imagette.training.loop import compute_outputs
+from imagette.training.loop import State, compute_logits, compute_outputs, set_weights
+from imagette.training.reporter import Reporter
 
 if TYPE_CHECKING:
     import keras
@@ -97,6 +101,51 @@ def fit_head(model: "keras.Model", train: Part) -> None:
     head.kernel.assign((kernel / temperature).astype(np.float32))
     if head.use_bias:
         head.bias.assign((bias / temperature).astype(np.float32))
+
+
+@dataclass(frozen=True)
+class FittedHead:
+    """A network whose last layer alone was fitted.
+
+    Attributes:
+        accuracy: on the pictures held out.
+        weights: all of the network's.
+    """
+
+    accuracy: float
+    weights: list[torch.Tensor]
+
+
+def begin_with_head(
+    model: "keras.Model", train_part: Part, validation: Part, reporter: Reporter
+) -> FittedHead:
+    """Fit the last layer, and tell how good the network is with it."""
+    start = time.perf_counter()
+    fit_head(model, train_part)
+    seconds = time.perf_counter() - start
+    accuracy = _measure_accuracy(model, validation)
+    reporter.head(accuracy, seconds)
+    return FittedHead(accuracy, [weight.value.detach().clone() for weight in model.weights])
+
+
+def keep_better(
+    model: "keras.Model", validation: Part, head: FittedHead, state: State, reporter: Reporter
+) -> None:
+    """Where training all layers made nothing better, keep the network whose last layer was fitted.
+
+    A training that was stopped and went on does not know that one any more, and keeps its own.
+    """
+    set_weights(model, state.best_weights)
+    accuracy = _measure_accuracy(model, validation)
+    better = accuracy >= head.accuracy
+    if not better:
+        state.best_weights = head.weights
+    reporter.finetuned(head.accuracy, accuracy, better)
+
+
+def _measure_accuracy(model: "keras.Model", part: Part) -> float:
+    answers = compute_logits(model, part.images).argmax(axis=1)
+    return float(np.mean(answers == part.labels))
 
 
 def _weighty(model: "keras.Model") -> "list[keras.Layer]":

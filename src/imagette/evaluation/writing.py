@@ -1,0 +1,78 @@
+"""From answers to metrics, plots and a report."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imagette.evaluation.left_out import Answers
+from imagette.evaluation.metrics import measure
+from imagette.evaluation.run_folder import RunFolder, read_run
+from imagette.files import write_bytes, write_json, write_text
+from imagette.inference.classifier import Classifier
+from imagette.wording import LANGUAGES, Language
+
+
+def write_evaluation(
+    folder: Path,
+    classifier: Classifier,
+    dataset: str,
+    answers: Answers,
+    run: RunFolder | None = None,
+    model: str | None = None,
+    more: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Measure answers, and write metrics, plots and a report.
+
+    Args:
+        folder: where they go.
+        classifier: the model that answered.
+        dataset: name of the dataset.
+        answers: what it answered.
+        run: the run whose model it is; that of `folder`, or none, if None.
+        model: what to call the model; the name of the run if None.
+        more: what else was measured.
+
+    Returns:
+        The metrics, see `Evaluation`.
+    """
+    from imagette.evaluation import plots, report
+
+    if model is None:
+        run = read_run(folder)
+        model = run.name
+    part, probabilities = answers.part, answers.probabilities
+    metrics = {
+        "model": model,
+        "dataset": dataset,
+        "split": answers.split,
+        **measure(probabilities, part.labels, classifier.class_names),
+    }
+    if answers.familiarity is not None:
+        unknown = answers.familiarity < (classifier.metadata.familiarity_threshold or 0)
+        metrics["unknown_share"] = float(np.mean(unknown))
+    metrics |= more or {}
+    names: dict[Language, tuple[str, ...]] = {
+        "en": classifier.class_names,
+        "fr": classifier.class_names_fr,
+    }
+    figures: dict[str, dict[Language, bytes]] = {
+        "reliability": {
+            language: plots.reliability(metrics["reliability"], language) for language in LANGUAGES
+        },
+    }
+    if metrics["confusion"]:
+        figures["confusion"] = {
+            language: plots.confusion(metrics["confusion"], names[language], language)
+            for language in LANGUAGES
+        }
+    if run is not None and run.history:
+        figures["curves"] = {
+            language: plots.curves(run.history, run.best, language) for language in LANGUAGES
+        }
+    write_json(folder / "metrics.json", metrics)
+    for name, drawn in figures.items():
+        write_bytes(folder / f"{name}.png", drawn["en"])
+    page = report.page(metrics, classifier, figures, part, probabilities, run)
+    write_text(folder / "report.html", page)
+    return metrics

@@ -1,0 +1,32 @@
+"""What a training that was stopped goes on from."""
+
+import io
+from pathlib import Path
+
+import torch
+
+from imagette.errors import ImagetteError
+from imagette.files import write_bytes
+from imagette.training.loop import State
+
+
+def save_checkpoint(folder: Path, state: State) -> None:
+    # Through memory, because on a full disk PyTorch's own writing ends in an error of its insides.
+    content = io.BytesIO()
+    torch.save(vars(state), content)
+    write_bytes(folder / "checkpoint.pt", content.getvalue())
+
+
+def load_checkpoint(folder: Path) -> State:
+    """The state to go on from; the beginning where there is none."""
+    path = folder / "checkpoint.pt"
+    if not path.is_file():
+        return State()
+    try:
+        return State(**torch.load(path, weights_only=True, map_location="cpu"))
+    # A damaged file makes PyTorch raise nearly anything.
+    except Exception as error:
+        raise ImagetteError(
+            f"{path} is damaged, so the run cannot go on from it.",
+            "Delete the run folder and train again.",
+        ) from error
