@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,7 +23,8 @@ def replacing(path: Path) -> Iterator[Path]:
         ImagetteError: the file could not be written (a full disk, say).
     """
     # The ending stays, because savers choose the format by it.
-    temporary = path.with_name(f".writing-{path.name}")
+    # Two that write the same file at once do not share it.
+    temporary = path.with_name(f".writing-{secrets.token_hex(4)}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

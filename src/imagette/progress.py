@@ -133,7 +133,7 @@ class TrainingReporter(Reporter):
         if self.closed_form:
             self._say(
                 "Stopped. What was seen of the pictures so far is kept; the same command goes on"
-                " from there."
+                " from there (with --resume where the run has a --name)."
             )
             return
         if self.folder is None:

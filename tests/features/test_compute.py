@@ -1,12 +1,13 @@
 """Features of pictures: computed once, kept, and right whatever a picture comes as."""
 
 import io
+import sqlite3
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from imagette.features import compute
+from imagette.features import compute, store
 from imagette.features.backbone import open_backbone
 from imagette.features.compute import compute_features
 from imagette.features.store import FeatureStore
@@ -81,10 +82,29 @@ def test_a_damaged_or_full_store_costs_only_time(backbone, pictures, tmp_path):
     [file] = (tmp_path / "cache" / "features").glob("*.sqlite")
     file.write_bytes(b"not a database" * 1000)
     assert np.array_equal(compute_features(pictures[:2], backbone, "whole").rows, expected)
-    store = FeatureStore("closed")
-    store.close()
-    assert store.find(b"key") is None
-    store.keep([(b"key", expected[0])])
+    closed = FeatureStore("closed")
+    closed.close()
+    assert closed.find(b"key") is None
+    closed.keep([(b"key", expected[0])])
+
+
+def test_a_store_in_use_is_left_alone(backbone, pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "_SECONDS_TO_WAIT", 0.1)
+    expected = compute_features(pictures[:1], backbone, "whole").rows
+    [file] = (tmp_path / "cache" / "features").glob("*.sqlite")
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    assert np.array_equal(compute_features(pictures[:1], backbone, "whole").rows, expected)
+    other.execute("ROLLBACK")
+    assert other.execute("SELECT count(*) FROM features").fetchone() == (1,)
+    other.close()
+
+
+def test_a_cache_that_cannot_be_made_costs_only_time(backbone, pictures, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("IMAGETTE_CACHE_DIR", str(tmp_path / "file" / "below"))
+    assert compute_features(pictures[:1], backbone, "whole").rows.shape == (1, 1280)
 
 
 def test_large_photographs_of_a_phone(backbone):

@@ -68,6 +68,25 @@ def test_one_picture_a_class_will_do(counts):
     assert np.isfinite(left_out.familiarity).all()
 
 
+def test_a_single_picture_spoils_no_confidence_and_is_known():
+    rows, labels = clusters([10, 10], noise=0.3)
+    alone, _ = clusters([1], noise=0.3, seed=9)
+    three = np.concatenate([rows, alone * np.float16(0.2) + rows[:1][:, ::-1]])
+    before, _ = fit_head(rows, labels, 2)
+    head, _ = fit_head(three, np.append(labels, 2), 3)
+    assert head.temperature == pytest.approx(before.temperature, rel=0.5)
+    assert head.answer(three)[1][-1] > 0.5  # the picture itself
+    nothing_known, _ = fit_head(rows[[0, 10]], np.array([0, 1]), 2)
+    assert nothing_known.answer(rows[[0, 10]])[0].max(axis=1).min() > 0.8
+
+
+def test_a_small_class_whose_pictures_are_alike_is_not_left_out_whole():
+    rows, labels = clusters([40, 40], noise=0.5)
+    same = np.repeat(rows[:1][:, ::-1], 8, axis=0)
+    _, left_out = fit_head(np.concatenate([rows, same]), np.append(labels, [2] * 8), 3)
+    assert (left_out.probabilities[80:].argmax(axis=1) == 2).all()
+
+
 def test_many_classes_and_identical_pictures():
     rows, labels = clusters([2] * 1000)
     head, left_out = fit_head(rows, labels, 1000)

@@ -77,7 +77,7 @@ def test_the_strength_suits_the_noise(monkeypatch):
         chosen.append(choose_strength(found, rows, labels, weights, groups))
     assert chosen[0] < chosen[1]
     monkeypatch.setattr(ridge, "_MOST_TO_CHOOSE_BY", 50)  # a quarter of them will do
-    assert choose_strength(found, rows, labels, weights, groups) == pytest.approx(chosen[1], rel=9)
+    assert choose_strength(found, rows, labels, weights, groups) > chosen[0]
 
 
 def test_classes_of_uneven_size_count_alike():

@@ -55,6 +55,9 @@ def test_what_does_not_fit_or_is_not_there(digits_run):
         load_start(build_model("sprint", widths=[8]), str(digits_run.folder))
     with pytest.raises(ImagetteError, match="no trained network in nowhere"):
         check_start("nowhere")
+    (Path(digits_run.folder).parent / "some.h5").touch()
+    with pytest.raises(ImagetteError, match="sprint does not begin with a file of weights"):
+        check_start(str(Path(digits_run.folder).parent / "some.h5"), "sprint")
     for good in ("", "imagenet", str(digits_run.folder)):
         check_start(good)
 
@@ -110,7 +113,7 @@ def finetuning(**changes) -> Recipe:
     return Recipe.load("finetune").change(size=64, epochs=2, batch_size=4, **changes)
 
 
-def test_a_stopped_training_goes_on_and_does_not_fit_the_head_once_more(shapes, tmp_path):
+def test_a_stopped_training_goes_on_and_keeps_the_better(shapes, tmp_path):
     class StopAfterOne(Notes):
         def epoch(self, row, best):
             if row["epoch"] == 1:
@@ -123,7 +126,8 @@ def test_a_stopped_training_goes_on_and_does_not_fit_the_head_once_more(shapes, 
     assert [one[0] for one in stopped.said] == ["head"]
     notes = Notes()
     run = imagette.train(shapes, **arguments, resume=True, reporter=notes)
-    assert notes.said == []
+    assert [one[0] for one in notes.said] == ["head", "finetuned"]
+    assert notes.said[0] == stopped.said[0]  # fitted anew, to compare with
     classifier = imagette.Classifier(run.folder)
     assert (classifier.height, classifier.width) == (64, 64)
     assert classifier.metadata.view in ("centre", "whole")

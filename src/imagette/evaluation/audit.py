@@ -14,6 +14,7 @@ from imagette.data.near_duplicates import Pair, find_near_duplicates
 from imagette.evaluation.evaluate import (
     Model,
     fit,
+    is_own,
     load_pictures,
     open_model,
 )
@@ -116,7 +117,7 @@ def audit(
     """
     model = open_model(run_or_bundle)
     classifier = model.classifier
-    if dataset is None and model.facts is not None and learned_all(classifier):
+    if is_own(model, dataset) and model.facts is not None and learned_all(classifier):
         # Each picture is doubted by a head that has not learned its label.
         name, answers = leave_out_again(classifier, model.facts, data_dir)
         splits = [Pictures("held-out", answers.part, np.arange(len(answers.part)))]

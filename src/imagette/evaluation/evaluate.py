@@ -104,8 +104,7 @@ def evaluate(
     """
     model = open_model(run_or_bundle)
     facts, classifier = model.facts, model.classifier
-    source = dataset.source if isinstance(dataset, Dataset) else dataset
-    own_source = facts is not None and (source is None or _resolved(source) == facts.dataset)
+    own_source = is_own(model, dataset)
     if own_source and facts and learned_all(classifier):
         if flip or corruptions:
             raise ImagetteError(
@@ -132,10 +131,14 @@ def evaluate(
     return Evaluation(metrics, folder)
 
 
-def _resolved(source: str | Path) -> str:
-    """A source as run folders note it."""
+def is_own(model: Model, dataset: str | Path | Dataset | None) -> bool:
+    """Whether a dataset, by its name or path, is the one that a run learned from, as None is."""
+    if model.facts is None or dataset is None:
+        return model.facts is not None
+    source = dataset.source if isinstance(dataset, Dataset) else dataset
     named = str(source) in BUILT_IN or str(source).startswith("hf:")
-    return str(source) if named else str(Path(source).resolve())
+    found = str(source) if named else str(Path(source).resolve())
+    return found == model.facts.dataset
 
 
 def _average_with_mirrored(classifier: Classifier, answers: Answers) -> dict[str, Any]:

@@ -54,7 +54,6 @@ def measure(
         )
     predicted = probabilities.argmax(axis=1)
     correct = int((predicted == labels).sum())
-    confusion = _confusion(labels, predicted, len(class_names))
     of_true_class = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return {
         "n": len(labels),
@@ -65,8 +64,8 @@ def measure(
         "brier": brier_score(probabilities, labels),
         "calibration_error": expected_calibration_error(probabilities, labels),
         "reliability": reliability(probabilities, labels),
-        "per_class": _per_class(confusion, class_names),
-        "confusion": confusion.tolist() if len(class_names) <= MOST_CONFUSABLE else [],
+        "per_class": _per_class(labels, predicted, class_names),
+        "confusion": _confusion(labels, predicted, len(class_names)),
     }
 
 
@@ -92,9 +91,13 @@ def _balanced_accuracy(labels: NDArray[np.int64], predicted: NDArray[np.int64]) 
     return float(np.mean(recalls))
 
 
-def _per_class(confusion: NDArray[np.int64], class_names: Sequence[str]) -> dict[str, Any]:
-    right = confusion.diagonal()
-    support, answered = confusion.sum(axis=1), confusion.sum(axis=0)
+def _per_class(
+    labels: NDArray[np.int64], predicted: NDArray[np.int64], class_names: Sequence[str]
+) -> dict[str, Any]:
+    right, support, answered = (
+        np.bincount(counted, minlength=len(class_names))
+        for counted in (labels[labels == predicted], labels, predicted)
+    )
     rows = zip(
         class_names,
         (right / np.maximum(answered, 1)).tolist(),
@@ -111,7 +114,9 @@ def _per_class(confusion: NDArray[np.int64], class_names: Sequence[str]) -> dict
 
 def _confusion(
     labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int
-) -> NDArray[np.int64]:
-    """Counts by true class (rows) and predicted class (columns)."""
+) -> list[list[int]]:
+    """Counts by true class (rows) and predicted class (columns); none of a great many classes."""
+    if classes > MOST_CONFUSABLE:
+        return []
     pairs = labels * classes + predicted
-    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes).tolist()

@@ -25,7 +25,7 @@ from imagette.models.imagenet_file import SHA256, find_file, package_name
 LICENCE = (
     "Features of EfficientNet-Lite, learned from ImageNet by Google and published under Apache-2.0"
 )
-PARAMETERS = 3_371_008
+PARAMETERS = {0: 3_371_008, 1: 4_135_680, 2: 4_811_072}
 """Weights of variant 0 without its last layer."""
 _VERSION = 1
 """Raised when the same weights would become another graph."""
@@ -108,8 +108,9 @@ def ensure_backbone(variant: int = 0) -> Path:
     done = subprocess.run(
         [*program, str(variant), str(path)], capture_output=True, text=True, errors="replace"
     )
-    if done.returncode or not path.is_file():
+    if not path.is_file():
         last = (done.stderr.strip().splitlines() or ["it was stopped"])[-1]
+        last = last.rpartition("Error: ")[2].rstrip(".")
         raise ImagetteError(
             f"The network that computes features could not be made: {last}.",
             "Install what it needs with `pip install 'imagette[train]'`, or see whether memory or"

@@ -18,7 +18,8 @@ from imagette.heads.ridge import balanced_weights, choose_strength, decompose, l
 from imagette.inference.preprocess import ViewName
 
 TO_CHOOSE_BY = 200
-"""The view is chosen by so many pictures, spread over the classes."""
+"""The view is chosen by so many pictures, five or more of a class."""
+_OF_A_CLASS = 5
 
 
 @dataclass(frozen=True)
@@ -91,19 +92,20 @@ def choose_view(found: Listing | Dataset, backbone: Backbone) -> ViewName:
     sources, labels, _ = _listed(found, "train")
     some = _spread(labels, TO_CHOOSE_BY)
     errors: dict[ViewName, float] = {}
-    classes = len(found.class_names)
     views: tuple[ViewName, ViewName] = ("centre", "whole")
     for view in views:
         features = compute_features([sources[place] for place in some], backbone, view)
         readable = np.delete(some, list(features.unreadable))
-        errors[view] = _error(features.rows, labels[readable], classes)
+        errors[view] = _error(features.rows, labels[readable])
     return min(views, key=errors.__getitem__)
 
 
-def _error(rows: NDArray[np.float16], labels: NDArray[np.int64], classes: int) -> float:
+def _error(rows: NDArray[np.float16], labels: NDArray[np.int64]) -> float:
     """Mean squared error of leave-one-out answers, all classes counting alike."""
     if not len(rows):
         return 0.0
+    labels = np.unique(labels, return_inverse=True)[1]
+    classes = int(labels.max()) + 1
     towards, weights = directions(rows), balanced_weights(labels, classes)
     found = decompose(towards, labels, weights, classes)
     strength = choose_strength(found, towards, labels, weights)
@@ -144,7 +146,9 @@ def _collect_part(
 
 def _spread(labels: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     """Positions of pictures, as many of each class as there is room for, always the same ones."""
-    order = np.random.default_rng(0).permutation(len(labels))
+    random = np.random.default_rng(0)
+    classes = random.permutation(np.unique(labels))[: most // _OF_A_CLASS]
+    order = random.permutation(np.flatnonzero(np.isin(labels, classes)))
     turns: dict[int, int] = {}
     ranked: list[tuple[int, int, int]] = []
     for place in order:

@@ -84,10 +84,7 @@ def quantize(
     inputs = _mean_inputs(convolutions, weights, ranges)
     _equalize(convolutions, kernels, biases, ranges, inputs)
     quantized, scale = [], INPUT
-    shortcut = scale
     for number, one in enumerate(convolutions):
-        if one.skip > 0:
-            shortcut = scale
         kernel, steps = _round(kernels[number], biases[number], scale.step)
         error = kernel * steps[:, None, None, None] - kernels[number]
         bias = biases[number] - _mean_shift(error, inputs[number], one.depthwise)
@@ -102,7 +99,6 @@ def quantize(
             )
         )
         scale = total or output
-    assert shortcut is not None
     return quantized
 
 

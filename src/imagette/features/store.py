@@ -13,7 +13,8 @@ from imagette.data.cache import kept_folder
 from imagette.models.efficientnet_lite import FEATURES
 
 _MOST_BYTES = 4_000_000_000
-_SECONDS_TO_WAIT = 30  # for another process that is writing
+_SECONDS_TO_WAIT = 30
+"""While another process writes."""
 
 Row = NDArray[np.float16]
 
@@ -26,13 +27,8 @@ class FeatureStore:
     """
 
     def __init__(self, backbone: str) -> None:
-        path = kept_folder("features") / f"{backbone}.sqlite"
         self._lock = Lock()
-        try:
-            self._file = _open(path)
-        except sqlite3.DatabaseError:  # damaged, or of another program
-            _remove(path)
-            self._file = _open(path)
+        self._file = _open(backbone)
 
     def find(self, key: bytes) -> Row | None:
         """The features of a picture, float16 `(1280,)`, if they are known."""
@@ -56,16 +52,31 @@ class FeatureStore:
             self._file.close()
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    if path.is_file():
-        if path.stat().st_size > _MOST_BYTES:
+def _open(backbone: str) -> sqlite3.Connection:
+    """The file of a backbone; one in memory where the cache cannot be written."""
+    try:
+        path = kept_folder("features") / f"{backbone}.sqlite"
+        if path.is_file() and path.stat().st_size > _MOST_BYTES:
             _remove(path)
-        else:
-            path.touch()
-    file = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, check_same_thread=False)
+        try:
+            return _connect(path)
+        except sqlite3.OperationalError:  # locked, or the disk is full
+            raise
+        except sqlite3.DatabaseError:  # damaged, or another program's
+            _remove(path)
+            return _connect(path)
+    except (OSError, sqlite3.Error):
+        return _connect(None)
+
+
+def _connect(path: Path | None) -> sqlite3.Connection:
+    file = sqlite3.connect(path or ":memory:", timeout=_SECONDS_TO_WAIT, check_same_thread=False)
     file.execute("PRAGMA journal_mode = WAL")
     file.execute("PRAGMA synchronous = OFF")  # it is a cache
     file.execute("CREATE TABLE IF NOT EXISTS features (key BLOB PRIMARY KEY, value BLOB)")
+    file.commit()
+    if path:
+        path.touch()
     return file
 
 

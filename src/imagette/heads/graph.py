@@ -90,12 +90,9 @@ class _Nodes:
         references = self.stored("references", score.references.T)
         products = self.add("MatMul", [direction, references], "products")
         cosines = self.add("Div", [products, self.constant("lengths", score.lengths)], "cosines")
-        count = self.constant("neighbours", np.array([score.neighbours], np.int64))
-        nearest = ["head/nearest", "head/nearest_places"]
-        self.graph.node.append(helper.make_node("TopK", [cosines, count], nearest, axis=1))
-        mean = self.add("ReduceMean", [nearest[0], "head/last_axis"], "similarity", keepdims=0)
+        nearest = self.add("ReduceMax", [cosines, "head/last_axis"], "similarity", keepdims=0)
         above = self.add(
-            "Sub", [mean, self.constant("threshold", np.float32(score.threshold))], "above"
+            "Sub", [nearest, self.constant("threshold", np.float32(score.threshold))], "above"
         )
         odds = self.add("Div", [above, self.constant("scale", np.float32(score.scale))], "odds")
         self.graph.node.append(helper.make_node("Sigmoid", [odds], ["familiarity"]))

@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 Directions = NDArray[np.floating]
 """`(n, features)`, each of length 1."""
 
-NEIGHBOURS = 3
-"""The mean cosine to so many of the nearest counts: a single one may be labelled wrongly."""
 KEPT = 0.95
 """Share of the pictures of the classes that are to be called known."""
 THRESHOLD = 0.5
 MOST_REFERENCES = 1_200
-"""More pictures than this are not compared with: each takes 1.3 KB of the bundle."""
-METHOD = f"mean cosine to the {NEIGHBOURS} nearest of the pictures learned, by their features"
+"""No more pictures than this are compared with, but one of each class: each takes 1.3 KB of the
+bundle."""
+METHOD = "cosine to the nearest of the pictures learned, by their features"
 _AT_ONCE = 1024
 _SMALLEST_SCALE = 1e-3
 
@@ -42,15 +41,10 @@ class OodScore:
     threshold: float
     scale: float
 
-    @property
-    def neighbours(self) -> int:
-        """How many of the nearest are looked at."""
-        return min(NEIGHBOURS, len(self.references))
-
     def similarity(self, directions: Directions) -> NDArray[np.float32]:
-        """Mean cosine to the nearest references, float32 `(n,)`."""
+        """Cosine to the nearest reference, float32 `(n,)`."""
         cosines = directions @ self.references.T.astype(np.float32) / self.lengths
-        return np.sort(cosines, axis=1)[:, -self.neighbours :].mean(axis=1)
+        return cosines.max(axis=1)
 
     def familiarity(self, directions: Directions) -> NDArray[np.float32]:
         """In 0–1, float32 `(n,)`."""
@@ -83,11 +77,11 @@ def fit_ood_score(
         for row, number in enumerate(range(start, start + len(cosines))):
             left_out = together.get(number, place[number : number + 1])
             cosines[row, left_out[left_out >= 0]] = -1
-        neighbours = min(NEIGHBOURS, max(1, len(chosen) - 1))
-        similarity[start : start + _AT_ONCE] = np.sort(cosines, axis=1)[:, -neighbours:].mean(
-            axis=1
-        )
-    threshold, middle = np.quantile(similarity, [1 - KEPT, 0.5])
+        similarity[start : start + _AT_ONCE] = cosines.max(axis=1)
+    # Without the only picture of its class, a picture is like none of its class.
+    of_several = np.bincount(labels)[labels] > 1
+    judged = similarity[of_several] if of_several.any() else similarity
+    threshold, middle = np.quantile(judged, [1 - KEPT, 0.5])
     # At the median, familiarity is 0.88.
     scale = max(float(middle - threshold) / 2, _SMALLEST_SCALE)
     score = OodScore(references, lengths, float(threshold), scale)
@@ -104,13 +98,15 @@ def find_groups(
         directions: `(n, features)`, of length 1.
         labels: `(n,)`.
         cosine: from which two pictures are.
-        most: larger groups are left alone: they are what the class is like.
+        most: larger groups are left alone, and those of more than half a class: they are what the
+            class is like.
     """
     groups = []
     for label in np.unique(labels):
         places = np.flatnonzero(labels == label)
-        for group in _join(directions[places], cosine, most):
-            if 1 < len(group) <= most:
+        largest = min(most, len(places) // 2)
+        for group in _join(directions[places], cosine, largest):
+            if 1 < len(group) <= largest:
                 groups.append(places[group])
     return groups
 
@@ -143,14 +139,15 @@ def _join(directions: Directions, cosine: float, most: int) -> list[NDArray[np.i
 
 def _choose_references(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """Positions of pictures, as many of each class as there is room for."""
-    if len(labels) <= MOST_REFERENCES:
+    most = max(MOST_REFERENCES, len(np.unique(labels)))
+    if len(labels) <= most:
         return np.arange(len(labels))
     order = np.random.default_rng(0).permutation(len(labels))
     _, of_class, counts = np.unique(labels[order], return_inverse=True, return_counts=True)
     turn = np.empty(len(labels), np.int64)
     by_class = np.argsort(of_class, kind="stable")
     turn[by_class] = np.concatenate([np.arange(count) for count in counts])
-    return np.sort(order[np.argsort(turn, kind="stable")[:MOST_REFERENCES]])
+    return np.sort(order[np.argsort(turn, kind="stable")[:most]])
 
 
 def _to_8_bits(directions: Directions) -> tuple[NDArray[np.int8], NDArray[np.float32]]:

@@ -24,6 +24,8 @@ Labels = NDArray[np.int64]
 
 STRENGTHS = np.logspace(-4, 1, 21)
 """Those that are tried, for features whose mean squared distance from their mean is 1."""
+UNKNOWN_STRENGTH = 1e-2
+"""Where no class has two pictures."""
 _AT_ONCE = 4096
 _MOST_TO_CHOOSE_BY = 4_000
 _MOST_ANSWERS_TO_CHOOSE_BY = 1_000_000
@@ -172,6 +174,8 @@ def choose_strength(
 ) -> float:
     """The strength with the lowest squared error of leave-one-out answers.
 
+    Those without the only picture of a class say nothing, and do not count.
+
     Args:
         found: of these pictures.
         rows: `(n, features)`.
@@ -182,17 +186,20 @@ def choose_strength(
     classes = len(found.target_mean)
     most = max(1, min(_MOST_TO_CHOOSE_BY, _MOST_ANSWERS_TO_CHOOSE_BY // classes))
     some = np.arange(0, len(rows), -(-len(rows) // most))
-    # Of a group that is left out together only those are looked at that all have been chosen.
+    # Groups that are left out together count where all of their pictures have been chosen.
     chosen = set(some.tolist())
     whole = [group for group in groups if chosen.issuperset(group.tolist())]
     groups = [np.searchsorted(some, group) for group in whole]
     projected = found.project(rows[some])
+    counted = np.where(np.bincount(labels)[labels] > 1, weights, 0.0)[some]
+    if not counted.any():
+        return UNKNOWN_STRENGTH
     labels, weights = labels[some], weights[some]
     targets = make_targets(labels, classes)
 
     def error(strength: float) -> float:
         answers = _left_out(found, projected, targets, weights, strength, groups)
-        return float((weights[:, None] * (answers - targets) ** 2).sum())
+        return float((counted[:, None] * (answers - targets) ** 2).sum())
 
     return float(min(STRENGTHS, key=error))
 

@@ -77,7 +77,7 @@ def _build(
         raise ImagetteError(
             f"The weights {weights} of {function.__name__} cannot be had: {reason}",
             "Connect to the internet and run this again, or put Keras' file of them into"
-            " ~/.keras/models; offline, the recipe transfer needs no download.",
+            " ~/.keras/models; offline, the recipe photos needs no download.",
         ) from error
     return base
 

@@ -165,7 +165,9 @@ class Lesson:
                 return _learn(self._backbone, self._folder, known)
 
     def forget(self) -> None:
-        """Delete the lesson."""
+        """Delete the lesson, and what this process remembers of any."""
+        _learn.cache_clear()
+        _thumbnail.cache_clear()
         with disk():
             # At once, so that whoever is in the middle of it never finds half a lesson.
             (self._folder / "lesson.json").unlink(missing_ok=True)

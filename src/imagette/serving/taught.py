@@ -88,7 +88,7 @@ def learn(
         class_names_fr=class_names,
         imagette_version=imagette.__version__,
         model="efficientnet-lite",
-        parameters=PARAMETERS + head.kernel.size + head.bias.size,
+        parameters=PARAMETERS[0] + head.kernel.size + head.bias.size,
         temperature=head.temperature,
         familiarity_threshold=THRESHOLD,
         familiarity_method=METHOD,

@@ -54,7 +54,7 @@ def train_by_epochs(
             no longer a number.
         KeyboardInterrupt: stopped by Ctrl-C; the best network so far has been saved.
     """
-    check_start(recipe.start)
+    check_start(recipe.start, recipe.model)
     if recipe.teacher:
         _check_is_there(Path(recipe.teacher))
     if earlier:
@@ -83,7 +83,7 @@ def train_by_epochs(
     plan = recipe.resolve(device, len(train_part))
     reporter.start(folder, plan, dataset, state.epoch)
     try:
-        if recipe.start and not state.epoch:
+        if recipe.start:  # after a stop, too: to compare with, in the end
             head = begin_with_head(model, train_part, validation, reporter)
         for reached in epochs(
             model, train_part, validation, plan, state, reporter.progress, reporter.expect, teacher

@@ -60,7 +60,7 @@ def train_closed_form(
         raise ImagetteError(
             f"The recipe {recipe.name} looks at {backbone.size}×{backbone.size} pixels, not at"
             f" {recipe.size}×{recipe.size}.",
-            "Leave `size` as it is, or choose a recipe that trains: --recipe finetune.",
+            f"Set it so: --set size={backbone.size}; or train all layers: --recipe finetune.",
         )
     reporter.collecting(folder, recipe, len(found.train) + len(found.test or ()))
     view = choose_view(found, backbone)
@@ -68,11 +68,11 @@ def train_closed_form(
     recipe.save(folder / "recipe.toml")
     write_json(folder / "environment.json", environment())
     dataset = _as_dataset(found, collected)
+    reporter.fitting(view)
     fit_started = time.perf_counter()
     head, left_out = fit_head(collected.train.rows, dataset.train.labels, len(dataset.class_names))
     if dataset.source not in BUILT_IN:
         reporter.checked(_check(dataset, collected, left_out))
-    reporter.fitting(view)
     accuracy = float(np.mean(left_out.probabilities.argmax(axis=1) == dataset.train.labels))
     reporter.head(accuracy, time.perf_counter() - fit_started)
     facts = Facts(
@@ -82,7 +82,7 @@ def train_closed_form(
         validation_fraction=recipe.validation_fraction,
         seed=recipe.seed,
         device="cpu",
-        parameters=PARAMETERS + head.kernel.size + head.bias.size,
+        parameters=PARAMETERS[recipe.variant] + head.kernel.size + head.bias.size,
         epochs=0,
         seconds=round(time.perf_counter() - started, 3),
     )

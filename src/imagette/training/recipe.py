@@ -91,7 +91,7 @@ class Recipe(BaseModel):
     name: str = Field(min_length=1)
     model: str
     model_options: dict[str, Option] = {}
-    size: int = Field(default=32, ge=32, le=224)
+    size: int = Field(default=32, ge=32, le=260)
     start: str = ""
     optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
     learning_rate: float = Field(default=1e-3, gt=0, allow_inf_nan=False)

@@ -19,7 +19,7 @@ from imagette.data import Part
 from imagette.errors import ImagetteError
 from imagette.heads.head import fit_temperature
 from imagette.heads.ridge import balanced_weights, choose_strength, decompose, leave_one_out
-from imagette.models.applications import IMAGENET
+from imagette.models.applications import APPLICATIONS, IMAGENET
 from imagette.training.export import load_keras_file
 from imagette.training.hardware import choose_device, choose_precision
 from imagette.training.loop import State, compute_logits, compute_outputs, set_weights
@@ -32,7 +32,7 @@ HEAD_PICTURES = 20_000
 """No more pictures than this fit the head; the loop sees all."""
 
 
-def check_start(start: str) -> None:
+def check_start(start: str, model: str = "") -> None:
     """Make sure that a recipe's `start` can be had.
 
     Raises:
@@ -41,6 +41,11 @@ def check_start(start: str) -> None:
     if not start or start == IMAGENET:
         return
     path = Path(start)
+    if path.is_file() and model and model not in APPLICATIONS:
+        raise ImagetteError(
+            f"The network {model} does not begin with a file of weights.",
+            f"Set start to {IMAGENET}, the folder of a run, or '' for none.",
+        )
     if not (path / "model.keras").is_file() and not (path.is_file() and path.suffix == ".h5"):
         raise ImagetteError(
             f"There is no trained network in {start} to begin with.",
@@ -60,7 +65,7 @@ def load_start(model: "keras.Model", start: str) -> None:
     """
     from keras import layers
 
-    if Path(start).is_dir():
+    if start != IMAGENET and Path(start).is_dir():
         other = load_keras_file(Path(start) / "model.keras")
         mine, theirs = (_weighty(each) for each in (model, other))
         if [_shapes(layer) for layer in mine] != [_shapes(layer) for layer in theirs]:
@@ -131,10 +136,7 @@ def begin_with_head(
 def keep_better(
     model: "keras.Model", validation: Part, head: FittedHead, state: State, reporter: Reporter
 ) -> None:
-    """Where training all layers made nothing better, keep the network whose last layer was fitted.
-
-    A training that was stopped and went on does not know that one any more, and keeps its own.
-    """
+    """Where training all layers made nothing better, keep the network of the fitted last layer."""
     set_weights(model, state.best_weights)
     accuracy = _measure_accuracy(model, validation)
     better = accuracy >= head.accuracy
