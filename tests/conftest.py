@@ -3,6 +3,7 @@
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,11 @@ def _shared_cache(tmp_path_factory):
     if workers:
         folder = folder.parent
     os.environ["IMAGETTE_CACHE_DIR"] = str(folder / "cache")
+
+
+# A shell that starts the tests in the background has them, and what they start, ignore SIGINT.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 PILLOWS_LIMIT = Image.MAX_IMAGE_PIXELS
