@@ -299,31 +299,6 @@ def convolution(
     return run
 
 
-def _depthwise_convolution(layer: Any) -> Operation | None:
-    if layer.data_format != "channels_last" or layer.depth_multiplier != 1:
-        return None
-    kernel, bias = _kernel_and_bias(layer)
-    activation = _activation(layer.activation)
-
-    def run(inputs: Tensor, training: bool) -> Tensor:
-        # Keras: height, width, channels, 1.
-        filters = kernel.permute(2, 3, 0, 1).to(inputs.dtype)
-        offset = None if bias is None else bias.to(inputs.dtype)
-        inputs, padding = _padded(inputs, layer, False)
-        x = _channels_first(inputs)
-        how = (layer.strides, padding, layer.dilation_rate, x.shape[1])
-        return activation(_channels_last(functional.conv2d(x, filters, offset, *how)))
-
-    return run
-
-
-def _relu(layer: Any) -> Operation | None:
-    if layer.negative_slope or layer.threshold:
-        return None
-    most = None if layer.max_value is None else float(layer.max_value)
-    return _plain(lambda x: x.clamp(0, most))
-
-
 def _kernel_and_bias(layer: Any) -> tuple[Tensor, Tensor | None]:
     return layer.kernel.value, layer.bias.value if layer.use_bias else None
 
@@ -465,14 +440,12 @@ _TRANSLATIONS: dict[str, Callable[[Any], Operation | None]] = {
     "Concatenate": lambda layer: _plain(lambda inputs: torch.cat(inputs, layer.axis)),
     "Conv2D": convolution,
     "Dense": _dense,
-    "DepthwiseConv2D": _depthwise_convolution,
     "Dropout": _dropout,
     "Flatten": _flatten,
     "GlobalAveragePooling2D": _global_pooling(torch.mean),
     "GlobalMaxPooling2D": _global_pooling(torch.amax),
     "MaxPooling2D": _pooling(functional.max_pool2d),
     "Multiply": _merging(torch.mul),
-    "ReLU": _relu,
     "Rescaling": _rescaling,
     "ZeroPadding2D": _zero_padding,
 }
