@@ -174,6 +174,7 @@ def train(
 
     Ctrl-C stops cleanly, with the best network so far saved; --resume goes on.
     """
+    from imagette.evaluation.metrics import POOR
     from imagette.progress import TrainingReporter
     from imagette.training.recipe import parse_settings
     from imagette.training.run import train as train_run
@@ -197,7 +198,7 @@ def train(
     else:
         _print_metrics(run.metrics)
         alone = run.metrics["n"] == len(run.metrics["per_class"])  # one picture a class
-        if run.metrics["accuracy"] < 0.7 and not alone:
+        if run.metrics["accuracy"] < POOR and not alone:
             err.print(
                 "That is too little for most uses. More pictures of each class help most, then"
                 " labels without mistakes (imagette explore --audit RUN); where the pictures are"

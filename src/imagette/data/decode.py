@@ -166,12 +166,22 @@ def _decode_from(
 
 def _decode_one(source: Source, size: int, view: ViewName) -> NDArray[np.uint8] | str:
     try:
-        picture = source() if callable(source) else source
-        return to_pixels(picture, size, size, MAX_PIXELS_OF_OWN, large_ones_alone, view)
+        return decode_source(source, size, view)
     except PictureError as error:
         return error.problem.removeprefix(f"{source} ")
     except OSError as error:  # of a function that reads what is gone
         return f"cannot be read ({error.strerror or error})."
+
+
+def decode_source(source: Source, size: int, view: ViewName) -> NDArray[np.uint8]:
+    """The pixels of a picture, uint8 `(size, size, 3)`.
+
+    Raises:
+        PictureError: it cannot be read, or has too many pixels.
+        OSError: the function that gives its bytes cannot.
+    """
+    picture = source() if callable(source) else source
+    return to_pixels(picture, size, size, MAX_PIXELS_OF_OWN, large_ones_alone, view)
 
 
 def large_ones_alone(pixels: int) -> AbstractContextManager[Any]:

@@ -67,18 +67,14 @@ class Listing:
         Raises:
             ImagetteError: a class has no readable picture to learn from, or the test part none.
         """
-        self._check_no_class_is_empty({one.label for one in self.train})
+        check_no_class_is_empty(self.class_names, {one.label for one in self.train}, self.source)
         train, skipped = _load_part(self.train, size, view)
-        self._check_no_class_is_empty(set(train.labels.tolist()))
+        check_no_class_is_empty(self.class_names, set(train.labels.tolist()), self.source)
         test = None
         if self.test is not None:
             test, test_skipped = _load_part(self.test, size, view)
             skipped += test_skipped
-            if not len(test):
-                raise ImagetteError(
-                    f"The test part of {self.source} holds no readable picture.",
-                    "Add pictures to it, or remove it.",
-                )
+            check_test(test, self.source)
         return Dataset(
             name=self.name,
             source=self.source,
@@ -90,13 +86,32 @@ class Listing:
             skipped=self.skipped + skipped,
         )
 
-    def _check_no_class_is_empty(self, labels: set[int]) -> None:
-        for label, name in enumerate(self.class_names):
-            if label not in labels:
-                raise ImagetteError(
-                    f"No readable picture of the class {name} in {self.source}.",
-                    "Add pictures of it, or remove the class.",
-                )
+
+def check_no_class_is_empty(class_names: tuple[str, ...], labels: set[int], source: str) -> None:
+    """Make sure that each class has a picture.
+
+    Raises:
+        ImagetteError: one has none.
+    """
+    for label, name in enumerate(class_names):
+        if label not in labels:
+            raise ImagetteError(
+                f"No readable picture of the class {name} in {source}.",
+                "Add pictures of it, or remove the class.",
+            )
+
+
+def check_test(test: Part, source: str) -> None:
+    """Make sure that a test part has a picture.
+
+    Raises:
+        ImagetteError: it has none.
+    """
+    if not len(test):
+        raise ImagetteError(
+            f"The test part of {source} holds no readable picture.",
+            "Add pictures to it, or remove it.",
+        )
 
 
 def check_classes(names: list[str], source: str, layout: str) -> None:

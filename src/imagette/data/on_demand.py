@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.data.decode import MAX_PIXELS_OF_OWN, Source, large_ones_alone
-from imagette.inference.preprocess import ViewName, to_pixels
+from imagette.data.decode import Source, decode_source
+from imagette.inference.preprocess import ViewName
 
 
 class OnDemand:
@@ -38,7 +38,4 @@ class OnDemand:
         return np.stack(found) if found else np.empty((0, *self.shape[1:]), np.uint8)
 
     def _decode(self, place: int) -> NDArray[np.uint8]:
-        source = self.sources[place]
-        picture = source() if callable(source) else source
-        size = self.shape[1]
-        return to_pixels(picture, size, size, MAX_PIXELS_OF_OWN, large_ones_alone, self.view)
+        return decode_source(self.sources[place], self.shape[1], self.view)

@@ -14,6 +14,8 @@ from imagette.evaluation.calibration import (
     reliability,
 )
 
+POOR = 0.7
+"""Below this accuracy people are told what helps."""
 MOST_CONFUSABLE = 1_000
 """A table of more classes than this by as many would be larger than all else together."""
 

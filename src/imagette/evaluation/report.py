@@ -13,6 +13,7 @@ from PIL import Image
 
 from imagette.data.dataset import Part
 from imagette.evaluation.corruptions import SEVERITIES, corrupt
+from imagette.evaluation.metrics import POOR
 from imagette.evaluation.plots import MOST_NAMED_CLASSES
 from imagette.evaluation.run_folder import RunFolder
 from imagette.html import LARGE, both, pixels_url, png_url, render
@@ -25,8 +26,6 @@ from imagette.wording import Language
 MOST_MISTAKES = 24
 MOST_LARGE_MISTAKES = 8
 """Of large pictures, each of which takes the network a tenth of a second to explain."""
-POOR = 0.7
-"""Below this accuracy the report says what helps."""
 MOST_CONFUSIONS = 10
 
 

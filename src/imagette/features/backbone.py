@@ -26,7 +26,7 @@ LICENCE = (
     "Features of EfficientNet-Lite, learned from ImageNet by Google and published under Apache-2.0"
 )
 PARAMETERS = {0: 3_371_008, 1: 4_135_680, 2: 4_811_072}
-"""Weights of variant 0 without its last layer."""
+"""By variant: how many weights it has without its last layer."""
 _VERSION = 1
 """Raised when the same weights would become another graph."""
 

@@ -9,12 +9,18 @@ from numpy.typing import NDArray
 
 from imagette.data import Dataset, Listing, Part
 from imagette.data.decode import Source
+from imagette.data.listing import check_no_class_is_empty, check_test
 from imagette.data.on_demand import OnDemand
-from imagette.errors import ImagetteError
 from imagette.features.backbone import Backbone
 from imagette.features.compute import compute_features
 from imagette.heads.head import directions
-from imagette.heads.ridge import balanced_weights, choose_strength, decompose, leave_one_out
+from imagette.heads.ridge import (
+    balanced_weights,
+    choose_strength,
+    decompose,
+    leave_one_out,
+    make_targets,
+)
 from imagette.inference.preprocess import ViewName
 
 TO_CHOOSE_BY = 200
@@ -64,21 +70,11 @@ def collect(found: Listing | Dataset, backbone: Backbone, view: ViewName) -> Col
         ImagetteError: a class has no readable picture to learn from, or the test part none.
     """
     train, skipped = _collect_part(*_listed(found, "train"), backbone, view)
-    present = set(train.part.labels.tolist())
-    for label, name in enumerate(found.class_names):
-        if label not in present:
-            raise ImagetteError(
-                f"No readable picture of the class {name} in {found.source}.",
-                "Add pictures of it, or remove the class.",
-            )
+    check_no_class_is_empty(found.class_names, set(train.part.labels.tolist()), found.source)
     if found.test is None:
         return Collected(train, None, found.skipped + skipped)
     test, more = _collect_part(*_listed(found, "test"), backbone, view)
-    if not len(test.part):
-        raise ImagetteError(
-            f"The test part of {found.source} holds no readable picture.",
-            "Add pictures to it, or remove it.",
-        )
+    check_test(test.part, found.source)
     return Collected(train, test, found.skipped + skipped + more)
 
 
@@ -110,8 +106,8 @@ def _error(rows: NDArray[np.float16], labels: NDArray[np.int64]) -> float:
     found = decompose(towards, labels, weights, classes)
     strength = choose_strength(found, towards, labels, weights)
     answers = leave_one_out(found, towards, labels, weights, strength)
-    targets = np.where(np.arange(classes) == labels[:, None], 1.0, -1.0)
-    return float((weights[:, None] * (answers - targets) ** 2).mean())
+    errors = (answers - make_targets(labels, classes)) ** 2
+    return float((weights[:, None] * errors).mean())
 
 
 def _listed(

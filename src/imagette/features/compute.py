@@ -36,19 +36,13 @@ class Features:
     unreadable: dict[int, str]
 
 
-def compute_features(
-    sources: Sequence[Source],
-    backbone: Backbone,
-    view: ViewName,
-    title: str = "Looking at pictures",
-) -> Features:
+def compute_features(sources: Sequence[Source], backbone: Backbone, view: ViewName) -> Features:
     """Compute features, or take those that are known.
 
     Args:
         sources: the pictures.
         backbone: what computes them.
         view: which part of each it is given.
-        title: what the progress bar says.
     """
     console = Console(stderr=True)
     bar = Progress(console=console, transient=True, disable=not console.is_terminal)
@@ -60,7 +54,7 @@ def compute_features(
     workers = ThreadPoolExecutor(cores())
     try:
         with bar:
-            task = bar.add_task(title, total=len(sources))
+            task = bar.add_task("Looking at pictures", total=len(sources))
             jobs = workers.map(
                 lambda start: _compute(sources[start : start + _AT_ONCE], backbone, view, store),
                 starts,

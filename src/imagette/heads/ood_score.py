@@ -48,8 +48,12 @@ class OodScore:
 
     def familiarity(self, directions: Directions) -> NDArray[np.float32]:
         """In 0–1, float32 `(n,)`."""
-        odds = (self.similarity(directions) - self.threshold) / self.scale
-        return (1 / (1 + np.exp(-np.clip(odds, -80, 80)))).astype(np.float32)
+        return self.to_familiarity(self.similarity(directions))
+
+    def to_familiarity(self, similarity: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Similarities `(n,)` brought to 0–1."""
+        odds = np.clip((similarity - self.threshold) / self.scale, -80, 80)
+        return (1 / (1 + np.exp(-odds))).astype(np.float32)
 
 
 def fit_ood_score(
@@ -85,8 +89,7 @@ def fit_ood_score(
     # At the median, familiarity is 0.88.
     scale = max(float(middle - threshold) / 2, _SMALLEST_SCALE)
     score = OodScore(references, lengths, float(threshold), scale)
-    odds = np.clip((similarity - score.threshold) / score.scale, -80, 80)
-    return score, (1 / (1 + np.exp(-odds))).astype(np.float32)
+    return score, score.to_familiarity(similarity)
 
 
 def find_groups(

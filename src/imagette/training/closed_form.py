@@ -5,7 +5,7 @@ Nothing here needs a training framework: ONNX Runtime computes the features and 
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from imagette.data.check import check
 from imagette.data.explore import Copy, group_copies
 from imagette.errors import ImagetteError
 from imagette.evaluation.evaluate import evaluation_for_bundle
-from imagette.evaluation.left_out import measure_collected
+from imagette.evaluation.left_out import Answers, measure_collected
 from imagette.evaluation.run_folder import Facts
 from imagette.evaluation.writing import write_evaluation
 from imagette.features.backbone import LICENCE, PARAMETERS, Backbone, open_backbone
@@ -30,9 +30,6 @@ from imagette.inference.preprocess import ViewName
 from imagette.training.environment import environment
 from imagette.training.recipe import Recipe
 from imagette.training.reporter import Reporter, Run
-
-if TYPE_CHECKING:
-    from imagette.evaluation.left_out import Answers
 
 _CHECKED = 16
 """So many answers of the bundle are compared with those that were measured."""
@@ -132,7 +129,7 @@ def _write(
     backbone: Backbone,
     view: ViewName,
     head: Head,
-    answers: "Answers",
+    answers: Answers,
     facts: Facts,
 ) -> dict[str, Any]:
     """Write the bundle, what was measured of it, and its report."""
@@ -176,7 +173,7 @@ def _write(
     return metrics
 
 
-def _compare(classifier: Classifier, answers: "Answers") -> None:
+def _compare(classifier: Classifier, answers: Answers) -> None:
     """Make sure that the bundle answers as it was measured; on test pictures, which were not left
     out of anything."""
     if answers.split != "test":
