@@ -78,6 +78,11 @@ def styled() -> Iterator[None]:
 def to_png(figure: Figure) -> bytes:
     """Draw a figure as a PNG file."""
     buffer = io.BytesIO()
+    # Laid out here, once: `savefig` would draw everything a first time for that.
+    if engine := figure.get_layout_engine():
+        figure.set_dpi(DPI)
+        engine.execute(figure)
+        figure.set_layout_engine("none")
     # Without the name of the program the same plot is the same file everywhere.
     figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return buffer.getvalue()
