@@ -2,8 +2,9 @@
 
     python benchmarks/load.py [--model BUNDLE] [--seconds 5] [--rounds 5]
 
-Sends a 32×32 PNG with `wrk` (https://github.com/wg/wrk) over 1, 4, 16 and 64 connections that stay
-open to servers on this machine that run the same bundle with as many workers:
+Sends a picture as large as the model looks at (a 32×32 PNG, a 224×224 JPEG) with `wrk`
+(https://github.com/wg/wrk) over 1, 4, 16 and 64 connections that stay open to servers on this
+machine that run the same bundle with as many workers:
 
     imagette, imagette-form    Imagette with everything switched on (servers.EVERYTHING_ON), the
                                picture as the whole body, or in a form
@@ -48,6 +49,7 @@ from servers import (
     wrk,
 )
 
+from imagette import Classifier
 from imagette.files import write_csv, write_json
 from imagette.inference.bundle import SHIPPED
 
@@ -95,7 +97,7 @@ def serving_environment(folder: Path) -> Path:
 
 
 def contenders(model: Path, workers: int, threads: int, programs: Path) -> list[Contender]:
-    picture = small_picture()
+    picture = small_picture(Classifier(model).height)
     raw, form = Post.raw(picture), Post.form(picture)
     of_others = {"MODEL": str(model), "WORKERS": str(workers), "BENTOML_DO_NOT_TRACK": "true"}
 

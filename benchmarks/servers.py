@@ -78,10 +78,11 @@ class Post:
         return cls(body, HEADERS | {"Content-Type": "multipart/form-data; boundary=limit"})
 
 
-def small_picture() -> bytes:
-    """A 32×32 PNG."""
+def small_picture(side: int = 32) -> bytes:
+    """A square PNG or, beyond thumbnails, a JPEG, as photographs are."""
     file = io.BytesIO()
-    Image.effect_noise((32, 32), 60).convert("RGB").save(file, format="PNG")
+    kind = "PNG" if side <= 64 else "JPEG"
+    Image.effect_noise((side, side), 60).convert("RGB").save(file, format=kind)
     return file.getvalue()
 
 
