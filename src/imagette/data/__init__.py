@@ -1,7 +1,10 @@
 """Where pictures come from: CIFAR-10, the digits that scikit-learn carries, or one's own."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from imagette.data.dataset import Dataset, Part, split_validation
 from imagette.data.listing import Listing
@@ -22,6 +25,7 @@ def load_dataset(
     data_dir: str | Path | None = None,
     size: int | None = None,
     view: ViewName = "whole",
+    test_alone: bool = False,
 ) -> Dataset:
     """Load labelled pictures.
 
@@ -30,6 +34,8 @@ def load_dataset(
         data_dir: where to look for CIFAR-10 first.
         size: the side in pixels that each picture is brought to; 32 if None.
         view: what of each picture: all of it, squashed, or the largest square in its middle.
+        test_alone: leave the train part empty where there is a test part, as who only measures
+            needs no more.
 
     Returns:
         The dataset. Where it takes more than a gigabyte, its pictures are a memory-mapped file.
@@ -41,12 +47,16 @@ def load_dataset(
     if source == "cifar10":
         from imagette.data.cifar import load_cifar10
 
-        return load_cifar10(data_dir).resized(size or SIZE, view)
-    if source == "digits":
+        dataset = load_cifar10(data_dir)
+    elif source == "digits":
         from imagette.data.digits import load_digits
 
-        return load_digits().resized(size or SIZE, view)
-    return find_pictures(source).load(size or SIZE, view)
+        dataset = load_digits()
+    else:
+        return find_pictures(source).load(size or SIZE, view, test_alone)
+    if test_alone:
+        dataset = replace(dataset, train=dataset.train.take(np.arange(0)))
+    return dataset.resized(size or SIZE, view)
 
 
 def find_pictures(source: str | Path) -> Listing:

@@ -70,12 +70,14 @@ class Part:
         return Part(map_rows(self.images, indices), self.labels[indices], paths)
 
     def resized(self, height: int, width: int, view: "ViewName" = "whole") -> "Part":
-        """The same pictures with so many rows and columns, seen as any other is."""
+        """The same pictures with so many rows and columns, seen as any other is; many are a
+        memory-mapped file."""
+        from imagette.data.decode import allocate
         from imagette.inference.preprocess import to_pixels
 
         if self.images.shape[1:3] == (height, width):
             return self
-        images = np.empty((len(self), height, width, 3), np.uint8)
+        images = allocate((len(self), height, width, 3))
         for row, image in zip(images, self.images, strict=True):
             row[:] = to_pixels(image, height, width, view=view)
         return Part(images, self.labels, self.paths)

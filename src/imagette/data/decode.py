@@ -80,11 +80,19 @@ def map_rows(images: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.u
     """The pictures at `rows`; many are copied to a file that goes when nothing uses it any more."""
     if len(rows) * images[:1].nbytes <= LARGE:
         return images[rows]
+    mapped = allocate((len(rows), *images.shape[1:]))
+    for start in range(0, len(rows), _PORTION):
+        mapped[start : start + _PORTION] = images[rows[start : start + _PORTION]]
+    return mapped
+
+
+def allocate(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Room for pictures: in memory or, for more than `LARGE` bytes, in a file that goes when
+    nothing uses it any more."""
+    if np.prod(shape, dtype=np.int64) <= LARGE:
+        return np.empty(shape, np.uint8)
     with tempfile.TemporaryFile(dir=kept_folder("pictures")) as file:
-        for start in range(0, len(rows), _PORTION):
-            file.write(images[rows[start : start + _PORTION]].tobytes())
-        file.flush()
-        return np.memmap(file, np.uint8, "r+", shape=(len(rows), *images.shape[1:]))
+        return np.memmap(file, np.uint8, "w+", shape=shape)
 
 
 def _decode_into(pixels: Path, sources: Sequence[Source], size: int, view: ViewName) -> Unreadable:

@@ -58,18 +58,22 @@ class Listing:
     skipped: Skipped = ()
     licence: str = ""
 
-    def load(self, size: int, view: ViewName = "whole") -> Dataset:
+    def load(self, size: int, view: ViewName = "whole", test_alone: bool = False) -> Dataset:
         """Decode all pictures.
 
         Args:
             size: the side in pixels that each is brought to.
+            view: what of each picture.
+            test_alone: leave the train part empty where there is a test part.
 
         Raises:
             ImagetteError: a class has no readable picture to learn from, or the test part none.
         """
         check_no_class_is_empty(self.class_names, {one.label for one in self.train}, self.source)
-        train, skipped = _load_part(self.train, size, view)
-        check_no_class_is_empty(self.class_names, set(train.labels.tolist()), self.source)
+        learned = () if test_alone and self.test is not None else self.train
+        train, skipped = _load_part(learned, size, view)
+        if learned:
+            check_no_class_is_empty(self.class_names, set(train.labels.tolist()), self.source)
         test = None
         if self.test is not None:
             test, test_skipped = _load_part(self.test, size, view)

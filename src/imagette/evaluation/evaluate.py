@@ -114,7 +114,7 @@ def evaluate(
             )
         name, answers = leave_out_again(classifier, facts, data_dir)
     else:
-        loaded = load_pictures(dataset, data_dir, model)
+        loaded = load_pictures(dataset, data_dir, model, test_alone=True)
         own_source, name = facts is not None and loaded.source == facts.dataset, loaded.name
         part, split = _choose_pictures(loaded, facts if own_source else None)
         part = fit(part, loaded.class_names, classifier)
@@ -172,9 +172,18 @@ def _facts_for_evaluation(run: RunFolder) -> Facts:
 
 
 def load_pictures(
-    dataset: str | Path | Dataset | None, data_dir: str | Path | None, model: Model
+    dataset: str | Path | Dataset | None,
+    data_dir: str | Path | None,
+    model: Model,
+    test_alone: bool = False,
 ) -> Dataset:
     """The dataset named or, where none is, the one that the model was trained on.
+
+    Args:
+        dataset: as for `load_dataset`, or already loaded.
+        data_dir: where to look for CIFAR-10 first.
+        model: what will be measured.
+        test_alone: as for `load_dataset`.
 
     Raises:
         ImagetteError: it is missing or damaged, or none is known.
@@ -184,15 +193,17 @@ def load_pictures(
     if isinstance(dataset, Dataset):
         return dataset
     if dataset is not None:
-        return load_dataset(dataset, data_dir, size, view)
-    if facts is not None:
-        return load_dataset(facts.dataset, data_dir or facts.data_dir, size, view)
-    if classifier.metadata.dataset in BUILT_IN:
-        return load_dataset(classifier.metadata.dataset, data_dir, size, view)
-    raise ImagetteError(
-        f"{classifier.path} does not say on which dataset it can be measured.",
-        "Name one: `imagette evaluate BUNDLE DATASET`.",
-    )
+        source: str | Path = dataset
+    elif facts is not None:
+        source, data_dir = facts.dataset, data_dir or facts.data_dir
+    elif classifier.metadata.dataset in BUILT_IN:
+        source = classifier.metadata.dataset
+    else:
+        raise ImagetteError(
+            f"{classifier.path} does not say on which dataset it can be measured.",
+            "Name one: `imagette evaluate BUNDLE DATASET`.",
+        )
+    return load_dataset(source, data_dir, size, view, test_alone)
 
 
 def _choose_pictures(dataset: Dataset, own_run: Facts | None) -> tuple[Part, str]:
