@@ -67,6 +67,23 @@ def test_answers_stay_as_they_are(name, options, stay):
     assert (found - expected).abs().max() < 1e-4 * size
 
 
+def test_into_depthwise_convolutions():
+    model = settled(
+        keras.Sequential(
+            [
+                layers.Input((9, 9, 3)),
+                layers.DepthwiseConv2D(3, padding="same", use_bias=False),
+                layers.BatchNormalization(),
+                layers.Flatten(),
+                layers.Dense(2, name="logits"),
+            ]
+        )
+    )
+    folded, plain = Folded(model), Translated(model)
+    assert left(folded, model) == 0
+    assert torch.allclose(folded(pictures(9)), plain(pictures(9)), rtol=1e-5, atol=1e-3)
+
+
 def test_a_negative_factor_does_not_pass_through_max_pooling():
     model = settled(
         keras.Sequential(

@@ -46,12 +46,12 @@ def _fold(steps: list[Step], layers: dict[str, Any]) -> list[Step]:
     # A layer that is called twice has one kernel for both calls.
     calls = Counter(step.key[0] for step in steps)
 
-    def before(key: Key, kind: str) -> Key | None:
-        """The step before this one, if it is of that kind and nothing else takes its output."""
+    def before(key: Key, *kinds: str) -> Key | None:
+        """The step before this one, if it is of those kinds and nothing else takes its output."""
         sources = list(flat(by_key[key].inputs))
         if len(sources) != 1 or uses[sources[0]] > 1 or calls[sources[0][0]] > 1:
             return None
-        return sources[0] if is_stock(layers[sources[0][0]], kind) else None
+        return sources[0] if is_stock(layers[sources[0][0]], *kinds) else None
 
     operations: dict[Key, Operation] = {}
     for key in by_key:
@@ -60,7 +60,7 @@ def _fold(steps: list[Step], layers: dict[str, Any]) -> list[Step]:
             continue
         factor, offset = _factor_and_offset(normalisation)
         pooling = before(key, "MaxPooling2D") if bool((factor >= 0).all()) else None
-        found = before(pooling or key, "Conv2D")
+        found = before(pooling or key, "Conv2D", "DepthwiseConv2D")
         if not found or not _can_take(layers[found[0]], factor):
             continue
         even = pooling is not None and halves(layers[pooling[0]])
@@ -78,7 +78,8 @@ def _can_take(layer: Any, factor: Tensor) -> bool:
     from keras import activations
 
     # With channels first, the axes that are normalised may be others than the filters.
-    return layer.activation is activations.linear and len(factor) == layer.filters
+    channels = layer.kernel.shape[2 if is_stock(layer, "DepthwiseConv2D") else 3]
+    return layer.activation is activations.linear and len(factor) == channels
 
 
 def _factor_and_offset(normalisation: Any) -> tuple[Tensor, Tensor]:
@@ -92,6 +93,8 @@ def _factor_and_offset(normalisation: Any) -> tuple[Tensor, Tensor]:
 
 def _merge(layer: Any, factor: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
     """Kernel and bias of the convolution with the factor and the offset for each channel."""
-    kernel = layer.kernel.value.detach() * factor  # the output channels are its last axis
+    # The output channels are its last axis, or the last but one.
+    scale = factor[:, None] if is_stock(layer, "DepthwiseConv2D") else factor
+    kernel = layer.kernel.value.detach() * scale
     bias = layer.bias.value.detach() * factor if layer.use_bias else 0.0
     return kernel, bias + offset

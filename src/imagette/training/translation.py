@@ -269,34 +269,46 @@ def _activation(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tens
 def convolution(
     layer: Any, even: bool = False, weights: tuple[Tensor, Tensor] | None = None
 ) -> Operation | None:
-    """The operation of a Conv2D.
+    """The operation of a Conv2D or DepthwiseConv2D.
 
     Args:
         layer: the layer.
         even: leave out the last row or column of an odd number.
         weights: kernel and bias to take in place of the layer's own.
     """
-    if layer.data_format != "channels_last":
+    depthwise = is_stock(layer, "DepthwiseConv2D")
+    if layer.data_format != "channels_last" or (depthwise and layer.depth_multiplier != 1):
         return None
     kernel, bias = weights or _kernel_and_bias(layer)
     activation = _activation(layer.activation)
+    # Keras: height, width, in, out; of depthwise ones, height, width, channels, 1.
+    order = (2, 3, 0, 1) if depthwise else (3, 2, 0, 1)
+    groups = kernel.shape[2] if depthwise else layer.groups
 
     def run(inputs: Tensor, training: bool) -> Tensor:
-        # Keras: height, width, in, out.
-        filters = kernel.permute(3, 2, 0, 1).to(inputs.dtype, memory_format=torch.channels_last)
+        filters = kernel.permute(order).to(inputs.dtype, memory_format=torch.channels_last)
         offset = None if bias is None else bias.to(inputs.dtype)
-        how = (layer.strides, layer.dilation_rate, layer.groups)
+        how = (layer.strides, layer.dilation_rate, groups)
         x = _channels_first(inputs)
         if training and layer.padding == "same" and bias is None and gains(x, filters, *how):
             x = SmallConvolution.apply(x, filters)
         else:
             inputs, padding = _padded(inputs, layer, even)
-            strides, dilation, groups = how
+            strides, dilation, _ = how
             x = _channels_first(inputs)
             x = functional.conv2d(x, filters, offset, strides, padding, dilation, groups)
         return activation(_channels_last(x))
 
     return run
+
+
+def _relu(layer: Any) -> Operation | None:
+    if layer.negative_slope or layer.threshold:
+        return None
+    if layer.max_value is None:
+        return _plain(functional.relu)
+    # The ONNX exporter takes `clamp` with two bounds for another function.
+    return _plain(lambda x: functional.hardtanh(x, 0.0, float(layer.max_value)))
 
 
 def _kernel_and_bias(layer: Any) -> tuple[Tensor, Tensor | None]:
@@ -440,12 +452,14 @@ _TRANSLATIONS: dict[str, Callable[[Any], Operation | None]] = {
     "Concatenate": lambda layer: _plain(lambda inputs: torch.cat(inputs, layer.axis)),
     "Conv2D": convolution,
     "Dense": _dense,
+    "DepthwiseConv2D": convolution,
     "Dropout": _dropout,
     "Flatten": _flatten,
     "GlobalAveragePooling2D": _global_pooling(torch.mean),
     "GlobalMaxPooling2D": _global_pooling(torch.amax),
     "MaxPooling2D": _pooling(functional.max_pool2d),
     "Multiply": _merging(torch.mul),
+    "ReLU": _relu,
     "Rescaling": _rescaling,
     "ZeroPadding2D": _zero_padding,
 }
