@@ -174,6 +174,7 @@ def train(
 
     Ctrl-C stops cleanly, with the best network so far saved; --resume goes on.
     """
+    from imagette.evaluation.left_out import says_nothing
     from imagette.evaluation.metrics import POOR
     from imagette.progress import TrainingReporter
     from imagette.training.recipe import parse_settings
@@ -197,8 +198,7 @@ def train(
         _print(f"{run.folder} has finished already; nothing was left to do.")
     else:
         _print_metrics(run.metrics)
-        alone = run.metrics["n"] == len(run.metrics["per_class"])  # one picture a class
-        if run.metrics["accuracy"] < POOR and not alone:
+        if run.metrics["accuracy"] < POOR and not says_nothing(run.metrics):
             err.print(
                 "That is too little for most uses. More pictures of each class help most, then"
                 " labels without mistakes (imagette explore --audit RUN); where the pictures are"

@@ -65,6 +65,9 @@ class TrainingReporter(Reporter):
             f"This will take {'at most ' if self.patience else ''}about {_duration(seconds)}."
         )
 
+    def preparing(self) -> None:
+        self._say("Preparing the network that looks at pictures, which takes seconds, once ...")
+
     def collecting(self, folder: Path, recipe: Recipe, pictures: int) -> None:
         self.folder, self.closed_form = folder, True
         self._say(
@@ -76,12 +79,15 @@ class TrainingReporter(Reporter):
         what = "all of each picture" if view == "whole" else "the middle of each picture"
         self._say(f"What tells the classes apart shows best in {what}.")
 
-    def head(self, accuracy: float, seconds: float) -> None:
+    def head(self, accuracy: float | None, seconds: float) -> None:
         if self.closed_form:
-            self._say(
-                f"The last layer is fitted ({seconds:.1f} s): {accuracy:.2%} of the pictures are"
-                " answered rightly without having been learned. Measuring ..."
+            good = (
+                "a single picture of each class does not tell how good it is."
+                if accuracy is None
+                else f"{accuracy:.2%} of the pictures are answered rightly without having been"
+                " learned."
             )
+            self._say(f"The last layer is fitted ({seconds:.1f} s): {good} Measuring ...")
             return
         self._say(
             f"last layer, on frozen features: val accuracy {accuracy:.2%}  {seconds:.1f} s;"
@@ -94,6 +100,8 @@ class TrainingReporter(Reporter):
             f"All layers: val accuracy {after:.2%}, the last layer alone {before:.2%};"
             f" {'all layers are' if kept else 'the last layer alone is'} kept"
         )
+        if not kept:
+            self._say("Nothing was gained: --recipe photos does as well in seconds.")
 
     def progress(self, progress: "loop.Progress") -> None:
         at_most = "≤ " if self.patience else ""  # it may stop earlier

@@ -32,7 +32,7 @@ def kept_folder(kind: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     oldest = time.time() - _DAYS_KEPT * 86_400
     for path in folder.iterdir():
-        with suppress(FileNotFoundError):  # another process deletes it, too
+        with suppress(OSError):  # another process deletes it, too, or it may only be read
             if path.stat().st_mtime < oldest:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
     return folder

@@ -30,6 +30,10 @@ class OnDemand:
     def __len__(self) -> int:
         return len(self.sources)
 
+    def at(self, places: NDArray[np.int64]) -> "OnDemand":
+        """Those at some places, still to be decoded."""
+        return OnDemand([self.sources[place] for place in places], self.shape[1], self.view)
+
     def __getitem__(self, which: Any) -> NDArray[np.uint8]:
         places = np.arange(len(self))[which]
         if places.ndim == 0:

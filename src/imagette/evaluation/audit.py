@@ -18,7 +18,7 @@ from imagette.evaluation.evaluate import (
     load_pictures,
     open_model,
 )
-from imagette.evaluation.left_out import learned_all, leave_out_again
+from imagette.evaluation.left_out import leave_out_again
 from imagette.files import write_csv, write_text
 
 Split = Literal["test", "held-out", "train"]
@@ -117,11 +117,16 @@ def audit(
     """
     model = open_model(run_or_bundle)
     classifier = model.classifier
-    if is_own(model, dataset) and model.facts is not None and learned_all(classifier):
+    if is_own(model, dataset) and model.facts is not None and model.facts.epochs == 0:
         # Each picture is doubted by a head that has not learned its label.
         name, answers = leave_out_again(classifier, model.facts, data_dir)
         splits = [Pictures("held-out", answers.part, np.arange(len(answers.part)))]
         doubts = [_doubt(answers.part, answers.probabilities)]
+        tested = load_pictures(dataset, data_dir, model, test_alone=True)
+        if tested.test is not None:
+            test = fit(tested.test, tested.class_names, classifier)
+            splits.insert(0, Pictures("test", test, np.arange(len(test))))
+            doubts.insert(0, _doubt(test, classifier.probabilities(test.images)))
     else:
         dataset = load_pictures(dataset, data_dir, model)
         name = dataset.name
@@ -194,6 +199,8 @@ def _to_compare(splits: list[Pictures]) -> tuple[Pictures, Pictures] | None:
     if len(splits) < 2:
         return None
     first, *others = splits
+    if len(others) == 1:
+        return first, others[0]._replace(split="train")
     images, labels, positions = (
         np.concatenate(arrays)
         for arrays in zip(

@@ -12,7 +12,7 @@ from imagette.data import BUILT_IN, Dataset, Part, find_pictures, load_dataset
 from imagette.errors import ImagetteError
 from imagette.evaluation.run_folder import Facts
 from imagette.features.backbone import open_backbone
-from imagette.features.collect import Collected, collect
+from imagette.features.collect import Collected, FeaturePart, collect
 from imagette.heads.head import Head, LeftOut, fit_head
 from imagette.inference.classifier import Classifier
 
@@ -41,8 +41,31 @@ def measure_collected(
 ) -> Answers:
     """The answers that say how good a head is."""
     if dataset.test is None or collected.test is None:
-        return Answers(dataset.train, LEFT_OUT, left_out.probabilities, left_out.familiarity)
+        return answers_left_out(collected.train, left_out)
     return Answers(dataset.test, "test", *head.answer(collected.test.rows))
+
+
+def says_nothing(metrics: dict[str, Any]) -> bool:
+    """Whether every picture measured was the only one of its class, and left out."""
+    return metrics["split"] == LEFT_OUT and metrics["n"] == len(metrics["per_class"])
+
+
+def answers_left_out(learned: FeaturePart, left_out: LeftOut) -> Answers:
+    """The answers to pictures of classes that have several: without the only one of its class, a
+    head cannot know it. All, where no class has several."""
+    part = learned.part
+    several = np.bincount(part.labels)[part.labels] > 1
+    if not several.any() or several.all():
+        return Answers(part, LEFT_OUT, left_out.probabilities, left_out.familiarity)
+    places = np.flatnonzero(several)
+    images: Any = part.images.at(places)  # type: ignore[attr-defined]
+    paths = None if part.paths is None else tuple(part.paths[place] for place in places)
+    return Answers(
+        Part(images, part.labels[places], paths),
+        LEFT_OUT,
+        left_out.probabilities[places],
+        left_out.familiarity[places],
+    )
 
 
 def learned_all(classifier: Classifier) -> bool:
@@ -73,6 +96,4 @@ def leave_out_again(
             " DATASET.",
         )
     _, left_out = fit_head(collected.rows, collected.part.labels, len(found.class_names))
-    return found.name, Answers(
-        collected.part, LEFT_OUT, left_out.probabilities, left_out.familiarity
-    )
+    return found.name, answers_left_out(collected, left_out)

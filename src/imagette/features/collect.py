@@ -107,7 +107,9 @@ def _error(rows: NDArray[np.float16], labels: NDArray[np.int64]) -> float:
     strength = choose_strength(found, towards, labels, weights)
     answers = leave_one_out(found, towards, labels, weights, strength)
     errors = (answers - make_targets(labels, classes)) ** 2
-    return float((weights[:, None] * errors).mean())
+    # Without the only picture of a class, an answer says nothing.
+    counted = np.where(np.bincount(labels)[labels] > 1, weights, 0.0)
+    return float((counted[:, None] * errors).mean())
 
 
 def _listed(

@@ -22,7 +22,7 @@ NEAR_DUPLICATE = 0.95
 """Pictures of a class whose features have at least this cosine are left out together. Half of the
 pictures that were cropped by a tenth or compressed anew have more; 95 % of the pictures that
 different people took of one sign of the hand have less."""
-MOST_IN_GROUP = 50
+MOST_IN_GROUP = 500
 MANY = 10_000
 UNKNOWN_TEMPERATURE = 0.25
 """Where no class has two pictures; that of people's photographs is 0.16 to 0.27."""
@@ -51,9 +51,15 @@ class Head:
         self, features: NDArray[np.floating]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Probabilities `(n, classes)` and familiarity `(n,)` of features `(n, features)`."""
-        towards = directions(features).astype(np.float32)
-        scores = towards @ self.kernel + self.bias
-        return softmax(scores / self.temperature), self.ood_score.familiarity(towards)
+        probabilities = np.empty((len(features), len(self.bias)), np.float32)
+        familiarity = np.empty(len(features), np.float32)
+        for start in range(0, len(features), MANY):
+            part = slice(start, start + MANY)
+            towards = directions(features[part]).astype(np.float32)
+            scores = towards @ self.kernel + self.bias
+            probabilities[part] = softmax(scores / self.temperature)
+            familiarity[part] = self.ood_score.familiarity(towards)
+        return probabilities, familiarity
 
 
 @dataclass(frozen=True)
@@ -64,11 +70,13 @@ class LeftOut:
         probabilities: float32 `(n, classes)`.
         familiarity: float32 `(n,)`.
         groups: positions of near duplicates, which were left out together.
+        left_in: how many pictures have more near duplicates than could be left out with them.
     """
 
     probabilities: NDArray[np.float32]
     familiarity: NDArray[np.float32]
     groups: list[NDArray[np.int64]]
+    left_in: int
 
 
 def fit_head(
@@ -87,7 +95,7 @@ def fit_head(
     rows = directions(features)
     labels = labels.astype(np.int64)
     counts = np.bincount(labels, minlength=classes)
-    groups = find_groups(rows, labels, NEAR_DUPLICATE, MOST_IN_GROUP)
+    groups, left_in = find_groups(rows, labels, NEAR_DUPLICATE, MOST_IN_GROUP)
     weights = balanced_weights(labels, classes)
     found = decompose(rows, labels, weights, classes)
     strength = choose_strength(found, rows, labels, weights, groups)
@@ -99,7 +107,7 @@ def fit_head(
     # As bundles store it.
     kernel = kernel.astype(np.float16)
     head = Head(kernel.astype(np.float32), bias.astype(np.float32), temperature, ood_score)
-    return head, LeftOut(softmax(scores / temperature), familiarity, groups)
+    return head, LeftOut(softmax(scores / temperature), familiarity, groups, left_in)
 
 
 def directions(features: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -119,8 +127,10 @@ def directions(features: NDArray[np.floating]) -> NDArray[np.floating]:
 
 def softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     """Probabilities `(n, classes)`."""
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    powers = scores - scores.max(axis=1, keepdims=True)
+    np.exp(powers, out=powers)  # in place: of many classes, each copy takes a gigabyte
+    powers /= powers.sum(axis=1, keepdims=True)
+    return powers
 
 
 def fit_temperature(

@@ -20,6 +20,8 @@ MOST_REFERENCES = 1_200
 """No more pictures than this are compared with, but one of each class: each takes 1.3 KB of the
 bundle."""
 METHOD = "cosine to the nearest of the pictures learned, by their features"
+HIGHEST_THRESHOLD = 0.9
+"""Of the similarity. Pictures of one moment are more alike than later ones of the thing will be."""
 _AT_ONCE = 1024
 _SMALLEST_SCALE = 1e-3
 
@@ -85,16 +87,17 @@ def fit_ood_score(
     # Without the only picture of its class, a picture is like none of its class.
     of_several = np.bincount(labels)[labels] > 1
     judged = similarity[of_several] if of_several.any() else similarity
-    threshold, middle = np.quantile(judged, [1 - KEPT, 0.5])
+    lowest, middle = np.quantile(judged, [1 - KEPT, 0.5])
     # At the median, familiarity is 0.88.
-    scale = max(float(middle - threshold) / 2, _SMALLEST_SCALE)
+    scale = max(float(middle - lowest) / 2, _SMALLEST_SCALE)
+    threshold = min(lowest, HIGHEST_THRESHOLD)
     score = OodScore(references, lengths, float(threshold), scale)
     return score, score.to_familiarity(similarity)
 
 
 def find_groups(
     directions: Directions, labels: NDArray[np.int64], cosine: float, most: int
-) -> list[NDArray[np.int64]]:
+) -> tuple[list[NDArray[np.int64]], int]:
     """Pictures of a class that are nearly the same, as groups of two and more.
 
     Args:
@@ -103,15 +106,20 @@ def find_groups(
         cosine: from which two pictures are.
         most: larger groups are left alone, and those of more than half a class: they are what the
             class is like.
+
+    Returns:
+        The groups, and how many pictures are in those that are left alone.
     """
-    groups = []
+    groups, left_alone = [], 0
     for label in np.unique(labels):
         places = np.flatnonzero(labels == label)
         largest = min(most, len(places) // 2)
         for group in _join(directions[places], cosine, largest):
             if 1 < len(group) <= largest:
                 groups.append(places[group])
-    return groups
+            elif len(group) > max(largest, 2):
+                left_alone += len(group)
+    return groups, left_alone
 
 
 def _join(directions: Directions, cosine: float, most: int) -> list[NDArray[np.int64]]:
@@ -137,7 +145,8 @@ def _join(directions: Directions, cosine: float, most: int) -> list[NDArray[np.i
                 for other in others[others > start + row][:most].tolist():
                     root[find(start + int(row))] = find(other)
     roots = np.array([find(one) for one in range(len(root))], np.int64)
-    return [np.flatnonzero(roots == one) for one in np.unique(roots)]
+    order = np.argsort(roots, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(roots[order])) + 1)
 
 
 def _choose_references(labels: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -27,6 +27,7 @@ STRENGTHS = np.logspace(-4, 1, 21)
 UNKNOWN_STRENGTH = 1e-2
 """Where no class has two pictures."""
 _AT_ONCE = 4096
+_MOST_ANSWERS_AT_ONCE = 4_000_000
 _MOST_TO_CHOOSE_BY = 4_000
 _MOST_ANSWERS_TO_CHOOSE_BY = 1_000_000
 """The strength is chosen by at most so many pictures, and so many answers about them."""
@@ -189,9 +190,12 @@ def choose_strength(
     # Groups that are left out together count where all of their pictures have been chosen.
     chosen = set(some.tolist())
     whole = [group for group in groups if chosen.issuperset(group.tolist())]
-    groups = [np.searchsorted(some, group) for group in whole]
     projected = found.project(rows[some])
-    counted = np.where(np.bincount(labels)[labels] > 1, weights, 0.0)[some]
+    counted = np.where(np.bincount(labels)[labels] > 1, weights, 0.0)
+    for group in groups:
+        counted[group] *= chosen.issuperset(group.tolist())
+    counted = counted[some]
+    groups = [np.searchsorted(some, group) for group in whole]
     if not counted.any():
         return UNKNOWN_STRENGTH
     labels, weights = labels[some], weights[some]
@@ -227,7 +231,7 @@ def leave_one_out(
     """
     classes = len(found.target_mean)
     answers = np.empty((len(rows), classes), np.float32)
-    for part in _parts(len(rows)):
+    for part in _parts(len(rows), classes):
         targets = make_targets(labels[part], classes)
         projected = found.project(rows[part])
         answers[part] = _left_out(found, projected, targets, weights[part], strength)
@@ -276,6 +280,7 @@ def _spread(total: float) -> float:
     return total if total > 1e-12 else 1.0
 
 
-def _parts(count: int) -> Iterator[slice]:
-    for start in range(0, count, _AT_ONCE):
-        yield slice(start, start + _AT_ONCE)
+def _parts(count: int, classes: int) -> Iterator[slice]:
+    at_once = min(_AT_ONCE, max(1, _MOST_ANSWERS_AT_ONCE // classes))
+    for start in range(0, count, at_once):
+        yield slice(start, start + at_once)

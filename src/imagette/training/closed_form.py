@@ -15,10 +15,15 @@ from imagette.data.check import check
 from imagette.data.explore import Copy, group_copies
 from imagette.errors import ImagetteError
 from imagette.evaluation.evaluate import evaluation_for_bundle
-from imagette.evaluation.left_out import Answers, measure_collected
+from imagette.evaluation.left_out import (
+    Answers,
+    answers_left_out,
+    measure_collected,
+    says_nothing,
+)
 from imagette.evaluation.run_folder import Facts
 from imagette.evaluation.writing import write_evaluation
-from imagette.features.backbone import LICENCE, PARAMETERS, Backbone, open_backbone
+from imagette.features.backbone import LICENCE, PARAMETERS, Backbone, backbone_path, open_backbone
 from imagette.features.collect import Collected, choose_view, collect
 from imagette.files import write_bytes, write_json
 from imagette.heads.graph import add_head
@@ -52,6 +57,8 @@ def train_closed_form(
         KeyboardInterrupt: stopped by Ctrl-C.
     """
     started = time.perf_counter()
+    if not backbone_path(recipe.variant).is_file():
+        reporter.preparing()
     backbone = open_backbone(recipe.variant)
     if recipe.size != backbone.size:
         raise ImagetteError(
@@ -70,8 +77,10 @@ def train_closed_form(
     head, left_out = fit_head(collected.train.rows, dataset.train.labels, len(dataset.class_names))
     if dataset.source not in BUILT_IN:
         reporter.checked(_check(dataset, collected, left_out))
-    accuracy = float(np.mean(left_out.probabilities.argmax(axis=1) == dataset.train.labels))
-    reporter.head(accuracy, time.perf_counter() - fit_started)
+    known = answers_left_out(collected.train, left_out)
+    right = known.probabilities.argmax(axis=1) == known.part.labels
+    alone = len(known.part) == len(dataset.class_names)  # a single picture of each class
+    reporter.head(None if alone else float(np.mean(right)), time.perf_counter() - fit_started)
     facts = Facts(
         dataset=dataset.source,
         data_dir=str(Path(data_dir).resolve()) if data_dir else None,
@@ -119,6 +128,12 @@ def _check(dataset: Dataset, collected: Collected, left_out: LeftOut) -> list[st
             f"Nearly the same: {alike:,} pictures look nearly like another one of their class. Each"
             " is measured without those, so that they do not flatter the accuracy."
         )
+    if left_out.left_in:
+        lines.append(
+            f"Very much alike: {left_out.left_in:,} pictures look nearly like most of their class,"
+            " as those of one film do. What was measured on them is too high: test with pictures"
+            " taken on another day."
+        )
     return lines
 
 
@@ -161,15 +176,13 @@ def _write(
     classifier = Classifier(bundle)
     _compare(classifier, answers)
     metrics = write_evaluation(folder, classifier, dataset.name, answers)
-    save(
-        metadata.model_copy(
-            update={
-                "accuracy": metrics["accuracy"],
-                "accuracy_split": metrics["split"],
-                "evaluation": evaluation_for_bundle(metrics, folder),
-            }
-        )
-    )
+    told = {"accuracy_split": metrics["split"]}
+    if not says_nothing(metrics):
+        told |= {
+            "accuracy": metrics["accuracy"],
+            "evaluation": evaluation_for_bundle(metrics, folder),
+        }
+    save(metadata.model_copy(update=told))
     return metrics
 
 
@@ -183,5 +196,6 @@ def _compare(classifier: Classifier, answers: Answers) -> None:
     if difference.max() > 0.02:
         raise ImagetteError(
             "The bundle does not answer as its head did when it was measured.",
-            "Delete the folder of features in Imagette's cache, and train again.",
+            "If pictures were changed meanwhile, train again. Otherwise delete the folder"
+            " `features` in Imagette's cache first.",
         )

@@ -25,6 +25,10 @@ NOT_ON_A_GPU = {
 """What decides which network learns from which pictures is the same everywhere."""
 
 
+_OF_CLOSED_FORM = {"name", "model", "model_options", "size", "start", "seed"}
+"""What a recipe without epochs asks for; all else is about learning by steps."""
+
+
 class Recipe(BaseModel):
     """Every choice of a training.
 
@@ -153,6 +157,8 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _something_learns(self) -> "Recipe":
         known = self.model == "efficientnet-lite" and self.start == "imagenet"
+        if known and self.model_options.get("variant", 0) not in (0, 1, 2):
+            raise ValueError("the variants of efficientnet-lite are 0, 1 and 2")
         if self.closed_form and not known:
             raise ValueError(
                 'epochs = 0 learns a last layer alone, which needs model = "efficientnet-lite" and'
@@ -204,10 +210,17 @@ class Recipe(BaseModel):
             ImagetteError: there is no such field, a value is wrong, or a recipe without epochs is
                 to have some.
         """
-        if self.closed_form and changes.get("epochs"):
+        unused = [
+            field
+            for field in changes
+            if field in type(self).model_fields.keys() - _OF_CLOSED_FORM
+            and changes[field] != getattr(self, field)
+        ]
+        if self.closed_form and unused:
             raise ImagetteError(
-                f"The recipe {self.name} fits a last layer without epochs.",
-                "Leave `epochs` out, or let all layers learn: --recipe finetune.",
+                f"The recipe {self.name} fits a last layer in closed form, which leaves nothing for"
+                f" `{unused[0]}` to change.",
+                f"Leave `{unused[0]}` out, or let all layers learn: --recipe finetune.",
             )
         unchanged = {key: value for key, value in self.gpu.items() if key not in changes}
         changes = {"gpu": unchanged} | ({"min_steps": 0} if "epochs" in changes else {}) | changes

@@ -43,16 +43,20 @@ class Reporter:
     def expect(self, seconds: float) -> None:
         """Everything is prepared; about how long all epochs will take (less, if it stops early)."""
 
+    def preparing(self) -> None:
+        """The network that looks at pictures is made of its weights first, once on a machine."""
+
     def collecting(self, folder: Path, recipe: Recipe, pictures: int) -> None:
         """So many pictures are about to be looked at, for a head to be fitted to what is seen."""
 
     def fitting(self, view: ViewName) -> None:
         """All have been looked at, in this view, and a head is about to be fitted."""
 
-    def head(self, accuracy: float, seconds: float) -> None:
+    def head(self, accuracy: float | None, seconds: float) -> None:
         """The last layer of a network that knows other pictures is fitted to these.
 
-        `accuracy` is that on the pictures held out, or by leaving each out.
+        `accuracy` is that on the pictures held out, or by leaving each out; None where each is the
+        only one of its class.
         """
 
     def finetuned(self, before: float, after: float, kept: bool) -> None:

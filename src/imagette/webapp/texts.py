@@ -386,14 +386,14 @@ ENGLISH = Texts(
         " little meanwhile."
     ),
     teach_drop_here="{name}: drop pictures here",
-    teach_sending="I am putting them away…",
+    teach_sending="Saving them…",
     teach_refused="Left out: {count}. {reason}",
     teach_take_away="{name}, picture {number}: take it away",
     teach_take_away_help="A wrong one among them? Click on it to take it away.",
     teach_show_all="Show all {count}",
-    teach_drop_waiting="Leave the pictures that wait",
+    teach_drop_waiting="Discard the pictures that wait",
     # Teaching: what comes of them.
-    teach_no_model="As soon as two of them have a picture, I can answer.",
+    teach_no_model="As soon as two things have a picture, I can answer.",
     teach_single=(
         "I answer already: try me below. As soon as each has two pictures, I can tell how good I"
         " am."
@@ -696,7 +696,7 @@ FRENCH = Texts(
     # Teaching: the pictures.
     teach_pictures_step="2. Montre-moi des images de chaque chose",
     teach_pictures_help=(
-        "J’apprends de chacune aussitôt. Choisis-les aussi différentes que possible\u00a0: de près"
+        "Chacune compte tout de suite. Choisis-les aussi différentes que possible\u00a0: de près"
         " et de loin, devant d’autres fonds, tournées."
     ),
     teach_count="Images\u00a0: {count}",
@@ -710,14 +710,14 @@ FRENCH = Texts(
     teach_sending="Je les range…",
     teach_refused="Laissées de côté\u00a0: {count}. {reason}",
     teach_take_away="{name}, image {number}\u00a0: l’enlever",
-    teach_take_away_help="Il y en a une fausse\u00a0? Clique dessus pour l’enlever.",
+    teach_take_away_help="Une image n’est pas à sa place\u00a0? Clique dessus pour l’enlever.",
     teach_show_all="Montrer les {count}",
-    teach_drop_waiting="Laisser les images qui attendent",
+    teach_drop_waiting="Abandonner les images en attente",
     # Teaching: what comes of them.
-    teach_no_model="Dès que deux d’entre elles ont une image, je peux répondre.",
+    teach_no_model="Dès que deux choses auront une image, je pourrai répondre.",
     teach_single=(
         "Je réponds déjà\u00a0: essaie-moi plus bas. Dès que chaque chose aura deux images, je"
-        " pourrai dire ce que je vaux."
+        " pourrai dire si je suis fiable."
     ),
     teach_right=(
         "Je reconnais {right} de tes {count} images quand je regarde chacune comme si je ne l’avais"
@@ -729,7 +729,7 @@ FRENCH = Texts(
     teach_unknown="Je n’ai encore aucune image de\u00a0: {names}.",
     teach_few=(
         "C’est encore peu\u00a0: avec {count} images ou plus de chaque chose, je serai meilleur, et"
-        " plus sûr de ce que je vaux."
+        " je saurai mieux si je suis fiable."
     ),
     teach_try="3. Essaie-moi",
     teach_try_help=(
@@ -749,8 +749,8 @@ FRENCH = Texts(
     teach_privacy=(
         "Tes images restent sur le serveur de cette page, réduites et sans ce que l’appareil photo"
         " y a écrit, jusqu’à ce que tu les oublies ou que personne ne soit revenu pendant {hours}"
-        " heures. Ce que voit la caméra ouverte, et les images que tu essaies, sont regardés sans y"
-        " être gardés."
+        " heures. Ce que voit la caméra ouverte, et les images que tu essaies, n’y sont pas"
+        " conservés."
     ),
     teach_forget="Oublier tout ceci",
     teach_forget_sure="Les noms, les images et ce que j’en ai appris auront disparu.",
