@@ -35,7 +35,7 @@ def test_it_tells_classes_apart_and_says_how_well():
 
 
 def test_other_things_are_not_familiar():
-    rows, labels = clusters([30, 30, 30], noise=0.3)
+    rows, labels = clusters([30, 30, 30], noise=0.8)
     head, left_out = fit_head(rows, labels, 3)
     assert np.mean(left_out.familiarity >= 0.5) == pytest.approx(0.95, abs=0.02)
     others = np.random.default_rng(7).exponential(size=(200, 64))
@@ -56,7 +56,16 @@ def test_near_duplicates_are_left_out_together():
 
 def test_a_group_as_large_as_its_class_is_what_the_class_is_like():
     rows, labels = clusters([6, 6], noise=0.001)
-    assert find_groups(directions(rows), labels, 0.95, most=3) == []
+    assert find_groups(directions(rows), labels, 0.95, most=3) == ([], 12)
+
+
+def test_pictures_of_one_moment_do_not_make_later_ones_unknown():
+    """Such as those that a camera takes one after the other."""
+    rows, labels = clusters([20, 20], noise=0.05)
+    head, left_out = fit_head(rows, labels, 2)
+    assert left_out.left_in == 40
+    later, _ = clusters([20, 20], noise=0.3, seed=1)
+    assert (head.answer(later)[1] >= 0.5).mean() > 0.9
 
 
 @pytest.mark.parametrize("counts", [[1, 1], [1, 1, 1, 1, 1], [1, 30], [2, 2]])

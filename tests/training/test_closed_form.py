@@ -1,6 +1,7 @@
 """A folder of photographs, and no other word: learned, measured, served."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,8 @@ def test_a_test_part_is_what_is_measured(folder, tmp_path):
     assert (run.metrics["split"], run.metrics["n"]) == ("test", 4)
     again = imagette.evaluate(run.folder, out=tmp_path / "again").metrics
     assert again["loss"] == pytest.approx(run.metrics["loss"], abs=1e-3)
+    doubts = audit(run.folder, out=tmp_path / "audit").doubts
+    assert [pictures.split for pictures, _ in doubts] == ["test", "held-out"]
 
 
 def test_one_picture_a_class_and_copies(folder, tmp_path):
@@ -154,10 +157,22 @@ def test_one_picture_a_class_and_copies(folder, tmp_path):
     said = "\n".join(notes.said)
     assert "fewer than 10 to learn from" in said
     assert "The same picture in several classes" in said
-    assert imagette.Classifier(run.folder).predict(tmp_path / "few/sky/one.jpg").label == "sky"
+    classifier = imagette.Classifier(run.folder)
+    assert classifier.predict(tmp_path / "few/sky/one.jpg").label == "sky"
+    assert classifier.metadata.accuracy is None  # nothing is left of a class whose picture is out
     (tmp_path / "few" / "rain" / "one.jpg").write_bytes(b"no picture")
     with pytest.raises(ImagetteError, match="No readable picture of the class rain"):
         imagette.train(tmp_path / "few", runs_dir=tmp_path / "runs")
+
+
+def test_the_only_picture_of_a_class_is_not_measured(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "places")
+    (tmp_path / "places" / "rain").mkdir()
+    photograph((60, 60, 60), 0).save(tmp_path / "places" / "rain" / "one.jpg")
+    run = imagette.train(tmp_path / "places", runs_dir=tmp_path / "runs")
+    assert (run.metrics["n"], run.metrics["per_class"]["rain"]["support"]) == (16, 0)
+    again = imagette.evaluate(run.folder, out=tmp_path / "again").metrics
+    assert again["accuracy"] == run.metrics["accuracy"]
 
 
 def test_arrays_of_a_dataset_and_the_digits_by_name(digits, tmp_path):

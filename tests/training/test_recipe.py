@@ -107,3 +107,14 @@ def test_wrong_files_are_named(tmp_path):
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ImagetteError):
         Recipe.load(file)
+
+
+def test_a_recipe_in_closed_form_refuses_what_it_does_not_use():
+    photos = Recipe.load("photos")
+    with pytest.raises(ImagetteError, match="nothing for `batch_size` to change"):
+        photos.change(batch_size=8)
+    assert photos.change(seed=3, flip="none").seed == 3
+    with pytest.raises(ImagetteError, match="variants of efficientnet-lite are 0, 1 and 2"):
+        photos.change(model_options={"variant": 3})
+    with pytest.raises(ImagetteError, match="there is no field `colour`"):
+        photos.change(colour="red")
