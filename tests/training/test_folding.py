@@ -6,7 +6,7 @@ import torch
 
 from imagette import build_model
 from imagette.models.backend import load_torch_keras
-from imagette.training.folding import Folded
+from imagette.training.folding import Folded, FrozenFolded
 from imagette.training.translation import Translated, unchanged
 
 keras = load_torch_keras()
@@ -160,3 +160,24 @@ def test_the_keras_model_is_left_as_it_was():
     before = [np.array(weight) for weight in model.weights]
     Folded(model)(pictures())
     assert all(np.array_equal(a, b) for a, b in zip(before, model.weights, strict=True))
+
+
+def test_what_is_frozen_is_folded_and_the_rest_learns_the_same():
+    inputs = layers.Input((9, 9, 3))
+    x = layers.Conv2D(6, 3, padding="same")(inputs)
+    x = layers.BatchNormalization(trainable=False)(x)
+    x = layers.DepthwiseConv2D(3, 2, padding="same", use_bias=False)(layers.ReLU(6)(x))
+    x = layers.BatchNormalization(trainable=False)(x)
+    x = layers.BatchNormalization()(layers.Conv2D(4, 1)(x))
+    x = layers.Dense(2, name="logits")(layers.GlobalAveragePooling2D()(x))
+    model = settled(keras.Model(inputs, x))
+    given, gradients = pictures(9) / 255, []
+    folded = FrozenFolded(model)
+    assert left(folded, model) == 1
+    for network in (Translated(model), folded):
+        network(given, training=True).square().sum().backward()
+        gradients.append([weight.value.grad.clone() for weight in model.trainable_weights])
+        for weight in model.trainable_weights:
+            weight.value.grad = None
+    for one, other in zip(*gradients, strict=True):
+        assert torch.allclose(one, other, atol=5e-3 * float(one.abs().max()) + 1e-6)

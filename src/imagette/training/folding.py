@@ -8,6 +8,7 @@ Max pooling between the two makes no difference as long as no factor is negative
 
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -37,10 +38,23 @@ class Folded(Translated):
 
     def __init__(self, model: "keras.Model", until: str | None = None) -> None:
         super().__init__(model, until)
-        self.steps = _fold(self.steps, {layer.name: layer for layer in model.layers})
+        self.steps = _fold(self.steps, {layer.name: layer for layer in model.layers}, frozen=False)
 
 
-def _fold(steps: list[Step], layers: dict[str, Any]) -> list[Step]:
+class FrozenFolded(Translated):
+    """A network to be trained, its frozen normalisations folded where possible.
+
+    They are constants, so that each convolution learns through them as if they came after it.
+    """
+
+    def __init__(self, model: "keras.Model", until: str | None = None) -> None:
+        super().__init__(model, until)
+        self.steps = _fold(self.steps, {layer.name: layer for layer in model.layers}, frozen=True)
+
+
+def _fold(steps: list[Step], layers: dict[str, Any], frozen: bool) -> list[Step]:
+    """The steps with normalisations folded: all into copies of the weights, or those that are
+    frozen into the weights as they are at each call."""
     by_key = {step.key: step for step in steps}
     uses = Counter(source for step in steps for source in flat(step.inputs))
     # A layer that is called twice has one kernel for both calls.
@@ -58,13 +72,16 @@ def _fold(steps: list[Step], layers: dict[str, Any]) -> list[Step]:
         normalisation = layers.get(key[0])
         if not is_stock(normalisation, "BatchNormalization") or not _by_channel(normalisation):
             continue
+        if frozen and normalisation.trainable:
+            continue
         factor, offset = _factor_and_offset(normalisation)
         pooling = before(key, "MaxPooling2D") if bool((factor >= 0).all()) else None
         found = before(pooling or key, "Conv2D", "DepthwiseConv2D")
         if not found or not _can_take(layers[found[0]], factor):
             continue
         even = pooling is not None and halves(layers[pooling[0]])
-        weights = _merge(layers[found[0]], factor, offset)
+        merge = partial(_merge, layers[found[0]], factor, offset)
+        weights = merge if frozen else partial(_same, *(one.detach() for one in merge()))
         if folded := convolution(layers[found[0]], even, weights):
             operations |= {found: folded, key: unchanged}
     return [replace(step, operation=operations.get(step.key, step.operation)) for step in steps]
@@ -95,6 +112,9 @@ def _merge(layer: Any, factor: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
     """Kernel and bias of the convolution with the factor and the offset for each channel."""
     # The output channels are its last axis, or the last but one.
     scale = factor[:, None] if is_stock(layer, "DepthwiseConv2D") else factor
-    kernel = layer.kernel.value.detach() * scale
-    bias = layer.bias.value.detach() * factor if layer.use_bias else 0.0
-    return kernel, bias + offset
+    bias = layer.bias.value * factor if layer.use_bias else 0.0
+    return layer.kernel.value * scale, bias + offset
+
+
+def _same(kernel: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    return kernel, bias

@@ -27,7 +27,7 @@ from imagette.errors import ImagetteError
 from imagette.inference.batches import portion_size
 from imagette.models.sprint import whiten
 from imagette.training import augment
-from imagette.training.folding import Folded
+from imagette.training.folding import Folded, FrozenFolded
 from imagette.training.hardware import choose_device, choose_precision, configure
 from imagette.training.optimizers import make_optimizers, schedule, set_rates
 from imagette.training.recipe import Recipe
@@ -204,7 +204,7 @@ class _Training:
         self.images, self.labels = _to_device(train, self.device)
         self.class_weights = _class_weights(train, model.output_shape[-1], self.device)
         self.mirrored = _first_mirrored(recipe.seed, len(train)).to(self.device)
-        self.network = Translated(model, until="logits")
+        self.network = FrozenFolded(model, until="logits")
         self.compiled = _compile(self.network) if _compiles(self.device) else self.network
         self.teacher = Folded(teacher, until="logits") if teacher else None
         self.optimizers = make_optimizers(model, recipe, self.precision)

@@ -12,7 +12,7 @@ calls channels-last: a `permute` before and after a convolution costs nothing.
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,6 +20,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from imagette.training.convolution import SmallConvolution, gains
+from imagette.training.depthwise import DepthwiseConvolution
+from imagette.training.depthwise import gains as depthwise_gains
 
 if TYPE_CHECKING:
     import keras
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 Operation = Callable[..., Tensor]
 """From a layer's inputs, and `training=`, to its output."""
 
+
+Weights = Callable[[], tuple[Tensor, Tensor | None]]
+"""Gives a kernel and a bias, or None for no bias."""
 
 Key = tuple[str, int]
 """A layer's name, and which of its calls is meant."""
@@ -266,26 +271,25 @@ def _activation(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tens
     }.get(function, function)
 
 
-def convolution(
-    layer: Any, even: bool = False, weights: tuple[Tensor, Tensor] | None = None
-) -> Operation | None:
+def convolution(layer: Any, even: bool = False, weights: Weights | None = None) -> Operation | None:
     """The operation of a Conv2D or DepthwiseConv2D.
 
     Args:
         layer: the layer.
         even: leave out the last row or column of an odd number.
-        weights: kernel and bias to take in place of the layer's own.
+        weights: gives the kernel and bias to take in place of the layer's own.
     """
     depthwise = is_stock(layer, "DepthwiseConv2D")
     if layer.data_format != "channels_last" or (depthwise and layer.depth_multiplier != 1):
         return None
-    kernel, bias = weights or _kernel_and_bias(layer)
+    weights = weights or partial(_kernel_and_bias, layer)
     activation = _activation(layer.activation)
     # Keras: height, width, in, out; of depthwise ones, height, width, channels, 1.
     order = (2, 3, 0, 1) if depthwise else (3, 2, 0, 1)
-    groups = kernel.shape[2] if depthwise else layer.groups
+    groups = layer.kernel.shape[2] if depthwise else layer.groups
 
     def run(inputs: Tensor, training: bool) -> Tensor:
+        kernel, bias = weights()
         filters = kernel.permute(order).to(inputs.dtype, memory_format=torch.channels_last)
         offset = None if bias is None else bias.to(inputs.dtype)
         how = (layer.strides, layer.dilation_rate, groups)
@@ -296,7 +300,10 @@ def convolution(
             inputs, padding = _padded(inputs, layer, even)
             strides, dilation, _ = how
             x = _channels_first(inputs)
-            x = functional.conv2d(x, filters, offset, strides, padding, dilation, groups)
+            if training and depthwise and depthwise_gains(x, strides, dilation):
+                x = DepthwiseConvolution.apply(x, filters, offset, strides, padding)
+            else:
+                x = functional.conv2d(x, filters, offset, strides, padding, dilation, groups)
         return activation(_channels_last(x))
 
     return run
