@@ -168,7 +168,7 @@ def test_what_is_frozen_is_folded_and_the_rest_learns_the_same():
     x = layers.BatchNormalization(trainable=False)(x)
     x = layers.DepthwiseConv2D(3, 2, padding="same", use_bias=False)(layers.ReLU(6)(x))
     x = layers.BatchNormalization(trainable=False)(x)
-    x = layers.BatchNormalization()(layers.Conv2D(4, 1)(x))
+    x = layers.BatchNormalization()(layers.Conv2D(4, 1, use_bias=False)(x))
     x = layers.Dense(2, name="logits")(layers.GlobalAveragePooling2D()(x))
     model = settled(keras.Model(inputs, x))
     given, gradients = pictures(9) / 255, []
