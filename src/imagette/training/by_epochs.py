@@ -27,7 +27,7 @@ from imagette.training.choice import warn_of_size
 from imagette.training.environment import environment
 from imagette.training.export import load_keras_file, save_keras, update_metadata, write_bundle
 from imagette.training.finish import finish_bundle
-from imagette.training.hardware import choose_device, release_memory
+from imagette.training.hardware import choose_device, configure, release_memory
 from imagette.training.loop import DivergedError, State, compute_logits, epochs, set_weights
 from imagette.training.quantize import quantize_weights
 from imagette.training.recipe import Recipe
@@ -55,6 +55,7 @@ def train_by_epochs(
         KeyboardInterrupt: stopped by Ctrl-C; the best network so far has been saved.
     """
     check_start(recipe.start, recipe.model)
+    configure(choose_device())
     if recipe.teacher:
         _check_is_there(Path(recipe.teacher))
     if earlier:

@@ -69,7 +69,7 @@ def _fold(steps: list[Step], layers: dict[str, Any], frozen: bool) -> list[Step]
 
     operations: dict[Key, Operation] = {}
     for key in by_key:
-        normalisation = layers.get(key[0])
+        normalisation: Any = layers.get(key[0])
         if not is_stock(normalisation, "BatchNormalization") or not _by_channel(normalisation):
             continue
         if frozen and normalisation.trainable:
