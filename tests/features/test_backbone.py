@@ -8,7 +8,7 @@ from PIL import Image
 
 from imagette import ImagetteError, build_model
 from imagette.assets import list_samples
-from imagette.features.backbone import open_backbone
+from imagette.features.backbone import Backbone, open_backbone
 from imagette.models import count_parameters, imagenet_file
 from imagette.models.efficientnet_lite import SIZES
 from imagette.models.imagenet_weights import load_imagenet
@@ -75,3 +75,11 @@ def test_weights_that_are_not_there_or_are_others(monkeypatch, tmp_path):
     monkeypatch.setitem(imagenet_file.SHA256, 1, "0" * 64)
     with pytest.raises(ImagetteError, match="damaged, or holds other weights"):
         load_imagenet(1)
+
+
+def test_a_damaged_graph_is_deleted_and_said(tmp_path):
+    path = tmp_path / "graph.onnx"
+    path.write_bytes(open_backbone().content[:1000])
+    with pytest.raises(ImagetteError, match=r"graph\.onnx is damaged, and was deleted"):
+        _ = Backbone(path, 224).session
+    assert not path.exists()

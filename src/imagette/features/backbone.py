@@ -55,13 +55,26 @@ class Backbone:
 
     @cached_property
     def session(self) -> onnxruntime.InferenceSession:
-        """Computes with one thread a call, so that several may call at once."""
+        """Computes with one thread a call, so that several may call at once.
+
+        Raises:
+            ImagetteError: the file is damaged.
+        """
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = 1
-        return onnxruntime.InferenceSession(
-            self.content, options, providers=["CPUExecutionProvider"]
-        )
+        try:
+            return onnxruntime.InferenceSession(
+                self.content, options, providers=["CPUExecutionProvider"]
+            )
+        # ONNX Runtime has a dozen exception types with no common base but Exception.
+        except Exception as error:
+            with suppress(OSError):
+                self.path.unlink()
+            raise ImagetteError(
+                f"The network that was kept in {self.path} is damaged, and was deleted.",
+                "Do the same again: it is made anew from the installed weights.",
+            ) from error
 
     def compute(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Features, float32 `(n, 1280)`, of uint8 `(n, size, size, 3)`."""
