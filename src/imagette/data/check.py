@@ -40,8 +40,12 @@ def check(
     lines += left_out[:_SHOWN]
     if more := left_out[_SHOWN:]:
         lines.append(f"Left out: {len(more):,} more files; `imagette explore` lists them all.")
-    groups = find_duplicates(dataset) if groups is None else groups
-    lines += _contradicting(dataset, groups) + _leaked(groups)
+    shown = ""
+    if groups is None:
+        groups = find_duplicates(dataset)
+        height, width = dataset.train.images.shape[1:3]
+        shown = f", as {height}×{width} pixels show it"
+    lines += _contradicting(dataset, groups, shown) + _leaked(groups)
     lines += _repeated(dataset, groups, single_will_do)
     few = [name for name, count in zip(dataset.class_names, counts, strict=True) if count < FEW]
     if few:
@@ -68,21 +72,20 @@ def _counted(dataset: Dataset, counts: np.ndarray) -> str:
     )
 
 
-def _contradicting(dataset: Dataset, groups: tuple[tuple[Copy, ...], ...]) -> list[str]:
+def _contradicting(dataset: Dataset, groups: tuple[tuple[Copy, ...], ...], shown: str) -> list[str]:
     """Pictures that are in several classes: a label of each is wrong."""
     found = [group for group in groups if len({copy.label for copy in group}) > 1]
     if not found:
         return []
-    shown = []
+    named = []
     for group in found:
         first: dict[int, Copy] = {}
         for copy in group:
             first.setdefault(copy.label, copy)
-        shown.append(" = ".join(_name(dataset, copy) for copy in first.values()))
-    height, width = dataset.train.images.shape[1:3]
+        named.append(" = ".join(_name(dataset, copy) for copy in first.values()))
     return [
-        f"The same picture in several classes, as {height}×{width} pixels show it"
-        f" ({len(found):,} in all): {listed(shown, 'en', most=5)}."
+        f"The same picture in several classes{shown}"
+        f" ({len(found):,} in all): {listed(named, 'en', most=5)}."
         " Remove it from all but the right one."
     ]
 
