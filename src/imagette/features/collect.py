@@ -14,6 +14,7 @@ from imagette.data.on_demand import OnDemand
 from imagette.features.backbone import Backbone
 from imagette.features.compute import compute_features
 from imagette.heads.head import directions
+from imagette.heads.ood_score import spread_over_classes
 from imagette.heads.ridge import (
     balanced_weights,
     choose_strength,
@@ -143,14 +144,7 @@ def _collect_part(
 
 
 def _spread(labels: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """Positions of pictures, as many of each class as there is room for, always the same ones."""
-    random = np.random.default_rng(0)
-    classes = random.permutation(np.unique(labels))[: most // _OF_A_CLASS]
-    order = random.permutation(np.flatnonzero(np.isin(labels, classes)))
-    turns: dict[int, int] = {}
-    ranked: list[tuple[int, int, int]] = []
-    for place in order:
-        label = int(labels[place])
-        turns[label] = turns.get(label, -1) + 1
-        ranked.append((turns[label], len(ranked), place))
-    return np.sort([place for _, _, place in sorted(ranked)[:most]])
+    """Positions of pictures, several of each class: of some classes where there are many."""
+    classes = np.random.default_rng(0).permutation(np.unique(labels))[: most // _OF_A_CLASS]
+    places = np.flatnonzero(np.isin(labels, classes))
+    return places[spread_over_classes(labels[places], most)]

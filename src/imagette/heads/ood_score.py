@@ -71,7 +71,8 @@ def fit_ood_score(
     Returns:
         The score, and the familiarity `(n,)` of each picture to all others.
     """
-    chosen = _choose_references(labels)
+    most = max(MOST_REFERENCES, len(np.unique(labels)))
+    chosen = spread_over_classes(labels, most)
     references, lengths = _to_8_bits(directions[chosen])
     place = np.full(len(directions), -1)
     place[chosen] = np.arange(len(chosen))
@@ -149,9 +150,9 @@ def _join(directions: Directions, cosine: float, most: int) -> list[NDArray[np.i
     return np.split(order, np.flatnonzero(np.diff(roots[order])) + 1)
 
 
-def _choose_references(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Positions of pictures, as many of each class as there is room for."""
-    most = max(MOST_REFERENCES, len(np.unique(labels)))
+def spread_over_classes(labels: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Positions of at most so many pictures, as many of each class as there is room for, drawn at
+    random but always the same ones."""
     if len(labels) <= most:
         return np.arange(len(labels))
     order = np.random.default_rng(0).permutation(len(labels))
