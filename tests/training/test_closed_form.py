@@ -12,6 +12,7 @@ from PIL import Image
 import imagette
 from imagette import ImagetteError, Recipe
 from imagette.evaluation.audit import audit
+from imagette.evaluation.left_out import says_nothing
 from imagette.evaluation.report import MOST_LARGE_MISTAKES
 from imagette.training import choice
 from imagette.training.choice import choose_recipe
@@ -215,3 +216,13 @@ def test_another_size_than_the_backbone_looks_at(folder, tmp_path):
     with pytest.raises(ImagetteError, match="looks at 224×224 pixels, not at 64×64"):
         imagette.train(folder, recipe, runs_dir=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_says_nothing_is_told_by_every_class():
+    def metrics(split, *supports):
+        classes = {str(number): {"support": each} for number, each in enumerate(supports)}
+        return {"split": split, "n": sum(supports), "per_class": classes}
+
+    assert says_nothing(metrics("leave-one-out", 1, 1, 1))
+    assert not says_nothing(metrics("leave-one-out", 2, 2, 0, 0))  # as many pictures as classes
+    assert not says_nothing(metrics("test", 1, 1))

@@ -1,7 +1,7 @@
 """What a head in closed form answers: to test pictures or, where there are none, to each picture
 that it learned, by a head that has not learned that one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +37,19 @@ class Answers:
 
 
 def measure_collected(
-    dataset: Dataset, collected: Collected, head: Head, left_out: LeftOut
+    dataset: Dataset, collected: Collected, head: Head, of_learned: Answers
 ) -> Answers:
-    """The answers that say how good a head is."""
+    """The answers that say how good a head is: to test pictures or, where there are none, to those
+    that it learned (see `answers_left_out`)."""
     if dataset.test is None or collected.test is None:
-        return answers_left_out(collected.train, left_out)
+        return of_learned
     return Answers(dataset.test, "test", *head.answer(collected.test.rows))
 
 
 def says_nothing(metrics: dict[str, Any]) -> bool:
     """Whether every picture measured was the only one of its class, and left out."""
-    return metrics["split"] == LEFT_OUT and metrics["n"] == len(metrics["per_class"])
+    single = all(row["support"] <= 1 for row in metrics["per_class"].values())
+    return metrics["split"] == LEFT_OUT and single
 
 
 def answers_left_out(learned: FeaturePart, left_out: LeftOut) -> Answers:
@@ -87,7 +89,8 @@ def leave_out_again(
         found = find_pictures(facts.dataset)
     options = (metadata.recipe or {}).get("model_options", {})
     backbone = open_backbone(options.get("variant", 0))
-    collected = collect(found, backbone, metadata.view or "whole").train
+    learned = replace(found, test=None)  # test pictures have no part in it
+    collected = collect(learned, backbone, metadata.view or "whole").train
     if facts.train_fingerprint != collected.fingerprint():
         raise ImagetteError(
             f"The pictures in {facts.dataset} have changed since the run was trained, so that what"

@@ -15,13 +15,7 @@ from imagette.features.backbone import Backbone
 from imagette.features.compute import compute_features
 from imagette.heads.head import directions
 from imagette.heads.ood_score import spread_over_classes
-from imagette.heads.ridge import (
-    balanced_weights,
-    choose_strength,
-    decompose,
-    leave_one_out,
-    make_targets,
-)
+from imagette.heads.ridge import fit_ridge, make_targets
 from imagette.inference.preprocess import ViewName
 
 TO_CHOOSE_BY = 200
@@ -103,13 +97,10 @@ def _error(rows: NDArray[np.float16], labels: NDArray[np.int64]) -> float:
         return 0.0
     labels = np.unique(labels, return_inverse=True)[1]
     classes = int(labels.max()) + 1
-    towards, weights = directions(rows), balanced_weights(labels, classes)
-    found = decompose(towards, labels, weights, classes)
-    strength = choose_strength(found, towards, labels, weights)
-    answers = leave_one_out(found, towards, labels, weights, strength)
-    errors = (answers - make_targets(labels, classes)) ** 2
+    fit = fit_ridge(directions(rows), labels, classes)
+    errors = (fit.answers - make_targets(labels, classes)) ** 2
     # Without the only picture of a class, an answer says nothing.
-    counted = np.where(np.bincount(labels)[labels] > 1, weights, 0.0)
+    counted = np.where(np.bincount(labels)[labels] > 1, fit.weights, 0.0)
     return float((counted[:, None] * errors).mean())
 
 

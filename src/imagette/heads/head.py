@@ -11,12 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagette.heads.ood_score import OodScore, find_groups, fit_ood_score
-from imagette.heads.ridge import (
-    balanced_weights,
-    choose_strength,
-    decompose,
-    leave_one_out,
-)
+from imagette.heads.ridge import fit_ridge
 
 NEAR_DUPLICATE = 0.95
 """Pictures of a class whose features have at least this cosine are left out together. Half of the
@@ -96,18 +91,15 @@ def fit_head(
     labels = labels.astype(np.int64)
     counts = np.bincount(labels, minlength=classes)
     groups, left_in = find_groups(rows, labels, NEAR_DUPLICATE, MOST_IN_GROUP)
-    weights = balanced_weights(labels, classes)
-    found = decompose(rows, labels, weights, classes)
-    strength = choose_strength(found, rows, labels, weights, groups)
-    scores = leave_one_out(found, rows, labels, weights, strength, groups)
+    fit = fit_ridge(rows, labels, classes, groups)
     # The answer without the only picture of a class says nothing of the head.
-    temperature = fit_temperature(scores, labels, np.where(counts[labels] > 1, weights, 0))
-    kernel, bias = found.solve(strength)
+    counted = np.where(counts[labels] > 1, fit.weights, 0)
+    temperature = fit_temperature(fit.answers, labels, counted)
     ood_score, familiarity = fit_ood_score(rows, labels, groups)
     # As bundles store it.
-    kernel = kernel.astype(np.float16)
-    head = Head(kernel.astype(np.float32), bias.astype(np.float32), temperature, ood_score)
-    return head, LeftOut(softmax(scores / temperature), familiarity, groups, left_in)
+    kernel = fit.kernel.astype(np.float16).astype(np.float32)
+    head = Head(kernel, fit.bias.astype(np.float32), temperature, ood_score)
+    return head, LeftOut(softmax(fit.answers / temperature), familiarity, groups, left_in)
 
 
 def directions(features: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -156,6 +156,39 @@ def decompose_moments(moments: Moments) -> Decomposition:
     return Decomposition(mean, 2 * shares - 1, spread, values, vectors, products, total)
 
 
+@dataclass(frozen=True)
+class Fit:
+    """A ridge regression of the strength that suits it, all classes counting alike.
+
+    Attributes:
+        kernel: `(features, classes)`.
+        bias: `(classes,)`.
+        weights: `(n,)`, how much each picture counted.
+        answers: float32 `(n, classes)`, to each picture had it not been learned.
+    """
+
+    kernel: Array
+    bias: Array
+    weights: Array
+    answers: NDArray[np.float32]
+
+
+def fit_ridge(rows: Rows, labels: Labels, classes: int, groups: Sequence[Labels] = ()) -> Fit:
+    """Decompose, choose the strength, solve, and leave each picture out.
+
+    Args:
+        rows: `(n, features)`.
+        labels: `(n,)`.
+        classes: number of classes.
+        groups: as for `leave_one_out`.
+    """
+    weights = balanced_weights(labels, classes)
+    found = decompose(rows, labels, weights, classes)
+    strength = choose_strength(found, rows, labels, weights, groups)
+    answers = leave_one_out(found, rows, labels, weights, strength, groups)
+    return Fit(*found.solve(strength), weights, answers)
+
+
 def balanced_weights(labels: Labels, classes: int) -> Array:
     """For each picture a weight by which all classes count alike; 1 on average."""
     counts = np.bincount(labels, minlength=classes)
@@ -188,21 +221,22 @@ def choose_strength(
     most = max(1, min(_MOST_TO_CHOOSE_BY, _MOST_ANSWERS_TO_CHOOSE_BY // classes))
     some = np.arange(0, len(rows), -(-len(rows) // most))
     # Groups that are left out together count where all of their pictures have been chosen.
-    chosen = set(some.tolist())
-    whole = [group for group in groups if chosen.issuperset(group.tolist())]
-    projected = found.project(rows[some])
+    chosen, whole = set(some.tolist()), []
     counted = np.where(np.bincount(labels)[labels] > 1, weights, 0.0)
     for group in groups:
-        counted[group] *= chosen.issuperset(group.tolist())
+        if chosen.issuperset(group.tolist()):
+            whole.append(np.searchsorted(some, group))
+        else:
+            counted[group] = 0.0
     counted = counted[some]
-    groups = [np.searchsorted(some, group) for group in whole]
     if not counted.any():
         return UNKNOWN_STRENGTH
+    projected = found.project(rows[some])
     labels, weights = labels[some], weights[some]
     targets = make_targets(labels, classes)
 
     def error(strength: float) -> float:
-        answers = _left_out(found, projected, targets, weights, strength, groups)
+        answers = _left_out(found, projected, targets, weights, strength, whole)
         return float((counted[:, None] * (answers - targets) ** 2).sum())
 
     return float(min(STRENGTHS, key=error))

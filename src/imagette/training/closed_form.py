@@ -77,9 +77,9 @@ def train_closed_form(
     head, left_out = fit_head(collected.train.rows, dataset.train.labels, len(dataset.class_names))
     if dataset.source not in BUILT_IN:
         reporter.checked(_check(dataset, collected, left_out))
-    known = answers_left_out(collected.train, left_out)
-    right = known.probabilities.argmax(axis=1) == known.part.labels
-    alone = len(known.part) == len(dataset.class_names)  # a single picture of each class
+    of_learned = answers_left_out(collected.train, left_out)
+    right = of_learned.probabilities.argmax(axis=1) == of_learned.part.labels
+    alone = np.bincount(of_learned.part.labels).max() == 1  # a single picture of each class
     reporter.head(None if alone else float(np.mean(right)), time.perf_counter() - fit_started)
     facts = Facts(
         dataset=dataset.source,
@@ -92,7 +92,7 @@ def train_closed_form(
         epochs=0,
         seconds=round(time.perf_counter() - started, 3),
     )
-    answers = measure_collected(dataset, collected, head, left_out)
+    answers = measure_collected(dataset, collected, head, of_learned)
     metrics = _write(folder, recipe, dataset, backbone, view, head, answers, facts)
     finished = facts.model_copy(update={"finished": True})
     write_json(folder / "run.json", finished.model_dump())

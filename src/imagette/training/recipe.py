@@ -210,12 +210,8 @@ class Recipe(BaseModel):
             ImagetteError: there is no such field, a value is wrong, or a recipe without epochs is
                 to have some.
         """
-        unused = [
-            field
-            for field in changes
-            if field in type(self).model_fields.keys() - _OF_CLOSED_FORM
-            and changes[field] != getattr(self, field)
-        ]
+        others = type(self).model_fields.keys() - _OF_CLOSED_FORM
+        unused = [one for one in changes if one in others and changes[one] != getattr(self, one)]
         if self.closed_form and unused:
             raise ImagetteError(
                 f"The recipe {self.name} fits a last layer in closed form, which leaves nothing for"

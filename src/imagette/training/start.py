@@ -18,7 +18,7 @@ import torch
 from imagette.data import Part
 from imagette.errors import ImagetteError
 from imagette.heads.head import fit_temperature
-from imagette.heads.ridge import balanced_weights, choose_strength, decompose, leave_one_out
+from imagette.heads.ridge import fit_ridge
 from imagette.models.applications import APPLICATIONS, IMAGENET
 from imagette.training.export import load_keras_file
 from imagette.training.hardware import choose_device, choose_precision
@@ -97,15 +97,11 @@ def fit_head(model: "keras.Model", train: Part) -> None:
     names = [layer.name for layer in model.layers]
     features = compute_outputs(model, images, names[names.index("logits") - 1], precision, False)
     head = model.get_layer("logits")
-    weights = balanced_weights(labels, head.units)
-    found = decompose(features, labels, weights, head.units)
-    strength = choose_strength(found, features, labels, weights)
-    scores = leave_one_out(found, features, labels, weights, strength)
-    temperature = fit_temperature(scores, labels, weights)
-    kernel, bias = found.solve(strength)
-    head.kernel.assign((kernel / temperature).astype(np.float32))
+    fit = fit_ridge(features, labels, head.units)
+    temperature = fit_temperature(fit.answers, labels, fit.weights)
+    head.kernel.assign((fit.kernel / temperature).astype(np.float32))
     if head.use_bias:
-        head.bias.assign((bias / temperature).astype(np.float32))
+        head.bias.assign((fit.bias / temperature).astype(np.float32))
 
 
 @dataclass(frozen=True)

@@ -287,18 +287,17 @@ def convolution(layer: Any, even: bool = False, weights: Weights | None = None) 
     # Keras: height, width, in, out; of depthwise ones, height, width, channels, 1.
     order = (2, 3, 0, 1) if depthwise else (3, 2, 0, 1)
     groups = layer.kernel.shape[2] if depthwise else layer.groups
+    strides, dilation = layer.strides, layer.dilation_rate
 
     def run(inputs: Tensor, training: bool) -> Tensor:
         kernel, bias = weights()
         filters = kernel.permute(order).to(inputs.dtype, memory_format=torch.channels_last)
         offset = None if bias is None else bias.to(inputs.dtype)
-        how = (layer.strides, layer.dilation_rate, groups)
-        x = _channels_first(inputs)
-        if training and layer.padding == "same" and bias is None and gains(x, filters, *how):
+        x, same = _channels_first(inputs), layer.padding == "same" and bias is None
+        if training and same and gains(x, filters, strides, dilation, groups):
             x = SmallConvolution.apply(x, filters)
         else:
             inputs, padding = _padded(inputs, layer, even)
-            strides, dilation, _ = how
             x = _channels_first(inputs)
             if training and depthwise and depthwise_gains(x, strides, dilation):
                 x = DepthwiseConvolution.apply(x, filters, offset, strides, padding)
