@@ -20,9 +20,10 @@ class Classifier:
         options.intra_op_num_threads = 1
         self.session = onnxruntime.InferenceSession(os.environ["MODEL"], options)
         self.name = self.session.get_inputs()[0].name
+        self.size = self.session.get_inputs()[0].shape[2:0:-1]  # width, height
 
     @bentoml.api
     def predict(self, image: Image, /) -> dict:
-        pixels = np.asarray(image.convert("RGB").resize((32, 32)))
+        pixels = np.asarray(image.convert("RGB").resize(self.size))
         probabilities = self.session.run(["probabilities"], {self.name: pixels[np.newaxis]})[0][0]
         return {"prediction": int(probabilities.argmax()), "probabilities": probabilities.tolist()}

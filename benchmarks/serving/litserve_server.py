@@ -23,9 +23,10 @@ class Alone(litserve.LitAPI):
         options.intra_op_num_threads = 1
         self.session = onnxruntime.InferenceSession(os.environ["MODEL"], options)
         self.name = self.session.get_inputs()[0].name
+        self.size = self.session.get_inputs()[0].shape[2:0:-1]  # width, height
 
     def decode_request(self, request):
-        return np.asarray(Image.open(request["image"].file).convert("RGB").resize((32, 32)))
+        return np.asarray(Image.open(request["image"].file).convert("RGB").resize(self.size))
 
     def predict(self, pixels):
         return self.session.run(["probabilities"], {self.name: pixels[np.newaxis]})[0][0]
