@@ -12,8 +12,15 @@ import imagette
 from imagette import ImagetteError, Recipe, build_model
 from imagette.data import Part
 from imagette.models.backend import load_torch_keras
+from imagette.training.loop import State
 from imagette.training.reporter import Reporter
-from imagette.training.start import check_start, fit_head, load_start
+from imagette.training.start import (
+    FittedHead,
+    average_with_start,
+    check_start,
+    fit_head,
+    load_start,
+)
 from imagette.training.translation import Translated
 
 
@@ -144,6 +151,25 @@ def test_what_made_nothing_better_is_not_kept(shapes, tmp_path):
     assert (kind, kept) == ("finetuned", False)
     assert after < before
     assert run.metrics["accuracy"] == before
+
+
+def test_what_is_kept_is_an_average_with_the_start(shapes, tmp_path):
+    """Of weights that were destroyed, a hundred-millionth does no harm."""
+    notes = Notes()
+    recipe = finetuning(learning_rate=10.0, optimizer="sgd", pretrained_share=1 - 1e-8)
+    run = imagette.train(shapes, recipe, runs_dir=tmp_path / "runs", reporter=notes)
+    kind, before, after, kept = notes.said[-1]
+    assert (kind, after, kept) == ("finetuned", before, True)
+    assert run.recipe.pretrained_share == 1 - 1e-8
+
+
+def test_an_average_takes_so_much_of_each():
+    learned, begun_with = ([torch.tensor(rows)] for rows in ([1.0, 2.0], [5.0, 0.0]))
+    state = State(best_weights=learned)
+    average_with_start(state, FittedHead(0.5, begun_with), share=0.25)
+    assert state.best_weights[0].tolist() == [2.0, 1.5]
+    with pytest.raises(ImagetteError, match="pretrained_share needs start"):
+        Recipe.load("sprint-70").change(pretrained_share=0.2)
 
 
 def test_a_start_that_cannot_be_had_leaves_no_folder(shapes, tmp_path, monkeypatch):

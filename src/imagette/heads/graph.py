@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imagette.heads.head import Head
+from imagette.heads.ood_score import OodScore
 
 if TYPE_CHECKING:
     import onnx
@@ -26,14 +27,14 @@ def add_head(backbone: bytes, head: Head) -> "onnx.ModelProto":
 
     proto = onnx.load_from_string(backbone)
     graph = proto.graph
-    nodes = _Nodes(graph)
+    nodes = _Nodes(graph, "head")
     direction = nodes.add_direction("features")
     kernel = nodes.stored("kernel", head.kernel.astype(np.float16))
     scores = nodes.add("Gemm", [direction, kernel, nodes.constant("bias", head.bias)], "scores")
     temperature = nodes.constant("temperature", np.float32(head.temperature))
     logits = nodes.add("Div", [scores, temperature], "logits")
     graph.node.append(helper.make_node("Softmax", [logits], ["probabilities"], axis=1))
-    nodes.add_familiarity(direction, head)
+    nodes.add_familiarity(direction, head.ood_score)
     features = graph.output[0]
     outputs = [
         helper.make_tensor_value_info(
@@ -47,17 +48,33 @@ def add_head(backbone: bytes, head: Head) -> "onnx.ModelProto":
     return proto
 
 
-class _Nodes:
-    """Adds what a head computes to a graph, under names that begin alike."""
+def add_familiarity(graph: "onnx.GraphProto", features: str, score: OodScore) -> None:
+    """Let any graph give `familiarity`, float32 `(batch,)` in 0–1, by its features.
 
-    def __init__(self, graph: "onnx.GraphProto") -> None:
-        self.graph = graph
+    Args:
+        graph: of a bundle.
+        features: the name of what its last layer takes.
+        score: of the directions of such features.
+    """
+    from onnx import TensorProto, helper
+
+    nodes = _Nodes(graph, "familiarity")
+    nodes.add_familiarity(nodes.add_direction(features), score)
+    graph.output.append(helper.make_tensor_value_info("familiarity", TensorProto.FLOAT, ["batch"]))
+
+
+class _Nodes:
+    """Adds operations to a graph, under names that begin alike."""
+
+    def __init__(self, graph: "onnx.GraphProto", prefix: str) -> None:
+        self.graph, self.prefix = graph, prefix
 
     def constant(self, name: str, value: Any) -> str:
         from onnx import numpy_helper
 
-        self.graph.initializer.append(numpy_helper.from_array(np.asarray(value), f"head/{name}"))
-        return f"head/{name}"
+        name = f"{self.prefix}/{name}"
+        self.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
 
     def stored(self, name: str, value: Any) -> str:
         """A constant of fewer bits, which ONNX Runtime turns to float32 once, at opening."""
@@ -69,8 +86,9 @@ class _Nodes:
     def add(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         from onnx import helper
 
-        self.graph.node.append(helper.make_node(kind, inputs, [f"head/{output}"], **attributes))
-        return f"head/{output}"
+        output = f"{self.prefix}/{output}"
+        self.graph.node.append(helper.make_node(kind, inputs, [output], **attributes))
+        return output
 
     def add_direction(self, features: str) -> str:
         """See `imagette.heads.head.directions`."""
@@ -82,15 +100,15 @@ class _Nodes:
             "Div", [roots, self.add("Max", [length, least], "safe_length")], "direction"
         )
 
-    def add_familiarity(self, direction: str, head: Head) -> None:
+    def add_familiarity(self, direction: str, score: OodScore) -> None:
         """See `imagette.heads.ood_score.OodScore`."""
         from onnx import helper
 
-        score = head.ood_score
         references = self.stored("references", score.references.T)
         products = self.add("MatMul", [direction, references], "products")
         cosines = self.add("Div", [products, self.constant("lengths", score.lengths)], "cosines")
-        nearest = self.add("ReduceMax", [cosines, "head/last_axis"], "similarity", keepdims=0)
+        last = f"{self.prefix}/last_axis"
+        nearest = self.add("ReduceMax", [cosines, last], "similarity", keepdims=0)
         above = self.add(
             "Sub", [nearest, self.constant("threshold", np.float32(score.threshold))], "above"
         )

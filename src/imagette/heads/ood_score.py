@@ -88,12 +88,28 @@ def fit_ood_score(
     # Without the only picture of its class, a picture is like none of its class.
     of_several = np.bincount(labels)[labels] > 1
     judged = similarity[of_several] if of_several.any() else similarity
-    lowest, middle = np.quantile(judged, [1 - KEPT, 0.5])
-    # At the median, familiarity is 0.88.
-    scale = max(float(middle - lowest) / 2, _SMALLEST_SCALE)
-    threshold = min(lowest, HIGHEST_THRESHOLD)
-    score = OodScore(references, lengths, float(threshold), scale)
+    lowest, scale = _threshold_and_scale(judged)
+    score = OodScore(references, lengths, min(lowest, HIGHEST_THRESHOLD), scale)
     return score, score.to_familiarity(similarity)
+
+
+def fit_ood_score_held_out(learned: Directions, held_out: Directions) -> OodScore:
+    """A score whose threshold is set by other pictures than those that were learned.
+
+    Args:
+        learned: directions of pictures that were learned, all of which are compared with.
+        held_out: directions of others of their classes; `KEPT` of them are to be called known.
+    """
+    references, lengths = _to_8_bits(learned)
+    similarity = OodScore(references, lengths, threshold=0, scale=1).similarity(held_out)
+    return OodScore(references, lengths, *_threshold_and_scale(similarity))
+
+
+def _threshold_and_scale(similarity: NDArray[np.float32]) -> tuple[float, float]:
+    """What `KEPT` of the similarities reach, and the scale by which the median's familiarity is
+    0.88."""
+    lowest, middle = np.quantile(similarity, [1 - KEPT, 0.5])
+    return float(lowest), max(float(middle - lowest) / 2, _SMALLEST_SCALE)
 
 
 def find_groups(

@@ -33,7 +33,13 @@ from imagette.training.quantize import quantize_weights
 from imagette.training.recipe import Recipe
 from imagette.training.reporter import Reporter, Run
 from imagette.training.resume import check_device, check_unchanged
-from imagette.training.start import begin_with_head, check_start, keep_better, load_start
+from imagette.training.start import (
+    average_with_start,
+    begin_with_head,
+    check_start,
+    keep_better,
+    load_start,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -98,9 +104,12 @@ def train_by_epochs(
         if state.epoch:
             reporter.stopping()
             with _undisturbed():
+                if head:
+                    average_with_start(state, head, recipe.pretrained_share)
                 _save_best(folder, model, recipe, dataset, train_part, validation, state, view)
         raise
     if head:
+        average_with_start(state, head, recipe.pretrained_share)
         keep_better(model, validation, head, state, reporter)
     reporter.evaluating()
     _save_best(folder, model, recipe, dataset, train_part, validation, state, view)
@@ -167,7 +176,7 @@ def _check_is_there(teacher: Path) -> None:
     if not (teacher / "model.keras").is_file():
         raise ImagetteError(
             f"There is no trained network in {teacher} to learn from.",
-            "Train it first (lite's own: imagette train --recipe best), name the folder of another"
+            "Train it first (lite's own: imagette train --recipe sprint-large), name the folder of another"
             " run with --set teacher=FOLDER, or learn from the labels alone with"
             " --set teacher='\"\"'.",
         )

@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 from imagette.data.dataset import Part
 from imagette.evaluation.calibration import SMALLEST_ENTROPY, fit_entropy_temperatures
 from imagette.files import replacing
+from imagette.heads import ood_score
+from imagette.heads.graph import add_familiarity
+from imagette.heads.head import directions
+from imagette.heads.ood_score import MOST_REFERENCES, fit_ood_score_held_out, spread_over_classes
 from imagette.inference.bundle import open_bundle
+from imagette.models.applications import IMAGENET
 from imagette.training.familiarity import (
     METHOD,
     PICTURES,
@@ -55,32 +60,60 @@ def finish_bundle(bundle: Path, learned: Part, held_out: Part) -> bool:
     ends = find_ends(proto.graph)
     if ends is None:
         return False
-    features, logits = ends
-    most = max(1, min(PICTURES, _MOST_BYTES // learned.images[0].nbytes))
-    step = max(1, len(learned) // most)
-    some = slice(0, None, step)  # spread, as folders come by class
-    others = slice(step // 2, None, step)
-    [of_learned] = run_to(proto, [features], learned.images[some])
-    [of_outliers] = run_to(proto, [features], _outliers(learned.images[others]))
-    score = append_score(
-        proto.graph, ends, fit_score(of_learned, learned.labels[some], of_outliers)
-    )
-    answers, scores = run_to(proto, [logits, score], held_out.images)
-    append_familiarity(proto.graph, score, scores)
+    properties = {each.key: each.value for each in proto.metadata_props}
+    began_with = json.loads(properties.get("recipe", "{}")).get("start")
+    if began_with == IMAGENET:
+        method, answers = ood_score.METHOD, _compare_with_learned(proto, ends, learned, held_out)
+    else:
+        method, answers = METHOD, _compare_with_outliers(proto, ends, learned, held_out)
     factor, exponent = fit_entropy_temperatures(answers, held_out.labels)
-    _divide_by_temperatures(proto.graph, logits, factor, exponent, answers.shape[1])
+    _divide_by_temperatures(proto.graph, ends[1], factor, exponent, answers.shape[1])
     added = {
         "entropy_temperature": (factor, exponent),
         "familiarity_threshold": THRESHOLD,
-        "familiarity_method": METHOD,
+        "familiarity_method": method,
     }
-    properties = {each.key: each.value for each in proto.metadata_props}
     properties |= {key: json.dumps(value) for key, value in added.items()}
     onnx.helper.set_model_props(proto, properties)
     with replacing(bundle) as temporary:
         temporary.write_bytes(proto.SerializeToString())
         open_bundle(temporary)
     return True
+
+
+def _compare_with_learned(
+    proto: "onnx.ModelProto", ends: tuple[str, str], learned: Part, held_out: Part
+) -> NDArray[np.float32]:
+    """Let familiarity be likeness to pictures learned; the logits of those held out.
+
+    For a network that knew a thousand other things before: its features tell them apart. Those of
+    one that began with nothing do not, which is why it is shown made outliers instead.
+    """
+    some = spread_over_classes(learned.labels, MOST_REFERENCES)
+    [of_learned] = run_to(proto, [ends[0]], learned.images[some])
+    of_held_out, logits = run_to(proto, list(ends), held_out.images)
+    score = fit_ood_score_held_out(directions(of_learned), directions(of_held_out))
+    add_familiarity(proto.graph, ends[0], score)
+    return logits
+
+
+def _compare_with_outliers(
+    proto: "onnx.ModelProto", ends: tuple[str, str], learned: Part, held_out: Part
+) -> NDArray[np.float32]:
+    """Let familiarity be what tells pictures learned from outliers that are made; the logits of
+    those held out."""
+    most = max(1, min(PICTURES, _MOST_BYTES // learned.images[0].nbytes))
+    step = max(1, len(learned) // most)
+    some = slice(0, None, step)  # spread, as folders come by class
+    others = slice(step // 2, None, step)
+    [of_learned] = run_to(proto, [ends[0]], learned.images[some])
+    [of_outliers] = run_to(proto, [ends[0]], _outliers(learned.images[others]))
+    score = append_score(
+        proto.graph, ends, fit_score(of_learned, learned.labels[some], of_outliers)
+    )
+    logits, scores = run_to(proto, [ends[1], score], held_out.images)
+    append_familiarity(proto.graph, score, scores)
+    return logits
 
 
 def _outliers(images: NDArray[np.uint8]) -> NDArray[np.uint8]:

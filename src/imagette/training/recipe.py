@@ -40,6 +40,10 @@ class Recipe(BaseModel):
         start: what the network begins with instead of random weights: the folder of a run; for
             `efficientnet-lite` and networks of `keras.applications`, `imagenet`; for these also a
             file of weights. Empty for none. See `imagette.training.start`.
+        pretrained_share: share of the weights that the training began with, the last layer fitted,
+            in those that are kept. Such an average recognises more of pictures unlike those that
+            were learned than the trained weights alone (weight-space ensembling; Wortsman et al.,
+            *Robust fine-tuning of zero-shot models*, 2022, section 2).
         optimizer: `adam` (Kingma & Ba, 2015), `adamw` (Loshchilov & Hutter, 2019), `sgd` (with
             Nesterov momentum), or `muon` (Jordan et al., 2024; for hidden kernels, with SGD for
             all other weights).
@@ -97,6 +101,7 @@ class Recipe(BaseModel):
     model_options: dict[str, Option] = {}
     size: int = Field(default=32, ge=32, le=260)
     start: str = ""
+    pretrained_share: float = Field(default=0.0, ge=0, lt=1)
     optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
     learning_rate: float = Field(default=1e-3, gt=0, allow_inf_nan=False)
     bias_learning_rate: float = Field(default=0.05, gt=0, allow_inf_nan=False)
@@ -152,6 +157,12 @@ class Recipe(BaseModel):
     def _small_pictures_have_a_side(self) -> "Recipe":
         if self.small_share and not self.small_side:
             raise ValueError("small_share needs small_side, the side of the smaller pictures")
+        return self
+
+    @model_validator(mode="after")
+    def _pretrained_weights_are_there(self) -> "Recipe":
+        if self.pretrained_share and not self.start:
+            raise ValueError("pretrained_share needs start, which names the pretrained weights")
         return self
 
     @model_validator(mode="after")

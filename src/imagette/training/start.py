@@ -22,7 +22,13 @@ from imagette.heads.ridge import fit_ridge
 from imagette.models.applications import APPLICATIONS, IMAGENET
 from imagette.training.export import load_keras_file
 from imagette.training.hardware import choose_device, choose_precision
-from imagette.training.loop import State, compute_logits, compute_outputs, set_weights
+from imagette.training.loop import (
+    State,
+    compute_logits,
+    compute_outputs,
+    get_weights,
+    set_weights,
+)
 from imagette.training.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -126,7 +132,18 @@ def begin_with_head(
     seconds = time.perf_counter() - start
     accuracy = _measure_accuracy(model, validation)
     reporter.head(accuracy, seconds)
-    return FittedHead(accuracy, [weight.value.detach().clone() for weight in model.weights])
+    return FittedHead(accuracy, get_weights(model))
+
+
+def average_with_start(state: State, head: FittedHead, share: float) -> None:
+    """Let the weights that will be kept have a share of those that the training began with.
+
+    Normalisations are frozen, so that the average network needs no new statistics.
+    """
+    state.best_weights = [
+        torch.lerp(learned, start, share) if learned.is_floating_point() else learned
+        for learned, start in zip(state.best_weights, head.weights, strict=True)
+    ]
 
 
 def keep_better(
