@@ -14,15 +14,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 from scipy.ndimage import gaussian_filter
 from sklearn.metrics import roc_auc_score
 
 from imagette import Classifier
-from imagette.inference.preprocess import find_pictures, to_rgb, to_views
+from imagette.inference.preprocess import find_pictures, to_rgb
 
-Pixels = NDArray[np.uint8]
-SIDE = 32
+Way = Callable[[Image.Image], list[Image.Image]]
+"""From a photograph to the parts of it that are brought to the network's size."""
 
 
 def main() -> None:
@@ -39,15 +39,23 @@ def main() -> None:
         known = labels >= 0
         print(f"{model}: {known.sum()} photographs of the classes, {(~known).sum()} of others")
         print("way | views | named rightly | AUROC")
-        for name, way in WAYS.items():
-            probabilities, familiarity, views = ask(classifier, [way(image) for image in images])
+        size = classifier.width, classifier.height
+        looks = {
+            name: [[shrink(part, size) for part in way(image)] for image in images]
+            for name, way in WAYS.items()
+        }
+        looks["as shipped"] = [[one.pixels for one in classifier.views(file)] for file in files]
+        for name, of_each in looks.items():
+            probabilities, familiarity, views = ask(classifier, of_each)
             right = int((probabilities.argmax(axis=1) == labels)[known].sum())
             area = roc_auc_score(known, familiarity)
             share = right / known.sum()
             print(f"{name} | {views:.1f} | {right} ({share:.1%}) | {area:.3f}", flush=True)
 
 
-def ask(classifier: Classifier, looks: list[list[Pixels]]) -> tuple[NDArray, NDArray, float]:
+def ask(
+    classifier: Classifier, looks: list[list[NDArray[np.uint8]]]
+) -> tuple[NDArray, NDArray, float]:
     """Mean probabilities `(n, classes)`, mean familiarity `(n,)`, and views a photograph."""
     counts = np.array([len(each) for each in looks])
     probabilities, familiarity = classifier.answers(np.stack([p for each in looks for p in each]))
@@ -56,26 +64,26 @@ def ask(classifier: Classifier, looks: list[list[Pixels]]) -> tuple[NDArray, NDA
     return means, np.add.reduceat(familiarity, starts) / counts, float(counts.mean())
 
 
-def cut(image: Image.Image, zoom: float = 1.0, x: float = 0.5, y: float = 0.5) -> Pixels:
+def shrink(part: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
+    return np.asarray(part.resize(size, Image.Resampling.BICUBIC))
+
+
+def cut(image: Image.Image, zoom: float = 1.0, x: float = 0.5, y: float = 0.5) -> Image.Image:
     """A square of `zoom` times the shorter side; `x` and `y` from one end (0) to the other (1)."""
-    side = min(image.size) * zoom
-    left, top = (image.width - side) * x, (image.height - side) * y
-    return shrink(image, (left, top, left + side, top + side))
+    side = round(min(image.size) * zoom)
+    left, top = round((image.width - side) * x), round((image.height - side) * y)
+    return image.crop((left, top, left + side, top + side))
 
 
-def shrink(image: Image.Image, box: tuple[float, float, float, float] | None = None) -> Pixels:
-    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC, box))
-
-
-def letterbox(image: Image.Image) -> Pixels:
+def letterbox(image: Image.Image) -> Image.Image:
     """All of it, undistorted, on a square of its mean colour."""
     mean = tuple(int(value) for value in np.asarray(image).mean(axis=(0, 1)))
     square = Image.new("RGB", (max(image.size),) * 2, mean)
     square.paste(image, ((square.width - image.width) // 2, (square.height - image.height) // 2))
-    return shrink(square)
+    return square
 
 
-def salient(image: Image.Image, zoom: float = 0.8) -> Pixels:
+def salient(image: Image.Image, zoom: float = 0.8) -> Image.Image:
     """The square that holds most of what stands out (Hou & Zhang, *Saliency Detection: A Spectral
     Residual Approach*, 2007)."""
     small = np.asarray(image.convert("L").resize((64, 64), Image.Resampling.BICUBIC), np.float64)
@@ -84,55 +92,50 @@ def salient(image: Image.Image, zoom: float = 0.8) -> Pixels:
     residual = logarithm - gaussian_filter(logarithm, 1.5)
     stands_out = np.abs(np.fft.ifft2(np.exp(residual + 1j * np.angle(spectrum)))) ** 2
     stands_out = gaussian_filter(stands_out, 2.5)
-    side = min(image.size) * zoom
+    side = round(min(image.size) * zoom)
     height, width = (max(1, round(64 * side / size)) for size in (image.height, image.width))
     windows = np.lib.stride_tricks.sliding_window_view(stands_out, (height, width))
     sums = windows.sum(axis=(2, 3))
     row, column = np.unravel_index(sums.argmax(), sums.shape)
-    left = min(column * image.width / 64, image.width - side)
-    top = min(row * image.height / 64, image.height - side)
-    return shrink(image, (left, top, left + side, top + side))
+    left = min(round(column * image.width / 64), image.width - side)
+    top = min(round(row * image.height / 64), image.height - side)
+    return image.crop((left, top, left + side, top + side))
 
 
-def corners(image: Image.Image, zoom: float) -> list[Pixels]:
+def corners(image: Image.Image, zoom: float) -> list[Image.Image]:
     return [cut(image, zoom, x, y) for x in (0, 1) for y in (0, 1)]
 
 
-def mirrored(way: Callable[[Image.Image], list[Pixels]]) -> Callable[[Image.Image], list[Pixels]]:
-    return lambda image: [each for view in way(image) for each in (view, view[:, ::-1])]
+def mirrored(way: Way) -> Way:
+    return lambda image: [each for part in way(image) for each in (part, ImageOps.mirror(part))]
 
 
-def as_shipped(image: Image.Image) -> list[Pixels]:
-    return [view.pixels for view in to_views(image, SIDE, SIDE)]
-
-
-WAYS: dict[str, Callable[[Image.Image], list[Pixels]]] = {
-    "squash": lambda image: [shrink(image)],
+WAYS: dict[str, Way] = {
+    "squash": lambda image: [image],
     "centre crop": lambda image: [cut(image)],
     "centre crop, four fifths": lambda image: [cut(image, 0.8)],
     "letterbox": lambda image: [letterbox(image)],
     "salient crop": lambda image: [salient(image)],
-    "squash, mirrored too": mirrored(lambda image: [shrink(image)]),
-    "squash and centre crop": lambda image: [shrink(image), cut(image)],
-    "squash and salient crop": lambda image: [shrink(image), salient(image)],
-    "squash, centre crop, letterbox": lambda image: [shrink(image), cut(image), letterbox(image)],
+    "squash, mirrored too": mirrored(lambda image: [image]),
+    "squash and centre crop": lambda image: [image, cut(image)],
+    "squash and salient crop": lambda image: [image, salient(image)],
+    "squash, centre crop, letterbox": lambda image: [image, cut(image), letterbox(image)],
     "squash, centre crop, four fifths": lambda image: [
-        shrink(image),
+        image,
         cut(image),
         cut(image, 0.8),
     ],
-    "the same, mirrored too": mirrored(lambda image: [shrink(image), cut(image), cut(image, 0.8)]),
+    "the same, mirrored too": mirrored(lambda image: [image, cut(image), cut(image, 0.8)]),
     "three crops along the longer side": lambda image: [
         cut(image, 1, at, at) for at in (0, 0.5, 1)
     ],
     "five crops of four fifths": lambda image: [cut(image, 0.8), *corners(image, 0.8)],
     "squash, centre crop, five crops of two thirds": lambda image: [
-        shrink(image),
+        image,
         cut(image),
         cut(image, 2 / 3),
         *corners(image, 2 / 3),
     ],
-    "as shipped": as_shipped,
 }
 
 
