@@ -26,7 +26,8 @@ from scipy.stats import spearmanr
 
 from imagette import Classifier, load_dataset
 
-SQUARE = 10
+SQUARE = 10 / 32
+"""Side of what is covered, as a share of the picture's."""
 
 
 def main() -> None:
@@ -37,7 +38,8 @@ def main() -> None:
     part = load_dataset("cifar10").test
     for model in arguments.models:
         classifier = Classifier(model, threads=1)
-        some = part.images[: 2 * arguments.pictures]
+        some = part.take(np.arange(2 * arguments.pictures))
+        some = some.resized(classifier.height, classifier.width).images
         right = classifier.probabilities(some).argmax(axis=1) == part.labels[: len(some)]
         images = some[right][: arguments.pictures]
         labels = part.labels[: len(some)][right][: arguments.pictures]
@@ -55,14 +57,16 @@ def print_deletion(
     labels: NDArray[np.int64],
     maps: NDArray[np.float32],
 ) -> None:
-    half, side = SQUARE // 2, images.shape[1]
-    sums = uniform_filter(maps, (0, SQUARE, SQUARE), mode="constant")[:, half:-half, half:-half]
+    side = images.shape[1]
+    square = round(SQUARE * side)
+    half = square // 2
+    sums = uniform_filter(maps, (0, square, square), mode="constant")[:, half:-half, half:-half]
     hottest = np.stack([np.unravel_index(each.argmax(), each.shape) for each in sums])
     random = np.random.default_rng(0)
     places = {
         "hottest": [hottest],
-        "middle": [np.full_like(hottest, (side - SQUARE) // 2)],
-        "random": [random.integers(0, side - SQUARE + 1, hottest.shape) for _ in range(10)],
+        "middle": [np.full_like(hottest, (side - square) // 2)],
+        "random": [random.integers(0, side - square + 1, hottest.shape) for _ in range(10)],
     }
     before = of_class(classifier, images, labels)
     for name, draws in places.items():
@@ -80,10 +84,10 @@ def of_class(
 
 def covered(images: NDArray[np.uint8], corners: NDArray[np.integer]) -> NDArray[np.uint8]:
     """The pictures, a square of each in its mean colour."""
-    result = images.copy()
+    result, square = images.copy(), round(SQUARE * images.shape[1])
     for picture, (top, left) in zip(result, corners, strict=True):
         mean = picture.mean(axis=(0, 1)).round()
-        picture[top : top + SQUARE, left : left + SQUARE] = mean
+        picture[top : top + square, left : left + square] = mean
     return result
 
 

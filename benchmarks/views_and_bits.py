@@ -1,11 +1,12 @@
 """What each choice behind the recipe `photos` is worth, by leave-one-out on pictures to learn from.
 
-    python benchmarks/views_and_bits.py FOLDER ... [--float32] [--small]
+    python benchmarks/views_and_bits.py FOLDER ... [--float32] [--shipped] [--small]
 
 Each FOLDER holds a folder a class; none of their test pictures is looked at. For each, accuracy of
 leave-one-out answers with the middle of each picture, all of it, and the features of both averaged;
 with square roots and unit length left out; and, with `--float32`, of the network in float32, run by
-PyTorch. `--small` adds four of CIFAR-10's classes at 32×32 pixels (automobile, cat, frog, ship):
+PyTorch; and, with `--shipped`, with the features of the model that ships instead of the
+backbone's. `--small` adds four of CIFAR-10's classes at 32×32 pixels (automobile, cat, frog, ship):
 5, 10, 50 and 500 pictures a class learned, 5 seeds (1 with 500), 500 test pictures a class.
 """
 
@@ -14,13 +15,16 @@ from pathlib import Path
 from statistics import mean
 
 import numpy as np
+import onnx
 
-from imagette import load_dataset
+from imagette import Classifier, load_dataset
 from imagette.data import find_pictures
 from imagette.features.backbone import open_backbone
 from imagette.features.compute import compute_features
 from imagette.heads.head import directions, fit_head
 from imagette.heads.ridge import fit_ridge
+from imagette.training.finish import remove_finish
+from imagette.training.graph import find_ends, run_to
 
 CLASSES = ("automobile", "cat", "frog", "ship")
 SIZES = {5: 5, 10: 5, 50: 5, 500: 1}
@@ -32,10 +36,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", type=Path, nargs="*")
     parser.add_argument("--float32", action="store_true")
+    parser.add_argument("--shipped", action="store_true")
     parser.add_argument("--small", action="store_true")
     arguments = parser.parse_args()
     for folder in arguments.folders:
-        for name, accuracy in by_choice(folder, arguments.float32).items():
+        found = by_choice(folder, arguments.float32)
+        if arguments.shipped:
+            found["the shipped model's features, middle"] = of_shipped(folder)
+        for name, accuracy in found.items():
             print(f"{folder.parent.name}/{folder.name}: {name:<40} {accuracy:.2%}", flush=True)
     if arguments.small:
         for size, accuracies in small_pictures().items():
@@ -79,6 +87,17 @@ def in_float32(folder: Path, view: str) -> np.ndarray:
     images = find_pictures(folder).load(224, view).train.images
     model = build_model("efficientnet-lite", input_shape=(224, 224, 3), weights="imagenet")
     return compute_outputs(model, images, "features", torch.float32, False)
+
+
+def of_shipped(folder: Path) -> float:
+    """Leave-one-out accuracy with the features of the model that ships."""
+    classifier = Classifier()
+    proto = onnx.load(classifier.path)
+    remove_finish(proto)
+    features, _ = find_ends(proto.graph)
+    train = find_pictures(folder).load(classifier.height, "centre").train
+    [rows] = run_to(proto, [features], train.images)
+    return accuracy(directions(rows), train.labels)
 
 
 def accuracy(rows: np.ndarray, labels: np.ndarray) -> float:

@@ -48,7 +48,7 @@ _TRAIN_MODULES = (
 
 _RECIPES = ", ".join((
     "best", "finetune", "lite", "photos", "resnet18", "resnet20", "seed", "sprint-70", "sprint-80",
-    "sprint-90", "sprint-94", "vgg", "wide-resnet",
+    "sprint-90", "sprint-94", "sprint-large", "vgg", "wide-resnet",
 ))  # fmt: skip
 
 DatasetArgument = Annotated[

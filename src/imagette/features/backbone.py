@@ -22,9 +22,7 @@ from imagette.errors import ImagetteError
 from imagette.models.efficientnet_lite import FEATURES, SIZES
 from imagette.models.imagenet_file import SHA256, find_file, package_name
 
-LICENCE = (
-    "Features of EfficientNet-Lite, learned from ImageNet by Google and published under Apache-2.0"
-)
+LICENCE = "Apache-2.0: derived from EfficientNet-Lite's weights, which Google learned from ImageNet"
 PARAMETERS = {0: 3_371_008, 1: 4_135_680, 2: 4_811_072}
 """By variant: how many weights it has without its last layer."""
 _VERSION = 1

@@ -49,7 +49,7 @@ def add_head(backbone: bytes, head: Head) -> "onnx.ModelProto":
 
 
 def add_familiarity(graph: "onnx.GraphProto", features: str, score: OodScore) -> None:
-    """Let any graph give `familiarity`, float32 `(batch,)` in 0–1, by its features.
+    """Add the output `familiarity`, float32 `(batch,)` in 0–1, computed from a network's features.
 
     Args:
         graph: of a bundle.

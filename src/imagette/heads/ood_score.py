@@ -88,8 +88,7 @@ def fit_ood_score(
     # Without the only picture of its class, a picture is like none of its class.
     of_several = np.bincount(labels)[labels] > 1
     judged = similarity[of_several] if of_several.any() else similarity
-    lowest, scale = _threshold_and_scale(judged)
-    score = OodScore(references, lengths, min(lowest, HIGHEST_THRESHOLD), scale)
+    score = OodScore(references, lengths, *_threshold_and_scale(judged))
     return score, score.to_familiarity(similarity)
 
 
@@ -106,10 +105,11 @@ def fit_ood_score_held_out(learned: Directions, held_out: Directions) -> OodScor
 
 
 def _threshold_and_scale(similarity: NDArray[np.float32]) -> tuple[float, float]:
-    """What `KEPT` of the similarities reach, and the scale by which the median's familiarity is
-    0.88."""
+    """What `KEPT` of the similarities reach (`HIGHEST_THRESHOLD` at most), and the scale by which
+    the median's familiarity is 0.88."""
     lowest, middle = np.quantile(similarity, [1 - KEPT, 0.5])
-    return float(lowest), max(float(middle - lowest) / 2, _SMALLEST_SCALE)
+    scale = max(float(middle - lowest) / 2, _SMALLEST_SCALE)
+    return min(float(lowest), HIGHEST_THRESHOLD), scale
 
 
 def find_groups(

@@ -101,7 +101,8 @@ def train_by_epochs(
             _write_run(folder, facts, state, finished=False)
             reporter.epoch(state.history[-1], best=state.best_epoch == state.epoch)
     except (KeyboardInterrupt, DivergedError):
-        if state.epoch:
+        # Without the fitted head, what an earlier stop has saved is the better.
+        if state.epoch and (head or not recipe.start):
             reporter.stopping()
             with _undisturbed():
                 if head:
@@ -141,13 +142,17 @@ def _load_pictures(
     return dataset, view
 
 
-def _knows_imagenet(recipe: Recipe) -> bool:
-    return recipe.model == "efficientnet-lite" and recipe.start == IMAGENET
+def _knows_photographs(recipe: Recipe) -> bool:
+    """Whether a network begins with ImageNet's weights, or with those of a run that did."""
+    if recipe.model != "efficientnet-lite" or not recipe.start:
+        return False
+    start = Path(recipe.start) / "model.onnx"
+    return recipe.start == IMAGENET or open_bundle(start).metadata.view is not None
 
 
 def _choose_view(recipe: Recipe, found: Dataset | Listing) -> ViewName | None:
     """What of each picture a network that knows photographs is given; None for all others."""
-    if not _knows_imagenet(recipe):
+    if not _knows_photographs(recipe):
         return None
     return choose_view(found, open_backbone(recipe.variant))
 
@@ -176,8 +181,8 @@ def _check_is_there(teacher: Path) -> None:
     if not (teacher / "model.keras").is_file():
         raise ImagetteError(
             f"There is no trained network in {teacher} to learn from.",
-            "Train it first (lite's own: imagette train --recipe sprint-large), name the folder of another"
-            " run with --set teacher=FOLDER, or learn from the labels alone with"
+            "Train it first (lite's own: imagette train --recipe sprint-large), name the folder of"
+            " another run with --set teacher=FOLDER, or learn from the labels alone with"
             " --set teacher='\"\"'.",
         )
 
@@ -198,7 +203,7 @@ def _undisturbed() -> Iterator[None]:
 def _build(recipe: Recipe, dataset: Dataset) -> "keras.Model":
     """The recipe's network for these pictures and classes, its weights drawn from the seed."""
     load_torch_keras().utils.set_random_seed(recipe.seed)
-    published = recipe.model in APPLICATIONS or _knows_imagenet(recipe)
+    published = recipe.model in APPLICATIONS or recipe.start == IMAGENET
     return build_model(
         recipe.model,
         input_shape=dataset.train.images.shape[1:],
@@ -239,11 +244,11 @@ def _save_best(
         | {"teacher": Path(recipe.teacher).name, "start": Path(recipe.start).name},
         temperature=temperature,
         view=view,
-        licence=LICENCE if _knows_imagenet(recipe) else "",
+        licence=LICENCE if _knows_photographs(recipe) else "",
     )
     bundle = folder / "model.onnx"
     write_bundle(model, bundle, metadata)
-    if _knows_imagenet(recipe):  # a quarter of the size, at the same speed
+    if _knows_photographs(recipe):  # a quarter of the size, at the same speed
         with replacing(bundle) as temporary:
             quantize_weights(bundle, temporary)
     finish_bundle(bundle, train_part, validation)

@@ -108,16 +108,15 @@ def export(
 
 
 def _check_run(run: Path, format: Format, quantize: Quantize | None) -> None:
-    if (run / "model.keras").is_file():
-        return
-    if not (run / "model.onnx").is_file():
+    has_keras, bundle = (run / "model.keras").is_file(), run / "model.onnx"
+    if not has_keras and not bundle.is_file():
         raise ImagetteError(
             f"{run} is no run with a trained network: it holds neither model.keras nor model.onnx.",
             "Name the folder of a run that `imagette train` made, such as runs/NAME.",
         )
-    if quantize:
+    if quantize and open_bundle(bundle).metadata.view:
         raise ImagetteError(f"The bundle of {run} is in 8 bits already.", "Leave out --quantize.")
-    if format != "onnx":
+    if not has_keras and format != "onnx":
         raise ImagetteError(
             f"{run} has no Keras network: its last layer was fitted to features that ONNX Runtime"
             " computes.",

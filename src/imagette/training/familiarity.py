@@ -1,5 +1,7 @@
 """A second answer of the bundle: how much a picture is like those of the classes at all.
 
+This is that of networks trained from scratch; `imagette.heads.ood_score` is that of the others.
+
 Three signs that a picture is of none of them are combined by a product, as two are in Park et al.,
 *Nearest Neighbor Guidance for Out-of-Distribution Detection*, 2023: the energy of the logits (Liu
 et al., *Energy-based Out-of-distribution Detection*, 2020, section 3); how much the direction of

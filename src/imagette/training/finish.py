@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from imagette.data.dataset import Part
 from imagette.evaluation.calibration import SMALLEST_ENTROPY, fit_entropy_temperatures
 from imagette.files import replacing
-from imagette.heads import ood_score
 from imagette.heads.graph import add_familiarity
 from imagette.heads.head import directions
+from imagette.heads.ood_score import METHOD as NEAREST
 from imagette.heads.ood_score import MOST_REFERENCES, fit_ood_score_held_out, spread_over_classes
 from imagette.inference.bundle import open_bundle
-from imagette.models.applications import IMAGENET
+from imagette.training.familiarity import METHOD as OUTLIERS
 from imagette.training.familiarity import (
-    METHOD,
     PICTURES,
     THRESHOLD,
     append_familiarity,
@@ -61,11 +60,10 @@ def finish_bundle(bundle: Path, learned: Part, held_out: Part) -> bool:
     if ends is None:
         return False
     properties = {each.key: each.value for each in proto.metadata_props}
-    began_with = json.loads(properties.get("recipe", "{}")).get("start")
-    if began_with == IMAGENET:
-        method, answers = ood_score.METHOD, _compare_with_learned(proto, ends, learned, held_out)
+    if json.loads(properties.get("view", "null")):  # which only networks that know photographs have
+        method, answers = NEAREST, _compare_with_learned(proto, ends, learned, held_out)
     else:
-        method, answers = METHOD, _compare_with_outliers(proto, ends, learned, held_out)
+        method, answers = OUTLIERS, _compare_with_outliers(proto, ends, learned, held_out)
     factor, exponent = fit_entropy_temperatures(answers, held_out.labels)
     _divide_by_temperatures(proto.graph, ends[1], factor, exponent, answers.shape[1])
     added = {
@@ -84,12 +82,13 @@ def finish_bundle(bundle: Path, learned: Part, held_out: Part) -> bool:
 def _compare_with_learned(
     proto: "onnx.ModelProto", ends: tuple[str, str], learned: Part, held_out: Part
 ) -> NDArray[np.float32]:
-    """Let familiarity be likeness to pictures learned; the logits of those held out.
+    """Add familiarity, the similarity to pictures learned; returns the logits of those held out.
 
-    For a network that knew a thousand other things before: its features tell them apart. Those of
-    one that began with nothing do not, which is why it is shown made outliers instead.
+    The features of a network that was pretrained on photographs tell other things from what it
+    learned. Those of a network trained from scratch do so less well, hence the synthetic outliers.
     """
-    some = spread_over_classes(learned.labels, MOST_REFERENCES)
+    most = max(MOST_REFERENCES, len(np.unique(learned.labels)))
+    some = spread_over_classes(learned.labels, most)
     [of_learned] = run_to(proto, [ends[0]], learned.images[some])
     of_held_out, logits = run_to(proto, list(ends), held_out.images)
     score = fit_ood_score_held_out(directions(of_learned), directions(of_held_out))
@@ -100,7 +99,7 @@ def _compare_with_learned(
 def _compare_with_outliers(
     proto: "onnx.ModelProto", ends: tuple[str, str], learned: Part, held_out: Part
 ) -> NDArray[np.float32]:
-    """Let familiarity be what tells pictures learned from outliers that are made; the logits of
+    """Add familiarity, what tells pictures learned from synthetic outliers; returns the logits of
     those held out."""
     most = max(1, min(PICTURES, _MOST_BYTES // learned.images[0].nbytes))
     step = max(1, len(learned) // most)

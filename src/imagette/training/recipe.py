@@ -40,10 +40,11 @@ class Recipe(BaseModel):
         start: what the network begins with instead of random weights: the folder of a run; for
             `efficientnet-lite` and networks of `keras.applications`, `imagenet`; for these also a
             file of weights. Empty for none. See `imagette.training.start`.
-        pretrained_share: share of the weights that the training began with, the last layer fitted,
-            in those that are kept. Such an average recognises more of pictures unlike those that
-            were learned than the trained weights alone (weight-space ensembling; Wortsman et al.,
-            *Robust fine-tuning of zero-shot models*, 2022, section 2).
+        pretrained_share: with `start`, the weight in 0–1 of the starting network, its last layer
+            fitted, in the average of both that is kept; 0 keeps the trained weights. Such an
+            average recognises pictures unlike those that were learned better than the trained
+            weights alone (weight-space ensembling; Wortsman et al., *Robust fine-tuning of
+            zero-shot models*, 2022). What is told after each epoch is of the trained weights.
         optimizer: `adam` (Kingma & Ba, 2015), `adamw` (Loshchilov & Hutter, 2019), `sgd` (with
             Nesterov momentum), or `muon` (Jordan et al., 2024; for hidden kernels, with SGD for
             all other weights).

@@ -136,9 +136,9 @@ def begin_with_head(
 
 
 def average_with_start(state: State, head: FittedHead, share: float) -> None:
-    """Let the weights that will be kept have a share of those that the training began with.
+    """Average the weights that will be kept with those that the training began with.
 
-    Normalisations are frozen, so that the average network needs no new statistics.
+    Normalisations are frozen, so that the averaged network needs no new statistics.
     """
     state.best_weights = [
         torch.lerp(learned, start, share) if learned.is_floating_point() else learned

@@ -220,7 +220,7 @@ ENGLISH = Texts(
     what_decided_help="The warmer the colour, the more that place spoke for “{name}”.",
     opacity="Colours",
     network_sees="What the network sees",
-    network_sees_help="It shrinks every picture to {width}\u00a0×\u00a0{height} dots.",
+    network_sees_help="It brings every picture to {width}\u00a0×\u00a0{height} dots.",
     how_probable="How probable it finds each answer",
     how_probable_unknown="How probable each would be, if it had to be one of them",
     other_classes="{count} other classes",
@@ -527,7 +527,7 @@ FRENCH = Texts(
     ),
     opacity="Couleurs",
     network_sees="Ce que voit le réseau",
-    network_sees_help="Il réduit chaque image à {width}\u00a0×\u00a0{height} points.",
+    network_sees_help="Il ramène chaque image à {width}\u00a0×\u00a0{height} points.",
     how_probable="À quel point chaque réponse lui paraît probable",
     how_probable_unknown=(
         "À quel point chacune serait probable, s’il fallait que ce soit l’une d’elles"
