@@ -12,6 +12,7 @@ import imagette
 from imagette import ImagetteError, Recipe, build_model
 from imagette.data import Part
 from imagette.models.backend import load_torch_keras
+from imagette.training.export import load_keras_file
 from imagette.training.loop import State
 from imagette.training.reporter import Reporter
 from imagette.training.start import (
@@ -154,13 +155,20 @@ def test_what_made_nothing_better_is_not_kept(shapes, tmp_path):
 
 
 def test_what_is_kept_is_an_average_with_the_start(shapes, tmp_path):
-    """Of weights that were destroyed, a hundred-millionth does no harm."""
-    notes = Notes()
-    recipe = finetuning(learning_rate=10.0, optimizer="sgd", pretrained_share=1 - 1e-8)
-    run = imagette.train(shapes, recipe, runs_dir=tmp_path / "runs", reporter=notes)
-    kind, before, after, kept = notes.said[-1]
-    assert (kind, after, kept) == ("finetuned", before, True)
-    assert run.recipe.pretrained_share == 1 - 1e-8
+    def kernel_after(share):
+        notes = Notes()
+        recipe = finetuning(pretrained_share=share).change(epochs=1)
+        run = imagette.train(
+            shapes, recipe, name=f"share-{share}", runs_dir=tmp_path / "runs", reporter=notes
+        )
+        assert notes.said[-1][-1], "the network that learned is kept"
+        return load_keras_file(run.folder / "model.keras").layers[2].get_weights()[0]
+
+    start = build_model("efficientnet-lite", input_shape=(64, 64, 3), weights="imagenet")
+    before = start.layers[2].get_weights()[0]
+    learned, averaged = kernel_after(0.0), kernel_after(0.25)
+    assert np.abs(learned - before).max() > 1e-4
+    np.testing.assert_allclose(averaged, 0.75 * learned + 0.25 * before, atol=1e-6)
 
 
 def test_an_average_takes_so_much_of_each():
