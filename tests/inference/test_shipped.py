@@ -25,7 +25,7 @@ def test_the_default_is_the_more_accurate_one():
 
 @pytest.mark.parametrize(
     ("name", "recipe", "accuracy", "megabytes"),
-    [("default", "best", 0.94, 8), ("lite", "lite", 0.91, 1)],
+    [("default", "sprint-large", 0.94, 8), ("lite", "lite", 0.91, 1)],
 )
 class TestEach:
     def test_says_what_it_is(self, name, recipe, accuracy, megabytes):
