@@ -157,7 +157,7 @@ def test_what_made_nothing_better_is_not_kept(shapes, tmp_path):
 def test_what_is_kept_is_an_average_with_the_start(shapes, tmp_path):
     def kernel_after(share):
         notes = Notes()
-        recipe = finetuning(pretrained_share=share).change(epochs=1)
+        recipe = finetuning(pretrained_share=share).change(epochs=1, layer_decay=1.0)
         run = imagette.train(
             shapes, recipe, name=f"share-{share}", runs_dir=tmp_path / "runs", reporter=notes
         )
