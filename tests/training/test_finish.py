@@ -9,6 +9,7 @@ from without_finish import session_of_network
 
 from imagette import Classifier
 from imagette.data import Part, split_validation
+from imagette.heads import ood_score
 from imagette.inference.bundle import open_bundle
 from imagette.training.export import update_metadata
 from imagette.training.finish import finish_bundle, remove_finish
@@ -127,12 +128,12 @@ def test_a_handful_of_pictures_will_do(bundle, parts):
 
 
 def test_a_network_that_knew_other_things_is_compared_with_what_it_learned(bundle, parts):
-    update_metadata(bundle, recipe={"start": "imagenet"})
+    update_metadata(bundle, view="whole")
     learned, held_out = parts
     for _ in range(2):  # the second time, what the first added is fitted anew
         assert finish_bundle(bundle, learned, held_out)
     classifier = Classifier(bundle)
-    assert "cosine to the nearest" in classifier.metadata.familiarity_method
+    assert classifier.metadata.familiarity_method == ood_score.METHOD
     familiarity = classifier.answers(held_out.images)[1]
     assert (familiarity >= 0.5).mean() == pytest.approx(0.95, abs=0.01)
     noise = np.random.default_rng(0).integers(0, 256, (200, 32, 32, 3)).astype(np.uint8)

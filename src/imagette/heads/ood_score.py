@@ -21,7 +21,8 @@ MOST_REFERENCES = 1_200
 bundle."""
 METHOD = "cosine to the nearest of the pictures learned, by their features"
 HIGHEST_THRESHOLD = 0.9
-"""Of the similarity. Pictures of one moment are more alike than later ones of the thing will be."""
+"""Of the similarity, where each picture is compared with all others: those of one moment are more
+alike than later ones of the thing will be."""
 _AT_ONCE = 1024
 _SMALLEST_SCALE = 1e-3
 
@@ -88,7 +89,8 @@ def fit_ood_score(
     # Without the only picture of its class, a picture is like none of its class.
     of_several = np.bincount(labels)[labels] > 1
     judged = similarity[of_several] if of_several.any() else similarity
-    score = OodScore(references, lengths, *_threshold_and_scale(judged))
+    lowest, scale = _threshold_and_scale(judged)
+    score = OodScore(references, lengths, min(lowest, HIGHEST_THRESHOLD), scale)
     return score, score.to_familiarity(similarity)
 
 
@@ -105,11 +107,10 @@ def fit_ood_score_held_out(learned: Directions, held_out: Directions) -> OodScor
 
 
 def _threshold_and_scale(similarity: NDArray[np.float32]) -> tuple[float, float]:
-    """What `KEPT` of the similarities reach (`HIGHEST_THRESHOLD` at most), and the scale by which
-    the median's familiarity is 0.88."""
+    """What `KEPT` of the similarities reach, and the scale by which the median's familiarity is
+    0.88."""
     lowest, middle = np.quantile(similarity, [1 - KEPT, 0.5])
-    scale = max(float(middle - lowest) / 2, _SMALLEST_SCALE)
-    return min(float(lowest), HIGHEST_THRESHOLD), scale
+    return float(lowest), max(float(middle - lowest) / 2, _SMALLEST_SCALE)
 
 
 def find_groups(
