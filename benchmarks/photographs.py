@@ -21,8 +21,9 @@ from sklearn.metrics import roc_auc_score
 from imagette import Classifier
 from imagette.inference.preprocess import find_pictures, to_rgb
 
-Way = Callable[[Image.Image], list[Image.Image]]
-"""From a photograph to the parts of it that are brought to the network's size."""
+Part = tuple[Image.Image, tuple[float, float, float, float] | None]
+"""A picture, and the box of it that is brought to the network's size (None for all of it)."""
+Way = Callable[[Image.Image], list[Part]]
 
 
 def main() -> None:
@@ -64,26 +65,31 @@ def ask(
     return means, np.add.reduceat(familiarity, starts) / counts, float(counts.mean())
 
 
-def shrink(part: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
-    return np.asarray(part.resize(size, Image.Resampling.BICUBIC))
+def shrink(part: Part, size: tuple[int, int]) -> NDArray[np.uint8]:
+    image, box = part
+    return np.asarray(image.resize(size, Image.Resampling.BICUBIC, box))
 
 
-def cut(image: Image.Image, zoom: float = 1.0, x: float = 0.5, y: float = 0.5) -> Image.Image:
+def squash(image: Image.Image) -> Part:
+    return image, None
+
+
+def cut(image: Image.Image, zoom: float = 1.0, x: float = 0.5, y: float = 0.5) -> Part:
     """A square of `zoom` times the shorter side; `x` and `y` from one end (0) to the other (1)."""
-    side = round(min(image.size) * zoom)
-    left, top = round((image.width - side) * x), round((image.height - side) * y)
-    return image.crop((left, top, left + side, top + side))
+    side = min(image.size) * zoom
+    left, top = (image.width - side) * x, (image.height - side) * y
+    return image, (left, top, left + side, top + side)
 
 
-def letterbox(image: Image.Image) -> Image.Image:
+def letterbox(image: Image.Image) -> Part:
     """All of it, undistorted, on a square of its mean colour."""
     mean = tuple(int(value) for value in np.asarray(image).mean(axis=(0, 1)))
     square = Image.new("RGB", (max(image.size),) * 2, mean)
     square.paste(image, ((square.width - image.width) // 2, (square.height - image.height) // 2))
-    return square
+    return square, None
 
 
-def salient(image: Image.Image, zoom: float = 0.8) -> Image.Image:
+def salient(image: Image.Image, zoom: float = 0.8) -> Part:
     """The square that holds most of what stands out (Hou & Zhang, *Saliency Detection: A Spectral
     Residual Approach*, 2007)."""
     small = np.asarray(image.convert("L").resize((64, 64), Image.Resampling.BICUBIC), np.float64)
@@ -92,46 +98,47 @@ def salient(image: Image.Image, zoom: float = 0.8) -> Image.Image:
     residual = logarithm - gaussian_filter(logarithm, 1.5)
     stands_out = np.abs(np.fft.ifft2(np.exp(residual + 1j * np.angle(spectrum)))) ** 2
     stands_out = gaussian_filter(stands_out, 2.5)
-    side = round(min(image.size) * zoom)
+    side = min(image.size) * zoom
     height, width = (max(1, round(64 * side / size)) for size in (image.height, image.width))
     windows = np.lib.stride_tricks.sliding_window_view(stands_out, (height, width))
     sums = windows.sum(axis=(2, 3))
     row, column = np.unravel_index(sums.argmax(), sums.shape)
-    left = min(round(column * image.width / 64), image.width - side)
-    top = min(round(row * image.height / 64), image.height - side)
-    return image.crop((left, top, left + side, top + side))
+    left = min(column * image.width / 64, image.width - side)
+    top = min(row * image.height / 64, image.height - side)
+    return image, (left, top, left + side, top + side)
 
 
-def corners(image: Image.Image, zoom: float) -> list[Image.Image]:
+def corners(image: Image.Image, zoom: float) -> list[Part]:
     return [cut(image, zoom, x, y) for x in (0, 1) for y in (0, 1)]
 
 
 def mirrored(way: Way) -> Way:
-    return lambda image: [each for part in way(image) for each in (part, ImageOps.mirror(part))]
+    """What a way gives of a photograph, and of its mirror image."""
+    return lambda image: way(image) + way(ImageOps.mirror(image))
 
 
 WAYS: dict[str, Way] = {
-    "squash": lambda image: [image],
+    "squash": lambda image: [squash(image)],
     "centre crop": lambda image: [cut(image)],
     "centre crop, four fifths": lambda image: [cut(image, 0.8)],
     "letterbox": lambda image: [letterbox(image)],
     "salient crop": lambda image: [salient(image)],
-    "squash, mirrored too": mirrored(lambda image: [image]),
-    "squash and centre crop": lambda image: [image, cut(image)],
-    "squash and salient crop": lambda image: [image, salient(image)],
-    "squash, centre crop, letterbox": lambda image: [image, cut(image), letterbox(image)],
+    "squash, mirrored too": mirrored(lambda image: [squash(image)]),
+    "squash and centre crop": lambda image: [squash(image), cut(image)],
+    "squash and salient crop": lambda image: [squash(image), salient(image)],
+    "squash, centre crop, letterbox": lambda image: [squash(image), cut(image), letterbox(image)],
     "squash, centre crop, four fifths": lambda image: [
-        image,
+        squash(image),
         cut(image),
         cut(image, 0.8),
     ],
-    "the same, mirrored too": mirrored(lambda image: [image, cut(image), cut(image, 0.8)]),
+    "the same, mirrored too": mirrored(lambda image: [squash(image), cut(image), cut(image, 0.8)]),
     "three crops along the longer side": lambda image: [
         cut(image, 1, at, at) for at in (0, 0.5, 1)
     ],
     "five crops of four fifths": lambda image: [cut(image, 0.8), *corners(image, 0.8)],
     "squash, centre crop, five crops of two thirds": lambda image: [
-        image,
+        squash(image),
         cut(image),
         cut(image, 2 / 3),
         *corners(image, 2 / 3),

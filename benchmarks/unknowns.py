@@ -31,17 +31,17 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 
 from imagette import Classifier, load_dataset
-from imagette.data import split_validation
-from imagette.inference.preprocess import find_pictures, to_pixels
+from imagette.data import Part, split_validation
+from imagette.inference.preprocess import find_pictures
 from imagette.training.finish import remove_finish
 from imagette.training.graph import find_ends, run_to
 
 Features = NDArray[np.float32]
 Logits = NDArray[np.float32]
-Shipped = NDArray[np.float32]
-Looked = tuple[Features, Logits, Shipped]
-"""Features and logits of pictures, and the score from which the bundle computes `familiarity`."""
-Score = Callable[[Features, Logits, Shipped], NDArray]
+Own = dict[str, NDArray[np.float32]]
+Looked = tuple[Features, Logits, Own]
+"""Of pictures: features, logits, and the scores that the bundle itself computes, by name."""
+Score = Callable[[Features, Logits, Own], NDArray]
 SIDE = 32
 
 
@@ -57,20 +57,30 @@ def main() -> None:
     bare = onnx.load(classifier.path)
     remove_finish(bare)
     made = {output for node in proto.graph.node for output in node.output}
-    score = "familiarity/score" if "familiarity/score" in made else "familiarity/similarity"
-    seen = [*find_ends(bare.graph), score]
+    own = {
+        "made outliers, told by a small network on the features": "familiarity/no_outlier",
+        "energy × cosine × made outliers, as shipped": "familiarity/score",
+    }
+    if not made.issuperset(own.values()):  # of a network that began with ImageNet's weights
+        own = {"cosine to the nearest picture learned, as shipped": "familiarity/similarity"}
+    seen = [*find_ends(bare.graph), *own.values()]
+    size = classifier.height, classifier.width
 
     def look(images: NDArray[np.uint8]) -> Looked:
-        if images.shape[1:3] != (classifier.height, classifier.width):
-            images = resized(images, classifier.height, classifier.width)
-        features, logits, shipped = run_to(proto, seen, images)
-        return features, logits, shipped.reshape(-1)
+        images = Part(images, np.zeros(len(images), np.int64)).resized(*size).images
+        features, logits, *scores = run_to(proto, seen, images)
+        return (
+            features,
+            logits,
+            {name: score.reshape(-1) for name, score in zip(own, scores, strict=True)},
+        )
 
     dataset = load_dataset("cifar10")
     learned, held_out = split_validation(dataset.train, 0.1, 0)
     known = dataset.test if arguments.test else held_out
-    features, logits, _ = look(learned.images[::4])
-    methods = fit(features, logits, learned.labels[::4], classifier.metadata.familiarity_method)
+    features, logits, _ = look(learned.images[::2])
+    methods = fit(features, logits, learned.labels[::2])
+    methods |= {name: lambda f, z, o, name=name: o[name] for name in own}
     of_known = look(known.images)
     unknown = {name: look(images) for name, images in others(arguments.cifar100).items()}
     columns = list(unknown)
@@ -83,14 +93,11 @@ def main() -> None:
         print(
             " | ".join([name, *(f"{value:.3f}" for value in row + photographs.row(score, inside))])
         )
-    print_cost(classifier, resized(known.images[:256], classifier.height, classifier.width))
+    print_cost(classifier, known.take(np.arange(256)).resized(*size).images)
 
 
-def fit(
-    features: Features, logits: Logits, labels: NDArray[np.int64], shipped: str
-) -> dict[str, Score]:
-    """The methods, by name (`shipped` is the bundle's); each scores higher what is more like the
-    classes."""
+def fit(features: Features, logits: Logits, labels: NDArray[np.int64]) -> dict[str, Score]:
+    """The methods, by name; each scores higher what is more like the classes."""
     classes = range(labels.max() + 1)
     means = np.stack([features[labels == label].mean(axis=0) for label in classes])
     within = LedoitWolf().fit(features - means[labels])
@@ -143,7 +150,6 @@ def fit(
         "energy × cosine to the nearest class mean": lambda f, z, o: (
             logsumexp(z, axis=1) * cosine(f)
         ),
-        f"as shipped: {shipped}": lambda f, z, o: o,
     }
 
 
@@ -196,10 +202,6 @@ def textures(random: np.random.Generator) -> NDArray[np.uint8]:
 def smooth_noise(random: np.random.Generator) -> NDArray[np.uint8]:
     side = random.choice([2, 3, 4, 6, 8])
     return resize(Image.fromarray(random.integers(0, 256, (side, side, 3)).astype(np.uint8)))
-
-
-def resized(images: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    return np.stack([to_pixels(image, height, width) for image in images])
 
 
 def resize(image: Image.Image) -> NDArray[np.uint8]:
