@@ -51,6 +51,13 @@ def test_classic_json(client, expected, content_type):
     assert_is(client.post("/predict", data=body, content_type=content_type).json, expected)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (40, 20), (512, 512)])
+def test_classic_json_of_any_size_is_answered_like_a_file(client, bundle_path, size):
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    answer = client.post("/predict", json={"image": (pixels / 255).tolist()}).json
+    assert_is(answer, Classifier(bundle_path).predict(pixels))
+
+
 def test_classic_json_takes_whole_numbers_and_other_fields(client):
     body = {"image": np.ones((32, 32, 3), int).tolist(), "id": 7}
     assert client.post("/predict", json=body).status_code == 200

@@ -278,7 +278,7 @@ class PredictOptions(BaseModel):
 
     seen: Annotated[
         Literal["0", "1"],
-        Field(description="1: also give what the network sees of the picture, as a PNG"),
+        Field(description="1: also give what the network sees of the picture, as a data URL"),
     ] = "0"
     explain: Annotated[
         Literal["0", "1", "png", "array"],

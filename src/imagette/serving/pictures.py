@@ -11,9 +11,9 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from imagette.serving.problems import RequestError
 
-# A number that NumPy or JavaScript writes has at most 24 characters, and on a line of its own, four
-# levels deep, some 75. In memory each takes several times as much as a short one of text.
-_MOST_BYTES_A_NUMBER = 128
+_MOST_SIDE = 512
+"""Of an array, in pixels. In memory its numbers take several times as much as their shortest text,
+so a larger picture has to come as a file."""
 
 _HOW_TO_SEND = "Send the file as the multipart field `image`: `curl -F image=@cat.png …/predict`."
 
@@ -31,15 +31,11 @@ class SentPicture:
     file: str = ""
 
 
-def read_pictures(
-    request: Request, height: int, width: int, max_pictures: int
-) -> list[SentPicture]:
+def read_pictures(request: Request, max_pictures: int) -> list[SentPicture]:
     """The pictures of a request: multipart files, a raw body, or an array in JSON.
 
     Args:
         request: the request, its body not read yet.
-        height: rows that an array must have.
-        width: columns that an array must have.
         max_pictures: refuse requests with more pictures than this.
 
     Raises:
@@ -48,7 +44,7 @@ def read_pictures(
     """
     kind = request.mimetype
     if _is_json(kind):
-        return [SentPicture(_from_json(_read_filled_body(request), height, width))]
+        return [SentPicture(_from_json(_read_filled_body(request)))]
     return [SentPicture(content, file) for content, file in read_files(request, max_pictures)]
 
 
@@ -131,7 +127,7 @@ def _from_form(request: Request, max_pictures: int) -> list[tuple[bytes, str]]:
 
 
 class ArrayBody(BaseModel):
-    """`{"image": [[[r, g, b], …], …]}`; reading stops at the first wrong element."""
+    """`{"image": [[[r, g, b], …], …]}`; reading stops at the first wrong element or length."""
 
     model_config = ConfigDict(strict=True)
 
@@ -141,37 +137,32 @@ class ArrayBody(BaseModel):
                 list[
                     Annotated[
                         list[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]],
+                        Field(min_length=3, max_length=3),
                         FailFast(),
                     ]
                 ],
+                Field(min_length=1, max_length=_MOST_SIDE),
                 FailFast(),
             ]
         ],
+        Field(min_length=1, max_length=_MOST_SIDE),
         FailFast(),
     ]
 
 
-def _from_json(body: bytes, height: int, width: int) -> NDArray[np.float64]:
+def _from_json(body: bytes) -> NDArray[np.float64]:
     remedy = (
-        f'Send {{"image": [[[r, g, b], …], …]}} with {height} rows of {width} pixels of'
-        " 3 numbers from 0 to 1."
+        'Send {"image": [[[r, g, b], …], …]}: rows of pixels of 3 numbers from 0 to 1, at most'
+        f" {_MOST_SIDE} rows and columns."
     )
-    if len(body) > 1000 + height * width * 3 * _MOST_BYTES_A_NUMBER:
-        raise RequestError(
-            "wrong-shape", f"{len(body)} bytes are more than such an array has.", remedy
-        )
     try:
-        array = np.array(ArrayBody.model_validate_json(body).image, dtype=np.float64)
+        return np.array(ArrayBody.model_validate_json(body).image, dtype=np.float64)
     except ValidationError as error:
         raise _json_error(error, remedy) from error
     except ValueError as error:
         raise RequestError(
             "wrong-shape", "The rows of the array are not all of the same length.", remedy
         ) from error
-    if array.shape != (height, width, 3):
-        shape = "×".join(str(size) for size in array.shape)
-        raise RequestError("wrong-shape", f"The array has the shape {shape}.", remedy)
-    return array
 
 
 def _json_error(error: ValidationError, remedy: str) -> RequestError:
@@ -186,5 +177,8 @@ def _json_error(error: ValidationError, remedy: str) -> RequestError:
             return RequestError("no-picture", "The JSON has no field `image`.", remedy)
         case "list_type":
             return RequestError("wrong-shape", f"`{place}` is not a list.", remedy)
+        case "too_short" | "too_long" as length:
+            said = f"`{place}` is {length.replace('_', ' ')}."
+            return RequestError("wrong-shape", said, remedy)
         case _:
             return RequestError("wrong-values", f"`{place}` is not a number from 0 to 1.", remedy)

@@ -98,8 +98,6 @@ def answer_request(
     options = _read_options()
     pictures = read_pictures(
         request._get_current_object(),  # type: ignore[attr-defined]  # a proxy is slower
-        classifier.height,
-        classifier.width,
         max_pictures,
     )
     deadline, counts = turns.deadline(), metrics if count_classes else None
