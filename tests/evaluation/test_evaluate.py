@@ -331,8 +331,10 @@ def test_what_a_bundle_tells_of_its_evaluation(evaluation):
 # Under corruption -----------------------------------------------------------------------------
 
 
-def test_accuracy_under_corruption(tmp_path, colours, make_bundle):
-    bundle = make_bundle(tmp_path / "tiny.onnx", colours.class_names, colours.class_names_fr, 6)
+@pytest.mark.parametrize("size", [6, 12])
+def test_accuracy_under_corruption(tmp_path, colours, make_bundle, size):
+    """Pictures are corrupted in their own size, 6, also where the network takes larger ones."""
+    bundle = make_bundle(tmp_path / "tiny.onnx", colours.class_names, colours.class_names_fr, size)
     said = []
 
     evaluation = evaluate(bundle, colours, out=tmp_path / "out", corruptions=True, say=said.append)

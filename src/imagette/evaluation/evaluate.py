@@ -116,15 +116,16 @@ def evaluate(
     else:
         loaded = load_pictures(dataset, data_dir, model, test_alone=True)
         own_source, name = facts is not None and loaded.source == facts.dataset, loaded.name
-        part, split = _choose_pictures(loaded, facts if own_source else None)
-        part = fit(part, loaded.class_names, classifier)
+        chosen, split = _choose_pictures(loaded, facts if own_source else None)
+        part = fit(chosen, loaded.class_names, classifier)
         answers = Answers(part, split, *classifier.answers(part.images))
     more: dict[str, Any] = {}
     if flip:
         more["flip_averaged"] = _average_with_mirrored(classifier, answers)
     folder = Path(out) if out else _default_folder(model, own_source, name)
     if corruptions:
-        found = measure_robustness(classifier, answers.part, folder / "corruptions.json", say)
+        in_own_size = replace(chosen, labels=answers.part.labels)
+        found = measure_robustness(classifier, in_own_size, folder / "corruptions.json", say)
         more["corruptions"] = found
         more["corruption_accuracy"] = float(np.mean(list(found.values())))
     metrics = write_evaluation(folder, classifier, name, answers, model.run, model.name, more)

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from imagette.evaluation.corruptions import NAMES, SEVERITIES, corrupt
 from imagette.files import write_json
 from imagette.inference.classifier import Classifier
 
-_VERSION = 1
+_VERSION = 2
 """Raised when a corruption gives other pixels than before, so that no old figure is reused."""
 
 
@@ -30,7 +31,8 @@ def measure_robustness(
 
     Args:
         classifier: the model.
-        part: pictures in the model's size, labels in its class order.
+        part: pictures in the size that they are to be corrupted in, labels in the model's class
+            order.
         file: the JSON file to keep the figures in.
         say: hears a line for each corruption.
 
@@ -50,8 +52,10 @@ def measure_robustness(
 
 
 def _accuracy(classifier: Classifier, part: Part, name: str, severity: int) -> float:
-    probabilities = classifier.probabilities(corrupt(part.images, name, severity))
-    return float(np.mean(probabilities.argmax(axis=1) == part.labels))
+    corrupted = replace(part, images=corrupt(part.images, name, severity))
+    view = classifier.metadata.view or "whole"
+    images = corrupted.resized(classifier.height, classifier.width, view).images
+    return float(np.mean(classifier.probabilities(images).argmax(axis=1) == part.labels))
 
 
 def _key(classifier: Classifier, part: Part) -> str:
