@@ -3,7 +3,7 @@
     python benchmarks/explanations.py [MODEL ...] [--pictures 200]
 
 On CIFAR-10 test pictures that a model (default: both that ship) names rightly:
-- deletion: what the probability of the class loses when the hottest square of 10×10 pixels is
+- deletion: what the probability of the class loses when the hottest square, a third of the side, is
   covered, against squares at random (Samek et al., *Evaluating the Visualization of What a Deep
   Neural Network has Learned*, 2017) and against the middle, where the thing mostly is;
 - randomisation: how alike maps are (Spearman's rank correlation) once the weights of every

@@ -4,9 +4,9 @@
 
 Each FOLDER holds a folder a class; none of their test pictures is looked at. For each, accuracy of
 leave-one-out answers with the middle of each picture, all of it, and the features of both averaged;
-with square roots and unit length left out; and, with `--float32`, of the network in float32, run by
-PyTorch; and, with `--shipped`, with the features of the model that ships instead of the
-backbone's. `--small` adds four of CIFAR-10's classes at 32×32 pixels (automobile, cat, frog, ship):
+and with square roots and unit length left out. `--float32` adds the network in float32, run by
+PyTorch; `--shipped` the features of the model that ships instead of the backbone's.
+`--small` adds four of CIFAR-10's classes at 32×32 pixels (automobile, cat, frog, ship):
 5, 10, 50 and 500 pictures a class learned, 5 seeds (1 with 500), 500 test pictures a class.
 """
 

@@ -4,8 +4,8 @@
     python tools/ship_model.py runs/cifar10-lite lite --quantize all
 
 Writes the bundle into the assets, with the accuracy that it has on the test pictures, and prints
-what its card says: on the pictures held out for validation, also what the network has with weights
-and arithmetic in float32; on the test pictures, all that `imagette evaluate` measures.
+what its card says: on the pictures held out for validation, also the accuracy of the float32
+network; on the test pictures, all that `imagette evaluate` measures.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def main() -> None:
     validation = {key: metrics[key] for key in ("accuracy", "loss", "calibration_error")}
     validation["accuracy_in_float32"] = float((logits.argmax(axis=1) == held_out.labels).mean())
     with tempfile.TemporaryDirectory() as folder:
-        test = evaluate(target, out=folder).metrics
+        test = evaluate(arguments.name, out=folder).metrics
     update_metadata(
         target,
         accuracy=test["accuracy"],

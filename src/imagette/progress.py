@@ -40,6 +40,7 @@ class TrainingReporter(Reporter):
         self.closed_form = False
         self.epochs = 0
         self.patience = 0
+        self.averaged = ""
         self.last_epoch = 0
 
     def chosen(self, why: str) -> None:
@@ -52,6 +53,7 @@ class TrainingReporter(Reporter):
     def start(self, folder: Path, recipe: Recipe, dataset: Dataset, epochs_done: int) -> None:
         self.folder, self.epochs, self.last_epoch = folder, math.ceil(recipe.epochs), epochs_done
         self.patience = recipe.patience
+        self.averaged = ", averaged with the start" if recipe.pretrained_share else ""
         begins = f"going on after epoch {epochs_done}" if epochs_done else "beginning"
         self._say(
             f"Training {recipe.model} by the recipe {recipe.name} on {dataset.name},"
@@ -97,8 +99,8 @@ class TrainingReporter(Reporter):
     def finetuned(self, before: float, after: float, kept: bool) -> None:
         self.close()
         self._say(
-            f"All layers: val accuracy {after:.2%}, the last layer alone {before:.2%};"
-            f" {'all layers are' if kept else 'the last layer alone is'} kept"
+            f"All layers{self.averaged}: val accuracy {after:.2%}, the last layer alone"
+            f" {before:.2%}; {'all layers are' if kept else 'the last layer alone is'} kept"
         )
         if not kept:
             self._say("Nothing was gained: --recipe photos does as well in seconds.")

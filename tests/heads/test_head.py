@@ -1,13 +1,19 @@
 """A head: learned, measured without the picture, put on a backbone's graph."""
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
 from imagette.features.backbone import open_backbone
-from imagette.heads.graph import add_head
+from imagette.heads.graph import add_familiarity, add_head
 from imagette.heads.head import directions, fit_head
-from imagette.heads.ood_score import MOST_REFERENCES, find_groups, fit_ood_score
+from imagette.heads.ood_score import (
+    MOST_REFERENCES,
+    find_groups,
+    fit_ood_score,
+    fit_ood_score_held_out,
+)
 
 
 def clusters(counts, noise=0.5, features=64, seed=0):
@@ -114,6 +120,20 @@ def test_references_are_spread_over_the_classes():
     stored = score.references / score.lengths[:, None]
     held = [np.isclose(stored @ one, 1, atol=1e-3).any() for one in exact]
     assert np.mean(held) == 1  # all of the rare class
+
+
+def test_the_graph_compares_as_the_score_does():
+    random = np.random.default_rng(0)
+    learned, held_out = (directions(random.exponential(size=(n, 1280))) for n in (30, 20))
+    score = fit_ood_score_held_out(learned, held_out)
+    assert np.quantile(score.familiarity(held_out), 0.05) == pytest.approx(0.5, abs=1e-6)
+    proto = onnx.load_from_string(open_backbone().content)
+    add_familiarity(proto.graph, "features", score)
+    session = onnxruntime.InferenceSession(proto.SerializeToString())
+    images = random.integers(0, 256, (3, 224, 224, 3), np.uint8)
+    features, familiarity = session.run(["features", "familiarity"], {"image": images})
+    expected = score.familiarity(directions(features))
+    assert np.allclose(familiarity, expected, atol=1e-4)
 
 
 def test_the_graph_answers_as_the_head_does():

@@ -181,7 +181,9 @@ def test_arrays_of_a_dataset_and_the_digits_by_name(digits, tmp_path):
     data = imagette.Dataset("few", "few", digits.class_names, digits.class_names_fr, few, None)
     run = imagette.train(data, "photos", runs_dir=tmp_path)
     assert run.metrics["accuracy"] > 0.7
-    assert imagette.Classifier(run.folder).class_names_fr == digits.class_names_fr
+    classifier = imagette.Classifier(run.folder)
+    assert classifier.class_names_fr == digits.class_names_fr
+    assert classifier.metadata.view == "whole"  # of square pictures, nothing is cut off
 
 
 def test_the_view_follows_where_it_shows(tmp_path):

@@ -81,6 +81,7 @@ def test_settings_change_any_field():
         ("optimizer=magic", "`optimizer`"),
         ("seed=-1", "`seed`"),
         ("small_share=0.5", "small_share needs small_side"),
+        ("pretrained_share=0.2", "pretrained_share needs start"),
         ("flip=sideways", "`flip`"),
         ("gpu={batch=3}", "no field `batch`"),
         ("gpu={batch_size=0}", "`batch_size` = 0"),
@@ -107,6 +108,11 @@ def test_wrong_files_are_named(tmp_path):
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ImagetteError):
         Recipe.load(file)
+
+
+def test_smaller_pictures_are_not_larger():
+    with pytest.raises(ImagetteError, match="small_side is larger than size, which is 32"):
+        Recipe.load("best").change(size=32)
 
 
 def test_a_recipe_in_closed_form_refuses_what_it_does_not_use():

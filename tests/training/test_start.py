@@ -11,8 +11,9 @@ from PIL import Image
 import imagette
 from imagette import ImagetteError, Recipe, build_model
 from imagette.data import Part
+from imagette.heads import ood_score
 from imagette.models.backend import load_torch_keras
-from imagette.training.export import load_keras_file
+from imagette.training.export import export, load_keras_file
 from imagette.training.loop import State
 from imagette.training.reporter import Reporter
 from imagette.training.start import (
@@ -66,6 +67,8 @@ def test_what_does_not_fit_or_is_not_there(digits_run):
     (Path(digits_run.folder).parent / "some.h5").touch()
     with pytest.raises(ImagetteError, match="sprint does not begin with a file of weights"):
         check_start(str(Path(digits_run.folder).parent / "some.h5"), "sprint")
+    with pytest.raises(ImagetteError, match="no weights of ImageNet for the network sprint"):
+        check_start("imagenet", "sprint")
     for good in ("", "imagenet", str(digits_run.folder)):
         check_start(good)
 
@@ -128,9 +131,10 @@ def test_a_stopped_training_goes_on_and_keeps_the_better(shapes, tmp_path):
                 raise KeyboardInterrupt
 
     arguments = {"name": "big", "runs_dir": tmp_path / "runs"}
+    recipe = finetuning(pretrained_share=0.25)
     stopped = StopAfterOne()
     with pytest.raises(KeyboardInterrupt):
-        imagette.train(shapes, finetuning(), **arguments, reporter=stopped)
+        imagette.train(shapes, recipe, **arguments, reporter=stopped)
     assert [one[0] for one in stopped.said] == ["head"]
     notes = Notes()
     run = imagette.train(shapes, **arguments, resume=True, reporter=notes)
@@ -142,6 +146,32 @@ def test_a_stopped_training_goes_on_and_keeps_the_better(shapes, tmp_path):
     assert (run.folder / "model.onnx").stat().st_size < 6_000_000
     again = imagette.evaluate(run.folder, out=tmp_path / "again").metrics
     assert again["accuracy"] == run.metrics["accuracy"]
+    assert "averaged with those that the training began with" in report_of(run)
+    unstopped = imagette.train(shapes, recipe, name="unstopped", runs_dir=tmp_path / "runs")
+    for one, other in zip(weights_of(run), weights_of(unstopped), strict=True):
+        assert np.array_equal(one, other)
+
+
+def weights_of(run) -> list[np.ndarray]:
+    return load_keras_file(run.folder / "model.keras").get_weights()
+
+
+def report_of(run) -> str:
+    return " ".join((run.folder / "report.html").read_text(encoding="utf-8").split())
+
+
+def test_a_network_that_began_with_a_run_that_knows_photographs_does_too(shapes, tmp_path):
+    arguments = {"runs_dir": tmp_path / "runs"}
+    first = imagette.train(shapes, finetuning(), name="first", **arguments)
+    recipe = finetuning(start=str(first.folder)).change(epochs=1)
+    second = imagette.train(shapes, recipe, name="second", **arguments)
+    for run in (first, second):
+        metadata = imagette.Classifier(run.folder).metadata
+        assert metadata.view in ("centre", "whole")
+        assert metadata.familiarity_method == ood_score.METHOD
+        assert "EfficientNet-Lite" in metadata.licence
+        with pytest.raises(ImagetteError, match="8 bits already"):
+            export(run.folder, "onnx", out=tmp_path / "small.onnx", quantize="weights")
 
 
 def test_what_made_nothing_better_is_not_kept(shapes, tmp_path):
@@ -152,6 +182,7 @@ def test_what_made_nothing_better_is_not_kept(shapes, tmp_path):
     assert (kind, kept) == ("finetuned", False)
     assert after < before
     assert run.metrics["accuracy"] == before
+    assert "the network with the fitted last layer is kept" in report_of(run)
 
 
 def test_what_is_kept_is_an_average_with_the_start(shapes, tmp_path):
@@ -176,8 +207,6 @@ def test_an_average_takes_so_much_of_each():
     state = State(best_weights=learned)
     average_with_start(state, FittedHead(0.5, begun_with), share=0.25)
     assert state.best_weights[0].tolist() == [2.0, 1.5]
-    with pytest.raises(ImagetteError, match="pretrained_share needs start"):
-        Recipe.load("sprint-70").change(pretrained_share=0.2)
 
 
 def test_a_start_that_cannot_be_had_leaves_no_folder(shapes, tmp_path, monkeypatch):

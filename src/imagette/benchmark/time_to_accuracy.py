@@ -190,7 +190,7 @@ def _training_row(folder: Path, data: Dataset) -> tuple[dict[str, Any], Curve]:
     device = run.facts.device if run.facts and run.facts.device else "cpu"
     plan = recipe.resolve(device, round(len(data.train) * (1 - recipe.validation_fraction)))
     kind = choose_precision(torch.device(device), plan.precision)
-    flops = training_flops(plan, data.train.images.shape[1:], len(data.class_names))
+    flops = training_flops(plan, (plan.size, plan.size, 3), len(data.class_names))
     machine = json.loads((folder.parent.parent / "machine.json").read_text(encoding="utf-8"))
     peak = machine["peak_flops_per_second"].get(_named(kind))
     row = {

@@ -78,7 +78,7 @@ def choose_view(found: Listing | Dataset, backbone: Backbone) -> ViewName:
 
     It is what leave-one-out answers to some of the pictures have the lower squared error with.
     What matters lies in the middle of most photographs, and all over others, such as a tile with a
-    broken edge. Square pictures cannot tell; after them, nothing is cut off.
+    broken edge. Where all pictures are square both are equal, and `whole` is taken.
     """
     sources, labels, _ = _listed(found, "train")
     some = _spread(labels, TO_CHOOSE_BY)

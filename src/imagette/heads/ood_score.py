@@ -72,8 +72,7 @@ def fit_ood_score(
     Returns:
         The score, and the familiarity `(n,)` of each picture to all others.
     """
-    most = max(MOST_REFERENCES, len(np.unique(labels)))
-    chosen = spread_over_classes(labels, most)
+    chosen = choose_references(labels)
     references, lengths = _to_8_bits(directions[chosen])
     place = np.full(len(directions), -1)
     place[chosen] = np.arange(len(chosen))
@@ -165,6 +164,11 @@ def _join(directions: Directions, cosine: float, most: int) -> list[NDArray[np.i
     roots = np.array([find(one) for one in range(len(root))], np.int64)
     order = np.argsort(roots, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(roots[order])) + 1)
+
+
+def choose_references(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Positions of the pictures that others are compared with, by the classes `(n,)` of all."""
+    return spread_over_classes(labels, max(MOST_REFERENCES, len(np.unique(labels))))
 
 
 def spread_over_classes(labels: NDArray[np.int64], most: int) -> NDArray[np.int64]:

@@ -127,8 +127,8 @@ class Classifier:
     def predict(self, picture: Picture | list[Picture]) -> Prediction | list[Prediction]:
         """Say what a picture, or each picture of a list, shows.
 
-        A large picture is looked at several times (see `preprocess.to_views`), and the answers
-        averaged.
+        Where the model has no `view`, a large picture is looked at several times (see
+        `preprocess.to_views`), and the answers are averaged.
 
         Args:
             picture: a path, the bytes of a file, a PIL image, an array (see

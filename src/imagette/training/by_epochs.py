@@ -101,16 +101,16 @@ def train_by_epochs(
             _write_run(folder, facts, state, finished=False)
             reporter.epoch(state.history[-1], best=state.best_epoch == state.epoch)
     except (KeyboardInterrupt, DivergedError):
-        # Without the fitted head, what an earlier stop has saved is the better.
-        if state.epoch and (head or not recipe.start):
+        # The average needs the fitted head; until there is one, what an earlier stop saved stays.
+        if state.epoch and (head or not recipe.pretrained_share):
             reporter.stopping()
             with _undisturbed():
                 if head:
-                    average_with_start(state, head, recipe.pretrained_share)
+                    average_with_start(state, head, plan.pretrained_share)
                 _save_best(folder, model, recipe, dataset, train_part, validation, state, view)
         raise
     if head:
-        average_with_start(state, head, recipe.pretrained_share)
+        average_with_start(state, head, plan.pretrained_share)
         keep_better(model, validation, head, state, reporter)
     reporter.evaluating()
     _save_best(folder, model, recipe, dataset, train_part, validation, state, view)
@@ -143,7 +143,8 @@ def _load_pictures(
 
 
 def _knows_photographs(recipe: Recipe) -> bool:
-    """Whether a network begins with ImageNet's weights, or with those of a run that did."""
+    """Whether it is an EfficientNet-Lite that begins with ImageNet's weights, or those of a run
+    that did."""
     if recipe.model != "efficientnet-lite" or not recipe.start:
         return False
     start = Path(recipe.start) / "model.onnx"

@@ -1,6 +1,7 @@
 """A second answer of the bundle: how much a picture is like those of the classes at all.
 
-This is that of networks trained from scratch; `imagette.heads.ood_score` is that of the others.
+`imagette.heads.ood_score` is that of an EfficientNet-Lite that began with ImageNet's weights; this
+is that of all other networks.
 
 Three signs that a picture is of none of them are combined by a product, as two are in Park et al.,
 *Nearest Neighbor Guidance for Out-of-Distribution Detection*, 2023: the energy of the logits (Liu

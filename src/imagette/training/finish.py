@@ -17,7 +17,7 @@ from imagette.files import replacing
 from imagette.heads.graph import add_familiarity
 from imagette.heads.head import directions
 from imagette.heads.ood_score import METHOD as NEAREST
-from imagette.heads.ood_score import MOST_REFERENCES, fit_ood_score_held_out, spread_over_classes
+from imagette.heads.ood_score import choose_references, fit_ood_score_held_out
 from imagette.inference.bundle import open_bundle
 from imagette.training.familiarity import METHOD as OUTLIERS
 from imagette.training.familiarity import (
@@ -87,8 +87,7 @@ def _compare_with_learned(
     The features of a network that was pretrained on photographs tell other things from what it
     learned. Those of a network trained from scratch do so less well, hence the synthetic outliers.
     """
-    most = max(MOST_REFERENCES, len(np.unique(learned.labels)))
-    some = spread_over_classes(learned.labels, most)
+    some = choose_references(learned.labels)
     [of_learned] = run_to(proto, [ends[0]], learned.images[some])
     of_held_out, logits = run_to(proto, list(ends), held_out.images)
     score = fit_ood_score_held_out(directions(of_learned), directions(of_held_out))

@@ -40,11 +40,11 @@ class Recipe(BaseModel):
         start: what the network begins with instead of random weights: the folder of a run; for
             `efficientnet-lite` and networks of `keras.applications`, `imagenet`; for these also a
             file of weights. Empty for none. See `imagette.training.start`.
-        pretrained_share: with `start`, the weight in 0–1 of the starting network, its last layer
-            fitted, in the average of both that is kept; 0 keeps the trained weights. Such an
-            average recognises pictures unlike those that were learned better than the trained
-            weights alone (weight-space ensembling; Wortsman et al., *Robust fine-tuning of
-            zero-shot models*, 2022). What is told after each epoch is of the trained weights.
+        pretrained_share: with `start`, the share (0–1) of the starting weights, with the fitted
+            last layer, in the weights that are kept; the rest are the trained ones, which alone are
+            measured after each epoch. Such an average recognises pictures unlike those that were
+            learned better than the trained weights do (weight-space ensembling; Wortsman et al.,
+            *Robust fine-tuning of zero-shot models*, 2022).
         optimizer: `adam` (Kingma & Ba, 2015), `adamw` (Loshchilov & Hutter, 2019), `sgd` (with
             Nesterov momentum), or `muon` (Jordan et al., 2024; for hidden kernels, with SGD for
             all other weights).
@@ -158,6 +158,8 @@ class Recipe(BaseModel):
     def _small_pictures_have_a_side(self) -> "Recipe":
         if self.small_share and not self.small_side:
             raise ValueError("small_share needs small_side, the side of the smaller pictures")
+        if self.small_share and self.small_side > self.size:
+            raise ValueError(f"small_side is larger than size, which is {self.size}")
         return self
 
     @model_validator(mode="after")
@@ -168,9 +170,10 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _something_learns(self) -> "Recipe":
-        known = self.model == "efficientnet-lite" and self.start == "imagenet"
-        if known and self.model_options.get("variant", 0) not in (0, 1, 2):
+        lite = self.model == "efficientnet-lite"
+        if lite and self.model_options.get("variant", 0) not in (0, 1, 2):
             raise ValueError("the variants of efficientnet-lite are 0, 1 and 2")
+        known = lite and self.start == "imagenet"
         if self.closed_form and not known:
             raise ValueError(
                 'epochs = 0 learns a last layer alone, which needs model = "efficientnet-lite" and'

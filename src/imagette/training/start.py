@@ -44,7 +44,14 @@ def check_start(start: str, model: str = "") -> None:
     Raises:
         ImagetteError: it names neither a run with a network, nor weights.
     """
-    if not start or start == IMAGENET:
+    if not start:
+        return
+    if start == IMAGENET:
+        if model and model not in (*APPLICATIONS, "efficientnet-lite"):
+            raise ImagetteError(
+                f"There are no weights of ImageNet for the network {model}.",
+                "Set start to '' or the folder of a run, or model to efficientnet-lite.",
+            )
         return
     path = Path(start)
     if path.is_file() and model and model not in APPLICATIONS:
@@ -149,12 +156,15 @@ def average_with_start(state: State, head: FittedHead, share: float) -> None:
 def keep_better(
     model: "keras.Model", validation: Part, head: FittedHead, state: State, reporter: Reporter
 ) -> None:
-    """Where training all layers made nothing better, keep the network of the fitted last layer."""
+    """Where training all layers made nothing better, keep the network of the fitted last layer.
+
+    `best_epoch` is 0 then, as before the first.
+    """
     set_weights(model, state.best_weights)
     accuracy = _measure_accuracy(model, validation)
     better = accuracy >= head.accuracy
     if not better:
-        state.best_weights = head.weights
+        state.best_epoch, state.best_weights = 0, head.weights
     reporter.finetuned(head.accuracy, accuracy, better)
 
 
