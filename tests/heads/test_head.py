@@ -7,7 +7,7 @@ import pytest
 
 from imagette.features.backbone import open_backbone
 from imagette.heads.graph import add_familiarity, add_head
-from imagette.heads.head import directions, fit_head
+from imagette.heads.head import directions, fit_head, root_directions
 from imagette.heads.ood_score import (
     MOST_REFERENCES,
     find_groups,
@@ -124,7 +124,7 @@ def test_references_are_spread_over_the_classes():
 
 def test_the_graph_compares_as_the_score_does():
     random = np.random.default_rng(0)
-    learned, held_out = (directions(random.exponential(size=(n, 1280))) for n in (30, 20))
+    learned, held_out = (root_directions(random.exponential(size=(n, 1280))) for n in (30, 20))
     score = fit_ood_score_held_out(learned, held_out)
     assert np.quantile(score.familiarity(held_out), 0.05) == pytest.approx(0.5, abs=1e-6)
     proto = onnx.load_from_string(open_backbone().content)
@@ -132,7 +132,7 @@ def test_the_graph_compares_as_the_score_does():
     session = onnxruntime.InferenceSession(proto.SerializeToString())
     images = random.integers(0, 256, (3, 224, 224, 3), np.uint8)
     features, familiarity = session.run(["features", "familiarity"], {"image": images})
-    expected = score.familiarity(directions(features))
+    expected = score.familiarity(root_directions(features))
     assert np.allclose(familiarity, expected, atol=1e-4)
 
 

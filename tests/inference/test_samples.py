@@ -22,3 +22,11 @@ def test_every_sample_opens_and_is_described_in_both_languages(entry):
     assert set(entry) == {"file", "en", "fr", "alt_en", "alt_fr"}
     assert all(text.strip() for text in entry.values())
     assert to_rgb(FOLDER / entry["file"]).size == (320, 320)
+
+
+def test_every_sample_is_named_rightly_or_called_unknown():
+    classifier = imagette.Classifier()
+    for entry in ENTRIES:
+        prediction = classifier.predict(FOLDER / entry["file"])
+        right = Path(entry["file"]).stem == prediction.label
+        assert right or not prediction.known, f"{entry['file']}: {prediction.label}"

@@ -51,7 +51,7 @@ def test_classic_json(client, expected, content_type):
     assert_is(client.post("/predict", data=body, content_type=content_type).json, expected)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (40, 20), (512, 512)])
+@pytest.mark.parametrize("size", [(1, 1), (40, 20), (512, 64), (2, 512)])
 def test_classic_json_of_any_size_is_answered_like_a_file(client, bundle_path, size):
     pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     answer = client.post("/predict", json={"image": (pixels / 255).tolist()}).json

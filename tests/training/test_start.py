@@ -185,6 +185,19 @@ def test_what_made_nothing_better_is_not_kept(shapes, tmp_path):
     assert "the network with the fitted last layer is kept" in report_of(run)
 
 
+def test_a_network_may_be_asked_about_larger_pictures_than_it_learned(shapes, digits, tmp_path):
+    recipe = finetuning(inference_size=96).change(epochs=1)
+    run = imagette.train(shapes, recipe, runs_dir=tmp_path / "runs")
+    classifier = imagette.Classifier(run.folder)
+    assert (classifier.height, classifier.width) == (96, 96)
+    assert classifier.metadata.familiarity_threshold == 0.5
+    again = imagette.evaluate(run.folder, out=tmp_path / "again").metrics
+    assert again["accuracy"] == run.metrics["accuracy"]
+    fixed = Recipe.load("seed").change(inference_size=64)
+    with pytest.raises(ImagetteError, match="has weights for pictures of 32 pixels alone"):
+        imagette.train(digits, fixed, runs_dir=tmp_path / "fixed")
+
+
 def test_what_is_kept_is_an_average_with_the_start(shapes, tmp_path):
     def kernel_after(share):
         notes = Notes()

@@ -54,12 +54,13 @@ def add_familiarity(graph: "onnx.GraphProto", features: str, score: OodScore) ->
     Args:
         graph: of a bundle.
         features: the name of what its last layer takes.
-        score: of the directions of such features.
+        score: of such features' directions (see `imagette.heads.head.root_directions`).
     """
     from onnx import TensorProto, helper
 
     nodes = _Nodes(graph, "familiarity")
-    nodes.add_familiarity(nodes.add_direction(features), score)
+    positive = nodes.add("Relu", [features], "activations")
+    nodes.add_familiarity(nodes.add_direction(nodes.add("Sqrt", [positive], "first_roots")), score)
     graph.output.append(helper.make_tensor_value_info("familiarity", TensorProto.FLOAT, ["batch"]))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagette import __version__
-from imagette.data import BUILT_IN, Dataset, Listing, Part, split_validation
+from imagette.data import BUILT_IN, Dataset, Listing, split_validation
 from imagette.data.check import check
 from imagette.errors import ImagetteError
 from imagette.evaluation import evaluate, evaluation_for_bundle
@@ -17,6 +17,7 @@ from imagette.evaluation.run_folder import Facts
 from imagette.features.backbone import LICENCE, open_backbone
 from imagette.features.collect import choose_view
 from imagette.files import replacing, write_csv, write_json
+from imagette.heads.ood_score import choose_references
 from imagette.inference.bundle import BundleMetadata, open_bundle
 from imagette.inference.preprocess import ViewName
 from imagette.models import APPLICATIONS, build_model, count_parameters
@@ -71,7 +72,8 @@ def train_by_epochs(
     train_part, validation = split_validation(
         dataset.train, recipe.validation_fraction, recipe.seed
     )
-    model, device = _build(recipe, dataset), choose_device().type
+    model, device = _build(recipe, recipe.size, dataset), choose_device().type
+    _check_inference_size(model, recipe, dataset)
     if recipe.start:
         load_start(model, recipe.start)
     state, head = load_checkpoint(folder), None
@@ -107,14 +109,16 @@ def train_by_epochs(
             with _undisturbed():
                 if head:
                     average_with_start(state, head, plan.pretrained_share)
-                _save_best(folder, model, recipe, dataset, train_part, validation, state, view)
+                _save_best(folder, recipe, _asked_of(recipe, found, dataset, view), state, view)
         raise
     if head:
         average_with_start(state, head, plan.pretrained_share)
         keep_better(model, validation, head, state, reporter)
     reporter.evaluating()
-    _save_best(folder, model, recipe, dataset, train_part, validation, state, view)
-    metrics = evaluate(folder, dataset).metrics
+    release_memory()
+    asked = _asked_of(recipe, found, dataset, view)
+    _save_best(folder, recipe, asked, state, view)
+    metrics = evaluate(folder, asked).metrics
     _note_accuracy(folder, metrics)
     _write_run(folder, facts, state, finished=True)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
@@ -201,34 +205,56 @@ def _undisturbed() -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
 
 
-def _build(recipe: Recipe, dataset: Dataset) -> "keras.Model":
-    """The recipe's network for these pictures and classes, its weights drawn from the seed."""
+def _build(recipe: Recipe, size: int, dataset: Dataset) -> "keras.Model":
+    """The recipe's network for these classes and a size, its weights drawn from the seed."""
     load_torch_keras().utils.set_random_seed(recipe.seed)
     published = recipe.model in APPLICATIONS or recipe.start == IMAGENET
     return build_model(
         recipe.model,
-        input_shape=dataset.train.images.shape[1:],
+        input_shape=(size, size, 3),
         classes=len(dataset.class_names),
         **recipe.model_options,
         **({"weights": recipe.start} if published else {}),
     )
 
 
+def _check_inference_size(model: "keras.Model", recipe: Recipe, dataset: Dataset) -> None:
+    if not recipe.inference_size:
+        return
+    larger = _build(recipe, recipe.inference_size, dataset)
+    if [each.shape for each in larger.weights] != [each.shape for each in model.weights]:
+        raise ImagetteError(
+            f"The network {recipe.model} has weights for pictures of {recipe.size} pixels alone.",
+            "Leave inference_size at 0.",
+        )
+
+
+def _asked_of(
+    recipe: Recipe, found: Dataset | Listing, dataset: Dataset, view: ViewName | None
+) -> Dataset:
+    """The pictures to calibrate and measure by: `dataset`, or in another size, not yet resized."""
+    if not recipe.inference_size:
+        return dataset
+    return found if isinstance(found, Dataset) else found.load(recipe.asked_at, view or "whole")
+
+
 def _save_best(
-    folder: Path,
-    model: "keras.Model",
-    recipe: Recipe,
-    dataset: Dataset,
-    train_part: Part,
-    validation: Part,
-    state: State,
-    view: ViewName | None,
+    folder: Path, recipe: Recipe, dataset: Dataset, state: State, view: ViewName | None
 ) -> None:
     """Save the best weights as Keras file and bundle.
 
     The validation pictures calibrate the answers and set the threshold of `known`.
     """
-    release_memory()
+    train_part, validation = split_validation(
+        dataset.train, recipe.validation_fraction, recipe.seed
+    )
+    if view:  # all that the others are compared with
+        train_part = train_part.take(choose_references(train_part.labels))
+    train_part, validation = (
+        part.resized(recipe.asked_at, recipe.asked_at, view or "whole")
+        for part in (train_part, validation)
+    )
+    model = _build(recipe, recipe.asked_at, dataset)
     set_weights(model, state.best_weights)
     temperature = fit_temperature(compute_logits(model, validation.images), validation.labels)
     _divide_logits(model, temperature)

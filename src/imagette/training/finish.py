@@ -15,7 +15,7 @@ from imagette.data.dataset import Part
 from imagette.evaluation.calibration import SMALLEST_ENTROPY, fit_entropy_temperatures
 from imagette.files import replacing
 from imagette.heads.graph import add_familiarity
-from imagette.heads.head import directions
+from imagette.heads.head import root_directions
 from imagette.heads.ood_score import METHOD as NEAREST
 from imagette.heads.ood_score import choose_references, fit_ood_score_held_out
 from imagette.inference.bundle import open_bundle
@@ -90,7 +90,7 @@ def _compare_with_learned(
     some = choose_references(learned.labels)
     [of_learned] = run_to(proto, [ends[0]], learned.images[some])
     of_held_out, logits = run_to(proto, list(ends), held_out.images)
-    score = fit_ood_score_held_out(directions(of_learned), directions(of_held_out))
+    score = fit_ood_score_held_out(root_directions(of_learned), root_directions(of_held_out))
     add_familiarity(proto.graph, ends[0], score)
     return logits
 

@@ -19,8 +19,8 @@ Option = bool | int | float | str | list[int]
 """What a network's own argument may be: what TOML can write."""
 
 NOT_ON_A_GPU = {
-    "name", "model", "model_options", "size", "start", "teacher", "validation_fraction", "seed",
-    "gpu",
+    "name", "model", "model_options", "size", "inference_size", "start", "teacher",
+    "validation_fraction", "seed", "gpu",
 }  # fmt: skip
 """What decides which network learns from which pictures is the same everywhere."""
 
@@ -37,6 +37,10 @@ class Recipe(BaseModel):
         model: a network of the registry (see `imagette.models`).
         model_options: the network's own arguments, such as `widths` of `sprint`.
         size: side in pixels that pictures are brought to before anything else.
+        inference_size: side in pixels of the pictures that the finished network is calibrated on,
+            measured on and asked about, where that is not `size`; 0 for `size`. Things look larger
+            while learning than when asked, which a larger side makes good (Touvron et al., *Fixing
+            the train-test resolution discrepancy*, 2019).
         start: what the network begins with instead of random weights: the folder of a run; for
             `efficientnet-lite` and networks of `keras.applications`, `imagenet`; for these also a
             file of weights. Empty for none. See `imagette.training.start`.
@@ -101,6 +105,7 @@ class Recipe(BaseModel):
     model: str
     model_options: dict[str, Option] = {}
     size: int = Field(default=32, ge=32, le=260)
+    inference_size: int = Field(default=0, ge=0, le=260)
     start: str = ""
     pretrained_share: float = Field(default=0.0, ge=0, lt=1)
     optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
@@ -180,6 +185,11 @@ class Recipe(BaseModel):
                 ' start = "imagenet"'
             )
         return self
+
+    @property
+    def asked_at(self) -> int:
+        """The side in pixels of the pictures that the finished network takes."""
+        return self.inference_size or self.size
 
     @property
     def closed_form(self) -> bool:
