@@ -126,7 +126,7 @@ def test_the_graph_compares_as_the_score_does():
     random = np.random.default_rng(0)
     learned, held_out = (root_directions(random.exponential(size=(n, 1280))) for n in (30, 20))
     score = fit_ood_score_held_out(learned, held_out)
-    assert np.quantile(score.familiarity(held_out), 0.05) == pytest.approx(0.5, abs=1e-6)
+    assert np.quantile(score.familiarity(held_out), 0.05) == pytest.approx(0.5, abs=1e-3)
     proto = onnx.load_from_string(open_backbone().content)
     add_familiarity(proto.graph, "features", score)
     session = onnxruntime.InferenceSession(proto.SerializeToString())

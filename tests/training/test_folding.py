@@ -180,4 +180,4 @@ def test_what_is_frozen_is_folded_and_the_rest_learns_the_same():
         for weight in model.trainable_weights:
             weight.value.grad = None
     for one, other in zip(*gradients, strict=True):
-        assert torch.allclose(one, other, atol=5e-3 * float(one.abs().max()) + 1e-6)
+        assert torch.allclose(one, other, atol=2e-2 * float(one.abs().max()) + 1e-6)

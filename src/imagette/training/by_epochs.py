@@ -67,7 +67,10 @@ def train_by_epochs(
         _check_is_there(Path(recipe.teacher))
     if earlier:
         check_device(folder, earlier, choose_device().type)
-    dataset, view = _load_pictures(folder, recipe, found, earlier, reporter)
+    dataset, view = _load_pictures(recipe, found, earlier, reporter)
+    asked = _asked_of(recipe, found, dataset, view)
+    if earlier:
+        check_unchanged(folder, earlier, asked)
     teacher = load_teacher(recipe.teacher, dataset) if recipe.teacher else None
     train_part, validation = split_validation(
         dataset.train, recipe.validation_fraction, recipe.seed
@@ -80,7 +83,7 @@ def train_by_epochs(
     facts = Facts(
         dataset=dataset.source,
         data_dir=str(Path(data_dir).resolve()) if data_dir else None,
-        train_fingerprint=dataset.train.fingerprint(),
+        train_fingerprint=asked.train.fingerprint(),
         validation_fraction=recipe.validation_fraction,
         seed=recipe.seed,
         device=device,
@@ -109,14 +112,14 @@ def train_by_epochs(
             with _undisturbed():
                 if head:
                     average_with_start(state, head, plan.pretrained_share)
-                _save_best(folder, recipe, _asked_of(recipe, found, dataset, view), state, view)
+                _save_best(folder, recipe, asked, state, view)
         raise
     if head:
         average_with_start(state, head, plan.pretrained_share)
         keep_better(model, validation, head, state, reporter)
     reporter.evaluating()
     release_memory()
-    asked = _asked_of(recipe, found, dataset, view)
+    _write_run(folder, facts, state, finished=False)  # the epoch that was kept, for the report
     _save_best(folder, recipe, asked, state, view)
     metrics = evaluate(folder, asked).metrics
     _note_accuracy(folder, metrics)
@@ -126,7 +129,6 @@ def train_by_epochs(
 
 
 def _load_pictures(
-    folder: Path,
     recipe: Recipe,
     found: Dataset | Listing,
     earlier: Facts | None,
@@ -139,9 +141,7 @@ def _load_pictures(
         dataset = found.resized(recipe.size, looked_at)
     else:
         dataset = found.load(recipe.size, looked_at)
-    if earlier:
-        check_unchanged(folder, earlier, dataset)
-    elif dataset.source not in BUILT_IN:
+    if not earlier and dataset.source not in BUILT_IN:
         reporter.checked(check(dataset) + warn_of_size(found, recipe))
     return dataset, view
 
