@@ -1,9 +1,5 @@
 """A training by epochs: the network learns, and what it comes to is written into the run folder."""
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +19,7 @@ from imagette.inference.preprocess import ViewName
 from imagette.models import APPLICATIONS, build_model, count_parameters
 from imagette.models.applications import IMAGENET
 from imagette.models.backend import load_torch_keras
-from imagette.training.checkpoint import load_checkpoint, save_checkpoint
+from imagette.training.checkpoint import load_checkpoint, save_checkpoint, undisturbed
 from imagette.training.choice import warn_of_size
 from imagette.training.environment import environment
 from imagette.training.export import load_keras_file, save_keras, update_metadata, write_bundle
@@ -109,7 +105,7 @@ def train_by_epochs(
         # The average needs the fitted head; until there is one, what an earlier stop saved stays.
         if state.epoch and (head or not recipe.pretrained_share):
             reporter.stopping()
-            with _undisturbed():
+            with undisturbed():
                 if head:
                     average_with_start(state, head, plan.pretrained_share)
                 _save_best(folder, recipe, asked, state, view)
@@ -190,19 +186,6 @@ def _check_is_there(teacher: Path) -> None:
             " another run with --set teacher=FOLDER, or learn from the labels alone with"
             " --set teacher='\"\"'.",
         )
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let a second, impatient Ctrl-C wait; only the main thread hears of it at all."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
 
 
 def _build(recipe: Recipe, size: int, dataset: Dataset) -> "keras.Model":
