@@ -69,8 +69,8 @@ ModelOption = Annotated[
     Path | None,
     typer.Option(
         "--model",
-        help="A bundle (.onnx), a run, or `lite` for the small and fast model that ships with"
-        " Imagette; by default the more accurate one that does.",
+        help="A bundle (.onnx), a run, or a model that ships with Imagette: `default`, the more"
+        " accurate one, or `lite`, small and fast.",
         show_default=False,
     ),
 ]
@@ -214,7 +214,7 @@ def train(
 @app.command(epilog="Example: imagette evaluate runs/first --json")
 def evaluate(
     run_or_bundle: Annotated[
-        Path, typer.Argument(help="A run folder, a bundle (.onnx), or `lite`.")
+        Path, typer.Argument(help="A run folder, a bundle (.onnx), `default` or `lite`.")
     ],
     dataset: Annotated[
         str | None,

@@ -82,6 +82,7 @@ def test_settings_change_any_field():
         ("seed=-1", "`seed`"),
         ("small_share=0.5", "small_share needs small_side"),
         ("pretrained_share=0.2", "pretrained_share needs start"),
+        ("inference_size=20", "inference_size is 0 or at least 32"),
         ("flip=sideways", "`flip`"),
         ("gpu={batch=3}", "no field `batch`"),
         ("gpu={batch_size=0}", "`batch_size` = 0"),

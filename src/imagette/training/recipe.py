@@ -168,6 +168,12 @@ class Recipe(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _inference_size_is_a_size(self) -> "Recipe":
+        if 0 < self.inference_size < 32:
+            raise ValueError("inference_size is 0 or at least 32")
+        return self
+
+    @model_validator(mode="after")
     def _pretrained_weights_are_there(self) -> "Recipe":
         if self.pretrained_share and not self.start:
             raise ValueError("pretrained_share needs start, which names the pretrained weights")
