@@ -118,7 +118,7 @@ def test_options_and_errors_are_those_of_the_api(function, event):
         event("POST", "/predict", SHIP.read_bytes(), headers=as_png, query=options)
     )
     found = json.loads(answer["body"])
-    assert found["seen"].startswith("data:image/")
+    assert found["seen"].startswith("data:image/jpeg")
     assert len(found["explanation"]["heat_map"]) > 1
 
     answer = function.call(event("POST", "/predict", b"no picture", headers=as_png))

@@ -163,6 +163,8 @@ def test_the_keras_model_is_left_as_it_was():
 
 
 def test_what_is_frozen_is_folded_and_the_rest_learns_the_same():
+    # The depthwise kernel's gradient is what is left of large ones: how much, the draw decides.
+    keras.utils.set_random_seed(0)
     inputs = layers.Input((9, 9, 3))
     x = layers.Conv2D(6, 3, padding="same")(inputs)
     x = layers.BatchNormalization(trainable=False)(x)
@@ -180,4 +182,4 @@ def test_what_is_frozen_is_folded_and_the_rest_learns_the_same():
         for weight in model.trainable_weights:
             weight.value.grad = None
     for one, other in zip(*gradients, strict=True):
-        assert torch.allclose(one, other, atol=2e-2 * float(one.abs().max()) + 1e-6)
+        assert torch.allclose(one, other, atol=5e-3 * float(one.abs().max()) + 1e-6)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagette import __version__
-from imagette.data import BUILT_IN, Dataset, Listing, split_validation
+from imagette.data import BUILT_IN, Dataset, Listing, Part, split_validation
 from imagette.data.check import check
 from imagette.errors import ImagetteError
 from imagette.evaluation import evaluate, evaluation_for_bundle
@@ -13,7 +13,6 @@ from imagette.evaluation.run_folder import Facts
 from imagette.features.backbone import LICENCE, open_backbone
 from imagette.features.collect import choose_view
 from imagette.files import replacing, write_csv, write_json
-from imagette.heads.ood_score import choose_references
 from imagette.inference.bundle import BundleMetadata, open_bundle
 from imagette.inference.preprocess import ViewName
 from imagette.models import APPLICATIONS, build_model, count_parameters
@@ -63,16 +62,15 @@ def train_by_epochs(
         _check_is_there(Path(recipe.teacher))
     if earlier:
         check_device(folder, earlier, choose_device().type)
+    model, device = _build(recipe, recipe.size, found), choose_device().type
+    final = _build_final(model, recipe, found)
     dataset, view = _load_pictures(recipe, found, earlier, reporter)
     asked = _asked_of(recipe, found, dataset, view)
     if earlier:
         check_unchanged(folder, earlier, asked)
     teacher = load_teacher(recipe.teacher, dataset) if recipe.teacher else None
-    train_part, validation = split_validation(
-        dataset.train, recipe.validation_fraction, recipe.seed
-    )
-    model, device = _build(recipe, recipe.size, dataset), choose_device().type
-    _check_inference_size(model, recipe, dataset)
+    train_part, validation = _split(dataset, recipe)
+    learned, held_out = (train_part, validation) if asked is dataset else _split(asked, recipe)
     if recipe.start:
         load_start(model, recipe.start)
     state, head = load_checkpoint(folder), None
@@ -108,15 +106,14 @@ def train_by_epochs(
             with undisturbed():
                 if head:
                     average_with_start(state, head, plan.pretrained_share)
-                _save_best(folder, recipe, asked, state, view)
+                _save_best(folder, final, recipe, asked, learned, held_out, state, view)
         raise
     if head:
         average_with_start(state, head, plan.pretrained_share)
         keep_better(model, validation, head, state, reporter)
     reporter.evaluating()
-    release_memory()
     _write_run(folder, facts, state, finished=False)  # the epoch that was kept, for the report
-    _save_best(folder, recipe, asked, state, view)
+    _save_best(folder, final, recipe, asked, learned, held_out, state, view)
     metrics = evaluate(folder, asked).metrics
     _note_accuracy(folder, metrics)
     _write_run(folder, facts, state, finished=True)
@@ -188,28 +185,38 @@ def _check_is_there(teacher: Path) -> None:
         )
 
 
-def _build(recipe: Recipe, size: int, dataset: Dataset) -> "keras.Model":
+def _split(dataset: Dataset, recipe: Recipe) -> tuple[Part, Part]:
+    return split_validation(dataset.train, recipe.validation_fraction, recipe.seed)
+
+
+def _build(recipe: Recipe, size: int, found: Dataset | Listing) -> "keras.Model":
     """The recipe's network for these classes and a size, its weights drawn from the seed."""
     load_torch_keras().utils.set_random_seed(recipe.seed)
     published = recipe.model in APPLICATIONS or recipe.start == IMAGENET
     return build_model(
         recipe.model,
         input_shape=(size, size, 3),
-        classes=len(dataset.class_names),
+        classes=len(found.class_names),
         **recipe.model_options,
         **({"weights": recipe.start} if published else {}),
     )
 
 
-def _check_inference_size(model: "keras.Model", recipe: Recipe, dataset: Dataset) -> None:
+def _build_final(model: "keras.Model", recipe: Recipe, found: Dataset | Listing) -> "keras.Model":
+    """The network that is saved: `model`, or one of the same weights that is asked at another size.
+
+    Raises:
+        ImagetteError: at another size it has other weights.
+    """
     if not recipe.inference_size:
-        return
-    larger = _build(recipe, recipe.inference_size, dataset)
-    if [each.shape for each in larger.weights] != [each.shape for each in model.weights]:
+        return model
+    final = _build(recipe, recipe.inference_size, found)
+    if [each.shape for each in final.weights] != [each.shape for each in model.weights]:
         raise ImagetteError(
             f"The network {recipe.model} has weights for pictures of {recipe.size} pixels alone.",
             "Leave inference_size at 0.",
         )
+    return final
 
 
 def _asked_of(
@@ -222,24 +229,23 @@ def _asked_of(
 
 
 def _save_best(
-    folder: Path, recipe: Recipe, dataset: Dataset, state: State, view: ViewName | None
+    folder: Path,
+    model: "keras.Model",
+    recipe: Recipe,
+    dataset: Dataset,
+    learned: Part,
+    held_out: Part,
+    state: State,
+    view: ViewName | None,
 ) -> None:
     """Save the best weights as Keras file and bundle.
 
-    The validation pictures calibrate the answers and set the threshold of `known`.
+    The pictures held out calibrate the answers and set the threshold of `known`.
     """
-    train_part, validation = split_validation(
-        dataset.train, recipe.validation_fraction, recipe.seed
-    )
-    if view:  # all that the others are compared with
-        train_part = train_part.take(choose_references(train_part.labels))
-    train_part, validation = (
-        part.resized(recipe.asked_at, recipe.asked_at, view or "whole")
-        for part in (train_part, validation)
-    )
-    model = _build(recipe, recipe.asked_at, dataset)
+    release_memory()
+    held_out = held_out.resized(recipe.asked_at, recipe.asked_at, view or "whole")
     set_weights(model, state.best_weights)
-    temperature = fit_temperature(compute_logits(model, validation.images), validation.labels)
+    temperature = fit_temperature(compute_logits(model, held_out.images), held_out.labels)
     _divide_logits(model, temperature)
     save_keras(model, folder / "model.keras")
     metadata = BundleMetadata(
@@ -261,7 +267,7 @@ def _save_best(
     if view:  # a network that knows photographs: a quarter of the size, at the same speed
         with replacing(bundle) as temporary:
             quantize_weights(bundle, temporary)
-    finish_bundle(bundle, train_part, validation)
+    finish_bundle(bundle, learned, held_out)
 
 
 def _divide_logits(model: "keras.Model", temperature: float) -> None:

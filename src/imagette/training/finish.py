@@ -19,6 +19,7 @@ from imagette.heads.head import root_directions
 from imagette.heads.ood_score import METHOD as NEAREST
 from imagette.heads.ood_score import choose_references, fit_ood_score_held_out
 from imagette.inference.bundle import open_bundle
+from imagette.inference.preprocess import ViewName
 from imagette.training.familiarity import METHOD as OUTLIERS
 from imagette.training.familiarity import (
     PICTURES,
@@ -46,8 +47,9 @@ def finish_bundle(bundle: Path, learned: Part, held_out: Part) -> bool:
 
     Args:
         bundle: the file to change.
-        learned: pictures that the network learned from.
-        held_out: others of the same classes; they calibrate, and set the threshold.
+        learned: pictures that the network learned from, of any size.
+        held_out: others of the same classes in the network's size; they calibrate, and set the
+            threshold.
 
     Returns:
         Whether that could be done: the network must end in a linear layer and a softmax.
@@ -60,8 +62,9 @@ def finish_bundle(bundle: Path, learned: Part, held_out: Part) -> bool:
     if ends is None:
         return False
     properties = {each.key: each.value for each in proto.metadata_props}
-    if json.loads(properties.get("view", "null")):  # which only networks that know photographs have
-        method, answers = NEAREST, _compare_with_learned(proto, ends, learned, held_out)
+    view = json.loads(properties.get("view", "null"))
+    if view:  # which only networks that know photographs have
+        method, answers = NEAREST, _compare_with_learned(proto, ends, learned, held_out, view)
     else:
         method, answers = OUTLIERS, _compare_with_outliers(proto, ends, learned, held_out)
     factor, exponent = fit_entropy_temperatures(answers, held_out.labels)
@@ -80,15 +83,16 @@ def finish_bundle(bundle: Path, learned: Part, held_out: Part) -> bool:
 
 
 def _compare_with_learned(
-    proto: "onnx.ModelProto", ends: tuple[str, str], learned: Part, held_out: Part
+    proto: "onnx.ModelProto", ends: tuple[str, str], learned: Part, held_out: Part, view: ViewName
 ) -> NDArray[np.float32]:
     """Add familiarity, the similarity to pictures learned; returns the logits of those held out.
 
     The features of a network that was pretrained on photographs tell other things from what it
     learned. Those of a network trained from scratch do so less well, hence the synthetic outliers.
     """
-    some = choose_references(learned.labels)
-    [of_learned] = run_to(proto, [ends[0]], learned.images[some])
+    height, width = held_out.images.shape[1:3]
+    some = learned.take(choose_references(learned.labels)).resized(height, width, view)
+    [of_learned] = run_to(proto, [ends[0]], some.images)
     of_held_out, logits = run_to(proto, list(ends), held_out.images)
     score = fit_ood_score_held_out(root_directions(of_learned), root_directions(of_held_out))
     add_familiarity(proto.graph, ends[0], score)
@@ -100,15 +104,15 @@ def _compare_with_outliers(
 ) -> NDArray[np.float32]:
     """Add familiarity, what tells pictures learned from synthetic outliers; returns the logits of
     those held out."""
-    most = max(1, min(PICTURES, _MOST_BYTES // learned.images[0].nbytes))
-    step = max(1, len(learned) // most)
-    some = slice(0, None, step)  # spread, as folders come by class
-    others = slice(step // 2, None, step)
-    [of_learned] = run_to(proto, [ends[0]], learned.images[some])
-    [of_outliers] = run_to(proto, [ends[0]], _outliers(learned.images[others]))
-    score = append_score(
-        proto.graph, ends, fit_score(of_learned, learned.labels[some], of_outliers)
+    (height, width), of_one = held_out.images.shape[1:3], held_out.images[:1].nbytes
+    step = max(1, len(learned) // max(1, min(PICTURES, _MOST_BYTES // of_one)))
+    some, others = (  # spread, as folders come by class
+        Part(learned.images[first::step], learned.labels[first::step]).resized(height, width)
+        for first in (0, step // 2)
     )
+    [of_learned] = run_to(proto, [ends[0]], some.images)
+    [of_outliers] = run_to(proto, [ends[0]], _outliers(others.images))
+    score = append_score(proto.graph, ends, fit_score(of_learned, some.labels, of_outliers))
     logits, scores = run_to(proto, [ends[1], score], held_out.images)
     append_familiarity(proto.graph, score, scores)
     return logits
