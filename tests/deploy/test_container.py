@@ -124,9 +124,11 @@ def test_the_page_is_healthy_takes_visitors_of_a_proxy_and_stops(images, tmp_pat
         connection.request("GET", "/_stcore/stream", headers=opening)
         assert connection.getresponse().status == 101
         connection.close()
+        # Before it is stopped: the check above can see the page sooner than the command does.
+        ready = container.process.stdout.readline()
+        assert ready == f"The page is ready: http://127.0.0.1:{container.port}\n"
         status, printed = container.stop()
         assert status == 0, printed
-        assert f"The page is ready: http://127.0.0.1:{container.port}" in printed
         assert "Traceback" not in printed
 
 
