@@ -29,7 +29,7 @@ def render(template: str, **values: object) -> str:
 
 
 LARGE = 128
-"""Pictures with more pixels a side than this are photographs."""
+"""From so many pixels a side on, a picture is a photograph."""
 
 
 def png_url(png: bytes) -> str:
@@ -43,7 +43,7 @@ def pixels_url(pixels: NDArray[np.uint8]) -> str:
     Small pictures keep every pixel; large ones, of photographs, are compressed as these are.
     """
     buffer = io.BytesIO()
-    if max(pixels.shape[:2]) > LARGE and pixels.shape[2] == 3:
+    if max(pixels.shape[:2]) >= LARGE and pixels.shape[2] == 3:
         Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "JPEG", quality=88)
         return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
     Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", optimize=True)
