@@ -57,12 +57,13 @@ def train_by_epochs(
         KeyboardInterrupt: stopped by Ctrl-C; the best network so far has been saved.
     """
     check_start(recipe.start, recipe.model)
-    configure(choose_device())
+    device = choose_device()
+    configure(device)
     if recipe.teacher:
         _check_is_there(Path(recipe.teacher))
     if earlier:
-        check_device(folder, earlier, choose_device().type)
-    model, device = _build(recipe, recipe.size, found), choose_device().type
+        check_device(folder, earlier, device.type)
+    model = _build(recipe, recipe.size, found)
     final = _build_final(model, recipe, found)
     dataset, view = _load_pictures(recipe, found, earlier, reporter)
     asked = _asked_of(recipe, found, dataset, view)
@@ -80,13 +81,13 @@ def train_by_epochs(
         train_fingerprint=asked.train.fingerprint(),
         validation_fraction=recipe.validation_fraction,
         seed=recipe.seed,
-        device=device,
+        device=device.type,
         parameters=count_parameters(model),
     )
     recipe.save(folder / "recipe.toml")
     write_json(folder / "environment.json", environment())
     _write_run(folder, facts, state, finished=False)
-    plan = recipe.resolve(device, len(train_part))
+    plan = recipe.resolve(device.type, len(train_part))
     reporter.start(folder, plan, dataset, state.epoch)
     try:
         if recipe.start:  # after a stop, too: to compare with, in the end
