@@ -8,11 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import dockerfile
 import pytest
 from filelock import FileLock
 from PIL import Image
-from tiny_bundle import write_bundle
+from support import dockerfile
+from support.tiny_bundle import write_bundle
 
 # Where several processes test at once, each thread of a network would wait for those of the others.
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import imagette, imagette_here
 from PIL import Image
+from support.command_line import imagette, imagette_here
 from typer.testing import CliRunner
 
-from imagette.cli import app
+from imagette.cli.app import app
 
 COMMANDS = [command.name or command.callback.__name__ for command in app.registered_commands]
 
@@ -109,7 +109,7 @@ def test_predict_shows_the_likeliest_classes(pictures, bundle_path):
 def test_predict_with_the_lite_model(pictures):
     answers = [
         json.loads(imagette_here("predict", pictures / "a.png", "--json", *more).stdout)
-        for more in ([], ["--model", "default"], ["--model", "lite"])
+        for more in ([], ["--model", "cifar10"], ["--model", "cifar10-lite"])
     ]
     assert answers[0] == answers[1] != answers[2]
 

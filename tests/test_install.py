@@ -47,7 +47,7 @@ def test_a_command_that_trains_says_what_to_install(environment, tmp_path):
 
 def test_it_serves_and_shows_the_page(environment, tmp_path):
     """`imagette demo` on its own ports would be the same; free ones keep the tests apart."""
-    from running_server import free_port
+    from support.running_server import free_port
 
     api, page = free_port(), free_port()
     process = subprocess.Popen(

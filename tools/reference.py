@@ -15,10 +15,10 @@ from typing import Any, Literal
 
 import typer
 
-from imagette.cli import app
+from imagette.cli.app import app
 from imagette.inference.bundle import SHIPPED
-from imagette.serving.answers import PictureAnswer, Problem
 from imagette.serving.app import create_app
+from imagette.serving.schemas import PictureAnswer, Problem
 from imagette.serving.settings import Settings, variable
 from imagette.training.recipe import PRESETS, Recipe, presets
 
@@ -26,7 +26,7 @@ PAGES = Path(__file__).parents[1] / "docs" / "reference"
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 # Defaults that depend on the machine or are better said in words.
-_DEFAULTS = {"model": "`default`", "workers": "the number of cores, at most 4"}
+_DEFAULTS = {"model": "`cifar10`", "workers": "the number of cores, at most 4"}
 
 
 def commands() -> str:
@@ -178,7 +178,7 @@ def _fields(model: Any) -> str:
 
 
 def _openapi() -> dict[str, Any]:
-    return create_app(Settings(model=SHIPPED["lite"])).api_doc
+    return create_app(Settings(model=SHIPPED["cifar10-lite"])).api_doc
 
 
 def _kind(annotation: Any) -> str:

@@ -1,7 +1,7 @@
 """Make one of the models that ship with the package out of a run on CIFAR-10.
 
-    python tools/ship_model.py runs/cifar10-best default
-    python tools/ship_model.py runs/cifar10-lite lite --quantize all
+    python tools/ship_model.py runs/cifar10-best cifar10
+    python tools/ship_model.py runs/cifar10-lite cifar10-lite --quantize all
 
 Writes the bundle into the assets, with the accuracy that it has on the test pictures, and prints
 what its card says: on the pictures held out for validation, also the accuracy of the float32
@@ -17,10 +17,10 @@ from imagette import Classifier, evaluate, load_dataset
 from imagette.data import split_validation
 from imagette.evaluation import evaluation_for_bundle
 from imagette.evaluation.metrics import measure
-from imagette.evaluation.run_folder import read_run
 from imagette.inference.bundle import SHIPPED, open_bundle
+from imagette.runs import read_run
 from imagette.training.export import export, load_keras_file, update_metadata
-from imagette.training.loop import compute_logits
+from imagette.training.trainer import compute_logits
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """Run the command line; Ctrl-C ends it quietly, even while it is still being loaded."""
     try:
-        from imagette.cli import main as run
+        from imagette.cli.app import main as run
 
         run()
     except KeyboardInterrupt:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import onnx
 import pytest
-from command_line import PROGRAM, imagette, imagette_here
 from onnx import helper
 from PIL import Image
-from tiny_bundle import write_bundle
+from support.command_line import PROGRAM, imagette, imagette_here
+from support.tiny_bundle import write_bundle
 
 from imagette import ImagetteError
 from imagette.benchmark import inference

@@ -1,8 +1,8 @@
 """The real page, in a real headless Chromium."""
 
 import pytest
-from acting import wait_until_drawn
-from running_server import RunningServer, free_port
+from support.acting import wait_until_drawn
+from support.running_server import RunningServer, free_port
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +21,9 @@ def server(bundle_path):
 def shipped(cifar10_dir):
     """API and page with a model that ships, which can tell "none of these", and its dataset."""
     pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
-    running = RunningServer("lite", ui_port=free_port(), IMAGETTE_CIFAR10_DIR=str(cifar10_dir))
+    running = RunningServer(
+        "cifar10-lite", ui_port=free_port(), IMAGETTE_CIFAR10_DIR=str(cifar10_dir)
+    )
     try:
         yield running.wait_until_ready()
     finally:

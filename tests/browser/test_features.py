@@ -7,9 +7,9 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from acting import press, upload, upload_all
 from PIL import Image
-from running_server import picture_file
+from support.acting import press, upload, upload_all
+from support.running_server import picture_file
 
 from imagette import Classifier
 from imagette.webapp.texts import TEXTS
@@ -48,7 +48,7 @@ def test_several_pictures_at_once_one_of_them_damaged(open_page, shipped, expect
 
 @pytest.mark.parametrize(("language", "texts"), [("en", EN), ("fr", FR)])
 def test_none_of_these_is_said_plainly(open_page, shipped, expect, language, texts):
-    assert Classifier("lite").predict(noise_file()).known is False
+    assert Classifier("cifar10-lite").predict(noise_file()).known is False
     page = open_page(shipped.ui_port, language)
     upload(page, "noise.png", noise_file())
     expect(page.locator("h2.imagette-answer")).to_have_text(texts.none_of_these)
@@ -101,7 +101,7 @@ def test_the_history_comes_back_downloads_and_is_forgotten(open_page, shipped, e
     # What a spreadsheet would run as a formula is quoted.
     assert [row["picture"] for row in rows] == ["red.png", "'=noise.png"]
     for row, content in zip(rows, files.values(), strict=True):
-        expected = Classifier("lite").predict(content)
+        expected = Classifier("cifar10-lite").predict(content)
         assert row["class"] == expected.label
         assert float(row["confidence"]) == pytest.approx(expected.confidence, abs=1e-4)
         assert row["known"] == str(expected.known)
@@ -149,7 +149,7 @@ def test_the_camera_takes_a_picture(open_page, shipped, expect):
 def test_the_page_on_the_model(open_page, shipped, expect):
     page = open_page(shipped.ui_port)
     press(page.get_by_role("link", name=EN.page_model))
-    accuracy = Classifier("lite").metadata.accuracy
+    accuracy = Classifier("cifar10-lite").metadata.accuracy
     expect(page.locator(".imagette-figure")).to_have_text(f"{accuracy:.1%}")
     cells = page.locator(".imagette-confusion td")
     expect(cells.first).to_be_visible()

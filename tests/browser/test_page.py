@@ -6,13 +6,13 @@ import os
 
 import numpy as np
 import pytest
-from acting import press, upload
 from PIL import Image
-from running_server import RunningServer, free_port, is_listening, picture_file, wait_until
+from support.acting import press, upload
+from support.running_server import RunningServer, free_port, is_listening, picture_file, wait_until
 
 from imagette import Classifier
 from imagette.assets import list_samples
-from imagette.serving.page_process import PageProcess
+from imagette.serving.webapp_process import PageProcess
 from imagette.webapp.texts import TEXTS, answer, percent
 
 

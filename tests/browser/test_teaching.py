@@ -6,9 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-from acting import press, wait_until_drawn
 from PIL import Image
-from running_server import RunningServer, free_port
+from support.acting import press, wait_until_drawn
+from support.running_server import RunningServer, free_port
 
 from imagette import Classifier
 from imagette.webapp.texts import TEXTS, answer, percent
@@ -20,7 +20,7 @@ EN, FR = TEXTS["en"], TEXTS["fr"]
 def taught(backbone):
     """API and page that may be taught."""
     pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
-    running = RunningServer("lite", ui_port=free_port(), IMAGETTE_TEACH="1")
+    running = RunningServer("cifar10-lite", ui_port=free_port(), IMAGETTE_TEACH="1")
     try:
         yield running.wait_until_ready()
     finally:

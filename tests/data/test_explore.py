@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from html_pages import Page
 from PIL import Image
+from support.html_pages import Page
 
 from imagette.data import Dataset, Part, load_dataset
 from imagette.data.explore import Copy, channel_statistics, explore, find_duplicates

@@ -9,9 +9,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from local_lambda import LocalLambda, copy_client, http_event, rest_event, url_event
-from locked import locked
 from PIL import Image
+from support.local_lambda import LocalLambda, copy_client, http_event, rest_event, url_event
+from support.locked import locked
 
 ROOT = Path(__file__).parents[2]
 SHIP = ROOT / "src/imagette/assets/samples/ship.png"
@@ -168,7 +168,7 @@ def test_a_body_of_text_is_taken_as_it_is(function):
 @pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
 def test_who_asks_is_who_the_door_saw_and_the_log_is_written_at_once(path, event):
     """Not who the client says; and Lambda lets a process do nothing between two requests."""
-    function = LocalLambda(path, IMAGETTE_MODEL="lite", IMAGETTE_LOG_REQUESTS="true")
+    function = LocalLambda(path, IMAGETTE_MODEL="cifar10-lite", IMAGETTE_LOG_REQUESTS="true")
     claimed = [("X-Forwarded-For", "198.51.100.1"), ("X-Request-ID", "mine")]
     function.call(event("GET", "/model", headers=claimed))
     logged = [line for line in function.stop().splitlines() if '"request_id":"mine"' in line]

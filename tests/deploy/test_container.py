@@ -1,7 +1,7 @@
 """What deploy/Dockerfile makes, run as a container would be: alone, on a read-only disk.
 
 The Dockerfile's own steps are carried out, and its own commands run, but not by Docker: see
-tests/dockerfile.py.
+tests/support/dockerfile.py.
 """
 
 import ast
@@ -13,10 +13,10 @@ import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
-import dockerfile
 import pytest
-from locked import locked
-from running_server import free_port, wait_until
+from support import dockerfile
+from support.locked import locked
+from support.running_server import free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "deploy/Dockerfile"

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from running_server import RunningServer, free_port, picture_file
+from support.running_server import RunningServer, free_port, picture_file
 
 from imagette.serving.settings import Settings
 
@@ -86,7 +86,7 @@ def test_what_is_pushed_installs(pushed, tmp_path):
         cwd=pushed, capture_output=True, text=True,
     )  # fmt: skip
     assert install.returncode == 0, install.stderr
-    assert (tmp_path / "imagette/assets/imagette-cifar10.onnx").exists()
+    assert (tmp_path / "imagette/assets/cifar10.onnx").exists()
 
 
 def test_settings_are_those_that_there_are_and_no_key_is_given_away():

@@ -4,10 +4,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import dockerfile
 import kubernetes_validate
 import pytest
 import yaml
+from support import dockerfile
 
 from imagette.serving.app import create_app
 from imagette.serving.settings import Settings

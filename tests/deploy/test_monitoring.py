@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
-from running_server import picture_file
+from support.running_server import picture_file
 
 from imagette.serving.app import create_app, swap_model
 from imagette.serving.settings import Settings

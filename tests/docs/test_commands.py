@@ -5,7 +5,7 @@ import re
 import shutil
 
 import pytest
-from shown import (
+from support.shown import (
     COMMAND_LINE,
     NOTEBOOKS,
     ROOT,
@@ -19,7 +19,7 @@ from shown import (
 )
 from typer.testing import CliRunner
 
-from imagette.cli import app
+from imagette.cli.app import app
 from imagette.serving.settings import Settings, variable
 from imagette.training.recipe import Recipe, parse_settings, presets
 

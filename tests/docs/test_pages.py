@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from shown import DOCS, PAGES, ROOT, TEXTS, code_blocks, prose, read
+from support.shown import DOCS, PAGES, ROOT, TEXTS, code_blocks, prose, read
 
 import imagette
 from imagette.serving.settings import Settings
@@ -40,7 +40,7 @@ def test_generated_parts_are_those_of_the_code(reference):
 def test_every_command_option_and_argument_says_what_it_is(reference):
     import typer
 
-    for path, command in reference.walk(typer.main.get_command(imagette.cli.app), "imagette"):
+    for path, command in reference.walk(typer.main.get_command(imagette.cli.app.app), "imagette"):
         assert command.help, path
         assert all(one.help for one in command.params), path
 

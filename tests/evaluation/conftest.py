@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from imagette.data import Dataset, Part
-from imagette.evaluation.run_folder import Epoch
+from imagette.runs import Epoch
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from html_pages import Page
 from PIL import Image
+from support.html_pages import Page
 
 from imagette.data import Dataset, Part, load_dataset, split_validation
 from imagette.errors import ImagetteError
@@ -303,7 +303,7 @@ def test_worst_mistakes_have_heat_maps(tmp_path, colours, make_bundle):
 def test_share_of_strangers(tmp_path):
     """The model that ships tells strangers: noise is one, at least most of the time."""
     random = np.random.default_rng(0)
-    lite = Classifier("lite")
+    lite = Classifier("cifar10-lite")
     images = random.integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
     names = lite.class_names
     data = Dataset("noise", "/noise", names, names, Part(images, np.arange(40) % 10), None)

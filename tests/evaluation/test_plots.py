@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from imagette.evaluation import plots
-from imagette.evaluation.run_folder import Epoch
+from imagette.runs import Epoch
 
 
 def open_png(png: bytes) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from tiny_bundle import CIFAR10_NAMES, CIFAR10_NAMES_FR, write_bundle
+from support.tiny_bundle import CIFAR10_NAMES, CIFAR10_NAMES_FR, write_bundle
 
 from imagette.errors import ImagetteError
 from imagette.inference.bundle import FORMAT_VERSION, SHIPPED, BundleMetadata, open_bundle
@@ -112,13 +112,13 @@ def test_a_missing_file_and_a_folder(tmp_path):
 
 
 def test_a_folder_called_as_a_shipped_model_is_not_opened_for_it(tmp_path, monkeypatch):
-    (tmp_path / "lite").mkdir()
-    (tmp_path / "default").write_bytes(b"not a model")
+    (tmp_path / "cifar10-lite").mkdir()
+    (tmp_path / "cifar10").write_bytes(b"not a model")
     monkeypatch.chdir(tmp_path)
-    for name in ("lite", "default"):
+    for name in ("cifar10-lite", "cifar10"):
         assert open_bundle(name).path == SHIPPED[name]
     with pytest.raises(ImagetteError):
-        open_bundle(tmp_path / "default")
+        open_bundle(tmp_path / "cifar10")
 
 
 def test_files_that_are_no_onnx(tmp_path, capfd):

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_bundle import CIFAR10_NAMES, CIFAR10_NAMES_FR
+from support.tiny_bundle import CIFAR10_NAMES, CIFAR10_NAMES_FR
 
 from imagette.errors import ImagetteError, PictureError
 from imagette.inference.classifier import BATCH_SIZE, Classifier, Prediction

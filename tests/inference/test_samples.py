@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import imagette
-from imagette.inference.preprocess import to_rgb
+from imagette.images.preprocess import to_rgb
 
 FOLDER = Path(imagette.__file__).parent / "assets" / "samples"
 ENTRIES = json.loads((FOLDER / "samples.json").read_text(encoding="utf-8"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_bundle import CIFAR10_NAMES
+from support.tiny_bundle import CIFAR10_NAMES
 
 import imagette
 from imagette.data import load_dataset, split_validation
@@ -18,14 +18,14 @@ CARDS = [
 
 
 def test_the_default_is_the_more_accurate_one():
-    assert imagette.Classifier().path == imagette.Classifier("default").path == SHIPPED["default"]
-    default, lite = (open_bundle(name).metadata.accuracy for name in ("default", "lite"))
+    assert imagette.Classifier().path == imagette.Classifier("cifar10").path == SHIPPED["cifar10"]
+    default, lite = (open_bundle(name).metadata.accuracy for name in ("cifar10", "cifar10-lite"))
     assert default > lite
 
 
 @pytest.mark.parametrize(
     ("name", "recipe", "accuracy", "megabytes"),
-    [("default", "best", 0.95, 8), ("lite", "lite", 0.91, 1)],
+    [("cifar10", "best", 0.95, 8), ("cifar10-lite", "lite", 0.91, 1)],
 )
 class TestEach:
     def test_says_what_it_is(self, name, recipe, accuracy, megabytes):
@@ -36,7 +36,7 @@ class TestEach:
         assert metadata.accuracy >= accuracy
         assert metadata.accuracy_split == "test"
         assert metadata.temperature is not None
-        assert metadata.licence.startswith("Apache-2.0" if name == "default" else "MIT")
+        assert metadata.licence.startswith("Apache-2.0" if name == "cifar10" else "MIT")
 
     def test_is_as_small_as_promised(self, name, recipe, accuracy, megabytes):
         assert SHIPPED[name].stat().st_size <= megabytes * 1e6

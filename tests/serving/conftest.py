@@ -1,7 +1,7 @@
 """Clients of the API, and the API as a program of its own."""
 
 import pytest
-from running_server import RunningServer
+from support.running_server import RunningServer
 
 from imagette.serving.app import create_app
 from imagette.serving.settings import Settings

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from running_server import picture_file
+from support.running_server import picture_file
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "how-to" / "call-the-api.md"
@@ -81,7 +81,7 @@ def test_every_metric_is_in_the_table():
 def test_every_setting_has_a_flag():
     import typer
 
-    from imagette.cli import app
+    from imagette.cli.app import app
     from imagette.serving.settings import Settings
 
     flags = {one.name for one in typer.main.get_command(app).commands["serve"].params}

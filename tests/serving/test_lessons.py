@@ -11,14 +11,14 @@ from threading import Thread
 import numpy as np
 import pytest
 from PIL import Image
-from running_server import is_running, picture_file, wait_until
+from support.running_server import is_running, picture_file, wait_until
 
 from imagette import Classifier, ImagetteError, load_dataset
 from imagette.features import backbone
 from imagette.serving import lesson as lesson_module
 from imagette.serving import lessons, server
-from imagette.serving.answers import AddedPictures, LessonAnswer, LessonPictures
 from imagette.serving.app import create_app
+from imagette.serving.schemas import AddedPictures, LessonAnswer, LessonPictures
 from imagette.serving.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("backbone")

@@ -8,7 +8,6 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import sampled_from
-from running_server import picture_file
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -16,6 +15,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from support.running_server import picture_file
 
 from imagette.inference.bundle import SHIPPED
 from imagette.serving.app import create_app
@@ -33,7 +33,9 @@ CHECKS = [
 @pytest.fixture(scope="module")
 def app():
     # What ships tells `known` and explains; the limits are small, so that some are met.
-    return create_app(Settings(model=SHIPPED["lite"], max_pictures=3, max_upload_bytes=20_000))
+    return create_app(
+        Settings(model=SHIPPED["cifar10-lite"], max_pictures=3, max_upload_bytes=20_000)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,7 @@ def taught(tmp_path_factory, backbone):
     """The same, where people may teach; with the address of a lesson."""
     folder = tmp_path_factory.mktemp("lessons")
     options = {"teach": True, "lessons_dir": folder, "max_lessons": 10_000, "max_pictures": 3}
-    app = create_app(Settings(model=SHIPPED["lite"], max_upload_bytes=20_000, **options))
+    app = create_app(Settings(model=SHIPPED["cifar10-lite"], max_upload_bytes=20_000, **options))
     names = {"class_names": ["cat", "dog"]}
     return schemathesis.openapi.from_wsgi("/openapi.json", app), [
         app.test_client().post("/lessons", json=names).json["id"] for _ in range(2)

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from running_server import picture_file
+from support.running_server import picture_file
 
 from imagette import Classifier
 

@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
-from running_server import picture_file
+from support.running_server import picture_file
 
 from imagette.serving.app import create_app
 from imagette.serving.settings import Settings

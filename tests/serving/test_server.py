@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from running_server import RunningServer, free_port, is_running, picture_file, wait_until
+from support.running_server import RunningServer, free_port, is_running, picture_file, wait_until
 
 from imagette import ImagetteError
 from imagette.serving.server import serve
@@ -61,21 +61,21 @@ def test_ctrl_c_stops_api_and_page(start_server):
     assert not any(is_running(process) for process in others)
 
 
-def page_process(server):
+def webapp_process(server):
     arguments = {
         process: subprocess.run(
             ["ps", "-o", "args=", "-p", str(process)], capture_output=True, text=True
         ).stdout
         for process in server.descendants()
     }
-    return next(process for process, words in arguments.items() if "page_process" in words)
+    return next(process for process, words in arguments.items() if "webapp_process" in words)
 
 
 def test_when_the_page_dies_the_api_stops_and_says_why(start_server):
     pytest.importorskip("streamlit")
     server = start_server(ui_port=free_port()).wait_until_ready()
     others = server.descendants()
-    os.kill(page_process(server), signal.SIGKILL)
+    os.kill(webapp_process(server), signal.SIGKILL)
     status, printed = server.finish()
     assert status == 1
     assert "The web page stopped by itself" in printed

@@ -11,11 +11,11 @@ from PIL import Image
 
 import imagette
 from imagette import ImagetteError, Recipe
-from imagette.evaluation.audit import audit
+from imagette.evaluation.label_issues import audit
 from imagette.evaluation.left_out import says_nothing
 from imagette.evaluation.report import MOST_LARGE_MISTAKES
-from imagette.training import choice
-from imagette.training.choice import choose_recipe
+from imagette.training import default_recipe
+from imagette.training.default_recipe import choose_recipe
 from imagette.training.export import export
 from imagette.training.reporter import Reporter
 
@@ -205,9 +205,9 @@ def test_few_small_pictures_too_and_many_from_nothing(folder, monkeypatch):
     recipe, why = choose_recipe(found)
     assert recipe.name == "photos"
     assert "ImageNet" in why
-    monkeypatch.setattr(choice, "MANY", 10)
+    monkeypatch.setattr(default_recipe, "MANY", 10)
     assert choose_recipe(found)[0].name == "photos"  # large ones
-    monkeypatch.setattr(choice, "typical_size", lambda found: (40, 32))
+    monkeypatch.setattr(default_recipe, "typical_size", lambda found: (40, 32))
     recipe, why = choose_recipe(found)
     assert recipe.name == "sprint-90"
     assert "40×32 pixels" in why

@@ -9,8 +9,8 @@ from imagette.training.hardware import choose_precision
 CODE = """
 import sys, imagette, numpy as np
 from imagette.data.dataset import Part
-from imagette.training import finish
-finish.PICTURES = 20
+from imagette.training import calibrate_bundle
+calibrate_bundle.PICTURES = 20
 rest = np.ones((35_000, 32, 32, 3), np.uint8)
 random = np.random.default_rng(0)
 parts = [
@@ -35,7 +35,7 @@ def test_the_largest_sprint_fits_in_2500_mb(tmp_path, peak_memory):
 
 OUTLIERS = """
 import torch
-from imagette.training.outliers import make_outliers
+from imagette.training.synthetic_outliers import make_outliers
 make_outliers(torch.randint(0, 256, (22_500, 32, 32, 3), dtype=torch.uint8))
 """
 

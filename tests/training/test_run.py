@@ -16,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import PROGRAM, imagette_here
+from support.command_line import PROGRAM, imagette_here
 from without_finish import answers_of_network
 
 import imagette
 from imagette.data import Part, split_validation
 from imagette.evaluation.calibration import fit_temperature
 from imagette.models.backend import load_keras
-from imagette.training import loop
+from imagette.training import trainer
 from imagette.training.run import Reporter
 
 EPOCHS = 5
@@ -219,7 +219,7 @@ def test_two_trainings_never_share_a_folder_and_default_names_are_numbered(tmp_p
 
 def test_a_loss_that_runs_away_late_keeps_the_best_network(tmp_path, digits, monkeypatch):
     measured = iter([1.0, 2.0, float("nan")])
-    monkeypatch.setattr(loop, "measure", lambda *_: (next(measured), 0.5))
+    monkeypatch.setattr(trainer, "measure", lambda *_: (next(measured), 0.5))
     with pytest.raises(imagette.ImagetteError, match="best network before that is kept"):
         imagette.train(digits, imagette.Recipe.load("seed"), name="run", runs_dir=tmp_path)
     assert imagette.Classifier(tmp_path / "run").predict(digits.test.images[0]).label
@@ -298,7 +298,7 @@ def test_answers_are_calibrated_in_every_format(digits_run, digits):
 
 def test_a_run_is_handed_its_teacher(digits, digits_run, small_sprint, tmp_path, monkeypatch):
     """What a teacher's answers change is tested with the loop."""
-    given, epochs = [], loop.epochs
+    given, epochs = [], trainer.epochs
 
     def watched(*arguments):
         given.append(arguments[-1])

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("requests", reason="the page needs imagette[webapp]")
 
-from running_server import free_port
+from support.running_server import free_port
 
 from imagette.webapp.client import Api, ApiDown, Refused
 

@@ -5,8 +5,8 @@ import pytest
 pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
 
 from imagette.webapp.client import ApiDown, Refused
-from imagette.webapp.desk import Desk
 from imagette.webapp.live_camera import Frame, _read
+from imagette.webapp.teach_state import Desk
 
 LIMITS = {"max_pictures": 3, "max_upload_bytes": 20_000}
 

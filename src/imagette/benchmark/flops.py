@@ -10,7 +10,7 @@ from imagette.models import build_model
 from imagette.models.backend import load_torch_keras
 from imagette.training.hardware import choose_device
 from imagette.training.recipe import Recipe
-from imagette.training.translation import Translated
+from imagette.training.torch_graph import Translated
 
 
 def training_flops(plan: Recipe, shape: tuple[int, int, int], classes: int) -> float:

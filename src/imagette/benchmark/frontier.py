@@ -18,7 +18,7 @@ from matplotlib.ticker import (
 )
 from matplotlib.transforms import Bbox
 
-from imagette.plotting import BLUE, DPI, INK, ORANGE, short, styled, to_png
+from imagette.reports.plotting import BLUE, DPI, INK, ORANGE, short, styled, to_png
 
 Point = tuple[float, float]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
-from imagette.plotting import COLOURS, styled, to_png
+from imagette.reports.plotting import COLOURS, styled, to_png
 
 
 @dataclass(frozen=True)

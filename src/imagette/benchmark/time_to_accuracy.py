@@ -34,8 +34,8 @@ from imagette.benchmark.reference import (
 from imagette.data import Dataset, load_dataset
 from imagette.errors import ImagetteError
 from imagette.evaluation import evaluate
-from imagette.evaluation.run_folder import read_metrics, read_run
 from imagette.files import write_bytes, write_csv, write_json
+from imagette.runs import read_metrics, read_run
 from imagette.training.environment import environment
 from imagette.training.hardware import choose_device, choose_precision
 from imagette.training.recipe import Recipe

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from imagette.data.dataset import Dataset, Part, split_validation
-from imagette.data.listing import Listing
+from imagette.data.sources.image_index import Listing
 from imagette.errors import ImagetteError
-from imagette.inference.preprocess import ViewName
+from imagette.images.preprocess import ViewName
 
 __all__ = ["BUILT_IN", "Dataset", "Part", "find_pictures", "load_dataset", "split_validation"]
 
@@ -45,11 +45,11 @@ def load_dataset(
     """
     # Each source is imported when asked for, since each needs other libraries.
     if source == "cifar10":
-        from imagette.data.cifar import load_cifar10
+        from imagette.data.sources.cifar import load_cifar10
 
         dataset = load_cifar10(data_dir)
     elif source == "digits":
-        from imagette.data.digits import load_digits
+        from imagette.data.sources.digits import load_digits
 
         dataset = load_digits()
     else:
@@ -70,10 +70,10 @@ def find_pictures(source: str | Path) -> Listing:
     Raises:
         ImagetteError: there is no such source, or it is not laid out as a dataset.
     """
-    from imagette.data.archive import ENDINGS, find_archive
-    from imagette.data.folder import find_folder
-    from imagette.data.hub import PREFIX, find_hub
-    from imagette.data.table import find_table
+    from imagette.data.sources.archive import ENDINGS, find_archive
+    from imagette.data.sources.csv_file import find_table
+    from imagette.data.sources.folder import find_folder
+    from imagette.data.sources.hugging_face import PREFIX, find_hub
 
     path = Path(source)
     if str(source).startswith(PREFIX):

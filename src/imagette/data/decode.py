@@ -22,7 +22,7 @@ from rich.progress import Progress
 
 from imagette.data.cache import kept_folder
 from imagette.errors import PictureError
-from imagette.inference.preprocess import MAX_PIXELS, PREPROCESS_VERSION, ViewName, to_pixels
+from imagette.images.preprocess import MAX_PIXELS, PREPROCESS_VERSION, ViewName, to_pixels
 
 LARGE = 1_000_000_000
 """Arrays of more bytes than this are mapped from a file instead of being read into memory."""

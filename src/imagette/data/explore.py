@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagette.data.dataset import Dataset, Part
-from imagette.inference.batches import portions
+from imagette.images.batches import portions
 
 _PIXELS_AT_ONCE = 10_000_000
 

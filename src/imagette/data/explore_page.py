@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from imagette.data.dataset import Dataset
 from imagette.data.explore import Copy, Exploration
 from imagette.files import write_bytes, write_text
-from imagette.html import both, pixels_url, png_url, render
-from imagette.plotting import BLUE, INK, ORANGE, contact_sheet, short, styled, tile, to_png
+from imagette.reports.html import both, pixels_url, png_url, render
+from imagette.reports.plotting import BLUE, INK, ORANGE, contact_sheet, short, styled, tile, to_png
 from imagette.wording import LANGUAGES, Language, number
 
 MOST_CLASSES_DRAWN = 40

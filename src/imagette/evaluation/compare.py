@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from imagette.errors import ImagetteError
-from imagette.evaluation.run_folder import RunFolder, read_metrics, read_run
 from imagette.files import write_bytes
+from imagette.runs import RunFolder, read_metrics, read_run
 
 
 def compare(runs: Sequence[str | Path], out: str | Path) -> list[dict[str, Any]]:

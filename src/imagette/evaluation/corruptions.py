@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imagette.inference.batches import portions
+from imagette.images.batches import portions
 
 Pixels = NDArray[np.floating]
 """float32 `(n, height, width, 3)`, 0–1; results may lie outside and are clipped by `corrupt`."""

@@ -13,9 +13,9 @@ from imagette.errors import ImagetteError
 from imagette.evaluation.left_out import Answers, learned_all, leave_out_again
 from imagette.evaluation.metrics import measure
 from imagette.evaluation.robustness import measure_robustness
-from imagette.evaluation.run_folder import Facts, RunFolder, read_run
 from imagette.evaluation.writing import write_evaluation
 from imagette.inference.classifier import Classifier
+from imagette.runs import Facts, RunFolder, read_run
 from imagette.wording import listed
 
 

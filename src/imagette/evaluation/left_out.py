@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from imagette.data import BUILT_IN, Dataset, Part, find_pictures, load_dataset
 from imagette.errors import ImagetteError
-from imagette.evaluation.run_folder import Facts
 from imagette.features.backbone import open_backbone
 from imagette.features.collect import Collected, FeaturePart, collect
 from imagette.heads.head import Head, LeftOut, fit_head
 from imagette.inference.classifier import Classifier
+from imagette.runs import Facts
 
 LEFT_OUT = "leave-one-out"
 

@@ -10,8 +10,8 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from imagette.evaluation.run_folder import Epoch
-from imagette.plotting import BLUE, COLOURS, FAINT, INK, ORANGE, short, styled, to_png
+from imagette.reports.plotting import BLUE, COLOURS, FAINT, INK, ORANGE, short, styled, to_png
+from imagette.runs import Epoch
 from imagette.wording import Language, number, percent
 
 MOST_NAMED_CLASSES = 100

@@ -15,12 +15,12 @@ from imagette.data.dataset import Part
 from imagette.evaluation.corruptions import SEVERITIES, corrupt
 from imagette.evaluation.metrics import POOR
 from imagette.evaluation.plots import MOST_NAMED_CLASSES
-from imagette.evaluation.run_folder import RunFolder
-from imagette.html import LARGE, both, pixels_url, png_url, render
 from imagette.inference.bundle import BundleMetadata
 from imagette.inference.classifier import Classifier
 from imagette.inference.explain import overlay
-from imagette.plotting import shrunk
+from imagette.reports.html import LARGE, both, pixels_url, png_url, render
+from imagette.reports.plotting import shrunk
+from imagette.runs import RunFolder
 from imagette.wording import Language
 
 MOST_MISTAKES = 24

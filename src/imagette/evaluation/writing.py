@@ -7,9 +7,9 @@ import numpy as np
 
 from imagette.evaluation.left_out import Answers
 from imagette.evaluation.metrics import measure
-from imagette.evaluation.run_folder import RunFolder, read_run
 from imagette.files import write_bytes, write_json, write_text
 from imagette.inference.classifier import Classifier
+from imagette.runs import RunFolder, read_run
 from imagette.wording import LANGUAGES, Language
 
 

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from imagette.data import Dataset, Listing, Part
 from imagette.data.decode import Source
-from imagette.data.listing import check_no_class_is_empty, check_test
 from imagette.data.on_demand import OnDemand
+from imagette.data.sources.image_index import check_no_class_is_empty, check_test
 from imagette.features.backbone import Backbone
 from imagette.features.compute import compute_features
 from imagette.heads.head import directions
 from imagette.heads.ood_score import spread_over_classes
 from imagette.heads.ridge import fit_ridge, make_targets
-from imagette.inference.preprocess import ViewName
+from imagette.images.preprocess import ViewName
 
 TO_CHOOSE_BY = 200
 """The view is chosen by so many pictures, five or more of a class."""

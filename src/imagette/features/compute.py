@@ -15,7 +15,7 @@ from imagette.data.decode import MAX_PIXELS_OF_OWN, Source, large_ones_alone
 from imagette.errors import PictureError
 from imagette.features.backbone import Backbone, cores
 from imagette.features.store import FeatureStore
-from imagette.inference.preprocess import PREPROCESS_VERSION, ViewName, to_pixels
+from imagette.images.preprocess import PREPROCESS_VERSION, ViewName, to_pixels
 from imagette.models.efficientnet_lite import FEATURES
 
 _AT_ONCE = 4

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from imagette.errors import ImagetteError
-from imagette.inference.preprocess import ViewName
+from imagette.images.preprocess import ViewName
 
 FORMAT_VERSION = 1
 """Raised when an older Imagette could no longer read a newer bundle rightly."""
@@ -30,8 +30,8 @@ MAX_SIDE = 4096
 _ASSETS = Path(__file__).parent.parent / "assets"
 
 SHIPPED = {
-    "default": _ASSETS / "imagette-cifar10.onnx",
-    "lite": _ASSETS / "imagette-cifar10-lite.onnx",
+    "cifar10": _ASSETS / "cifar10.onnx",
+    "cifar10-lite": _ASSETS / "cifar10-lite.onnx",
 }
 """The models that come with the package, by the names that stand for them: the more accurate one,
 and a small and fast one."""
@@ -63,7 +63,7 @@ class BundleMetadata(BaseModel):
             classes. None where the graph does not give it.
         familiarity_method: how that is computed, in a few words.
         view: what of a picture the network learned from, `whole` or `centre` (see
-            `imagette.inference.preprocess.ViewName`); None where it is looked at several times.
+            `imagette.images.preprocess.ViewName`); None where it is looked at several times.
         evaluation: what was measured when the training ended: the content of `metrics.json`, with
             the rows of `history.csv` as `history`.
         licence: under what terms the file may be used.
@@ -143,14 +143,14 @@ def open_bundle(path: str | Path | None = None, threads: int | None = None) -> B
     """Open a bundle and check that it is one.
 
     Args:
-        path: a name of `SHIPPED`, or the `.onnx` file, or the folder of a run; `default` if None.
+        path: a name of `SHIPPED`, or the `.onnx` file, or the folder of a run; `cifar10` if None.
             A folder of one's own that is called like a shipped model goes by its whole path.
         threads: CPU threads one prediction may use; ONNX Runtime's choice if None.
 
     Raises:
         ImagetteError: there is no such file, or it is not a bundle this version can use.
     """
-    name = "default" if path is None else str(path)
+    name = "cifar10" if path is None else str(path)
     path = SHIPPED.get(name, Path(name))
     if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir fails on names that are too long)
         path /= "model.onnx"  # what a run calls its bundle

@@ -8,10 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagette.errors import ImagetteError
-from imagette.inference.batches import portion_size, portions
-from imagette.inference.bundle import BundleMetadata, open_bundle
-from imagette.inference.explain import heat_maps, spread
-from imagette.inference.preprocess import (
+from imagette.images.batches import portion_size, portions
+from imagette.images.preprocess import (
     MAX_PIXELS,
     Picture,
     Turn,
@@ -20,6 +18,8 @@ from imagette.inference.preprocess import (
     to_pixels,
     to_views,
 )
+from imagette.inference.bundle import BundleMetadata, open_bundle
+from imagette.inference.explain import heat_maps, spread
 
 BATCH_SIZE = 256
 
@@ -94,7 +94,7 @@ class Classifier:
 
     Args:
         bundle: path of a `.onnx` bundle or of a run, or the name of a model that ships with the
-            package, `default` or `lite`; `default` if None. Or what answers as a bundle does.
+            package, `cifar10` or `cifar10-lite`; `cifar10` if None. Or what answers as a bundle does.
         threads: CPU threads one prediction may use; ONNX Runtime's choice if None.
         max_pixels: pictures with more pixels than this are refused.
 
@@ -132,7 +132,7 @@ class Classifier:
 
         Args:
             picture: a path, the bytes of a file, a PIL image, an array (see
-                `imagette.inference.preprocess.from_array`), or a list of those.
+                `imagette.images.preprocess.from_array`), or a list of those.
 
         Returns:
             A `Prediction`, or a list of them for a list.

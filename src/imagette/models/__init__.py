@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from imagette.errors import ImagetteError
 from imagette.models.applications import APPLICATIONS
 from imagette.models.backend import load_keras, load_torch_keras
+from imagette.models.classic_cnn import seed_cnn
 from imagette.models.efficientnet_lite import efficientnet_lite
 from imagette.models.resnet import resnet
-from imagette.models.seed_cnn import seed_cnn
 from imagette.models.sprint import sprint
 from imagette.models.vgg import vgg
 from imagette.models.wide_resnet import wide_resnet

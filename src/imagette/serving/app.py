@@ -15,7 +15,19 @@ from pydantic_core import to_json
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import imagette
-from imagette.serving.answers import (
+from imagette.serving.auth import guard
+from imagette.serving.logs import RequestLog, write_json
+from imagette.serving.metrics import Metrics
+from imagette.serving.middleware import watch
+from imagette.serving.openapi import DescribedApp, answer, predict_request
+from imagette.serving.problems import (
+    RequestError,
+    answer_errors_as_problems,
+)
+from imagette.serving.routes.dataset import describe_dataset
+from imagette.serving.routes.model import ServedModel
+from imagette.serving.routes.predict import PREDICT_PROBLEMS, Turns, answer_request
+from imagette.serving.schemas import (
     DatasetAnswer,
     Health,
     Index,
@@ -24,19 +36,7 @@ from imagette.serving.answers import (
     Readiness,
     SeveralAnswers,
 )
-from imagette.serving.dataset import describe_dataset
-from imagette.serving.guard import guard
-from imagette.serving.logs import RequestLog, write_json
-from imagette.serving.metrics import Metrics
-from imagette.serving.model import ServedModel
-from imagette.serving.openapi import DescribedApp, answer, predict_request
-from imagette.serving.predict import PREDICT_PROBLEMS, Turns, answer_request
-from imagette.serving.problems import (
-    RequestError,
-    answer_errors_as_problems,
-)
 from imagette.serving.settings import Settings
-from imagette.serving.watch import watch
 
 
 def create_app(settings: Settings | None = None) -> DescribedApp:
@@ -66,7 +66,7 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
     _add_model(app, model)
     _add_health(app, model, metrics)
     if settings.teach:
-        from imagette.serving.lesson_routes import add_lessons  # with what only teaching needs
+        from imagette.serving.routes.teach import add_lessons  # with what only teaching needs
 
         add_lessons(app, settings, turns, metrics)
     app.add_docs()

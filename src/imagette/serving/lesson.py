@@ -19,7 +19,7 @@ from PIL import Image
 from imagette.errors import ImagetteError
 from imagette.features.backbone import Backbone
 from imagette.files import write_bytes
-from imagette.inference.preprocess import Turn, to_pixels, to_rgb
+from imagette.images.preprocess import Turn, to_pixels, to_rgb
 from imagette.serving.problems import RequestError
 from imagette.serving.settings import Settings
 from imagette.serving.taught import VIEW, Taught, learn
@@ -96,7 +96,7 @@ class Lesson:
         Args:
             class_name: one of the lesson's.
             content: of the file.
-            turn: as for `imagette.inference.preprocess.to_rgb`.
+            turn: as for `imagette.images.preprocess.to_rgb`.
 
         Returns:
             The picture's name.

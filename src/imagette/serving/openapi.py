@@ -16,9 +16,9 @@ from flask_openapi3.utils import parse_query
 from pydantic import BaseModel
 
 import imagette
-from imagette.serving.answers import PicturesOptions, PredictOptions, Problem, schemas
-from imagette.serving.pictures import ArrayBody
 from imagette.serving.problems import KINDS
+from imagette.serving.schemas import PicturesOptions, PredictOptions, Problem, schemas
+from imagette.serving.uploads import ArrayBody
 
 _REFERENCE = "#/components/schemas/{model}"
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}

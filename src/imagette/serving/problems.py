@@ -11,7 +11,7 @@ from flask import Flask, Response, json, request
 from werkzeug.exceptions import HTTPException
 
 from imagette.errors import ImagetteError, PictureError
-from imagette.serving.watch import ID_KEY, PROBLEM_KEY
+from imagette.serving.middleware import ID_KEY, PROBLEM_KEY
 
 # name: (HTTP status, title)
 KINDS = {

@@ -21,12 +21,12 @@ from pydantic import SecretStr
 
 from imagette.errors import ImagetteError
 from imagette.inference.bundle import open_bundle
-from imagette.serving.addresses import answers, check_free, resolve, url
 from imagette.serving.app import DescribedApp, create_app, swap_model
 from imagette.serving.metrics import FOLDER_VARIABLE
-from imagette.serving.page_process import PageProcess
-from imagette.serving.rates import shared_storage
+from imagette.serving.ports import answers, check_free, resolve, url
+from imagette.serving.rate_limit import shared_storage
 from imagette.serving.settings import Settings
+from imagette.serving.webapp_process import PageProcess
 
 # A worker looks at one picture at a time; its other threads receive uploads meanwhile. They come
 # and go with the need, and one that waits for a client takes little, so there are as many as

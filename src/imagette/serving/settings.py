@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from imagette.errors import ImagetteError
-from imagette.inference.preprocess import MAX_PIXELS
+from imagette.images.preprocess import MAX_PIXELS
 
 
 class Settings(BaseSettings):
@@ -36,7 +36,7 @@ class Settings(BaseSettings):
         Path | None,
         Field(
             description="path of a bundle or a run, or the name of a model that ships with"
-            " Imagette: `default`, or the small and fast `lite`"
+            " Imagette: `cifar10`, or the small and fast `cifar10-lite`"
         ),
     ] = None
     max_upload_bytes: Annotated[PositiveInt, Field(description="largest request, in bytes")] = (

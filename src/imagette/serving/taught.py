@@ -12,8 +12,8 @@ from imagette.features.backbone import LICENCE, PARAMETERS, Backbone
 from imagette.heads.graph import add_head
 from imagette.heads.head import Head, fit_head
 from imagette.heads.ood_score import METHOD, THRESHOLD
+from imagette.images.preprocess import ViewName
 from imagette.inference.bundle import BundleMetadata
-from imagette.inference.preprocess import ViewName
 
 VIEW: ViewName = "centre"
 """What is looked at of each picture: what people hold before a camera is in the middle."""

@@ -9,27 +9,27 @@ from imagette.data.check import check
 from imagette.errors import ImagetteError
 from imagette.evaluation import evaluate, evaluation_for_bundle
 from imagette.evaluation.calibration import fit_temperature
-from imagette.evaluation.run_folder import Facts
 from imagette.features.backbone import LICENCE, open_backbone
 from imagette.features.collect import choose_view
 from imagette.files import replacing, write_csv, write_json
+from imagette.images.preprocess import ViewName
 from imagette.inference.bundle import BundleMetadata, open_bundle
-from imagette.inference.preprocess import ViewName
 from imagette.models import APPLICATIONS, build_model, count_parameters
 from imagette.models.applications import IMAGENET
 from imagette.models.backend import load_torch_keras
+from imagette.runs import Facts
+from imagette.training.calibrate_bundle import finish_bundle
 from imagette.training.checkpoint import load_checkpoint, save_checkpoint, undisturbed
-from imagette.training.choice import warn_of_size
+from imagette.training.default_recipe import warn_of_size
 from imagette.training.environment import environment
 from imagette.training.export import load_keras_file, save_keras, update_metadata, write_bundle
-from imagette.training.finish import finish_bundle
 from imagette.training.hardware import choose_device, configure, release_memory
-from imagette.training.loop import DivergedError, State, compute_logits, epochs, set_weights
 from imagette.training.quantize import quantize_weights
 from imagette.training.recipe import Recipe
 from imagette.training.reporter import Reporter, Run
 from imagette.training.resume import check_device, check_unchanged
-from imagette.training.start import (
+from imagette.training.trainer import DivergedError, State, compute_logits, epochs, set_weights
+from imagette.training.transfer import (
     average_with_start,
     begin_with_head,
     check_start,

@@ -21,7 +21,6 @@ from imagette.evaluation.left_out import (
     measure_collected,
     says_nothing,
 )
-from imagette.evaluation.run_folder import Facts
 from imagette.evaluation.writing import write_evaluation
 from imagette.features.backbone import LICENCE, PARAMETERS, Backbone, backbone_path, open_backbone
 from imagette.features.collect import Collected, choose_view, collect
@@ -29,9 +28,10 @@ from imagette.files import write_bytes, write_json
 from imagette.heads.graph import add_head
 from imagette.heads.head import Head, LeftOut, fit_head
 from imagette.heads.ood_score import METHOD, THRESHOLD
+from imagette.images.preprocess import ViewName
 from imagette.inference.bundle import BundleMetadata
 from imagette.inference.classifier import Classifier
-from imagette.inference.preprocess import ViewName
+from imagette.runs import Facts
 from imagette.training.environment import environment
 from imagette.training.recipe import Recipe
 from imagette.training.reporter import Reporter, Run

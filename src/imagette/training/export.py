@@ -17,15 +17,15 @@ from pydantic import ValidationError
 
 from imagette import __version__
 from imagette.data import Part, load_dataset, split_validation
-from imagette.data.cifar import CLASS_NAMES, CLASS_NAMES_FR
+from imagette.data.sources.cifar import CLASS_NAMES, CLASS_NAMES_FR
 from imagette.errors import ImagetteError
-from imagette.evaluation.run_folder import read_run
 from imagette.files import replacing, write_bytes
 from imagette.inference.bundle import BundleMetadata, open_bundle
 from imagette.models import count_parameters
 from imagette.models.backend import load_torch_keras
-from imagette.training.finish import finish_bundle
-from imagette.training.folding import Folded
+from imagette.runs import read_run
+from imagette.training.calibrate_bundle import finish_bundle
+from imagette.training.fold_batchnorm import Folded
 from imagette.training.hardware import choose_device
 from imagette.training.quantize import quantize_all, quantize_weights
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.inference.batches import portion_size, portions
-from imagette.training.finish import remove_finish
+from imagette.images.batches import portion_size, portions
+from imagette.training.calibrate_bundle import remove_finish
 
 if TYPE_CHECKING:
     import onnx

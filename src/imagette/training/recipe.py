@@ -43,7 +43,7 @@ class Recipe(BaseModel):
             the train-test resolution discrepancy*, 2019).
         start: what the network begins with instead of random weights: the folder of a run; for
             `efficientnet-lite` and networks of `keras.applications`, `imagenet`; for these also a
-            file of weights. Empty for none. See `imagette.training.start`.
+            file of weights. Empty for none. See `imagette.training.transfer`.
         pretrained_share: with `start`, the share (0–1) of the starting weights, with the fitted
             last layer, in the weights that are kept; the rest are the trained ones, which alone are
             measured after each epoch. Such an average recognises pictures unlike those that were

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagette.data import Dataset
-from imagette.inference.preprocess import ViewName
+from imagette.images.preprocess import ViewName
 from imagette.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from imagette.training.loop import Progress as EpochProgress
+    from imagette.training.trainer import Progress as EpochProgress
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 
 from imagette.data import Dataset
 from imagette.errors import ImagetteError
-from imagette.evaluation.run_folder import Facts, read_run
+from imagette.runs import Facts, read_run
 from imagette.training.recipe import Recipe
 
 _START_ANEW = "Start a new run under another --name."

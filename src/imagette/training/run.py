@@ -20,7 +20,7 @@ from typing import Any
 
 from imagette.data import BUILT_IN, Dataset, Listing, find_pictures, load_dataset
 from imagette.models import check_options
-from imagette.training.choice import choose_recipe
+from imagette.training.default_recipe import choose_recipe
 from imagette.training.recipe import DEFAULT, Recipe
 from imagette.training.reporter import Reporter, Run
 from imagette.training.resume import (

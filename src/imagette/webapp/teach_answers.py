@@ -5,13 +5,14 @@ from typing import Any
 
 import streamlit as st
 
-from imagette.webapp import live_camera, look, pieces
+from imagette.webapp import html_parts, live_camera
 from imagette.webapp.client import ApiDown, LessonApi, Refused
-from imagette.webapp.desk import Desk, Lesson
 from imagette.webapp.live_camera import Frame
+from imagette.webapp.session import API_DOWN
+from imagette.webapp.tabs import predict
 from imagette.webapp.teach_pictures import FEW
+from imagette.webapp.teach_state import Desk, Lesson
 from imagette.webapp.texts import TEXTS, answer
-from imagette.webapp.visit import API_DOWN
 from imagette.wording import Language, listed, number, percent
 
 
@@ -20,14 +21,14 @@ def show_accuracy(lesson: Lesson, language: Language) -> None:
     texts, model = TEXTS[language], lesson["model"]
     with st.container(key="teach-accuracy"):
         if model is None:
-            st.html(pieces.paragraphs([texts.teach_no_model]))
+            st.html(html_parts.paragraphs([texts.teach_no_model]))
             return
         fewest = min(len(one["pictures"]) for one in lesson["classes"] if one["pictures"])
         facts = []
         if model["accuracy"] is None:
             facts.append(texts.teach_single)
         else:
-            st.html(pieces.text("p", "figure", percent(model["accuracy"], language, digits=0)))
+            st.html(html_parts.text("p", "figure", percent(model["accuracy"], language, digits=0)))
             count = model["pictures"]
             right = number(round(model["accuracy"] * count), language)
             facts.append(texts.teach_right.format(right=right, count=number(count, language)))
@@ -37,7 +38,7 @@ def show_accuracy(lesson: Lesson, language: Language) -> None:
             facts.append(texts.teach_unknown.format(names=listed(unknown, language)))
         if fewest < FEW:
             facts.append(texts.teach_few.format(count=FEW))
-        st.html(pieces.paragraphs(facts))
+        st.html(html_parts.paragraphs(facts))
 
 
 def offer_camera(desk: Desk, lesson: Lesson, api: LessonApi, language: Language) -> None:
@@ -51,7 +52,7 @@ def offer_camera(desk: Desk, lesson: Lesson, api: LessonApi, language: Language)
     )
     if not desk.camera:
         return
-    if not look.may_use_camera():
+    if not predict.may_use_camera():
         st.info(texts.camera_forbidden, icon=":material/no_photography:")
         return
 
@@ -91,7 +92,7 @@ def _watch(desk: Desk, lesson: Lesson, api: LessonApi, language: Language) -> No
             desk.said = desk.said or _ask(api, desk.frame)
             _show_live_answer(desk.said, language)
         else:
-            st.html(pieces.paragraphs([texts.teach_camera_help]))
+            st.html(html_parts.paragraphs([texts.teach_camera_help]))
 
 
 def _ask(api: LessonApi, picture: bytes) -> dict[str, Any]:
@@ -106,12 +107,12 @@ def _ask(api: LessonApi, picture: bytes) -> dict[str, Any]:
 
 def _show_live_answer(said: dict[str, Any], language: Language) -> None:
     if kind := said.get("problem"):
-        look.tell_problem(kind, language)
+        predict.tell_problem(kind, language)
         return
     texts = TEXTS[language]
     ranking = sorted(said["probabilities"].items(), key=lambda one: -one[1])
-    words = pieces.text("p", "answer", answer(ranking, said["known"], language))
-    bars = pieces.bars(ranking, language, texts)
+    words = html_parts.text("p", "answer", answer(ranking, said["known"], language))
+    bars = html_parts.bars(ranking, language, texts)
     toned = f'<div class="imagette-toned-down">{bars}</div>' if said["known"] is False else bars
     st.html(words + toned)
 
@@ -130,8 +131,8 @@ def try_out(
     """
     texts, visit = TEXTS[language], desk.visit
     visit.model = model
-    st.html(pieces.text("h3", "step", texts.teach_try))
-    st.html(pieces.text("p", "knows", texts.teach_try_help))
+    st.html(html_parts.text("h3", "step", texts.teach_try))
+    st.html(html_parts.text("p", "knows", texts.teach_try_help))
     key = f"teach-try-{desk.turn}"
     with st.container(key="upload-to-try"):
         st.file_uploader(
@@ -143,7 +144,7 @@ def try_out(
         )
     if visit.in_view:
         st.toggle(texts.teach_why, key=explains, on_change=visit.ask_anew)
-    look.show_answers(visit, model, api, language)
+    predict.show_answers(visit, model, api, language)
     st.download_button(
         texts.teach_download,
         api.model,

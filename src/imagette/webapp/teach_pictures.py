@@ -5,9 +5,10 @@ from typing import Any
 
 import streamlit as st
 
-from imagette.webapp import look, pieces
+from imagette.webapp import html_parts
 from imagette.webapp.client import ApiDown, LessonApi, Refused
-from imagette.webapp.desk import Desk, Lesson
+from imagette.webapp.tabs import predict
+from imagette.webapp.teach_state import Desk, Lesson
 from imagette.webapp.texts import TEXTS
 from imagette.wording import Language, number
 
@@ -21,7 +22,7 @@ def collect(desk: Desk, lesson: Lesson, api: LessonApi, language: Language) -> N
     """A box for each class, with its pictures, that takes more of them."""
     texts = TEXTS[language]
     _load_thumbnails(desk, lesson, api)
-    st.html(pieces.widget_words(texts))
+    st.html(html_parts.widget_words(texts))
     for place, one in enumerate(lesson["classes"]):
         with st.container(border=True, key=f"teach-class-{place}"):
             _show_class(desk, place, one, api, language)
@@ -45,11 +46,11 @@ def _show_class(
 ) -> None:
     texts, name, count = TEXTS[language], one["name"], len(one["pictures"])
     told = texts.teach_count.format(count=number(count, language))
-    st.html(pieces.collected(name, told, count / FEW))
+    st.html(html_parts.collected(name, told, count / FEW))
     if count:
         _show_pictures(desk, place, one, api, language)
     drop_here = texts.teach_drop_here.format(name=name)
-    st.html(pieces.drop_words(f"teach-upload-{place}", drop_here))
+    st.html(html_parts.drop_words(f"teach-upload-{place}", drop_here))
     key = f"teach-files-{place}-{desk.turn}"
     with st.container(key=f"teach-upload-{place}"):
         st.file_uploader(
@@ -76,7 +77,7 @@ def _show_pictures(
         texts.teach_show_all.format(count=len(pictures)), key=f"teach-all-{place}"
     ):
         numbered = numbered[-_MOST_SHOWN:]
-    look.picture_buttons(
+    predict.picture_buttons(
         f"teach-pictures-{place}",
         {
             f"teach-picture-{picture}": (

@@ -1,1 +1,0 @@
-"""What `benchmarks/hostile.py` sends: pictures, arrays and requests made to break a reader."""

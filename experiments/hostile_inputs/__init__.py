@@ -1,0 +1,1 @@
+"""What `experiments/hostile.py` sends: pictures, arrays and requests made to break a reader."""

@@ -1,0 +1,171 @@
+"""What the terminal shows while a network trains."""
+
+import math
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from imagette.data import Dataset
+from imagette.images.preprocess import ViewName
+from imagette.training.recipe import Recipe
+from imagette.training.reporter import Reporter
+
+if TYPE_CHECKING:
+    from imagette.training import trainer
+
+
+class TrainingReporter(Reporter):
+    """A bar for the epoch under way where there is a terminal, and a line per epoch everywhere."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.bar = Progress(
+            # Together they fit a terminal of 80 columns.
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(bar_width=10),
+            TextColumn("loss {task.fields[loss]:.3f} accuracy {task.fields[accuracy]:.1%}"),
+            TextColumn("{task.fields[speed]:,.0f} pictures/s"),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self.task = self.bar.add_task(
+            "epoch", total=None, epoch="", loss=0.0, accuracy=0.0, speed=0.0, left=""
+        )
+        self.folder: Path | None = None
+        self.closed_form = False
+        self.epochs = 0
+        self.patience = 0
+        self.averaged = ""
+        self.last_epoch = 0
+
+    def chosen(self, why: str) -> None:
+        self._say(why)
+
+    def checked(self, lines: list[str]) -> None:
+        for line in lines:
+            self._say(line)
+
+    def start(self, folder: Path, recipe: Recipe, dataset: Dataset, epochs_done: int) -> None:
+        self.folder, self.epochs, self.last_epoch = folder, math.ceil(recipe.epochs), epochs_done
+        self.patience = recipe.patience
+        self.averaged = ", averaged with the start" if recipe.pretrained_share else ""
+        begins = f"going on after epoch {epochs_done}" if epochs_done else "beginning"
+        self._say(
+            f"Training {recipe.model} by the recipe {recipe.name} on {dataset.name},"
+            f" {begins}, {'at most ' if recipe.patience else ''}{round(recipe.epochs, 1):g} epochs;"
+            f" run folder {folder}"
+        )
+        self.bar.start()
+
+    def expect(self, seconds: float) -> None:
+        self._say(
+            f"This will take {'at most ' if self.patience else ''}about {_duration(seconds)}."
+        )
+
+    def preparing(self) -> None:
+        self._say("Preparing the network that looks at pictures, which takes seconds, once ...")
+
+    def collecting(self, folder: Path, recipe: Recipe, pictures: int) -> None:
+        self.folder, self.closed_form = folder, True
+        self._say(
+            f"Looking at {pictures:,} pictures with EfficientNet-Lite{recipe.variant}, by the"
+            f" recipe {recipe.name}; run folder {folder} ..."
+        )
+
+    def fitting(self, view: ViewName) -> None:
+        what = "all of each picture" if view == "whole" else "the middle of each picture"
+        self._say(f"What tells the classes apart shows best in {what}.")
+
+    def head(self, accuracy: float | None, seconds: float) -> None:
+        if self.closed_form:
+            good = (
+                "a single picture of each class does not tell how good it is."
+                if accuracy is None
+                else f"{accuracy:.2%} of the pictures are answered rightly without having been"
+                " learned."
+            )
+            self._say(f"The last layer is fitted ({seconds:.1f} s): {good} Measuring ...")
+            return
+        self._say(
+            f"last layer, on frozen features: val accuracy {accuracy:.2%}  {seconds:.1f} s;"
+            " now all layers"
+        )
+
+    def finetuned(self, before: float, after: float, kept: bool) -> None:
+        self.close()
+        self._say(
+            f"All layers{self.averaged}: val accuracy {after:.2%}, the last layer alone"
+            f" {before:.2%}; {'all layers are' if kept else 'the last layer alone is'} kept"
+        )
+        if not kept:
+            self._say("Nothing was gained: --recipe photos does as well in seconds.")
+
+    def progress(self, progress: "trainer.Progress") -> None:
+        at_most = "≤ " if self.patience else ""  # it may stop earlier
+        self.bar.update(
+            self.task,
+            completed=progress.pictures,
+            total=progress.total_pictures,
+            epoch=f"{progress.epoch}/{self.epochs}",
+            loss=progress.loss,
+            accuracy=progress.accuracy,
+            speed=progress.pictures / progress.seconds,
+            left=f"{at_most}{_duration(progress.left)} left",
+        )
+
+    def epoch(self, row: dict[str, float], best: bool) -> None:
+        self.last_epoch = int(row["epoch"])
+        self.bar.reset(self.task)
+        self._say(
+            f"epoch {self.last_epoch:>2}/{self.epochs}"
+            f"  loss {row['loss']:.4f}  accuracy {row['accuracy']:.2%}"
+            f"  val loss {row['val_loss']:.4f}  val accuracy {row['val_accuracy']:.2%}"
+            f"  {row['seconds']:.1f} s  {row['pictures_per_second']:,.0f} pictures/s"
+            f"{'  best so far' if best and self.patience else ''}"
+        )
+
+    def stopping(self) -> None:
+        self.close()
+        self._say("Stopping: saving the best network so far ...")
+
+    def evaluating(self) -> None:
+        self.close()
+        self._say("Saving and measuring the best network ...")
+
+    def interrupted(self) -> None:
+        """Say what a stop by Ctrl-C left and how to go on."""
+        self.close()
+        if self.closed_form:
+            self._say(
+                "Stopped. What was seen of the pictures so far is kept; the same command goes on"
+                " from there (with --resume where the run has a --name)."
+            )
+            return
+        if self.folder is None:
+            self._say("Stopped before the training began; nothing was written.")
+            return
+        bundle = self.folder / "model.onnx"
+        kept = f"; the best network so far is {bundle}" if bundle.is_file() else ""
+        again = shlex.join(
+            ["--name", self.folder.name, "--runs-dir", str(self.folder.parent), "--resume"]
+        )
+        self._say(
+            f"Stopped; whole epochs done: {self.last_epoch}{kept}."
+            f" Go on with: imagette train {again}"
+        )
+
+    def close(self) -> None:
+        """Take the bar off the terminal."""
+        self.bar.stop()
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, markup=False, soft_wrap=True)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

@@ -1,0 +1,42 @@
+"""The 1,797 handwritten digits that scikit-learn carries: real data that needs no download.
+
+Alpaydin & Kaynak, *Optical Recognition of Handwritten Digits*, UCI Machine Learning Repository,
+1998 (its test set). 8×8 greys of 0–16, brought to 32×32 RGB.
+"""
+
+import numpy as np
+
+from imagette.data.dataset import Dataset, Part
+from imagette.images.preprocess import to_pixels
+
+CLASS_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+CLASS_NAMES_FR = ("zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf")
+TEST_FRACTION = 0.2
+TEST_SEED = 0
+"""The test part is the same for everyone, whatever the seed of a training."""
+
+
+def load_digits() -> Dataset:
+    """Load the digits: 1,437 to train on, a fixed stratified fifth (360) as test."""
+    from sklearn import datasets
+    from sklearn.model_selection import train_test_split
+
+    digits = datasets.load_digits()
+    greys = np.rint(digits.images * (255 / 16)).astype(np.uint8)
+    images = np.stack([to_pixels(grey, 32, 32) for grey in greys])
+    everything = Part(images, digits.target.astype(np.int64))
+    train, test = train_test_split(
+        np.arange(len(everything)),
+        test_size=TEST_FRACTION,
+        random_state=TEST_SEED,
+        stratify=everything.labels,
+    )
+    return Dataset(
+        name="digits",
+        source="digits",
+        class_names=CLASS_NAMES,
+        class_names_fr=CLASS_NAMES_FR,
+        train=everything.take(np.sort(train)),
+        test=everything.take(np.sort(test)),
+        licence="CC BY 4.0 (UCI Machine Learning Repository)",
+    )

@@ -1,0 +1,73 @@
+"""What the model learned from, where that is at hand on the server."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagette.errors import ImagetteError
+from imagette.reports.html import pixels_url
+from imagette.serving.problems import RequestError
+from imagette.serving.schemas import DatasetAnswer, DatasetClass
+
+_EXAMPLES = 10
+
+
+def describe_dataset(name: str | None) -> bytes:
+    """The dataset that a model learned from, as JSON in UTF-8.
+
+    Args:
+        name: what the bundle calls it.
+
+    Raises:
+        RequestError: it is not CIFAR-10, or that is not on this machine (nothing is downloaded).
+    """
+    folder = _find_cifar10() if name == "cifar10" else None
+    if folder is None:
+        raise RequestError(
+            "no-dataset",
+            "What the model learned from is not at hand on this server.",
+            "Ask whoever runs it to set IMAGETTE_CIFAR10_DIR to the folder cifar-10-batches-py, if"
+            " it is CIFAR-10; another dataset is never shown.",
+        )
+    try:
+        return _describe_cifar10(folder).model_dump_json().encode()
+    except ImagetteError as error:
+        raise RequestError("no-dataset", error.problem, error.remedy) from error
+
+
+def _find_cifar10() -> Path | None:
+    # Imported when asked for: what finds it comes with imagette[train].
+    try:
+        from imagette.data.sources.cifar import find_cifar10
+
+        return find_cifar10()
+    except ModuleNotFoundError:
+        return None
+
+
+def _describe_cifar10(folder: Path) -> DatasetAnswer:
+    from imagette.data.sources import cifar
+
+    test = cifar.load_part(folder, cifar.TEST_FILES)
+    # One file after the other, since the pictures of all would take 180 MB to count their labels.
+    train = Counter[int]()
+    for file in cifar.TRAIN_FILES:
+        train.update(cifar.load_part(folder, (file,)).labels.tolist())
+    classes = [
+        DatasetClass(
+            name=name,
+            name_fr=cifar.CLASS_NAMES_FR[index],
+            train=train[index],
+            test=int(np.sum(test.labels == index)),
+            examples=_examples(test.images[test.labels == index]),
+        )
+        for index, name in enumerate(cifar.CLASS_NAMES)
+    ]
+    height, width = test.images.shape[1:3]
+    return DatasetAnswer(name="cifar10", classes=classes, height=height, width=width)
+
+
+def _examples(images: NDArray[np.uint8]) -> list[str]:
+    return [pixels_url(image) for image in images[:_EXAMPLES]]

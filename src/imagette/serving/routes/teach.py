@@ -1,0 +1,225 @@
+"""The addresses below `/lessons`: teaching the server classes of one's own.
+
+They are there when the setting `teach` is on.
+"""
+
+from typing import Any
+
+from flask import Response, request
+from pydantic import ValidationError
+
+from imagette.errors import PictureError
+from imagette.inference.classifier import Classifier
+from imagette.serving.lesson import Lesson
+from imagette.serving.lesson_names import clean_name
+from imagette.serving.lessons import Lessons
+from imagette.serving.metrics import Metrics
+from imagette.serving.openapi import (
+    DescribedApp,
+    answer,
+    json_request,
+    pictures_request,
+    predict_request,
+)
+from imagette.serving.problems import RequestError, describe, kind_of
+from imagette.serving.routes.predict import PREDICT_PROBLEMS, Turns, answer_request
+from imagette.serving.schemas import (
+    AddedPictures,
+    Deleted,
+    InputSize,
+    LessonAnswer,
+    LessonClass,
+    LessonModel,
+    LessonPath,
+    LessonPicturePath,
+    LessonPictures,
+    LessonRequest,
+    PictureAnswer,
+    SeveralAnswers,
+)
+from imagette.serving.settings import Settings
+from imagette.serving.taught import Taught
+from imagette.serving.uploads import read_files, read_json
+
+_FILE = {"type": "string", "format": "binary"}
+_DISK = "no-room"
+
+
+def add_lessons(app: DescribedApp, settings: Settings, turns: Turns, metrics: Metrics) -> None:
+    """Add the addresses below `/lessons` to the application.
+
+    Args:
+        app: the application.
+        settings: the bounds, and the folder of the lessons.
+        turns: whose time pictures take.
+        metrics: where requests are counted.
+
+    Raises:
+        ImagetteError: nothing can be taught here, or the folder cannot be made.
+    """
+    lessons = Lessons(settings)
+    _add_lesson(app, lessons)
+    _add_pictures(app, settings, lessons, turns, metrics)
+    _add_model(app, settings, lessons, turns, metrics)
+
+
+def _add_lesson(app: DescribedApp, lessons: Lessons) -> None:
+    @app.post(
+        "/lessons",
+        responses=answer(
+            LessonAnswer, "invalid-json", "wrong-classes", "unsupported-content-type",
+            "too-many-lessons", _DISK, status="201",
+        ),
+        openapi_extensions=json_request(LessonRequest),
+    )  # fmt: skip
+    def begin_lesson() -> tuple[dict[str, Any], int, dict[str, str]]:
+        """Begin a lesson, of two classes or more"""
+        lesson = lessons.create(_read_class_names())
+        return _describe(lesson), 201, {"Location": f"/lessons/{lesson.id}"}
+
+    @app.get("/lessons/<lesson>", responses=answer(LessonAnswer, "no-lesson", _DISK))
+    def show_lesson(path: LessonPath) -> dict[str, Any]:
+        """Where a lesson stands: its pictures, and how good what they teach is"""
+        return _describe(lessons.find(path.lesson))
+
+    @app.delete("/lessons/<lesson>", responses=answer(Deleted, "no-lesson", _DISK))
+    def delete_lesson(path: LessonPath) -> dict[str, str]:
+        """Forget a lesson and its pictures"""
+        lessons.find(path.lesson).forget()
+        return {"status": "deleted"}
+
+
+def _add_pictures(
+    app: DescribedApp, settings: Settings, lessons: Lessons, turns: Turns, metrics: Metrics
+) -> None:
+    @app.post(
+        "/lessons/<lesson>/pictures",
+        responses=answer(
+            AddedPictures, "wrong-option", "no-picture", "no-lesson", "too-many-pictures",
+            "unsupported-content-type", _DISK,
+        ),
+        openapi_extensions=pictures_request(),
+    )  # fmt: skip
+    def add_pictures(path: LessonPath) -> dict[str, Any]:
+        """Add pictures of a class; those that cannot be used are told one by one"""
+        lesson = lessons.find(path.lesson)
+        class_name = clean_name(request.args.get("class", ""))
+        lesson.check_class(class_name)
+        deadline, kept, refused = turns.deadline(), [], []
+        for content, file in read_files(request, settings.max_pictures):
+            try:
+                name = _add(lesson, class_name, content, turns, deadline)
+            except (RequestError, PictureError) as error:
+                if kind_of(error) in ("no-lesson", _DISK):
+                    raise
+                metrics.count_problem(kind_of(error))
+                refused.append({"file": file} | describe(error))
+            else:
+                kept.append(name)
+        small = _small(lesson, class_name, kept)
+        return {"kept": small, "refused": refused, "lesson": _describe(lesson)}
+
+    @app.get("/lessons/<lesson>/pictures", responses=answer(LessonPictures, "no-lesson", _DISK))
+    def show_pictures(path: LessonPath) -> dict[str, Any]:
+        """The pictures of a lesson, small"""
+        lesson = lessons.find(path.lesson)
+        pictures = lesson.pictures().items()
+        return {"classes": {name: _small(lesson, name, found) for name, found in pictures}}
+
+    @app.delete(
+        "/lessons/<lesson>/pictures/<picture>",
+        responses=answer(LessonAnswer, "no-lesson", "not-found", _DISK),
+    )
+    def delete_picture(path: LessonPicturePath) -> dict[str, Any]:
+        """Take a picture away from a lesson"""
+        lesson = lessons.find(path.lesson)
+        lesson.remove(path.picture)
+        return _describe(lesson)
+
+
+def _add_model(
+    app: DescribedApp, settings: Settings, lessons: Lessons, turns: Turns, metrics: Metrics
+) -> None:
+    @app.get(
+        "/lessons/<lesson>/model",
+        responses=answer(_FILE, "no-lesson", "not-learned", kind="application/octet-stream"),
+    )
+    def download_model(path: LessonPath) -> Response:
+        """What was learned, as a bundle: the one file that Imagette serves"""
+        return Response(
+            _taught(path).to_bundle(),
+            mimetype="application/octet-stream",
+            headers={"Content-Disposition": "attachment; filename=imagette-lesson.onnx"},
+        )
+
+    @app.post(
+        "/lessons/<lesson>/predict",
+        responses=answer(
+            [PictureAnswer, SeveralAnswers], "no-lesson", "not-learned", *PREDICT_PROBLEMS
+        ),
+        openapi_extensions=predict_request(),
+    )
+    def predict_by_lesson(path: LessonPath) -> dict[str, Any]:
+        """What a picture, or each of several, shows, as far as the lesson has taught"""
+        classifier = Classifier(_taught(path), max_pixels=settings.max_pixels)
+        return answer_request(
+            classifier, settings.max_pictures, turns, metrics, count_classes=False
+        )
+
+    def _taught(path: LessonPath) -> Taught:
+        if taught := lessons.find(path.lesson).taught():
+            return taught
+        raise RequestError(
+            "not-learned",
+            "Nothing can be told apart yet.",
+            "Add pictures, at least one of each of two classes.",
+        )
+
+
+def _read_class_names() -> list[str]:
+    """The class names in the request under way."""
+    try:
+        return LessonRequest.model_validate_json(read_json(request)).class_names
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        kind = "invalid-json" if first["type"] == "json_invalid" else "wrong-classes"
+        raise RequestError(
+            kind,
+            "The body is not an object with a list `class_names`.",
+            'Send {"class_names": ["cat", "dog"]}.',
+        ) from error
+
+
+def _add(lesson: Lesson, class_name: str, content: bytes, turns: Turns, deadline: float) -> str:
+    if not content:
+        raise RequestError(
+            "empty-picture", "The file is empty.", "Choose the picture again and send it."
+        )
+    return lesson.add(class_name, content, turns.before(deadline))
+
+
+def _small(lesson: Lesson, class_name: str, names: list[str]) -> list[dict[str, str]]:
+    """Pictures of a class, small; without those that were taken away meanwhile."""
+    found = [(name, lesson.thumbnail(class_name, name)) for name in names]
+    return [{"name": name, "thumbnail": url} for name, url in found if url]
+
+
+def _describe(lesson: Lesson) -> dict[str, Any]:
+    """A lesson as JSON has it."""
+    classes = [LessonClass(name=name, pictures=found) for name, found in lesson.pictures().items()]
+    taught = lesson.taught()
+    model = _describe_model(taught) if taught else None
+    return LessonAnswer(id=lesson.id, classes=classes, model=model).model_dump()
+
+
+def _describe_model(taught: Taught) -> LessonModel:
+    told = taught.metadata
+    return LessonModel(
+        class_names=list(told.class_names),
+        class_names_fr=list(told.class_names_fr),
+        input=InputSize(height=taught.height, width=taught.width),
+        familiarity_threshold=told.familiarity_threshold,
+        accuracy=told.accuracy,
+        accuracy_interval=told.evaluation["accuracy_interval"] if told.evaluation else None,
+        pictures=taught.pictures,
+    )

@@ -1,0 +1,150 @@
+"""The web page as a process of its own: Streamlit, which speaks to the API over HTTP only.
+
+`PageProcess` is the parent's half; run as a program, this module is the child's. How Streamlit
+looks and behaves is said in `webapp/.streamlit/config.toml`, where it looks for that.
+"""
+
+import importlib.util
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from threading import Thread
+
+from imagette.errors import ImagetteError
+from imagette.serving.ports import answers, check_free, resolve, url
+
+_SCRIPT = Path(__file__).parents[1] / "webapp" / "app.py"
+
+
+class PageProcess:
+    """The process that serves the page.
+
+    Args:
+        address: IP address to listen on.
+        port: port to listen on.
+        api_url: where the page finds the API.
+        max_upload_bytes: the largest file that the API accepts.
+        api_key: the page's key to the API; empty where that asks for none.
+
+    Raises:
+        ImagetteError: what the page needs is not installed.
+    """
+
+    def __init__(
+        self, address: str, port: int, api_url: str, max_upload_bytes: int, api_key: str = ""
+    ) -> None:
+        for package in ("streamlit", "requests"):
+            if importlib.util.find_spec(package) is None:
+                raise ImagetteError(
+                    f"The web page needs the package {package}, which is not installed.",
+                    "Install it with `pip install 'imagette[webapp]'`, or serve without the page.",
+                )
+        self.address = address
+        self.port = port
+        self._options = {
+            "server.address": address,
+            "server.port": port,
+            # In MiB, and more than the API accepts: it says in the reader's language that a file
+            # is too large, which Streamlit does not.
+            "server.maxUploadSize": 4 * max_upload_bytes // 2**20 + 1,
+            "server.headless": "true",
+            "browser.gatherUsageStats": "false",
+        }
+        self._environment = os.environ | {
+            "IMAGETTE_API_URL": api_url,
+            "IMAGETTE_API_KEY": api_key,
+        }
+        self._process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        """Start the process; it answers some seconds later."""
+        options = [f"--{name}={value}" for name, value in self._options.items()]
+        self._process = subprocess.Popen(
+            # -P: a `random.py` in the folder where the command is run must not be imported.
+            [sys.executable, "-P", "-m", __name__, *options],
+            env=self._environment,
+            stdin=subprocess.PIPE,  # never written to; it closes when this process is gone
+            stdout=subprocess.DEVNULL,  # Streamlit's small talk; its errors go to stderr
+            start_new_session=True,  # Ctrl-C reaches the parent alone, which stops the page
+        )
+
+    def has_stopped(self) -> bool:
+        """Whether the process was started and runs no more."""
+        return self._process is not None and self._process.poll() is not None
+
+    def wait(self) -> None:
+        """Wait until the process has stopped."""
+        if self._process is not None:
+            self._process.wait()
+
+    def stop(self) -> None:
+        """Stop the process, kindly at first, if it runs."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def serve_page(
+    api_url: str, host: str, port: int, max_upload_bytes: int, api_key: str = ""
+) -> None:
+    """Serve the page alone, beside an API that runs elsewhere, until Ctrl-C.
+
+    Once it answers, its address is printed. When this returns or raises, its process has stopped.
+
+    Args:
+        api_url: where the page finds the API.
+        host: address to listen on; `0.0.0.0` lets other machines in.
+        port: port to listen on.
+        max_upload_bytes: the largest file that the API accepts.
+        api_key: the page's key to the API; empty where that asks for none.
+
+    Raises:
+        ImagetteError: the address cannot be listened on, the page is not installed, or it stopped
+            by itself.
+    """
+    address = resolve(host)
+    check_free(address, port, "--port")
+    page = PageProcess(address, port, api_url, max_upload_bytes, api_key)
+    try:
+        page.start()
+        while not (page.has_stopped() or answers(address, port, "/_stcore/health")):
+            time.sleep(0.1)
+        if not page.has_stopped():
+            print(f"The page is ready: {url(address, port)}", flush=True)
+        page.wait()
+    except KeyboardInterrupt:
+        return
+    finally:
+        page.stop()
+    raise ImagetteError(
+        "The web page stopped by itself.", "The messages above say why; start it again."
+    )
+
+
+def _main() -> None:
+    """Run Streamlit in this process until a signal comes or the parent is gone."""
+    import streamlit.net_util
+
+    Thread(target=_stop_with_parent, daemon=True).start()
+    # Streamlit would ask a machine elsewhere for this one's public address.
+    streamlit.net_util.get_external_ip = lambda: None
+    sys.argv = ["streamlit", "run", str(_SCRIPT), *sys.argv[1:]]
+    runpy.run_module("streamlit", run_name="__main__")
+
+
+def _stop_with_parent() -> None:
+    os.read(0, 1)  # returns when standard input closes, even if the parent was killed
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    _main()

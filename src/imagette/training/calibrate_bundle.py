@@ -1,0 +1,183 @@
+"""The last touch to a bundle: answers that are calibrated, and `familiarity` beside them.
+
+Both are fitted to what the file itself answers, 8-bit arithmetic and all.
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from imagette.data.dataset import Part
+from imagette.evaluation.calibration import SMALLEST_ENTROPY, fit_entropy_temperatures
+from imagette.files import replacing
+from imagette.heads.graph import add_familiarity
+from imagette.heads.head import root_directions
+from imagette.heads.ood_score import METHOD as NEAREST
+from imagette.heads.ood_score import choose_references, fit_ood_score_held_out
+from imagette.images.preprocess import ViewName
+from imagette.inference.bundle import open_bundle
+from imagette.training.onnx_graph import add_constant, add_node, find_ends, run_to
+from imagette.training.ood_score import METHOD as OUTLIERS
+from imagette.training.ood_score import (
+    PICTURES,
+    THRESHOLD,
+    append_familiarity,
+    append_score,
+    fit_score,
+)
+from imagette.training.synthetic_outliers import make_outliers
+
+if TYPE_CHECKING:
+    import onnx
+
+_MOST_BYTES = 500_000_000
+"""No more pictures are looked at than have so many; all of CIFAR-10's have fewer."""
+_ADDED = ("calibration/", "familiarity")
+"""How the names of what is added begin."""
+
+
+def finish_bundle(bundle: Path, learned: Part, held_out: Part) -> bool:
+    """Calibrate a bundle's probabilities, and let it say how familiar a picture looks.
+
+    What an earlier call added is fitted anew.
+
+    Args:
+        bundle: the file to change.
+        learned: pictures that the network learned from, of any size.
+        held_out: others of the same classes in the network's size; they calibrate, and set the
+            threshold.
+
+    Returns:
+        Whether that could be done: the network must end in a linear layer and a softmax.
+    """
+    import onnx
+
+    proto = onnx.load(bundle)
+    remove_finish(proto)
+    ends = find_ends(proto.graph)
+    if ends is None:
+        return False
+    properties = {each.key: each.value for each in proto.metadata_props}
+    view = json.loads(properties.get("view", "null"))
+    if view:  # which only networks that know photographs have
+        method, answers = NEAREST, _compare_with_learned(proto, ends, learned, held_out, view)
+    else:
+        method, answers = OUTLIERS, _compare_with_outliers(proto, ends, learned, held_out)
+    factor, exponent = fit_entropy_temperatures(answers, held_out.labels)
+    _divide_by_temperatures(proto.graph, ends[1], factor, exponent, answers.shape[1])
+    added = {
+        "entropy_temperature": (factor, exponent),
+        "familiarity_threshold": THRESHOLD,
+        "familiarity_method": method,
+    }
+    properties |= {key: json.dumps(value) for key, value in added.items()}
+    onnx.helper.set_model_props(proto, properties)
+    with replacing(bundle) as temporary:
+        temporary.write_bytes(proto.SerializeToString())
+        open_bundle(temporary)
+    return True
+
+
+def _compare_with_learned(
+    proto: "onnx.ModelProto", ends: tuple[str, str], learned: Part, held_out: Part, view: ViewName
+) -> NDArray[np.float32]:
+    """Add familiarity, the similarity to pictures learned; returns the logits of those held out.
+
+    The features of a network that was pretrained on photographs tell other things from what it
+    learned. Those of a network trained from scratch do so less well, hence the synthetic outliers.
+    """
+    height, width = held_out.images.shape[1:3]
+    some = learned.take(choose_references(learned.labels)).resized(height, width, view)
+    [of_learned] = run_to(proto, [ends[0]], some.images)
+    of_held_out, logits = run_to(proto, list(ends), held_out.images)
+    score = fit_ood_score_held_out(root_directions(of_learned), root_directions(of_held_out))
+    add_familiarity(proto.graph, ends[0], score)
+    return logits
+
+
+def _compare_with_outliers(
+    proto: "onnx.ModelProto", ends: tuple[str, str], learned: Part, held_out: Part
+) -> NDArray[np.float32]:
+    """Add familiarity, what tells pictures learned from synthetic outliers; returns the logits of
+    those held out."""
+    (height, width), of_one = held_out.images.shape[1:3], held_out.images[:1].nbytes
+    step = max(1, len(learned) // max(1, min(PICTURES, _MOST_BYTES // of_one)))
+    some, others = (  # spread, as folders come by class
+        Part(learned.images[first::step], learned.labels[first::step]).resized(height, width)
+        for first in (0, step // 2)
+    )
+    [of_learned] = run_to(proto, [ends[0]], some.images)
+    [of_outliers] = run_to(proto, [ends[0]], _outliers(others.images))
+    score = append_score(proto.graph, ends, fit_score(of_learned, some.labels, of_outliers))
+    logits, scores = run_to(proto, [ends[1], score], held_out.images)
+    append_familiarity(proto.graph, score, scores)
+    return logits
+
+
+def _outliers(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The same outliers whenever the pictures are the same."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return make_outliers(torch.tensor(images)).numpy()
+
+
+def remove_finish(proto: "onnx.ModelProto") -> None:
+    """Leave a bundle's graph as its network is, from pictures through logits to probabilities."""
+    import onnx
+
+    graph = proto.graph
+    before = {node.output[0]: node.input[0] for node in graph.node}
+    for node in graph.node:
+        if node.output[0] == "probabilities" and node.input[0] == "calibration/logits":
+            node.input[0] = before["calibration/logits"]
+    for field, name in (
+        (graph.node, "output"),
+        (graph.initializer, "name"),
+        (graph.output, "name"),
+    ):
+        kept = [each for each in field if not _is_added(getattr(each, name))]
+        del field[:]
+        field.extend(kept)
+    added = ("entropy_temperature", "familiarity_threshold", "familiarity_method")
+    properties = {each.key: each.value for each in proto.metadata_props if each.key not in added}
+    del proto.metadata_props[:]
+    onnx.helper.set_model_props(proto, properties)
+
+
+def _is_added(name: "str | list[str]") -> bool:
+    return (name if isinstance(name, str) else name[0]).startswith(_ADDED)
+
+
+def _divide_by_temperatures(
+    graph: "onnx.GraphProto", logits: str, factor: float, exponent: float, classes: int
+) -> None:
+    """Let the softmax have logits divided by `entropy_temperatures`."""
+
+    def constant(name: str, value: object) -> str:
+        return add_constant(graph, f"calibration/{name}", value)
+
+    def node(kind: str, inputs: list[str], output: str, **attributes: int) -> str:
+        return add_node(graph, kind, inputs, f"calibration/{output}", **attributes)
+
+    last = constant("last_axis", np.array([1]))
+    logarithms = node("LogSoftmax", [logits], "logarithms", axis=1)
+    shares = node("Exp", [logarithms], "shares")
+    terms = node("Mul", [shares, logarithms], "terms")
+    negative_entropy = node("ReduceSum", [terms, last], "negative_entropy", keepdims=1)
+    largest = constant("largest", -np.log(classes))
+    entropy = node("Div", [negative_entropy, largest], "entropy")
+    entropy = node("Max", [entropy, constant("smallest", SMALLEST_ENTROPY)], "safe_entropy")
+    power = node("Pow", [entropy, constant("exponent", exponent)], "power")
+    temperature = node("Mul", [power, constant("factor", factor)], "temperature")
+    node("Div", [logits, temperature], "logits")
+    softmax = next(each for each in graph.node if each.output[0] == "probabilities")
+    softmax.input[0] = "calibration/logits"
+    # The softmax has to come after what it takes.
+    moved = type(softmax)()
+    moved.CopyFrom(softmax)
+    graph.node.remove(softmax)
+    graph.node.append(moved)

@@ -1,0 +1,62 @@
+"""Which recipe suits somebody's own pictures, where none was named."""
+
+from statistics import median
+
+from imagette.data import Dataset, Listing
+from imagette.errors import PictureError
+from imagette.images.preprocess import read_size
+from imagette.training.recipe import DEFAULT, Recipe
+
+SMALL = 48
+"""Pictures whose shorter side has no more pixels than this are small."""
+MANY = 20_000
+"""With more small pictures than this a network learns better from nothing."""
+PHOTOS = "photos"
+_LOOKED_AT = 50
+
+
+def choose_recipe(found: Listing | Dataset) -> tuple[Recipe, str]:
+    """The recipe for somebody's pictures, with why, in a sentence.
+
+    A head on the features of ImageNet's weights is fitted in seconds; up to some 20,000 pictures it
+    is also the more accurate way. Many small pictures are learned better from nothing.
+    """
+    width, height = typical_size(found)
+    if min(width, height) <= SMALL and len(found.train) > MANY:
+        name = DEFAULT
+        why = f"{len(found.train):,} pictures of {width}×{height} pixels are enough to learn from"
+        why += " nothing"
+    else:
+        name = PHOTOS
+        why = "a network that knows the photographs of ImageNet looks at your pictures, and a last"
+        why += " layer is fitted to what it sees"
+    return Recipe.load(name), f"Recipe {name}: {why}. Choose another with --recipe."
+
+
+def typical_size(found: Listing | Dataset) -> tuple[int, int]:
+    """Median width and height in pixels of some pictures to learn from."""
+    if isinstance(found, Dataset):
+        height, width = found.train.images.shape[1:3]
+        return width, height
+    sizes = []
+    step = max(1, len(found.train) // _LOOKED_AT)
+    for one in found.train[::step]:
+        try:
+            sizes.append(read_size(one.picture() if callable(one.picture) else one.picture))
+        except (PictureError, OSError):
+            continue  # it is told when it is to be learned
+    if not sizes:
+        return 0, 0
+    widths, heights = zip(*sizes, strict=True)
+    return int(median(widths)), int(median(heights))
+
+
+def warn_of_size(found: Listing | Dataset, recipe: Recipe) -> list[str]:
+    """Where a recipe sees far less of the pictures than there is, a sentence that says so."""
+    width, height = typical_size(found)
+    if min(width, height) < 2 * recipe.size:
+        return []
+    return [
+        f"Reduced: your pictures have about {width}×{height} pixels, and the recipe {recipe.name}"
+        f" sees {recipe.size}×{recipe.size}. The recipe {PHOTOS} sees 224×224."
+    ]

@@ -1,0 +1,169 @@
+"""A second answer of the bundle: how much a picture is like those of the classes at all.
+
+`imagette.heads.ood_score` is that of an EfficientNet-Lite that began with ImageNet's weights; this
+is that of all other networks.
+
+Three signs that a picture is of none of them are combined by a product, as two are in Park et al.,
+*Nearest Neighbor Guidance for Out-of-Distribution Detection*, 2023: the energy of the logits (Liu
+et al., *Energy-based Out-of-distribution Detection*, 2020, section 3); how much the direction of
+its features is that of the nearest class; and whether a small network that has seen the features of
+made outliers takes them for those of a picture of a class. That is outlier exposure (Hendrycks,
+Mazeika & Dietterich, *Deep Anomaly Detection with Outlier Exposure*, 2019) of a last step alone: no
+answer of the classifier itself changes. docs/explanation/trust.md compares it with others.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagette.training.onnx_graph import add_constant, add_node
+
+if TYPE_CHECKING:
+    import onnx
+
+METHOD = (
+    "energy of the logits × cosine to the nearest class mean of the features × probability, by the"
+    " features, of not being a made outlier"
+)
+KEPT = 0.95
+"""Share of the held-out pictures that the threshold takes for pictures of the classes."""
+THRESHOLD = 0.5
+"""What familiarity is at the threshold; at the median of the held-out pictures it is 0.88."""
+PICTURES = 20_000
+"""About how many of the pictures learned are looked at; all, where there are fewer."""
+LEAST = 1e-6
+"""What scores are taken for that are smaller; they all have logarithms then."""
+_UNITS = 32
+_EPOCHS = 20
+
+Features = NDArray[np.float32]
+
+
+class Score(NamedTuple):
+    """What the score is made of."""
+
+    means: NDArray[np.float32]
+    """The mean direction of each class's features, `(classes, features)`, of length 1."""
+    weights: tuple[NDArray[np.float32], NDArray[np.float32]]
+    """Of the small network: `(features, units)` and `(units, 1)`."""
+    biases: tuple[NDArray[np.float32], NDArray[np.float32]]
+    """Of the small network: `(units,)` and `(1,)`."""
+
+
+def fit_score(learned: Features, labels: NDArray[np.int64], outliers: Features) -> Score:
+    """Fit the score.
+
+    Args:
+        learned: features `(n, features)` of pictures that were learned.
+        labels: their labels `(n,)`.
+        outliers: features `(m, features)` of pictures of nothing.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+
+    directions = _directions(np.concatenate([learned, outliers]))
+    middle, spread = directions.mean(axis=0), directions.std(axis=0) + np.float32(1e-6)
+    network = MLPClassifier((_UNITS,), alpha=1e-3, max_iter=_EPOCHS, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # it is to stop early
+        network.fit((directions - middle) / spread, np.arange(len(directions)) < len(learned))
+    first, last = (weights.astype(np.float32) for weights in network.coefs_)
+    of_first, of_last = (biases.astype(np.float32) for biases in network.intercepts_)
+    # What standardises the features is folded into the first layer.
+    first = first / spread[:, None]
+    return Score(_class_means(learned, labels), (first, last), (of_first - middle @ first, of_last))
+
+
+def append_score(graph: "onnx.GraphProto", ends: tuple[str, str], score: Score) -> str:
+    """Let a graph compute the score, higher for pictures that are more like those of the classes.
+
+    Args:
+        graph: of a bundle.
+        ends: names of its features and of its logits.
+        score: as `fit_score` gives it.
+
+    Returns:
+        The name of the scores, float32 `(batch, 1)`.
+    """
+    from onnx import TensorProto
+
+    features, logits = ends
+    constant, node = _adders(graph)
+
+    def matrix(name: str, values: NDArray[np.float32]) -> str:
+        """In 8 bits, with a scale for each column."""
+        scales = np.maximum(np.abs(values).max(axis=0), 1e-12) / 127
+        whole = constant(f"{name}_8_bits", np.round(values / scales).astype(np.int8))
+        # Unlike DequantizeLinear, ONNX Runtime computes these once, at opening.
+        cast = node("Cast", [whole], f"{name}_cast", to=TensorProto.FLOAT)
+        return node("Mul", [cast, constant(f"{name}_scales", scales)], name)
+
+    def layer(inputs: str, number: int) -> str:
+        weights = matrix(f"weights_{number}", score.weights[number])
+        biases = constant(f"biases_{number}", score.biases[number])
+        return node("Gemm", [inputs, weights, biases], f"layer_{number}")
+
+    last = constant("last_axis", np.array([1]))
+    mean = node("ReduceMean", [logits, last], "mean", keepdims=1)
+    energy = node("ReduceLogSumExp", [node("Sub", [logits, mean], "centred"), last], "energy")
+    length = node("ReduceL2", [features, last], "length")
+    length = node("Max", [length, constant("least_length", 1e-6)], "safe_length")
+    direction = node("Div", [features, length], "direction")
+    cosines = node("MatMul", [direction, matrix("class_means", score.means.T)], "cosines")
+    cosine = node("Relu", [node("ReduceMax", [cosines, last], "cosine")], "safe_cosine")
+    hidden = node("Relu", [layer(direction, 0)], "hidden")
+    no_outlier = node("Sigmoid", [layer(hidden, 1)], "no_outlier")
+    return node("Mul", [node("Mul", [energy, cosine], "similarity"), no_outlier], "score")
+
+
+def append_familiarity(
+    graph: "onnx.GraphProto", score: str, of_held_out: NDArray[np.float32]
+) -> None:
+    """Let a graph give `familiarity`, float32 `(batch,)` in 0–1.
+
+    Args:
+        graph: of a bundle.
+        score: the name that `append_score` gave.
+        of_held_out: scores of pictures of the classes that were not learned; `KEPT` of them come to
+            `THRESHOLD` or more.
+    """
+    from onnx import TensorProto, helper
+
+    constant, node = _adders(graph)
+    logarithms = np.log(np.maximum(of_held_out, LEAST))
+    threshold, median = np.quantile(logarithms, [1 - KEPT, 0.5])
+    scale = max(float(median - threshold) / 2, 1e-6)
+    logarithm = node(
+        "Log", [node("Max", [score, constant("least", LEAST)], "above_0")], "logarithm"
+    )
+    excess = node("Sub", [logarithm, constant("threshold", threshold)], "excess")
+    ratio = node("Div", [excess, constant("scale", scale)], "ratio")
+    ratio = node("Squeeze", [ratio, constant("squeezed_axis", np.array([1]))], "one_each")
+    add_node(graph, "Sigmoid", [ratio], "familiarity")
+    graph.output.append(helper.make_tensor_value_info("familiarity", TensorProto.FLOAT, ["batch"]))
+
+
+def _adders(graph: "onnx.GraphProto") -> tuple[Callable[[str, object], str], Callable[..., str]]:
+    """What adds a constant and what adds a node, under names that begin alike."""
+
+    def constant(name: str, value: object) -> str:
+        return add_constant(graph, f"familiarity/{name}", value)
+
+    def node(kind: str, inputs: list[str], output: str, **attributes: int) -> str:
+        return add_node(graph, kind, inputs, f"familiarity/{output}", **attributes)
+
+    return constant, node
+
+
+def _class_means(features: Features, labels: NDArray[np.int64]) -> NDArray[np.float32]:
+    directions = _directions(features)
+    classes = np.unique(labels)  # a class without a picture has no mean, and is never the nearest
+    return _directions(np.stack([directions[labels == label].mean(axis=0) for label in classes]))
+
+
+def _directions(vectors: Features) -> Features:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.maximum(lengths, np.float32(1e-6))

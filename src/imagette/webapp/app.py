@@ -1,0 +1,111 @@
+"""The page's frame: its languages, its pages, and the API. Streamlit runs this file anew at
+every click."""
+
+import os
+from pathlib import Path
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from imagette.webapp import html_parts
+from imagette.webapp.client import Api, ApiDown, Refused
+from imagette.webapp.session import API_DOWN, current_visit
+from imagette.webapp.tabs import dataset, model, predict, teach
+from imagette.webapp.texts import TEXTS
+from imagette.wording import LANGUAGES, Language
+
+_HERE = Path(__file__).parent
+_API_URL = os.environ.get("IMAGETTE_API_URL", "http://127.0.0.1:5000")
+
+
+def main() -> None:
+    language = _language()
+    texts = TEXTS[language]
+    api = Api(_API_URL, os.environ.get("IMAGETTE_API_KEY", ""))
+    problem = _meet_model(api)
+    look_page = st.Page(
+        lambda: predict.show(api, language), title=texts.page_look, url_path="look", default=True
+    )
+    pages = [
+        look_page,
+        *_teach_page(api, language),
+        st.Page(lambda: model.show(language), title=texts.page_model, url_path="model"),
+        st.Page(
+            lambda: dataset.show(api, language, look_page), title=texts.page_data, url_path="data"
+        ),
+    ]
+    chosen = st.navigation(pages, position="hidden")
+    title = "Imagette" if chosen == look_page else f"{chosen.title} – Imagette"
+    st.set_page_config(page_title=title, page_icon=str(_HERE / "icon.png"), layout="centered")
+    st.html(_HERE / "style.css")
+    _header(pages, language)
+    if problem:
+        _tell(problem, language)
+    # Before the page, whose own script needs it.
+    st.html(html_parts.script(language, texts), unsafe_allow_javascript=True)
+    chosen.run()
+
+
+def _teach_page(api: Api, language: Language) -> list[StreamlitPage]:
+    """The page to teach, unless the API is known not to be taught."""
+    known = current_visit().model
+    if known and not known.get("teaching"):
+        return []
+    title = TEXTS[language].page_teach
+    return [st.Page(lambda: teach.show(api, language), title=title, url_path="teach")]
+
+
+def _language() -> Language:
+    """The language that was switched to or that the address asks for, or else the browser's."""
+    if "language" not in st.session_state:
+        asked = st.query_params.get("lang") or st.context.locale or ""
+        st.session_state.language = "fr" if asked.startswith("fr") else "en"
+    return st.session_state.language
+
+
+def _switch_language() -> None:
+    language = st.session_state.language
+    st.session_state.language = next(other for other in LANGUAGES if other != language)
+
+
+def _header(pages: list[StreamlitPage], language: Language) -> None:
+    texts = TEXTS[language]
+    with st.container(horizontal=True, vertical_alignment="center", key="header"):
+        st.title("Imagette", anchor=False)
+        st.button(
+            texts.other_language,
+            icon=":material/translate:",
+            type="tertiary",
+            key="language-switch",  # the same button in both languages: no click is lost in between
+            on_click=_switch_language,
+        )
+    with st.container(horizontal=True, key="pages"):
+        for page in pages:
+            st.page_link(page)
+
+
+def _meet_model(api: Api) -> str | None:
+    """Ask the API for its model; where it does not answer, keep what is known.
+
+    Returns:
+        The kind of the problem; None if there was none.
+    """
+    try:
+        current_visit().model = api.model()
+    except ApiDown:
+        return API_DOWN
+    except Refused as refusal:
+        return refusal.kind
+    return None
+
+
+def _tell(problem: str, language: Language) -> None:
+    """Say why there is no model, and offer to try again."""
+    predict.tell_problem(problem, language)
+    if problem == API_DOWN:
+        st.markdown(TEXTS[language].api_down_help.format(url=_API_URL))
+    again = current_visit().try_again
+    st.button(TEXTS[language].retry, type="primary", key="retry", on_click=again)
+
+
+main()

@@ -1,0 +1,133 @@
+"""What one person does on the page to teach: it lives in Streamlit's session.
+
+What is taught lives in the API; here is only what is on its way there, and small pictures.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from imagette.webapp.client import ApiDown, LessonApi, Refused
+from imagette.webapp.session import API_DOWN, Visit
+
+MOST_TRIED = 12
+"""So many pictures that the lesson is tried on are kept, to be asked about anew."""
+
+Lesson = dict[str, Any]
+"""Where a lesson stands, as the API says it."""
+
+_File = tuple[str, bytes]
+
+
+@dataclass
+class Desk:
+    """What one person does on the page to teach.
+
+    Attributes:
+        lesson_id: of the lesson; None before there is one.
+        names: of the classes, as they are being written.
+        turn: counts up whenever files were taken from a widget, whose key it is part of.
+        camera: whether it is open.
+        seen: number of the last picture of the camera that was taken in.
+        frame: the file of that; None before there is one.
+        said: what was said of it; None if it is yet to be asked about.
+        waiting: files that are to be sent, by class.
+        refused: of the files sent last, the kinds of the problems, by class.
+        fresh: where the lesson stands, if the API has just said so.
+        thumbnails: of the lesson's pictures by name, as data URLs.
+        problem: kind of the last problem.
+        visit: pictures that the lesson is tried on.
+        learned: names of the pictures that had been learned when those were asked about.
+    """
+
+    lesson_id: str | None = None
+    names: list[str] = field(default_factory=lambda: ["", ""])
+    turn: int = 0
+    camera: bool = False
+    seen: int = 0
+    frame: bytes | None = None
+    said: dict[str, Any] | None = None
+    waiting: dict[str, list[_File]] = field(default_factory=dict)
+    refused: dict[str, list[str]] = field(default_factory=dict)
+    fresh: Lesson | None = None
+    thumbnails: dict[str, str] = field(default_factory=dict)
+    problem: str | None = None
+    visit: Visit = field(default_factory=lambda: Visit(most=MOST_TRIED, keeps=True))
+    learned: frozenset[str] = frozenset()
+
+    def attempt(self, action: Callable[[], Any]) -> bool:
+        """Do what a click asks of the API; keep the problem, if there is one, to be told."""
+        self.problem = None
+        try:
+            action()
+        except ApiDown:
+            self.problem = API_DOWN
+        except Refused as refusal:
+            self.problem = refusal.kind
+        return self.problem is None
+
+    def has_changed(self, turn: int) -> bool:
+        """Whether something has come about since a turn that the whole page has to show."""
+        return bool(self.waiting) or self.fresh is not None or self.turn != turn or not self.camera
+
+    def put(self, class_name: str, files: list[_File]) -> None:
+        """Let files wait to be sent."""
+        self.refused.clear()
+        self.waiting.setdefault(class_name, []).extend(files)
+
+    def send_waiting(self, api: LessonApi, limits: dict[str, Any]) -> None:
+        """Send the files that wait; those that the API refuses are told.
+
+        Where it does not answer, those that are left wait for the next time.
+
+        Args:
+            api: the lesson's.
+            limits: of the API.
+
+        Raises:
+            ApiDown: the API does not answer.
+        """
+        for class_name, files in list(self.waiting.items()):
+            refused = self.refused.setdefault(class_name, [])
+            while files:
+                portion = _first(files, limits)
+                if len(portion[0][1]) > limits["max_upload_bytes"]:
+                    refused.append("request-too-large")
+                else:
+                    refused += self._send(api, class_name, portion)
+                del files[: len(portion)]
+            del self.waiting[class_name]
+
+    def remove(self, api: LessonApi, picture: str) -> None:
+        """Take a picture away from the lesson."""
+        self.refused.clear()
+        self.fresh = api.remove(picture)
+
+    def ask_anew(self, lesson: Lesson) -> None:
+        """Let what is being tried be asked about again, if the lesson has changed since."""
+        learned = frozenset(name for one in lesson["classes"] for name in one["pictures"])
+        if learned != self.learned:
+            self.learned = learned
+            self.visit.ask_anew()
+            self.said = None
+
+    def _send(self, api: LessonApi, class_name: str, files: list[_File]) -> list[str]:
+        """Send files in one request; the kinds of the problems of those that were refused."""
+        try:
+            said = api.add(class_name, files)
+        except Refused as refusal:
+            return [refusal.kind] * len(files)
+        self.fresh = said["lesson"]
+        self.thumbnails |= {one["name"]: one["thumbnail"] for one in said["kept"]}
+        return [one["type"].rpartition(":")[2] for one in said["refused"]]
+
+
+def _first(files: list[_File], limits: dict[str, Any]) -> list[_File]:
+    """The first of the files, as many as the API takes in one request and at least one."""
+    size, count = 0, 0
+    for _, content in files[: limits["max_pictures"]]:
+        size += len(content) + 1000  # its part's head
+        if count and size > 0.9 * limits["max_upload_bytes"]:
+            break
+        count += 1
+    return files[:count]

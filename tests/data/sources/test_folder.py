@@ -1,0 +1,165 @@
+"""Folders of pictures."""
+
+import os
+
+import pytest
+from PIL import Image
+
+from imagette import ImagetteError, load_dataset
+from imagette.images.preprocess import to_pixels
+
+
+def paint(path, colour, size=(40, 30)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path)
+
+
+@pytest.fixture
+def shop(tmp_path):
+    for number in range(6):
+        paint(tmp_path / "shop" / "apple" / f"{number}.png", (200, 10 * number, 0))
+        paint(tmp_path / "shop" / "pear" / "deeper" / f"{number}.JPG", (0, 200, 10 * number))
+    return tmp_path / "shop"
+
+
+def test_classes_are_folders(shop):
+    data = load_dataset(shop)
+    assert data.class_names == ("apple", "pear")
+    assert data.name == "shop"
+    assert data.test is None
+    assert data.train.labels.tolist() == [0] * 6 + [1] * 6
+    assert data.train.images.shape == (12, 32, 32, 3)
+    assert data.train.images[3, 16, 16].tolist() == [200, 30, 0]
+
+
+def test_source_loads_it_again_from_anywhere(shop, monkeypatch, tmp_path):
+    monkeypatch.chdir(shop.parent)
+    source = load_dataset("shop").source
+    monkeypatch.chdir(tmp_path.parent)
+    assert len(load_dataset(source).train) == 12
+
+
+def test_train_and_test_folders(shop, tmp_path):
+    both = tmp_path / "both"
+    both.mkdir()
+    shop.rename(both / "train")
+    paint(both / "test" / "pear" / "x.webp", "green")
+    data = load_dataset(both)
+    assert len(data.train) == 12
+    assert data.test is not None
+    assert data.test.labels.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("train", "test"), [("Train", "Test"), ("TRAIN", "testing"), ("training", "TEST")]
+)
+def test_parts_are_known_by_their_usual_names(shop, tmp_path, train, test):
+    both = tmp_path / "both"
+    both.mkdir()
+    shop.rename(both / train)
+    paint(both / test / "pear" / "x.webp", "green")
+    data = load_dataset(both)
+    assert data.class_names == ("apple", "pear")
+    assert len(data.train) == 12
+    assert data.test is not None
+    assert data.test.paths == (f"{test}/pear/x.webp",)
+    assert data.skipped == ()
+
+
+def test_neighbours_of_the_parts_are_listed(shop, tmp_path):
+    both = tmp_path / "both"
+    both.mkdir()
+    shop.rename(both / "train")
+    paint(both / "val" / "pear" / "x.png", "green")
+    (both / ".cache").mkdir()
+    assert load_dataset(both).skipped == (("val", "is neither train nor test."),)
+
+
+def test_two_folders_for_one_part(shop, tmp_path):
+    both = tmp_path / "both"
+    both.mkdir()
+    shop.rename(both / "train")
+    (both / "training").mkdir()
+    with pytest.raises(ImagetteError, match="train and training could both be the train part"):
+        load_dataset(both)
+
+
+def test_paths_are_those_of_the_pictures(shop):
+    train = load_dataset(shop).train
+    assert train.paths is not None
+    assert train.paths[3] == "apple/3.png"
+    assert train.paths[6] == "pear/deeper/0.JPG"
+    for image, path in zip(train.images, train.paths, strict=True):
+        assert (to_pixels(shop / path, 32, 32) == image).all()
+
+
+def test_names_that_are_not_utf8(shop):
+    (shop / "apple" / "0.png").rename(shop / "apple" / os.fsdecode(b"caf\xe9.png"))
+    data = load_dataset(shop)
+    assert data.skipped == (("apple/caf\\xe9.png", "its name is not UTF-8."),)
+    assert len(data.train) == 11
+
+    (shop / "pear").rename(shop / os.fsdecode(b"p\xeache"))
+    with pytest.raises(ImagetteError, match=r"p\\xeache is not UTF-8") as caught:
+        load_dataset(shop)
+    assert "Rename it" in caught.value.remedy
+
+
+def test_a_folder_within_a_folder(shop):
+    """As it comes out of many archives."""
+    outer = shop.parent / "outer"
+    outer.mkdir()
+    shop.rename(outer / "data")
+    data = load_dataset(outer)
+    assert (data.name, data.source) == ("outer", str(outer))
+    assert data.class_names[0] == "apple"
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    paint(tmp_path / "train" / "1.png", "red")
+    paint(tmp_path / "ship" / "1.png", "blue")
+    assert load_dataset(tmp_path).class_names == ("ship", "train")
+
+
+def test_unreadable_pictures_are_left_out_and_listed(shop):
+    (shop / "apple" / "broken.png").write_bytes(b"not a picture")
+    for name in ("notes.txt", "Thumbs.db"):
+        (shop / "apple" / name).write_text("not meant as one")
+    paint(shop / "loose.png", "red")
+    (shop / "apple" / ".hidden.png").write_bytes(b"")
+    data = load_dataset(shop)
+    assert len(data.train) == 12
+    *others, skipped = data.skipped
+    assert others == [
+        ("loose.png", "lies in no class's folder."),
+        ("apple/Thumbs.db", "is no picture by its name, like 1 more."),
+    ]
+    assert skipped[0] == "apple/broken.png"
+    assert skipped[1].startswith("cannot be read as a picture: ")
+    assert data.train.paths is not None
+    assert "apple/broken.png" not in data.train.paths
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: None, "no dataset or folder"),
+        (lambda folder: folder.mkdir(), "holds no class"),
+        (lambda folder: paint(folder / "one" / "1.png", "red"), "holds a single class"),
+        (
+            lambda folder: [paint(folder / "one" / "1.png", "red"), (folder / "two").mkdir()],
+            "No readable picture of the class two",
+        ),
+        (
+            lambda folder: [
+                paint(folder / part / name / "1.png", "red")
+                for part, name in [("train", "a"), ("train", "b"), ("test", "c")]
+            ],
+            "train part does not have",
+        ),
+    ],
+)
+def test_what_is_no_dataset_is_refused(tmp_path, make, message):
+    make(tmp_path / "folder")
+    with pytest.raises(ImagetteError, match=message):
+        load_dataset(tmp_path / "folder")

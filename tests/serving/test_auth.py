@@ -1,0 +1,222 @@
+"""Who may ask, how often, and from where."""
+
+import io
+import multiprocessing
+import time
+
+import pytest
+from pydantic import SecretStr
+from support.running_server import picture_file
+
+from imagette import ImagetteError
+from imagette.serving.app import create_app
+from imagette.serving.rate_limit import RateLimit, SharedStorage, shared_storage
+from imagette.serving.settings import Settings
+
+
+@pytest.fixture
+def make_client(bundle_path):
+    def make(**settings):
+        return create_app(Settings(model=bundle_path, **settings)).test_client()
+
+    return make
+
+
+def kind_of(response):
+    assert response.mimetype == "application/problem+json"
+    return response.json["type"].rpartition(":")[2]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [{"Authorization": "Bearer two"}, {"Authorization": "bearer one"}, {"X-API-Key": "two"}],
+)
+def test_any_of_the_keys_opens(make_client, header):
+    client = make_client(api_keys="one, two")
+    assert client.get("/model", headers=header).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    [{}, {"Authorization": "Bearer three"}, {"X-API-Key": ""}, {"Authorization": "Basic one"},
+     {"X-API-Key": "one, two"}, {"X-API-Key": "ключ".encode().decode("latin-1")}],
+)  # fmt: skip
+def test_nothing_else_does(make_client, header):
+    client = make_client(api_keys="one, two")
+    for method, path in (("GET", "/model"), ("POST", "/predict"), ("GET", "/metrics")):
+        response = client.open(path, method=method, headers=header)
+        assert response.status_code == 401
+        assert kind_of(response) == "unauthorized"
+        assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_probes_and_the_description_ask_for_no_key(make_client):
+    client = make_client(api_keys="one")
+    for path in ("/healthz", "/readyz", "/openapi.json", "/docs"):
+        assert client.get(path).status_code == 200
+    assert client.get("/openapi.json").json["security"]
+
+
+@pytest.mark.parametrize("keys", [",", " ", " , ,", "\t", "clé"])
+def test_keys_that_would_not_hold_are_refused(monkeypatch, keys):
+    for given in ({}, {"api_keys": keys}):
+        if not given:
+            monkeypatch.setenv("IMAGETTE_API_KEYS", keys)
+        with pytest.raises(ImagetteError, match="IMAGETTE_API_KEYS") as error:
+            Settings(**given)
+        assert "clé" not in str(error.value)
+
+
+@pytest.mark.parametrize("keys", [("",), ("one", " "), ("one", "clé"), (SecretStr("clé"),)])
+def test_keys_given_by_a_program_are_looked_at_one_by_one(keys):
+    with pytest.raises(ImagetteError, match="IMAGETTE_API_KEYS") as error:
+        Settings(api_keys=keys)
+    assert "clé" not in str(error.value)
+
+
+@pytest.mark.parametrize("seconds", ["inf", "nan", "0", "1e9"])
+def test_a_time_that_no_clock_has_is_refused(seconds):
+    with pytest.raises(ImagetteError, match="max_seconds"):
+        Settings(max_seconds=seconds)
+
+
+def test_keys_are_in_no_message(monkeypatch):
+    monkeypatch.setenv("IMAGETTE_API_KEYS", "very-secret")
+    assert "very-secret" not in repr(Settings())
+
+
+def test_a_client_may_ask_so_often_and_no_more(make_client):
+    client = make_client(requests_per_minute=3)
+    while time.time() % 60 > 57:  # the minutes are the clock's
+        time.sleep(0.5)
+    for _ in range(3):
+        assert client.get("/model").status_code == 200
+    response = client.get("/model")
+    assert (response.status_code, kind_of(response)) == (429, "too-many-requests")
+    assert 1 <= int(response.headers["Retry-After"]) <= 60
+    assert client.get("/healthz").status_code == 200
+    other = client.get("/model", environ_base={"REMOTE_ADDR": "203.0.113.9"})
+    assert other.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("client", "another"),
+    [
+        (["2001:db8::1", "2001:db8::2", "2001:db8::3"], "2001:db8:0:1::1"),
+        (["203.0.113.7:1234", "::ffff:203.0.113.7", "203.0.113.7"], "::ffff:203.0.113.8"),
+        (["[2001:db8::1]:80", "2001:db8::2", "[2001:db8::3]"], "[2001:db8:0:1::1]:80"),
+    ],
+    ids=["a network of IPv6", "IPv4 in any form", "IPv6 in any form"],
+)
+def test_one_client_is_one_however_its_address_is_written(tmp_path, client, another):
+    limit = RateLimit(2, shared_storage(tmp_path, workers=2))
+    assert [limit.allows(address) for address in client] == [True, True, False]
+    assert limit.allows(another)
+
+
+def test_a_storage_that_there_is_not_is_told(make_client):
+    with pytest.raises(ImagetteError, match="cannot be counted in nonsense"):
+        make_client(requests_per_minute=3, rate_storage="nonsense://x")
+
+
+def ask_often(address, times, start):
+    storage = SharedStorage(address)
+    start.wait()
+    for _ in range(times):
+        storage.incr("client", 60)
+
+
+def test_processes_count_together_and_lose_nothing(tmp_path):
+    address = shared_storage(tmp_path, workers=4)
+    storage = SharedStorage(address)
+    while time.time() % 60 > 50:
+        time.sleep(0.5)
+    context = multiprocessing.get_context("spawn")
+    start = context.Event()
+    processes = [context.Process(target=ask_often, args=(address, 2000, start)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    start.set()
+    for process in processes:
+        process.join()
+    # Whoever takes a dead one's place goes on with what it had counted.
+    assert storage.get("client") == 6000
+    assert storage.incr("client", 60) == 6001
+    assert storage.get("another") == 0
+    storage.clear("client")
+    assert storage.get("client") == 0
+
+
+def test_counts_end_with_the_minute(tmp_path, monkeypatch):
+    storage = SharedStorage(shared_storage(tmp_path, workers=1))
+    now = 1_800_000_030.0
+    monkeypatch.setattr("imagette.serving.rate_limit.time.time", lambda: now)
+    assert [storage.incr("a", 60) for _ in range(3)] == [1, 2, 3]
+    assert storage.get_expiry("a") == 1_800_000_060
+    now += 31
+    assert storage.get("a") == 0
+    assert storage.incr("a", 60) == 1
+
+
+def test_many_clients_take_no_more_memory_and_the_busiest_stay_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(SharedStorage, "_ROWS", 16)
+    monkeypatch.setattr(SharedStorage, "_TABLE", 16 * 16)
+    storage = SharedStorage(shared_storage(tmp_path, workers=1))
+    monkeypatch.setattr("imagette.serving.rate_limit.time.time", lambda: 1_800_000_000.0)
+    for _ in range(50):
+        storage.incr("busy", 60)
+    for number in range(1000):
+        storage.incr(f"client {number}", 60)
+    assert storage.get("busy") == 50
+    assert (tmp_path / "rates").stat().st_size == 256
+
+
+def test_pages_of_the_sites_allowed_may_read_the_answers(make_client):
+    client = make_client(cors_origins="https://one.example, https://two.example")
+    answer = client.get("/model", headers={"Origin": "https://two.example"})
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://two.example"
+    assert answer.headers["Vary"] == "Origin"
+    asked = client.options(
+        "/predict",
+        headers={"Origin": "https://one.example", "Access-Control-Request-Method": "POST"},
+    )
+    assert asked.status_code == 200
+    assert "POST" in asked.headers["Access-Control-Allow-Methods"]
+    assert "X-API-Key" in asked.headers["Access-Control-Allow-Headers"]
+    # An error is read too, or a page could not say what is wrong.
+    error = client.get("/nowhere", headers={"Origin": "https://one.example"})
+    assert error.headers["Access-Control-Allow-Origin"] == "https://one.example"
+
+
+def test_other_sites_may_not(make_client):
+    for settings in ({}, {"cors_origins": "https://one.example"}):
+        answer = make_client(**settings).get("/model", headers={"Origin": "https://evil.example"})
+        assert "Access-Control-Allow-Origin" not in answer.headers
+    every = make_client(cors_origins="*").get("/model", headers={"Origin": "https://any.example"})
+    assert every.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_only_as_many_proxies_are_believed_as_are_trusted(make_client):
+    while time.time() % 60 > 57:
+        time.sleep(0.5)
+    forwarded = [{"X-Forwarded-For": f"198.51.100.{number}"} for number in range(3)]
+    trusting = make_client(requests_per_minute=1, trusted_proxies=1)
+    assert [trusting.get("/model", headers=one).status_code for one in forwarded] == [200] * 3
+    wary = make_client(requests_per_minute=1)
+    assert [wary.get("/model", headers=one).status_code for one in forwarded] == [200, 429, 429]
+
+
+def test_a_request_that_waits_too_long_is_told_when_to_come_back(make_client):
+    client = make_client(max_seconds=1e-9)
+    response = client.post("/predict", data={"image": (io.BytesIO(picture_file()), "a.png")})
+    assert (response.status_code, kind_of(response)) == (503, "out-of-time")
+    assert int(response.headers["Retry-After"]) > 0
+
+
+def test_headers_that_keep_browsers_careful(make_client):
+    for path in ("/", "/nowhere", "/docs"):
+        headers = make_client().get(path).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert "default-src 'none'" in headers["Content-Security-Policy"]

@@ -1,0 +1,235 @@
+"""Metrics, logs and probes; and a new model without a lost request."""
+
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+import time
+from threading import Event, Thread
+
+import pytest
+from support.running_server import picture_file, wait_until
+
+from imagette.inference.bundle import SHIPPED
+from imagette.serving.app import create_app, swap_model
+from imagette.serving.logs import RequestLog
+from imagette.serving.settings import Settings
+
+
+def send(client, *contents, **options):
+    files = [(io.BytesIO(content), f"secret-name-{n}.png") for n, content in enumerate(contents)]
+    return client.post("/predict", data={"image": files}, **options)
+
+
+def metric(text, name, **labels):
+    """The sum of a metric's values that have these labels."""
+    found = re.findall(rf"^{name}(?:\{{(.*)\}})? (\S+)$", text, re.M)
+    wanted = [f'{key.rstrip("_")}="{value}"' for key, value in labels.items()]
+    return sum(float(value) for has, value in found if all(one in has for one in wanted))
+
+
+def test_metrics_of_one_process(monkeypatch):
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    client = create_app(Settings(model=SHIPPED["cifar10-lite"])).test_client()
+    send(client, picture_file())
+    send(client, picture_file(), b"no picture")
+    client.get("/nowhere/at/all")
+    response = client.get("/metrics")
+    assert response.content_type.startswith("text/plain; version=0.0.4")
+    text = response.get_data(as_text=True)
+    of_predict = {"method": "POST", "route": "/predict", "status": "200"}
+    assert metric(text, "imagette_requests_total", **of_predict) == 2
+    assert metric(text, "imagette_requests_total", route="", status="404") == 1
+    assert metric(text, "imagette_problems_total", kind="unreadable-picture") == 1
+    assert metric(text, "imagette_problems_total", kind="not-found") == 1
+    assert metric(text, "imagette_predictions_total") == 2
+    assert metric(text, "imagette_request_seconds_count", route="/predict") == 2
+    assert metric(text, "imagette_inference_seconds_count") == 2
+    assert metric(text, "imagette_inference_seconds_sum") > 0
+    assert "nowhere" not in text  # what clients make up is no label
+
+
+def test_metrics_of_all_workers_together(start_server):
+    server = start_server(SHIPPED["cifar10-lite"]).wait_until_ready()
+    for _ in range(20):
+        assert (
+            server.ask("POST", "/predict", picture_file(), {"Content-Type": "image/png"})[0] == 200
+        )
+    for _ in range(4):  # whichever worker is asked
+        text = server.ask("GET", "/metrics")[2].decode()
+        assert metric(text, "imagette_predictions_total") == 20
+        known = metric(text, "imagette_predictions_total", known="yes")
+        assert known + metric(text, "imagette_predictions_total", known="no") == 20
+
+
+def test_probes(client, monkeypatch):
+    model, _ = client.application.extensions["imagette"]
+    asked = []
+
+    def fail(*_):
+        asked.append("the network")
+        raise RuntimeError("broken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(model.now.classifier), "predict_pixels", fail)
+        response = client.get("/readyz")
+        assert response.status_code == 503
+        assert response.json["type"].endswith("not-ready")
+        assert client.get("/healthz").status_code == 200
+        assert asked == ["the network"]
+    assert client.get("/readyz").json == {"status": "ready"}
+
+
+def test_asking_whether_it_is_ready_costs_next_to_nothing(client, monkeypatch):
+    model, _ = client.application.extensions["imagette"]
+    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
+    asked = []
+    monkeypatch.setattr(type(model.now.classifier), "predict_pixels", lambda *_: asked.append(1))
+    for _ in range(50):
+        assert client.get("/readyz").status_code == 200
+    assert len(asked) == 1
+    monkeypatch.setattr(time, "monotonic", lambda: 101.5)
+    client.get("/readyz")
+    assert len(asked) == 2
+
+
+def test_a_log_that_cannot_be_written_for_a_while_goes_on_later(monkeypatch, capsys):
+    class FullDisk:
+        def write(self, _):
+            raise OSError("no space left")
+
+    log = RequestLog()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", FullDisk())
+        log.write({"time": 0.0, "message": "lost"})
+        wait_until(lambda: not log._waiting)
+    log.write({"time": 0.0, "message": "kept"})
+    printed = []
+
+    def is_printed():
+        printed.append(capsys.readouterr().err)
+        return "kept" in "".join(printed)
+
+    wait_until(is_printed)
+
+
+def test_a_swap_that_fails_in_any_way_leaves_the_model(client, monkeypatch):
+    model, _ = client.application.extensions["imagette"]
+
+    def fail(_):
+        raise MemoryError
+
+    monkeypatch.setattr(type(model), "swap", fail)
+    swap_model(client.application)
+    assert client.get("/model").status_code == 200
+    assert 'outcome="failed"} 1.0' in client.get("/metrics").text
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"), [("abc-1.2:3_4", True), ("x" * 65, False), ("a b", False), ("é", False)]
+)
+def test_a_request_keeps_a_harmless_id_of_its_own(client, sent, kept):
+    answered = client.get("/", headers={"X-Request-ID": sent}).headers["X-Request-ID"]
+    assert (answered == sent) == kept
+    assert re.fullmatch(r"[A-Za-z0-9._:-]{1,64}", answered)
+
+
+def test_a_log_line_for_each_request_and_nothing_of_the_pictures(start_server):
+    server = start_server(IMAGETTE_LOG_REQUESTS="true", IMAGETTE_TEACH="true").wait_until_ready()
+    head = {"Content-Type": "image/png", "X-Request-ID": "mine-1"}
+    server.ask("POST", "/predict", picture_file(), head)
+    server.ask("POST", "/predict", b"no picture", {"Content-Type": "image/png"})
+    server.ask("GET", "/nowhere?key=hidden")
+    server.ask("GET", "/lessons/abcdefghijklmnopqrstuv")
+    server.ask("GET", "/lessons/abcdefghijklmnopqrstuv/nowhere")
+    server.process.terminate()
+    code, printed = server.finish()
+    assert code == 0
+    lines = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+    requests = [line for line in lines if line["message"] == "request"]
+    mine = next(line for line in requests if line["request_id"] == "mine-1")
+    assert (mine["method"], mine["path"], mine["status"]) == ("POST", "/predict", 200)
+    assert mine["client"] == "127.0.0.1"
+    assert mine["seconds"] > 0
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", mine["time"])
+    problems = {line.get("problem") for line in requests}
+    assert {"unreadable-picture", "not-found"} <= problems
+    assert "hidden" not in printed
+    assert "abcdefghij" not in printed
+    assert {"/lessons/<lesson>", "/lessons/<lesson>/nowhere"} <= {line["path"] for line in requests}
+    assert "no picture" not in printed
+
+
+def test_a_new_model_comes_without_a_lost_request(start_server, tmp_path, make_bundle):
+    path = make_bundle(tmp_path / "served.onnx")
+    server = start_server(path).wait_until_ready()
+    done, statuses = Event(), []
+
+    def keep_asking():
+        while not done.is_set():
+            statuses.append(
+                server.ask("POST", "/predict", picture_file(), {"Content-Type": "image/png"})[0]
+            )
+
+    clients = [Thread(target=keep_asking) for _ in range(4)]
+    for client in clients:
+        client.start()
+    try:
+        path.write_bytes(b"damaged")
+        os.kill(server.process.pid, signal.SIGHUP)
+        time.sleep(0.5)
+        assert json.loads(server.ask("GET", "/model")[2])["model"] == "mean-colour"
+        make_bundle(tmp_path / "new.onnx", [*"abcdefghijk"], [*"abcdefghijk"])
+        shutil.move(tmp_path / "new.onnx", path)
+        os.kill(server.process.pid, signal.SIGHUP)
+
+        def all_know_it():
+            return all(
+                len(json.loads(server.ask("GET", "/model")[2])["class_names"]) == 11
+                for _ in range(6)
+            )
+
+        wait_until(all_know_it)
+    finally:
+        done.set()
+        for client in clients:
+            client.join()
+    assert len(statuses) > 20
+    assert set(statuses) == {200}
+    text = server.ask("GET", "/metrics")[2].decode()
+    assert metric(text, "imagette_model_swaps_total", outcome="done") == 2  # one for each worker
+    assert metric(text, "imagette_model_swaps_total", outcome="failed") == 2
+
+
+def test_the_dataset_is_shown_where_it_is_at_hand(monkeypatch, cifar10_dir):
+    monkeypatch.setenv("IMAGETTE_CIFAR10_DIR", str(cifar10_dir))
+    shown = create_app(Settings(model=SHIPPED["cifar10-lite"])).test_client().get("/dataset").json
+    assert (shown["name"], shown["height"], shown["width"]) == ("cifar10", 32, 32)
+    assert [one["test"] for one in shown["classes"]] == [1000] * 10
+    assert [one["train"] for one in shown["classes"]] == [5000] * 10
+    assert all(len(one["examples"]) == 10 for one in shown["classes"])
+
+
+def test_another_dataset_is_not(client):
+    response = client.get("/dataset")
+    assert response.status_code == 404
+    assert response.json["type"].endswith("no-dataset")
+
+
+def test_an_answer_can_be_explained_and_says_how_familiar(monkeypatch):
+    client = create_app(Settings(model=SHIPPED["cifar10-lite"])).test_client()
+    plain = send(client, picture_file(size=(80, 60))).json
+    assert isinstance(plain["known"], bool)
+    assert 0 <= plain["familiarity"] <= 1
+    assert "explanation" not in plain
+    for option in ("1", "png"):
+        found = send(client, picture_file(size=(80, 60)), query_string={"explain": option}).json
+        assert found["explanation"]["class"] == plain["class"]
+        assert found["explanation"]["heat_map"].startswith("data:image/png;base64,")
+    rows = send(client, picture_file(size=(80, 60)), query_string={"explain": "array"}).json
+    heat = rows["explanation"]["heat_map"]
+    assert (len(heat), len(heat[0])) == (48, 64)
+    assert all(0 <= value <= 1 for row in heat for value in row)

@@ -1,0 +1,368 @@
+"""The loop: the same seed gives the same numbers, whatever the recipe asks for and however often
+it was stopped."""
+
+import dataclasses
+import io
+import platform
+
+import numpy as np
+import pytest
+import torch
+
+from imagette import ImagetteError, Recipe, build_model
+from imagette.data import Part, split_validation
+from imagette.models.backend import load_torch_keras
+from imagette.training import hardware, trainer
+from imagette.training.trainer import State, epochs
+
+BASE = Recipe.load("sprint-80").change(
+    model_options={"widths": [8, 16]}, batch_size=200, epochs=3, min_steps=0, precision="float32"
+)
+EVERYTHING = BASE.change(
+    translate=2, operations=1, cutout=8, mixup=0.5, cutmix=1.0, mix_share=0.7, calm_share=0.2,
+    ema=0.9, warmup=0.1, small_share=0.5,
+)  # fmt: skip
+
+
+def learn(digits, recipe, state=None, until=None, **callbacks) -> list[State]:
+    """The states after each epoch, on the digits, with weights drawn from the seed."""
+    load_torch_keras().utils.set_random_seed(recipe.seed)
+    model = build_model(recipe.model, **recipe.model_options)
+    train, validation = split_validation(digits.train, recipe.validation_fraction, recipe.seed)
+    states = []
+    for reached in epochs(model, train, validation, recipe, state or State(), **callbacks):
+        states.append(reached)
+        if reached.epoch == until:
+            break
+    return states
+
+
+def through_a_file(state: State) -> State:
+    """As a checkpoint keeps it."""
+    file = io.BytesIO()
+    torch.save(vars(state), file)
+    file.seek(0)
+    return State(**torch.load(file, weights_only=True))
+
+
+def assert_equal(one: State, other: State) -> None:
+    for name in ("weights", "ema", "best_weights"):
+        pairs = zip(getattr(one, name), getattr(other, name), strict=True)
+        assert all(torch.equal(first, second) for first, second in pairs), name
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        BASE,
+        EVERYTHING,
+        BASE.change(precision="bfloat16", flip="random"),
+        BASE.change(optimizer="adamw", learning_rate=0.01, schedule="cosine"),
+        BASE.change(optimizer="sgd", learning_rate=0.01, weight_decay=0.001),
+        Recipe.load("seed").change(epochs=3),
+    ],
+    ids=["sprint", "everything", "bfloat16", "adamw", "sgd", "seed"],
+)
+def test_what_was_stopped_goes_on_as_if_it_had_not_been(digits, recipe):
+    whole = learn(digits, recipe)
+    assert len(whole) == 3
+    stopped = through_a_file(learn(digits, recipe, until=1)[-1])
+    torch.manual_seed(12345)  # nothing may hang on what was drawn before
+    resumed = learn(digits, recipe, stopped)
+    assert [state.epoch for state in resumed] == [2, 3]
+    assert_equal(whole[-1], resumed[-1])
+
+
+def test_another_seed_gives_another_network(digits):
+    one, other = (learn(digits, BASE.change(seed=seed), until=1)[-1] for seed in (0, 1))
+    assert not torch.equal(one.weights[-1], other.weights[-1])
+
+
+def test_it_learns(digits):
+    last = learn(digits, BASE.change(epochs=8))[-1].history[-1]
+    assert last["val_accuracy"] > 0.9
+    everything = learn(digits, EVERYTHING.change(epochs=13, ema=0.8))[-1].history[-1]
+    assert everything["val_accuracy"] > 0.75
+
+
+def test_a_sprint_learns_grey_pictures_in_bfloat16(digits):
+    recipe = BASE.change(precision="bfloat16", epochs=8, small_share=0.0)
+    assert learn(digits, recipe)[-1].history[-1]["val_accuracy"] > 0.9
+
+
+def test_the_end_is_calm(digits, monkeypatch):
+    changed = []
+    monkeypatch.setattr(
+        trainer, "_change", lambda pictures, recipe: changed.append(len(pictures)) or pictures
+    )
+    mixed, mix = [], trainer._mix
+    monkeypatch.setattr(trainer, "_mix", lambda *given: mixed.append(1) or mix(*given))
+    recipe = BASE.change(epochs=2, calm_share=0.25, mixup=1.0, small_share=0.0)
+    monkeypatch.setattr(trainer._Training, "rehearse", lambda _: None)
+    learn(digits, recipe)
+    assert len(changed) == len(mixed) == 11  # of 14 steps, those before 10.5
+
+
+def test_a_share_of_the_batches_is_blended(digits, monkeypatch):
+    blended = []
+    mixup = trainer.augment.mixup
+    monkeypatch.setattr(trainer.augment, "mixup", lambda *given: blended.append(1) or mixup(*given))
+    learn(digits, BASE.change(epochs=6, mixup=1.0, mix_share=0.4, small_share=0.0))
+    assert 8 < len(blended) < 27  # of 42 steps; 17 are expected
+
+
+@pytest.fixture(scope="module")
+def teacher(digits):
+    """A network that knows the digits."""
+    model = build_model("sprint", widths=[16, 32])
+    last = learn(digits, BASE.change(model_options={"widths": [16, 32]}, epochs=10))[-1]
+    trainer.set_weights(model, last.best_weights)
+    return model
+
+
+def test_a_pupil_learns_from_a_teacher_alone(digits, teacher):
+    wrong = Part(digits.train.images, np.roll(digits.train.labels, 1))
+    data = dataclasses.replace(digits, train=wrong)
+    recipe = BASE.change(epochs=12, teacher="x", teacher_share=1.0)
+    taught = learn(data, recipe, teacher=teacher)[-1].best_weights
+    alone = learn(data, recipe.change(epochs=8))[-1].best_weights
+    model = build_model("sprint", **BASE.model_options)
+    right = []
+    for weights in (taught, alone):
+        trainer.set_weights(model, weights)
+        answers = trainer.compute_logits(model, digits.test.images).argmax(1)
+        right.append((answers == digits.test.labels).mean())
+    assert right[0] > 0.85
+    assert right[1] < 0.5  # the labels are nonsense
+
+
+def test_what_a_teacher_taught_goes_on_as_if_it_had_not_been_stopped(digits, teacher):
+    recipe = EVERYTHING.change(teacher="x")
+    whole = learn(digits, recipe, teacher=teacher)[-1]
+    stopped = through_a_file(learn(digits, recipe, until=1, teacher=teacher)[-1])
+    assert_equal(whole, learn(digits, recipe, stopped, teacher=teacher)[-1])
+    assert not torch.equal(whole.weights[-1], learn(digits, recipe)[-1].weights[-1])
+
+
+def test_the_distillation_loss_is_lowest_where_the_answers_agree():
+    recipe = BASE.change(teacher_temperature=3.0)
+    taught = torch.randn(50, 10, generator=torch.Generator().manual_seed(0))
+    pupil = taught.clone().requires_grad_()
+    loss = trainer.distillation_loss(pupil, taught, recipe)
+    loss.backward()
+    assert pupil.grad.abs().max() < 1e-6
+    assert trainer.distillation_loss(taught + torch.randn(50, 10), taught, recipe) > loss
+    # Answers are compared by what they say, not by how large their logits are.
+    assert torch.isclose(trainer.distillation_loss(taught + 5, taught, recipe), loss)
+
+
+def test_epochs_may_end_in_a_part(digits):
+    states = learn(digits, BASE.change(epochs=1.5, small_share=0.0))
+    pictures = [row["pictures_per_second"] * row["seconds"] for row in states[-1].history]
+    # 1,293 pictures make 7 batches, and half of an epoch makes 3 or 4.
+    assert pictures[0] == pytest.approx(1293)
+    assert pictures[1] / pictures[0] == pytest.approx(0.5, abs=0.1)
+
+
+def test_without_patience_the_last_epoch_is_kept(digits, monkeypatch):
+    losses = iter([1.0, 2.0, 3.0])
+    monkeypatch.setattr(trainer, "measure", lambda *_: (next(losses), 0.5))
+    assert learn(digits, BASE)[-1].best_epoch == 3
+
+
+def test_the_average_is_what_is_measured_and_kept(digits):
+    last = learn(digits, EVERYTHING.change(epochs=2))[-1]
+    assert all(torch.equal(a, b) for a, b in zip(last.ema, last.best_weights, strict=True))
+    assert not torch.equal(last.ema[-1], last.weights[-1])
+
+
+def test_rehearsing_leaves_no_trace_but_an_estimate(digits, monkeypatch):
+    estimates, heard = [], []
+    monkeypatch.setattr(trainer._Meter, "REPORT_SECONDS", 0.0)
+    rehearsed = learn(digits, BASE, until=1, expect=estimates.append, report=heard.append)[-1]
+    assert 0 < estimates[0] < 600
+    assert [progress.pictures for progress in heard][-1] == 1293
+    assert rehearsed.history[0]["preparation_seconds"] > 0
+    monkeypatch.setattr(trainer._Training, "rehearse", lambda _: None)
+    assert_equal(rehearsed, learn(digits, BASE, until=1)[-1])
+
+
+def test_the_estimate_is_of_what_is_left(digits, monkeypatch):
+    def rehearse(training):
+        training.of_full, training.of_small = 2.0, 1.0
+
+    monkeypatch.setattr(trainer._Training, "rehearse", rehearse)
+    recipe, estimates = BASE.change(small_share=0.25, epochs=4), []
+    first = learn(digits, recipe, until=1, expect=estimates.append)[-1]
+    learn(digits, recipe, first, until=2, expect=estimates.append)
+    # 28 steps, the first 7 of them on small pictures.
+    assert estimates == [7 * 1.0 + 21 * 2.0, 21 * 2.0]
+
+
+def test_a_last_part_has_at_least_one_step(digits):
+    recipe = BASE.change(batch_size=500, epochs=1.1)
+    assert len(learn(digits, recipe)) == 2
+
+
+def test_few_pictures_are_passed_over_more_often(digits):
+    recipe = BASE.change(epochs=2, small_share=0.0).change(min_steps=28).resolve("cpu", 1293)
+    states = learn(digits, recipe)
+    pictures = [row["pictures_per_second"] * row["seconds"] for row in states[-1].history]
+    assert pictures == pytest.approx([2 * 1293] * 2)
+
+
+def test_a_state_is_not_changed_by_going_on_from_it(digits):
+    first = learn(digits, EVERYTHING, until=1)[-1]
+    before = through_a_file(first)
+    learn(digits, EVERYTHING, first)
+    assert_equal(first, before)
+    kept, found = (
+        [value["momentum"] for value in state.optimizers[0]["state"].values()]
+        for state in (before, first)
+    )
+    assert all(torch.equal(one, other) for one, other in zip(kept, found, strict=True))
+
+
+def test_one_picture_at_a_time_is_too_few_for_normalisation(digits):
+    with pytest.raises(ImagetteError, match="1 picture at a time"):
+        learn(digits, BASE.change(batch_size=1, model_options={"widths": [4] * 5}))
+
+
+def compiled(monkeypatch, compile_network) -> None:
+    """Take the path of a GPU, with another compiler."""
+    monkeypatch.setattr(trainer, "_compiles", lambda device: True)
+    monkeypatch.setattr(torch, "compile", compile_network)
+
+
+def test_a_compiled_network_learns_the_same(digits, monkeypatch):
+    plain = learn(digits, BASE, until=1)[-1]
+    capture, calls = torch.compile, []
+
+    def compile_network(network, **options):
+        calls.append(options)
+        # The graphs of forward and backward pass, run without a compiler for either.
+        return capture(network, backend="aot_eager", fullgraph=True, **options)
+
+    compiled(monkeypatch, compile_network)
+    for _ in range(2):  # a second training in the same process
+        same = learn(digits, BASE, until=1)[-1]
+        for one, other in zip(plain.weights, same.weights, strict=True):
+            assert torch.allclose(one, other, atol=1e-3)
+    assert calls == [{"dynamic": False}] * 2
+
+
+def test_without_a_compiler_the_network_runs_as_it_is(digits, monkeypatch):
+    def broken(network, **_):
+        def run(*_, **__):
+            raise RuntimeError("no compiler")
+
+        return run
+
+    plain = learn(digits, BASE, until=1)[-1]
+    compiled(monkeypatch, broken)
+    assert_equal(plain, learn(digits, BASE, until=1)[-1])
+
+
+def test_what_is_finished_is_not_begun_again(digits, monkeypatch):
+    recipe = BASE.change(epochs=0.4)
+    finished = learn(digits, recipe)[-1]
+    monkeypatch.setattr(trainer, "_Training", None)
+    assert learn(digits, recipe, finished) == []
+
+
+def test_the_time_left_shrinks(digits, monkeypatch):
+    monkeypatch.setattr(trainer._Meter, "REPORT_SECONDS", 0.0)
+    heard = []
+    learn(digits, BASE.change(small_share=0.0, epochs=1.5), report=heard.append)
+    assert heard[0].left > 0
+    assert heard[-1].left == 0
+
+
+def test_a_network_that_needs_one_size_is_named(digits):
+    recipe = Recipe.load("seed").change(small_side=24, small_share=0.5)
+    with pytest.raises(ImagetteError, match="cannot learn from pictures of 24 pixels"):
+        learn(digits, recipe)
+
+
+def test_whitening_stays_as_it_was_fitted(digits):
+    states = learn(digits, BASE)
+    model = build_model("sprint", **BASE.model_options)
+    names = [weight.path for weight in model.weights]
+    position = next(n for n, name in enumerate(names) if "whitening" in name)
+    kernels = [state.weights[position] for state in states]
+    assert all(torch.equal(kernels[0], kernel) for kernel in kernels)
+    assert float(kernels[0].abs().sum()) > 0
+
+
+def test_precision_follows_the_hardware(monkeypatch):
+    cpu = torch.device("cpu")
+    assert hardware.choose_precision(cpu, "float32") == torch.float32
+    assert hardware.choose_precision(cpu, "bfloat16") == torch.bfloat16
+    for flags, precision in (
+        ("flags : fpu avx2", torch.float32),
+        ("flags : fpu avx512f avx512_bf16", torch.bfloat16),
+        ("flags : amx_tile amx_bf16 avx2", torch.bfloat16),
+        ("", torch.float32),  # not Linux
+    ):
+        monkeypatch.setattr(hardware, "_cpuinfo", lambda flags=flags: flags)
+        assert hardware.choose_precision(cpu, "auto") == precision
+        assert hardware.has_amx() == ("amx" in flags)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other systems are left as they are")
+def test_freed_memory_stays_at_hand():
+    import resource
+
+    hardware.keep_memory()
+    faults = []
+    # Until glibc 2.38 some aligned blocks are placed anew before one takes the place of another.
+    for _ in range(40):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        torch.zeros(10_000_000)  # 40 MB, let go of at once
+        faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    # 40 MB in pages of 4 KiB are 9,800 faults, were they handed back.
+    assert np.median(faults[-9:]) < 1_000
+
+
+def test_classes_of_different_sizes_count_alike(digits):
+    """Of the loss: what a class weighs together does not hang on how many pictures it has."""
+    even = Part(digits.train.images[:60], np.repeat([0, 1], 30))
+    assert trainer.class_weights(even, 2) is None
+    uneven = Part(digits.train.images[:60], np.repeat([0, 1], [50, 10]))
+    weights = trainer.class_weights(uneven, 2)
+    assert weights.tolist() == [60 / 100, 60 / 20]
+    assert (weights * [50, 10]).tolist() == [30, 30]
+    assert trainer.class_weights(uneven, 3).tolist() == [
+        60 / 150,
+        60 / 30,
+        60 / 3,
+    ]  # none of the last
+
+
+def test_a_rare_class_is_learned(monkeypatch):
+    """Where nothing tells two classes apart, all that is learned is how much each counts."""
+
+    def share_of_the_rare_class() -> float:
+        random = np.random.default_rng(0)
+        labels = np.repeat([0, 1], [190, 10])[random.permutation(200)]
+        train = Part(random.integers(0, 256, (200, 32, 32, 3), np.uint8), labels)
+        load_torch_keras().utils.set_random_seed(0)
+        model = build_model("sprint", classes=2, widths=[8, 16])
+        recipe = BASE.change(epochs=5, small_share=0.0, batch_size=50)
+        *_, _ = epochs(model, train, train, recipe, State())
+        logits = trainer.compute_logits(model, random.integers(0, 256, (99, 32, 32, 3), np.uint8))
+        return float(torch.tensor(logits).softmax(1)[:, 1].mean())
+
+    weighed = share_of_the_rare_class()
+    monkeypatch.setattr(trainer, "UNEVEN", float("inf"))
+    assert share_of_the_rare_class() < 0.25 < weighed
+
+
+def test_pictures_in_a_file_teach_the_same(digits, tmp_path):
+    mapped = np.memmap(tmp_path / "pictures", np.uint8, "w+", shape=digits.train.images.shape)
+    mapped[:] = digits.train.images
+    recipe = EVERYTHING.change(epochs=1)
+    one = learn(digits, recipe)[-1]
+    train = Part(mapped, digits.train.labels)
+    other = learn(dataclasses.replace(digits, train=train), recipe)[-1]
+    assert_equal(one, other)

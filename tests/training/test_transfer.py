@@ -1,0 +1,231 @@
+"""Transfer learning: what a network begins with, and its last layer fitted to frozen features."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import imagette
+from imagette import ImagetteError, Recipe, build_model
+from imagette.data import Part
+from imagette.heads import ood_score
+from imagette.models.backend import load_torch_keras
+from imagette.training.export import export, load_keras_file
+from imagette.training.reporter import Reporter
+from imagette.training.torch_graph import Translated
+from imagette.training.trainer import State
+from imagette.training.transfer import (
+    FittedHead,
+    average_with_start,
+    check_start,
+    fit_head,
+    load_start,
+)
+
+
+@pytest.fixture(scope="module")
+def few(digits) -> Part:
+    """Six each of the digits 0, 1 and 2."""
+    rows = [np.flatnonzero(digits.train.labels == label)[:6] for label in range(3)]
+    return digits.train.take(np.concatenate(rows))
+
+
+def accuracy(model, part: Part) -> float:
+    network = Translated(model, until="logits")
+    with torch.no_grad():
+        logits = network(torch.from_numpy(part.images).float())
+    return float(np.mean(logits.argmax(1).numpy() == part.labels))
+
+
+def begun(digits_run, classes: int = 3):
+    """A network that has learned all the digits, with a last layer for some of them."""
+    model = build_model("seed-cnn", classes=classes)
+    load_start(model, str(digits_run.folder))
+    return model
+
+
+def test_a_run_gives_its_weights(digits_run):
+    load_torch_keras().utils.set_random_seed(0)
+    model = build_model("seed-cnn", classes=4)
+    before = np.array(model.get_layer("logits").kernel)
+    load_start(model, str(digits_run.folder))
+    learned = load_torch_keras().saving.load_model(digits_run.folder / "model.keras")
+    for mine, theirs in zip(model.layers[:-2], learned.layers[:-2], strict=True):
+        for one, other in zip(mine.get_weights(), theirs.get_weights(), strict=True):
+            assert np.array_equal(one, other)
+    assert np.array_equal(np.array(model.get_layer("logits").kernel), before)
+
+
+def test_what_does_not_fit_or_is_not_there(digits_run):
+    with pytest.raises(ImagetteError, match=r"cannot begin with the weights of .*other layers"):
+        load_start(build_model("sprint", widths=[8]), str(digits_run.folder))
+    with pytest.raises(ImagetteError, match="no trained network in nowhere"):
+        check_start("nowhere")
+    (Path(digits_run.folder).parent / "some.h5").touch()
+    with pytest.raises(ImagetteError, match="sprint does not begin with a file of weights"):
+        check_start(str(Path(digits_run.folder).parent / "some.h5"), "sprint")
+    with pytest.raises(ImagetteError, match="no weights of ImageNet for the network sprint"):
+        check_start("imagenet", "sprint")
+    for good in ("", "imagenet", str(digits_run.folder)):
+        check_start(good)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_head_tells_classes_apart(few, digits, digits_run, classes):
+    model = begun(digits_run, classes)
+    known = few.take(np.flatnonzero(few.labels < classes))
+    fit_head(model, known)
+    rest = digits.test.take(np.flatnonzero(digits.test.labels < classes))
+    assert accuracy(model, known) == 1.0
+    assert accuracy(model, rest) > 0.75
+
+
+def test_normalisations_are_frozen(tmp_path, digits):
+    recipe = Recipe.load("sprint-70").change(epochs=0.1)
+    run = imagette.train(digits, recipe, runs_dir=tmp_path)
+    model = build_model("sprint", classes=3, **recipe.model_options)
+    load_start(model, str(run.folder))
+    # A step of training leaves their statistics as they are.
+    assert not [one for one in model.trainable_weights if "batch_normalization" in one.path]
+
+
+class Notes(Reporter):
+    """Writes down what a training says."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple] = []
+
+    def head(self, accuracy, seconds):
+        self.said.append(("head", accuracy))
+
+    def finetuned(self, before, after, kept):
+        self.said.append(("finetuned", before, after, kept))
+
+
+@pytest.fixture
+def shapes(tmp_path) -> Path:
+    """Two classes of five photographs each, of any size and format."""
+    random = np.random.default_rng(0)
+    for number in range(5):
+        noise = random.integers(0, 90, (40 + 7 * number, 50, 3), np.uint8)
+        for name, channel, ending in (("café", 0, "jpg"), ("sky", 2, "png")):
+            image = noise.copy()
+            image[..., channel] += 150
+            path = tmp_path / "shapes" / name / f"{number}.{ending}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(path)
+    return tmp_path / "shapes"
+
+
+def finetuning(**changes) -> Recipe:
+    return Recipe.load("finetune").change(size=64, epochs=2, batch_size=4, **changes)
+
+
+def test_a_stopped_training_goes_on_and_keeps_the_better(shapes, tmp_path):
+    class StopAfterOne(Notes):
+        def epoch(self, row, best):
+            if row["epoch"] == 1:
+                raise KeyboardInterrupt
+
+    arguments = {"name": "big", "runs_dir": tmp_path / "runs"}
+    recipe = finetuning(pretrained_share=0.25)
+    stopped = StopAfterOne()
+    with pytest.raises(KeyboardInterrupt):
+        imagette.train(shapes, recipe, **arguments, reporter=stopped)
+    assert [one[0] for one in stopped.said] == ["head"]
+    notes = Notes()
+    run = imagette.train(shapes, **arguments, resume=True, reporter=notes)
+    assert [one[0] for one in notes.said] == ["head", "finetuned"]
+    assert notes.said[0] == stopped.said[0]  # fitted anew, to compare with
+    classifier = imagette.Classifier(run.folder)
+    assert (classifier.height, classifier.width) == (64, 64)
+    assert classifier.metadata.view in ("centre", "whole")
+    assert (run.folder / "model.onnx").stat().st_size < 6_000_000
+    again = imagette.evaluate(run.folder, out=tmp_path / "again").metrics
+    assert again["accuracy"] == run.metrics["accuracy"]
+    assert "averaged with those that the training began with" in report_of(run)
+    unstopped = imagette.train(shapes, recipe, name="unstopped", runs_dir=tmp_path / "runs")
+    for one, other in zip(weights_of(run), weights_of(unstopped), strict=True):
+        assert np.array_equal(one, other)
+
+
+def weights_of(run) -> list[np.ndarray]:
+    return load_keras_file(run.folder / "model.keras").get_weights()
+
+
+def report_of(run) -> str:
+    return " ".join((run.folder / "report.html").read_text(encoding="utf-8").split())
+
+
+def test_a_network_that_began_with_a_run_that_knows_photographs_does_too(shapes, tmp_path):
+    arguments = {"runs_dir": tmp_path / "runs"}
+    first = imagette.train(shapes, finetuning(), name="first", **arguments)
+    recipe = finetuning(start=str(first.folder)).change(epochs=1)
+    second = imagette.train(shapes, recipe, name="second", **arguments)
+    for run in (first, second):
+        metadata = imagette.Classifier(run.folder).metadata
+        assert metadata.view in ("centre", "whole")
+        assert metadata.familiarity_method == ood_score.METHOD
+        assert "EfficientNet-Lite" in metadata.licence
+        with pytest.raises(ImagetteError, match="8 bits already"):
+            export(run.folder, "onnx", out=tmp_path / "small.onnx", quantize="weights")
+
+
+def test_what_made_nothing_better_is_not_kept(shapes, tmp_path):
+    notes = Notes()
+    recipe = finetuning(learning_rate=10.0, optimizer="sgd")  # destroys what was known
+    run = imagette.train(shapes, recipe, runs_dir=tmp_path / "runs", reporter=notes)
+    kind, before, after, kept = notes.said[-1]
+    assert (kind, kept) == ("finetuned", False)
+    assert after < before
+    assert run.metrics["accuracy"] == before
+    assert "the network with the fitted last layer is kept" in report_of(run)
+
+
+def test_a_network_may_be_asked_about_larger_pictures_than_it_learned(shapes, digits, tmp_path):
+    recipe = finetuning(inference_size=96).change(epochs=1)
+    run = imagette.train(shapes, recipe, runs_dir=tmp_path / "runs")
+    classifier = imagette.Classifier(run.folder)
+    assert (classifier.height, classifier.width) == (96, 96)
+    assert classifier.metadata.familiarity_threshold == 0.5
+    again = imagette.evaluate(run.folder, out=tmp_path / "again").metrics
+    assert again["accuracy"] == run.metrics["accuracy"]
+    fixed = Recipe.load("seed").change(inference_size=64)
+    with pytest.raises(ImagetteError, match="has weights for pictures of 32 pixels alone"):
+        imagette.train(digits, fixed, runs_dir=tmp_path / "fixed")
+
+
+def test_what_is_kept_is_an_average_with_the_start(shapes, tmp_path):
+    def kernel_after(share):
+        notes = Notes()
+        recipe = finetuning(pretrained_share=share).change(epochs=1, layer_decay=1.0)
+        run = imagette.train(
+            shapes, recipe, name=f"share-{share}", runs_dir=tmp_path / "runs", reporter=notes
+        )
+        assert notes.said[-1][-1], "the network that learned is kept"
+        return load_keras_file(run.folder / "model.keras").layers[2].get_weights()[0]
+
+    start = build_model("efficientnet-lite", input_shape=(64, 64, 3), weights="imagenet")
+    before = start.layers[2].get_weights()[0]
+    learned, averaged = kernel_after(0.0), kernel_after(0.25)
+    assert np.abs(learned - before).max() > 1e-4
+    np.testing.assert_allclose(averaged, 0.75 * learned + 0.25 * before, atol=1e-6)
+
+
+def test_an_average_takes_so_much_of_each():
+    learned, begun_with = ([torch.tensor(rows)] for rows in ([1.0, 2.0], [5.0, 0.0]))
+    state = State(best_weights=learned)
+    average_with_start(state, FittedHead(0.5, begun_with), share=0.25)
+    assert state.best_weights[0].tolist() == [2.0, 1.5]
+
+
+def test_a_start_that_cannot_be_had_leaves_no_folder(shapes, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setitem(os.environ, "https_proxy", "http://127.0.0.1:9")  # where nobody answers
+    recipe = Recipe.load("finetune").change(model="mobilenetv3", size=32)
+    with pytest.raises(ImagetteError, match="weights imagenet of MobileNetV3Small cannot be had"):
+        imagette.train(shapes, recipe, runs_dir=tmp_path / "runs")
+    assert list((tmp_path / "runs").iterdir()) == []
