@@ -32,16 +32,16 @@ def imagette_epochs(epochs: int) -> list[float]:
         def __init__(self) -> None:
             self.times: list[float] = []
 
-        def start(self, *_: object) -> None:
+        def on_start(self, *_: object) -> None:
             self.times.append(time.perf_counter())
 
-        def epoch(self, *_: object, **__: object) -> None:
+        def on_epoch(self, *_: object, **__: object) -> None:
             self.times.append(time.perf_counter())
 
     import tempfile
 
     clock = Clock()
-    recipe = imagette.Recipe.load("seed").change(epochs=epochs, patience=0)
+    recipe = imagette.Recipe.load("classic").change(epochs=epochs, patience=0)
     with tempfile.TemporaryDirectory() as folder:
         imagette.train("cifar10", recipe, runs_dir=folder, reporter=clock)
     return [after - before for before, after in zip(clock.times, clock.times[1:], strict=False)]

@@ -40,7 +40,7 @@ def main() -> None:
         classifier = Classifier(model, threads=1)
         some = part.take(np.arange(2 * arguments.pictures))
         some = some.resized(classifier.height, classifier.width).images
-        right = classifier.probabilities(some).argmax(axis=1) == part.labels[: len(some)]
+        right = classifier.predict_proba(some).argmax(axis=1) == part.labels[: len(some)]
         images = some[right][: arguments.pictures]
         labels = part.labels[: len(some)][right][: arguments.pictures]
         print(f"{model}: {len(images)} pictures")
@@ -79,7 +79,7 @@ def print_deletion(
 def of_class(
     classifier: Classifier, images: NDArray[np.uint8], labels: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    return classifier.probabilities(images)[np.arange(len(labels)), labels]
+    return classifier.predict_proba(images)[np.arange(len(labels)), labels]
 
 
 def covered(images: NDArray[np.uint8], corners: NDArray[np.integer]) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ Needs `pip install imagette[fuzz]`. In turns, in shares of the inputs (see `PART
 - **malformed**: bytes that are not quite HTTP, each over a connection of its own;
 - **slow clients**: connections that send a byte now and then, or nothing more, while others ask.
 
-The decoder must give a picture or a `PictureError`; the API must answer below 500, JSON or
+The decoder must give a picture or a `ImageError`; the API must answer below 500, JSON or
 problem+json that parses; what is not HTTP may be answered with a bare 4xx or a closed connection.
 Nothing may take longer than `TIMEOUT` seconds, nor the server's memory, nor that of the process
 that decodes the made pictures, grow by more than `GROWTH` from the first tenth to the end.
@@ -134,12 +134,12 @@ class Report:
 
 def decode(picture: object) -> str:
     """What the decoder makes of a picture; raises what it must never raise."""
-    from imagette.errors import PictureError
+    from imagette.errors import ImageError
     from imagette.images.preprocess import to_pixels
 
     try:
         pixels = to_pixels(picture, 32, 32, MAX_PIXELS)  # type: ignore[arg-type]
-    except PictureError as error:
+    except ImageError as error:
         return "too large" if error.too_large else "refused"
     if pixels.shape != (32, 32, 3) or pixels.dtype != "uint8":
         raise FailureError(f"The result is {pixels.shape} of {pixels.dtype}.")
@@ -283,7 +283,7 @@ def _generate(strategy, count: int, seed: int, check: Callable) -> None:
             left -= 1
             check(example)
 
-    # In portions: the examples of one run grow alike.
+    # In batches: the examples of one run grow alike.
     portion = 0
     while left > 0:
         run = options(hypothesis.given(strategy)(one))

@@ -230,7 +230,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     stop_at_signals()
-    facts = machine() | {"command": sys.argv, "model": options.model.name}
+    info = machine() | {"command": sys.argv, "model": options.model.name}
     port, post = free_port(), Post.raw(small_picture())
     url = f"http://127.0.0.1:{port}/predict"
     environment = imagette_environment(options.model.resolve(), options.workers)
@@ -240,7 +240,7 @@ def main() -> None:
     ):
         rows, clients = measure(server, port, post, options.every, options.kills)
     write_csv(options.out / "kill_worker.csv", rows)
-    write_json(options.out / "kill_worker-machine.json", facts)
+    write_json(options.out / "kill_worker-machine.json", info)
     print_table(rows, clients)
     # A comparison with NaN is false, so that a worker that never came back is a miss too.
     good = [not row["failed_of_others"] and row["seconds_until_back"] < AIM for row in rows]

@@ -247,7 +247,7 @@ def main() -> None:
     options = parser.parse_args()
     require_wrk()
     stop_at_signals()
-    facts = machine() | {"command": sys.argv, "model": options.model.name}
+    info = machine() | {"command": sys.argv, "model": options.model.name}
     programs = serving_environment(options.serving_environment.absolute())
     taking_part = contenders(options.model.resolve(), options.workers, options.threads, programs)
     if options.only:
@@ -258,7 +258,7 @@ def main() -> None:
     write_csv(options.out / "summary.csv", summary)
     if ratios:
         write_csv(options.out / "ratios.csv", ratios)
-    write_json(options.out / "machine.json", facts)
+    write_json(options.out / "machine.json", info)
     print_tables(summary, ratios)
 
 

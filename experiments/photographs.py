@@ -21,9 +21,9 @@ from sklearn.metrics import roc_auc_score
 from imagette import Classifier
 from imagette.images.preprocess import find_pictures, to_rgb
 
-Part = tuple[Image.Image, tuple[float, float, float, float] | None]
+Split = tuple[Image.Image, tuple[float, float, float, float] | None]
 """A picture, and the box of it that is brought to the network's size (None for all of it)."""
-Way = Callable[[Image.Image], list[Part]]
+Way = Callable[[Image.Image], list[Split]]
 
 
 def main() -> None:
@@ -59,29 +59,31 @@ def ask(
 ) -> tuple[NDArray, NDArray, float]:
     """Mean probabilities `(n, classes)`, mean familiarity `(n,)`, and views a photograph."""
     counts = np.array([len(each) for each in looks])
-    probabilities, familiarity = classifier.answers(np.stack([p for each in looks for p in each]))
+    probabilities, familiarity = classifier.predict_arrays(
+        np.stack([p for each in looks for p in each])
+    )
     starts = np.r_[0, counts.cumsum()[:-1]]
     means = np.add.reduceat(probabilities, starts) / counts[:, np.newaxis]
     return means, np.add.reduceat(familiarity, starts) / counts, float(counts.mean())
 
 
-def shrink(part: Part, size: tuple[int, int]) -> NDArray[np.uint8]:
+def shrink(part: Split, size: tuple[int, int]) -> NDArray[np.uint8]:
     image, box = part
     return np.asarray(image.resize(size, Image.Resampling.BICUBIC, box))
 
 
-def squash(image: Image.Image) -> Part:
+def squash(image: Image.Image) -> Split:
     return image, None
 
 
-def cut(image: Image.Image, zoom: float = 1.0, x: float = 0.5, y: float = 0.5) -> Part:
+def cut(image: Image.Image, zoom: float = 1.0, x: float = 0.5, y: float = 0.5) -> Split:
     """A square of `zoom` times the shorter side; `x` and `y` from one end (0) to the other (1)."""
     side = min(image.size) * zoom
     left, top = (image.width - side) * x, (image.height - side) * y
     return image, (left, top, left + side, top + side)
 
 
-def letterbox(image: Image.Image) -> Part:
+def letterbox(image: Image.Image) -> Split:
     """All of it, undistorted, on a square of its mean colour."""
     mean = tuple(int(value) for value in np.asarray(image).mean(axis=(0, 1)))
     square = Image.new("RGB", (max(image.size),) * 2, mean)
@@ -89,7 +91,7 @@ def letterbox(image: Image.Image) -> Part:
     return square, None
 
 
-def salient(image: Image.Image, zoom: float = 0.8) -> Part:
+def salient(image: Image.Image, zoom: float = 0.8) -> Split:
     """The square that holds most of what stands out (Hou & Zhang, *Saliency Detection: A Spectral
     Residual Approach*, 2007)."""
     small = np.asarray(image.convert("L").resize((64, 64), Image.Resampling.BICUBIC), np.float64)
@@ -108,7 +110,7 @@ def salient(image: Image.Image, zoom: float = 0.8) -> Part:
     return image, (left, top, left + side, top + side)
 
 
-def corners(image: Image.Image, zoom: float) -> list[Part]:
+def corners(image: Image.Image, zoom: float) -> list[Split]:
     return [cut(image, zoom, x, y) for x in (0, 1) for y in (0, 1)]
 
 

@@ -198,7 +198,7 @@ def main() -> None:
     options = parser.parse_args()
     require_wrk()
     stop_at_signals()
-    facts = machine() | {"command": sys.argv, "model": options.model.name}
+    info = machine() | {"command": sys.argv, "model": options.model.name}
     port, small = free_port(), Post.raw(small_picture())
     url = f"http://127.0.0.1:{port}/predict"
     environment = imagette_environment(options.model.resolve(), options.workers)
@@ -209,7 +209,7 @@ def main() -> None:
             rows = measure_large(server, port, small, options.seconds)
     write_csv(options.out / "soak.csv", readings)
     write_csv(options.out / "large.csv", rows)
-    write_json(options.out / "soak-machine.json", facts)
+    write_json(options.out / "soak-machine.json", info)
     print_tables(readings, rows)
     sys.exit(verdict(readings) or None)
 

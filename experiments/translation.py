@@ -18,7 +18,7 @@ from torch.nn import functional
 from imagette.models import MODELS, build_model
 from imagette.models.backend import load_torch_keras
 from imagette.training.hardware import choose_precision, keep_memory
-from imagette.training.torch_graph import Translated
+from imagette.training.torch_graph import TorchNetwork
 
 BATCH = 500
 
@@ -41,7 +41,7 @@ def main() -> None:
     for name in MODELS:
         model = build_model(name)
         logits = keras.Model(model.inputs, model.get_layer("logits").output)
-        translated = Translated(model, until="logits")
+        translated = TorchNetwork(model, until="logits")
         contestants = {
             "Keras, float32": (logits, pictures),
             "translated, float32": (translated, pictures),

@@ -31,7 +31,7 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 
 from imagette import Classifier, load_dataset
-from imagette.data import Part, split_validation
+from imagette.data import Split, split_validation
 from imagette.images.preprocess import find_pictures
 from imagette.training.calibrate_bundle import remove_finish
 from imagette.training.onnx_graph import find_ends, run_to
@@ -67,7 +67,7 @@ def main() -> None:
     size = classifier.height, classifier.width
 
     def look(images: NDArray[np.uint8]) -> Looked:
-        images = Part(images, np.zeros(len(images), np.int64)).resized(*size).images
+        images = Split(images, np.zeros(len(images), np.int64)).resized(*size).images
         features, logits, *scores = run_to(proto, seen, images)
         return (
             features,

@@ -106,7 +106,7 @@ def digits_run(tmp_path_factory):
     folder = tmp_path_factory.getbasetemp()
     if workers:  # the first process that needs it trains it for all
         folder = folder.parent
-    recipe = imagette.Recipe.load("seed").change(epochs=5)
+    recipe = imagette.Recipe.load("classic").change(epochs=5)
     with FileLock(folder / "digits-run.lock"):
         return imagette.train(
             "digits", recipe, name="digits", runs_dir=folder / "digits-run", resume=True

@@ -52,13 +52,13 @@ def test_help_names_every_recipe():
 
 def test_networks_are_listed(monkeypatch):
     rows = [
-        {"name": "seed-cnn", "parameters": 167_562, "flops": 7, "options": {}},
+        {"name": "classic-cnn", "parameters": 167_562, "flops": 7, "options": {}},
         {"name": "sprint", "parameters": 5, "flops": 7, "options": {"widths": (64, 128, 256)}},
         {"name": "resnet", "parameters": 5, "flops": 7, "options": {}},
     ]
     monkeypatch.setattr("imagette.models.list_models", lambda: rows)
     table = imagette_here("models").stdout
-    assert {"seed-cnn", "sprint", "resnet"} <= set(table.split())
+    assert {"classic-cnn", "sprint", "resnet"} <= set(table.split())
     assert "167,562" in table
     assert "widths = (64, 128, 256)" in " ".join(table.split())
 
@@ -197,7 +197,7 @@ def test_evaluate_json_is_one_object_and_nothing_else(digits_run):
 
 def test_evaluate_for_people(digits_run):
     answer = imagette_here("evaluate", digits_run.folder)
-    assert "on the test part of digits: 360 pictures" in answer.stdout
+    assert "on the test split of digits: 360 pictures" in answer.stdout
     assert "seven" in answer.stdout
     assert str(digits_run.folder / "report.html") in answer.stdout
 
@@ -239,7 +239,7 @@ def home(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(home):
     """What training on those said."""
-    settings = ["--recipe", "seed", "--set", "epochs=12", "--set", "batch_size=8"]
+    settings = ["--recipe", "classic", "--set", "epochs=12", "--set", "batch_size=8"]
     return imagette_here("train", "mine", *settings, cwd=home)
 
 
@@ -250,7 +250,7 @@ def test_a_folder_of_pictures_from_exploring_to_predicting(home, trained):
     assert trained.returncode == 0, trained.stderr
     assert "broken.png" in trained.stderr
     assert "held out for validation" in trained.stdout
-    bundle = home / "runs" / "mine-seed" / "model.onnx"
+    bundle = home / "runs" / "mine-classic" / "model.onnx"
     picture = home / "mine" / "red [things]" / "0.png"
     predicted = imagette_here("predict", picture, "--model", bundle, "--json", cwd=home)
     assert json.loads(predicted.stdout)[0]["label"] == "red [things]"
@@ -259,7 +259,7 @@ def test_a_folder_of_pictures_from_exploring_to_predicting(home, trained):
 
 
 def test_corruptions_are_measured_once(home, trained):
-    command = ("evaluate", home / "runs" / "mine-seed", "--corruptions", "--out", home / "again")
+    command = ("evaluate", home / "runs" / "mine-classic", "--corruptions", "--out", home / "again")
     first, second = imagette_here(*command, cwd=home), imagette(*command, cwd=home)
     assert first.returncode == 0, first.stderr
     assert "jpeg compression: " in first.stderr

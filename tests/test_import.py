@@ -30,7 +30,7 @@ def test_the_package_alone_loads_next_to_nothing():
 def test_what_predicts_and_serves_needs_no_training_framework():
     code = """
 import imagette
-imagette.Classifier, imagette.Prediction, imagette.PictureError
+imagette.Classifier, imagette.Prediction, imagette.ImageError
 import imagette.inference.bundle
 import imagette.images.preprocess
 import imagette.serving.app

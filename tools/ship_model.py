@@ -29,15 +29,15 @@ def main() -> None:
     parser.add_argument("name", choices=SHIPPED)
     parser.add_argument("--quantize", choices=["weights", "all"])
     arguments = parser.parse_args()
-    target, facts = SHIPPED[arguments.name], read_run(arguments.run).facts
+    target, info = SHIPPED[arguments.name], read_run(arguments.run).info
     export(arguments.run, "onnx", out=target, quantize=arguments.quantize)
     classifier = Classifier(target)
     _, held_out = split_validation(
-        load_dataset("cifar10").train, facts.validation_fraction, facts.seed
+        load_dataset("cifar10").train, info.validation_fraction, info.seed
     )
     images = held_out.resized(classifier.height, classifier.width).images
     logits = compute_logits(load_keras_file(arguments.run / "model.keras"), images)
-    answers = classifier.probabilities(images)
+    answers = classifier.predict_proba(images)
     metrics = measure(answers, held_out.labels, classifier.class_names)
     validation = {key: metrics[key] for key in ("accuracy", "loss", "calibration_error")}
     validation["accuracy_in_float32"] = float((logits.argmax(axis=1) == held_out.labels).mean())

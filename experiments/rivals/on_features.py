@@ -108,9 +108,9 @@ def read(file: Path, size: int) -> NDArray[np.uint8]:
 def load(folder: Path, see: See) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
     """What is seen of each picture of a folder of classes, and the class's name."""
     files = sorted(folder.glob("*/*"))
-    portions = [files[start : start + AT_ONCE] for start in range(0, len(files), AT_ONCE)]
+    batches = [files[start : start + AT_ONCE] for start in range(0, len(files), AT_ONCE)]
     with ThreadPoolExecutor(os.cpu_count()) as workers:
-        seen = list(workers.map(see, portions))
+        seen = list(workers.map(see, batches))
     return np.concatenate(seen), np.array([file.parent.name for file in files])
 
 

@@ -77,7 +77,7 @@ def _value(key: str, text: str) -> str | float:
 def _of_ways(summary: list[dict]) -> str:
     sets, ways, cells = _grid(summary)
     lines = [
-        f"Accuracy on the test part (mean of {summary[0]['repeats']} repeats ± standard deviation,"
+        f"Accuracy on the test split (mean of {summary[0]['repeats']} repeats ± standard deviation,"
         " where they differ), and wall seconds from the start of the process to its end (median;"
         " least to most):",
         "",

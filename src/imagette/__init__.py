@@ -20,7 +20,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from imagette.data import Dataset, load_dataset
-    from imagette.errors import ImagetteError, PictureError
+    from imagette.errors import ImageError, ImagetteError
     from imagette.evaluation.evaluate import evaluate
     from imagette.inference.classifier import Classifier, Prediction
     from imagette.models import build_model
@@ -31,7 +31,7 @@ _HOMES = {
     "Classifier": "imagette.inference.classifier",
     "Dataset": "imagette.data",
     "ImagetteError": "imagette.errors",
-    "PictureError": "imagette.errors",
+    "ImageError": "imagette.errors",
     "Prediction": "imagette.inference.classifier",
     "Recipe": "imagette.training.recipe",
     "build_model": "imagette.models",
@@ -43,8 +43,8 @@ _HOMES = {
 __all__ = [
     "Classifier",
     "Dataset",
+    "ImageError",
     "ImagetteError",
-    "PictureError",
     "Prediction",
     "Recipe",
     "build_model",

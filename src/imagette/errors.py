@@ -15,7 +15,7 @@ class ImagetteError(Exception):
         self.remedy = remedy
 
 
-class PictureError(ImagetteError):
+class ImageError(ImagetteError):
     """A picture that cannot be read, or that is too large to be read safely.
 
     Args:

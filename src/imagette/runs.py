@@ -11,19 +11,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from imagette.data.dataset import Part
+from imagette.data.dataset import Split
 from imagette.errors import ImagetteError
 
 
-class Facts(BaseModel):
+class RunInfo(BaseModel):
     """`run.json`: what a training says of itself beside its recipe.
 
     Attributes:
         dataset: the source it was trained on, as `load_dataset` takes it.
         data_dir: folder that `load_dataset` was told to look in, if any.
-        train_fingerprint: of the pictures and labels of the train part (`Part.fingerprint`), so
+        train_fingerprint: of the pictures and labels of the train split (`Split.fingerprint`), so
             that a changed dataset is noticed; None in runs that did not note it.
-        validation_fraction: share of the train part that was held out.
+        validation_fraction: share of the train split that was held out.
         seed: the seed the held out pictures were drawn with.
         device: `cpu` or `cuda`, what it was trained on; None in runs that did not note it.
         parameters: number of weights of the network, without running statistics.
@@ -47,7 +47,7 @@ class Facts(BaseModel):
     seconds: float | None = None
     finished: bool = False
 
-    def learns_from(self, train: Part) -> bool:
+    def learns_from(self, train: Split) -> bool:
         """Whether the run learns from these very pictures; True where it did not note which."""
         return self.train_fingerprint is None or self.train_fingerprint == train.fingerprint()
 
@@ -87,14 +87,14 @@ class RunFolder:
 
     Attributes:
         path: the folder.
-        facts: what `run.json` says; None where the training stopped before it was written.
+        info: what `run.json` says; None where the training stopped before it was written.
         history: one entry per epoch; empty where the first did not end.
         recipe: every choice of the training.
         environment: versions and machine, each a table; empty where unknown.
     """
 
     path: Path
-    facts: Facts | None
+    info: RunInfo | None
     history: tuple[Epoch, ...]
     recipe: dict[str, Any]
     environment: dict[str, Any]
@@ -107,7 +107,7 @@ class RunFolder:
     @property
     def best(self) -> Epoch | None:
         """The epoch whose weights were kept, where it is known."""
-        number = self.facts.best_epoch if self.facts else None
+        number = self.info.best_epoch if self.info else None
         return next((epoch for epoch in self.history if epoch.epoch == number), None)
 
     @property
@@ -137,7 +137,7 @@ def read_run(path: Path) -> RunFolder:
         )
     return RunFolder(
         path=path,
-        facts=_read(path / "run.json", Facts.model_validate_json),
+        info=_read(path / "run.json", RunInfo.model_validate_json),
         history=_read(path / "history.csv", _parse_history) or (),
         recipe=_read(path / "recipe.toml", tomllib.loads),
         environment=_read(path / "environment.json", _parse_object) or {},

@@ -59,7 +59,7 @@ class Count(Reporter):
     def __init__(self) -> None:
         self.trainings = 0
 
-    def start(self, *_) -> None:
+    def on_start(self, *_) -> None:
         self.trainings += 1
 
 
@@ -135,7 +135,7 @@ def test_a_python_that_is_not_there_is_said(out, tmp_path, digits, recipe):
 
 
 def test_what_cannot_be_told_apart_is_refused(tmp_path, digits, recipe):
-    for recipes, message in (([], "nothing to train"), (["seed", "seed"], "same name")):
+    for recipes, message in (([], "nothing to train"), (["classic", "classic"], "same name")):
         with pytest.raises(ImagetteError, match=message):
             time_to_accuracy(recipes, 1, out=tmp_path / "out", dataset=digits)
 

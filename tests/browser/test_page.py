@@ -13,7 +13,7 @@ from support.running_server import RunningServer, free_port, is_listening, pictu
 from imagette import Classifier
 from imagette.assets import list_samples
 from imagette.serving.webapp_process import PageProcess
-from imagette.webapp.texts import TEXTS, answer, percent
+from imagette.webapp.texts import TEXTS, answer_sentence, percent
 
 
 def ranking(bundle_path, picture, language):
@@ -31,7 +31,9 @@ def test_upload_and_answer(open_page, server, bundle_path, expect, language):
     upload(page, "mine.png", picture)
 
     expected = ranking(bundle_path, picture, language)
-    expect(page.locator("h2.imagette-answer")).to_have_text(answer(expected, None, language))
+    expect(page.locator("h2.imagette-answer")).to_have_text(
+        answer_sentence(expected, None, language)
+    )
     bars = page.locator(".imagette-bars li")
     expect(bars).to_have_text([name + percent(value, language) for name, value in expected])
     expect(page.locator("figcaption").first).to_contain_text(TEXTS[language].what_decided)
@@ -72,11 +74,11 @@ def test_the_language_can_be_switched(open_page, server, bundle_path, expect):
     expect(page.get_by_text(TEXTS["fr"].introduction)).to_be_visible()
     upload(page, "a.png", picture)
     heading = page.locator("h2.imagette-answer")
-    expect(heading).to_have_text(answer(ranking(bundle_path, picture, "fr"), None, "fr"))
+    expect(heading).to_have_text(answer_sentence(ranking(bundle_path, picture, "fr"), None, "fr"))
 
     press(page.get_by_role("button", name="English"))
     expect(page.get_by_text(TEXTS["en"].introduction)).to_be_visible()
-    expect(heading).to_have_text(answer(ranking(bundle_path, picture, "en"), None, "en"))
+    expect(heading).to_have_text(answer_sentence(ranking(bundle_path, picture, "en"), None, "en"))
 
     press(page.get_by_role("button", name="Français"))
     expect(page.get_by_text(TEXTS["fr"].introduction)).to_be_visible()
@@ -87,7 +89,7 @@ def test_one_click_on_a_sample(open_page, server, bundle_path, expect):
     sample = list_samples()[-1]
     page = open_page(server.ui_port, "fr", width=390)
     press(page.get_by_role("button", name=sample.name["fr"]))
-    expected = answer(ranking(bundle_path, sample.path, "fr"), None, "fr")
+    expected = answer_sentence(ranking(bundle_path, sample.path, "fr"), None, "fr")
     expect(page.locator("h2.imagette-answer")).to_have_text(expected)
     expect(page.get_by_alt_text(sample.description["fr"])).to_be_visible()
     # Nothing sticks out of a phone's screen.
@@ -96,7 +98,7 @@ def test_one_click_on_a_sample(open_page, server, bundle_path, expect):
     # A picture of one's own takes the sample's place.
     picture = picture_file((0, 0, 255))
     upload(page, "blue.png", picture)
-    expected = answer(ranking(bundle_path, picture, "fr"), None, "fr")
+    expected = answer_sentence(ranking(bundle_path, picture, "fr"), None, "fr")
     expect(page.locator("h2.imagette-answer")).to_have_text(expected)
 
 

@@ -11,7 +11,7 @@ from support.acting import press, wait_until_drawn
 from support.running_server import RunningServer, free_port
 
 from imagette import Classifier
-from imagette.webapp.texts import TEXTS, answer, percent
+from imagette.webapp.texts import TEXTS, answer_sentence, percent
 
 EN, FR = TEXTS["en"], TEXTS["fr"]
 
@@ -194,4 +194,4 @@ def shows_answer_of(page, expect, taught, lesson, picture):
     bars = page.locator(".st-key-answers .imagette-bars li")
     expect(bars).to_have_text([name + percent(value, "en") for name, value in ranking])
     heading = page.locator("h2.imagette-answer")
-    expect(heading).to_have_text(answer(ranking, said["known"], "en"))
+    expect(heading).to_have_text(answer_sentence(ranking, said["known"], "en"))

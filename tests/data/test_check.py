@@ -6,26 +6,26 @@ import numpy as np
 import pytest
 
 from imagette.data.check import check
-from imagette.data.dataset import Dataset, Part
+from imagette.data.dataset import Dataset, Split
 from imagette.errors import ImagetteError
 
 
-def part(*counts: int, seed: int = 0) -> Part:
+def split(*counts: int, seed: int = 0) -> Split:
     """So many pictures of noise of each class, no two alike."""
     labels = np.repeat(np.arange(len(counts)), counts)
     images = np.random.default_rng(seed).integers(0, 256, (len(labels), 8, 8, 3), np.uint8)
-    return Part(images, labels, tuple(f"{label}/{n}.png" for n, label in enumerate(labels)))
+    return Split(images, labels, tuple(f"{label}/{n}.png" for n, label in enumerate(labels)))
 
 
 def dataset(*counts: int, **changes) -> Dataset:
     names = ("ant", "bee", "cow")[: len(counts)]
-    made = Dataset("pets", "/pets", names, names, part(*counts), None)
+    made = Dataset("pets", "/pets", names, names, split(*counts), None)
     return replace(made, **changes)
 
 
 def test_nothing_to_mend():
     assert check(dataset(20, 30)) == ["pets: 50 pictures of 2 classes (ant 20, bee 30)"]
-    with_test = dataset(20, 30, test=part(2, 3, seed=1))
+    with_test = dataset(20, 30, test=split(2, 3, seed=1))
     assert check(with_test)[0].startswith("pets: 50 pictures of 2 classes, and 5 to test with (")
 
 
@@ -51,7 +51,7 @@ def test_the_same_picture_in_two_classes():
 
 
 def test_the_same_picture_in_train_and_test():
-    given = dataset(20, 30, test=part(2, 3, seed=1))
+    given = dataset(20, 30, test=split(2, 3, seed=1))
     given.test.images[[0, 1]] = given.train.images[[4, 5]]
     (line,) = check(given)[1:]
     assert line.startswith("The same picture in train and test (2 in all)")

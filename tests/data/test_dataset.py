@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from imagette import Dataset, ImagetteError
-from imagette.data import Part, split_validation
+from imagette.data import Split, split_validation
 
 
-def part(*counts: int, size: int = 4) -> Part:
+def split(*counts: int, size: int = 4) -> Split:
     """So many noisy pictures of each class."""
     labels = np.repeat(np.arange(len(counts)), counts)
     random = np.random.default_rng(0)
-    return Part(random.integers(0, 256, (len(labels), size, size, 3), dtype=np.uint8), labels)
+    return Split(random.integers(0, 256, (len(labels), size, size, 3), dtype=np.uint8), labels)
 
 
-def dataset(train: Part, test: Part | None = None, names=("a", "b"), names_fr=("à", "b")):
+def dataset(train: Split, test: Split | None = None, names=("a", "b"), names_fr=("à", "b")):
     return Dataset("small", "/small", tuple(names), tuple(names_fr), train, test)
 
 
@@ -36,30 +36,30 @@ def dataset(train: Part, test: Part | None = None, names=("a", "b"), names_fr=("
 )
 def test_arrays_that_are_no_part_are_refused(images, labels, message):
     with pytest.raises(ImagetteError, match=message):
-        Part(images, np.array(labels))
+        Split(images, np.array(labels))
 
 
 def test_paths_must_be_as_many():
     with pytest.raises(ImagetteError, match="2 images but 1 paths"):
-        replace(part(1, 1), paths=("a/1.png",))
+        replace(split(1, 1), paths=("a/1.png",))
 
 
 def test_any_integers_become_labels():
-    labels = Part(np.zeros((3, 4, 4, 3), np.uint8), np.array([0, 2, 1], np.uint8)).labels
+    labels = Split(np.zeros((3, 4, 4, 3), np.uint8), np.array([0, 2, 1], np.uint8)).labels
     assert labels.dtype == np.int64
     assert labels.tolist() == [0, 2, 1]
 
 
 def test_taken_pictures_keep_their_paths():
-    taken = replace(part(1, 2), paths=("a/0", "b/0", "b/1")).take(np.array([2, 0]))
+    taken = replace(split(1, 2), paths=("a/0", "b/0", "b/1")).take(np.array([2, 0]))
     assert taken.paths == ("b/1", "a/0")
     assert taken.labels.tolist() == [1, 0]
-    assert part(1, 2).take(np.array([0])).paths is None
+    assert split(1, 2).take(np.array([0])).paths is None
 
 
 def test_fingerprint_is_of_pictures_and_labels_alone():
-    some = part(3, 3)
-    assert some.fingerprint() == part(3, 3).fingerprint()
+    some = split(3, 3)
+    assert some.fingerprint() == split(3, 3).fingerprint()
     assert some.fingerprint() == replace(some, paths=tuple("abcdef")).fingerprint()
     reshaped = some.images.reshape(6, 2, 8, 3)
     for other in (
@@ -77,12 +77,12 @@ def test_fingerprint_is_of_pictures_and_labels_alone():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: dataset(part(1, 1, 1)), "label 2 in the train part"),
-        (lambda: dataset(part(1, 1), part(1, 0, 4)), "label 2 in the test part"),
-        (lambda: dataset(Part(part(1, 1).images, np.array([-1, 0]))), "label -1"),
-        (lambda: dataset(part(1, 1), part(1, 1, size=5)), "differ in size"),
-        (lambda: dataset(part(1, 1), names=("a", "a")), "Two classes are called 'a'"),
-        (lambda: dataset(part(1, 1), names_fr=("à",)), "2 English class names but 1 French"),
+        (lambda: dataset(split(1, 1, 1)), "label 2 in the train split"),
+        (lambda: dataset(split(1, 1), split(1, 0, 4)), "label 2 in the test split"),
+        (lambda: dataset(Split(split(1, 1).images, np.array([-1, 0]))), "label -1"),
+        (lambda: dataset(split(1, 1), split(1, 1, size=5)), "differ in size"),
+        (lambda: dataset(split(1, 1), names=("a", "a")), "Two classes are called 'a'"),
+        (lambda: dataset(split(1, 1), names_fr=("à",)), "2 English class names but 1 French"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(make, message):
@@ -94,7 +94,7 @@ def test_what_does_not_fit_together_is_refused(make, message):
 
 
 def test_validation_is_stratified_seeded_and_apart():
-    some = part(6, 6)
+    some = split(6, 6)
     train, validation = split_validation(some, 1 / 3, seed=1)
     assert np.bincount(validation.labels).tolist() == [2, 2]
     again = split_validation(some, 1 / 3, seed=1)[1]
@@ -105,7 +105,7 @@ def test_validation_is_stratified_seeded_and_apart():
 
 def test_a_single_picture_cannot_be_on_both_sides():
     with pytest.raises(ImagetteError, match=r"Class 1 .* has a single picture") as caught:
-        split_validation(part(5, 1), 0.2, seed=0)
+        split_validation(split(5, 1), 0.2, seed=0)
     assert "Add pictures to it" in caught.value.remedy
 
 
@@ -120,7 +120,7 @@ def test_a_single_picture_cannot_be_on_both_sides():
     ],
 )
 def test_every_class_is_on_both_sides(counts, fraction, held_out):
-    some = part(*counts, size=1)
+    some = split(*counts, size=1)
     train, validation = split_validation(some, fraction, seed=0)
     assert np.bincount(validation.labels).tolist() == held_out
     assert np.bincount(train.labels).tolist() == [
@@ -132,4 +132,4 @@ def test_every_class_is_on_both_sides(counts, fraction, held_out):
 
 def test_no_picture_at_all():
     with pytest.raises(ImagetteError, match="no picture to learn from"):
-        split_validation(part(0, 0), 0.2, seed=0)
+        split_validation(split(0, 0), 0.2, seed=0)

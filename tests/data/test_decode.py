@@ -6,7 +6,7 @@ from PIL import Image
 
 from imagette.data import decode as decoding
 from imagette.data.cache import kept_folder
-from imagette.data.dataset import Part
+from imagette.data.dataset import Split
 from imagette.data.decode import decode
 
 COUNT = 30
@@ -118,12 +118,12 @@ def test_many_are_mapped(files, monkeypatch):
     assert reds(decode(files, 8, stamps(files), 0)[0]) == READABLE
 
     monkeypatch.setattr(decoding, "LARGE", 10 * 8 * 8 * 3 - 1)
-    part = Part(images, np.arange(28))
-    some = part.take(np.arange(27, 5, -1))
+    split = Split(images, np.arange(28))
+    some = split.take(np.arange(27, 5, -1))
     assert isinstance(some.images, np.memmap)
     assert reds(some.images) == READABLE[27:5:-1]
-    assert not isinstance(part.take(np.arange(3)).images, np.memmap)
-    assert some.fingerprint() == Part(np.array(some.images), some.labels).fingerprint()
+    assert not isinstance(split.take(np.arange(3)).images, np.memmap)
+    assert some.fingerprint() == Split(np.array(some.images), some.labels).fingerprint()
 
 
 def test_what_nothing_has_used_for_a_month_goes(cache):

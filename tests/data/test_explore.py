@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from support.html_pages import Page
 
-from imagette.data import Dataset, Part, load_dataset
+from imagette.data import Dataset, Split, load_dataset
 from imagette.data.explore import Copy, channel_statistics, explore, find_duplicates
 
 HOSTILE = '<script>alert("1")</script> & $x_1$ 名前'
@@ -19,16 +19,16 @@ def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
 
 
-def dataset(train: Part, test: Part | None = None, names=("yes", "no"), **fields) -> Dataset:
+def dataset(train: Split, test: Split | None = None, names=("yes", "no"), **fields) -> Dataset:
     return Dataset("small", "/small", tuple(names), tuple(names), train, test, **fields)
 
 
 def test_counts_by_class_and_part(tmp_path, digits):
     found = explore(digits, tmp_path)
 
-    for name, part in digits.parts.items():
+    for name, split in digits.splits.items():
         for label, class_name in enumerate(digits.class_names):
-            assert found.counts[name][class_name] == (part.labels == label).sum()
+            assert found.counts[name][class_name] == (split.labels == label).sum()
     assert sum(map(sum, (by_class.values() for by_class in found.counts.values()))) == 1797
     assert (found.height, found.width) == (32, 32)
 
@@ -83,8 +83,8 @@ def test_channel_statistics_of_more_pixels_than_are_read_at_once(monkeypatch):
 
 
 def test_planted_duplicates_are_found(tmp_path):
-    train = Part(noise(20, 8, 8), np.arange(20) % 2)
-    test = Part(255 - train.images[:10], np.arange(10) % 2)
+    train = Split(noise(20, 8, 8), np.arange(20) % 2)
+    test = Split(255 - train.images[:10], np.arange(10) % 2)
     train.images[7] = train.images[13] = train.images[2]  # labels no, no, yes: they disagree
     train.images[4] = train.images[6]  # both yes
     test.images[3] = test.images[5]  # both no
@@ -110,7 +110,7 @@ def test_planted_duplicates_are_found(tmp_path):
 
 
 def test_duplicates_name_their_files(tmp_path):
-    twice = Part(noise(1, 8, 8).repeat(2, axis=0), np.arange(2), ("yes/1.png", "no/<i>2.png"))
+    twice = Split(noise(1, 8, 8).repeat(2, axis=0), np.arange(2), ("yes/1.png", "no/<i>2.png"))
 
     page = Page(explore(dataset(twice), tmp_path).page)
 
@@ -120,11 +120,11 @@ def test_duplicates_name_their_files(tmp_path):
 
 
 def test_duplicates_of_an_earlier_exploration_go(tmp_path):
-    twice = Part(noise(1, 8, 8).repeat(4, axis=0), np.arange(4) % 2)
+    twice = Split(noise(1, 8, 8).repeat(4, axis=0), np.arange(4) % 2)
     explore(dataset(twice), tmp_path)
     assert (tmp_path / "duplicates.png").exists()
 
-    explore(dataset(Part(noise(4, 8, 8), twice.labels)), tmp_path)
+    explore(dataset(Split(noise(4, 8, 8), twice.labels)), tmp_path)
 
     assert not (tmp_path / "duplicates.png").exists()
 
@@ -133,12 +133,12 @@ def test_nearly_the_same_is_no_duplicate():
     images = noise(1, 8, 8).repeat(2, axis=0)
     images[1, 3, 3, 0] ^= 1
 
-    assert find_duplicates(dataset(Part(images, np.array([0, 1])))) == ()
+    assert find_duplicates(dataset(Split(images, np.array([0, 1])))) == ()
 
 
 def test_hostile_names_are_escaped(tmp_path):
     names = (HOSTILE, "l" * 300, "two\nlines\x07", "$")
-    train = Part(noise(12, 8, 8), np.arange(12) % 4)
+    train = Split(noise(12, 8, 8), np.arange(12) % 4)
     skipped = (("<b>.png", "cut & damaged"),)
     found = explore(replace(dataset(train, names=names, skipped=skipped), name="<i>x"), tmp_path)
 
@@ -155,7 +155,7 @@ def test_hostile_names_are_escaped(tmp_path):
 def test_a_thousand_classes_without_test_part(tmp_path):
     labels = np.concatenate([np.arange(999), np.arange(20)])  # the last class has no picture
     names = [f"class {number}" for number in range(1000)]
-    found = explore(dataset(Part(noise(len(labels), 6, 10), labels), names=names), tmp_path)
+    found = explore(dataset(Split(noise(len(labels), 6, 10), labels), names=names), tmp_path)
 
     assert list(found.counts) == ["train"]
     assert list(found.duplicates) == ["train"]
@@ -163,14 +163,14 @@ def test_a_thousand_classes_without_test_part(tmp_path):
     assert len(page.images) == 2 + 39  # the chart twice; 20 largest, 20 smallest, one of them empty
     assert "Shown are the largest and the smallest classes" in page.text
     assert "class 999" in page.text
-    assert "There is no test part" in page.text
+    assert "There is no test split" in page.text
     with Image.open(tmp_path / "classes.png") as image:
         assert image.height < 3000
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 200), (300, 200)])
 def test_pictures_of_any_size(tmp_path, height, width):
-    found = explore(dataset(Part(noise(4, height, width), np.arange(4) % 2)), tmp_path)
+    found = explore(dataset(Split(noise(4, height, width), np.arange(4) % 2)), tmp_path)
 
     assert (found.height, found.width) == (height, width)
     assert len(Page(found.page).images) == 4
@@ -180,7 +180,7 @@ def test_pictures_are_shown_as_they_are(tmp_path):
     """A sharp picture enlarged a whole number of times holds no colour of its own making."""
     colours = np.array([[255, 0, 0], [0, 0, 255]], dtype=np.uint8)
     images = colours[np.arange(64).reshape(1, 8, 8) % 2]
-    explore(dataset(Part(np.concatenate([images, 255 - images]), np.arange(2))), tmp_path)
+    explore(dataset(Split(np.concatenate([images, 255 - images]), np.arange(2))), tmp_path)
 
     with Image.open(tmp_path / "examples.png") as picture:
         pixels = np.asarray(picture.convert("RGB"))
@@ -197,7 +197,7 @@ def test_official_cifar10(tmp_path, cifar10_dir):
     assert np.divide(found.mean, 255).round(4).tolist() == [0.4914, 0.4822, 0.4465]
     assert np.divide(found.deviation, 255).round(4).tolist() == [0.2470, 0.2435, 0.2616]
     digests = {
-        hashlib.sha256(image).digest() for part in data.parts.values() for image in part.images
+        hashlib.sha256(image).digest() for split in data.splits.values() for image in split.images
     }
     assert len(digests) == 60_000
     assert found.duplicate_groups == ()

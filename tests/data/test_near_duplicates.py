@@ -57,9 +57,9 @@ def test_changed_pictures_are_found(change):
     )
 
     assert {(pair.position, pair.other) for pair in pairs} == {(0, 3), (1, 17), (2, 25)}
-    likeness = [pair.likeness for pair in pairs]
-    assert likeness == sorted(likeness, reverse=True)
-    assert all(0.85 <= one <= 1 + 1e-5 for one in likeness)
+    similarity = [pair.similarity for pair in pairs]
+    assert similarity == sorted(similarity, reverse=True)
+    assert all(0.85 <= one <= 1 + 1e-5 for one in similarity)
 
 
 def test_the_same_sky_over_the_same_sea_is_no_duplicate():
@@ -101,7 +101,7 @@ def test_more_pictures_than_are_compared_at_once(monkeypatch):
 def test_cifar10_has_some(cifar10_dir):
     """Of the first test file against the first 5,000 training pictures; all have the same label."""
     data = load_dataset("cifar10", cifar10_dir)
-    test, train = (part.take(np.arange(5000)) for part in (data.test, data.train))
+    test, train = (split.take(np.arange(5000)) for split in (data.test, data.train))
 
     pairs = find_near_duplicates(test.images, train.images)
 

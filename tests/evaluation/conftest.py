@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imagette.data import Dataset, Part
+from imagette.data import Dataset, Split
 from imagette.runs import Epoch
 
 
@@ -15,7 +15,7 @@ from imagette.runs import Epoch
 def make_run(make_bundle):
     """Writes a run folder whose model is the tiny bundle of the tests."""
 
-    def write(path: Path, dataset: Dataset, epochs: int = 4, **facts) -> Path:
+    def write(path: Path, dataset: Dataset, epochs: int = 4, **info) -> Path:
         path.mkdir(parents=True)
         make_bundle(
             path / "model.onnx",
@@ -43,7 +43,7 @@ def make_run(make_bundle):
             "seconds": 12.5,
             "finished": True,
         }
-        (path / "run.json").write_text(json.dumps(said | facts))
+        (path / "run.json").write_text(json.dumps(said | info))
         return path
 
     return write
@@ -65,12 +65,12 @@ def history(epochs: int) -> list[Epoch]:
 
 @pytest.fixture(scope="session")
 def colours() -> Dataset:
-    """240 pictures of 6×6 noisy pixels in three classes, without a test part."""
+    """240 pictures of 6×6 noisy pixels in three classes, without a test split."""
     random = np.random.default_rng(1)
     labels = np.arange(240) % 3
     base = np.eye(3)[labels][:, np.newaxis, np.newaxis, :] * 120
     images = (base + random.integers(0, 130, (240, 6, 6, 3))).astype(np.uint8)
     return Dataset(
         "colours", "/colours", ("red", "green", "blue"), ("rouge", "vert", "bleu"),
-        Part(images, labels), None,
+        Split(images, labels), None,
     )  # fmt: skip

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from support.html_pages import Page
 
-from imagette.data import Dataset, Part, load_dataset, split_validation
+from imagette.data import Dataset, Split, load_dataset, split_validation
 from imagette.errors import ImagetteError
 from imagette.evaluation import evaluate, evaluation_for_bundle
 from imagette.evaluation.corruptions import NAMES, corrupt
@@ -100,15 +100,15 @@ def test_held_out_pictures_of_a_changed_dataset_cannot_be_told(tmp_path, colours
     labels = colours.train.labels.copy()
     labels[[0, 1]] = labels[[1, 0]]
 
-    for part in (
-        Part(images, colours.train.labels),
-        Part(colours.train.images, labels),
+    for split in (
+        Split(images, colours.train.labels),
+        Split(colours.train.images, labels),
         colours.train.take(np.arange(239)),
     ):
         with pytest.raises(ImagetteError, match="/colours have changed since the run was trained"):
-            evaluate(run, replace(colours, train=part))
+            evaluate(run, replace(colours, train=split))
 
-    with_test = replace(colours, train=Part(images, labels), test=colours.train)
+    with_test = replace(colours, train=Split(images, labels), test=colours.train)
     assert evaluate(run, with_test).metrics["split"] == "test"
 
 
@@ -257,8 +257,8 @@ def test_mistakes_name_their_files(tmp_path, colours, make_bundle):
 
 def test_model_without_mistakes(tmp_path, colours, make_bundle):
     bundle = make_bundle(tmp_path / "tiny.onnx", colours.class_names, colours.class_names_fr, 6)
-    answers = Classifier(bundle).probabilities(colours.train.images).argmax(axis=1)
-    data = replace(colours, train=Part(colours.train.images, answers))
+    answers = Classifier(bundle).predict_proba(colours.train.images).argmax(axis=1)
+    data = replace(colours, train=Split(colours.train.images, answers))
 
     evaluation = evaluate(bundle, data, out=tmp_path / "out")
 
@@ -279,7 +279,7 @@ def test_the_most_confident_mistakes_come_first():
         asked.append((pictures, indices))
         return np.zeros(pictures.shape[:3], np.float32)
 
-    mistakes = most_confident_mistakes(Part(images, labels), probabilities, heat_maps)
+    mistakes = most_confident_mistakes(Split(images, labels), probabilities, heat_maps)
 
     [(pictures, indices)] = asked
     assert (pictures == images[np.arange(39, 0, -2)]).all()
@@ -306,7 +306,7 @@ def test_share_of_strangers(tmp_path):
     lite = Classifier("cifar10-lite")
     images = random.integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
     names = lite.class_names
-    data = Dataset("noise", "/noise", names, names, Part(images, np.arange(40) % 10), None)
+    data = Dataset("noise", "/noise", names, names, Split(images, np.arange(40) % 10), None)
 
     evaluation = evaluate(lite.path, data, out=tmp_path)
 

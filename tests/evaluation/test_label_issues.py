@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.html_pages import Page
 
-from imagette.data import Part, split_validation
+from imagette.data import Split, split_validation
 from imagette.errors import ImagetteError
 from imagette.evaluation.label_issues import audit
 from imagette.inference.classifier import Classifier
@@ -20,14 +20,14 @@ def rows(path):
 
 
 def test_planted_label_errors_are_found(digits, digits_run, tmp_path):
-    answers = Classifier(digits_run.folder).probabilities(digits.test.images)
+    answers = Classifier(digits_run.folder).predict_proba(digits.test.images)
     right = answers.argmax(axis=1) == digits.test.labels
     planted = np.flatnonzero(right & (answers.max(axis=1) > 0.9))[[3, 40, 90]]
     labels = digits.test.labels.copy()
     labels[planted] = (labels[planted] + 1) % 10
 
     found = audit(
-        digits_run.folder, replace(digits, test=Part(digits.test.images, labels)), out=tmp_path
+        digits_run.folder, replace(digits, test=Split(digits.test.images, labels)), out=tmp_path
     )
 
     doubts = {pictures.split: some for pictures, some in found.doubts}
@@ -68,12 +68,12 @@ def test_held_out_pictures_are_told_from_learned_ones(colours, make_run, tmp_pat
 
     splits = {pictures.split: pictures for pictures, _ in found.doubts}
     assert list(splits) == ["test", "held-out", "train"]
-    assert (splits["held-out"].part.images == held_out.images).all()
+    assert (splits["held-out"].examples.images == held_out.images).all()
     assert sorted([*splits["held-out"].positions, *splits["train"].positions]) == list(range(240))
     for name in ("held-out", "train"):
         where = splits[name].positions
-        assert (splits[name].part.labels == colours.train.labels[where]).all()
-    assert len(found.compared[1].part) == 240
+        assert (splits[name].examples.labels == colours.train.labels[where]).all()
+    assert len(found.compared[1].examples) == 240
     text = Page(found.page).text
     assert "The model may have learned these very labels" in text
     assert "Le modèle a pu apprendre ces étiquettes mêmes" in text
@@ -92,7 +92,7 @@ def test_copies_across_the_parts_are_paired(digits, digits_run, tmp_path):
     images = digits.test.images[:40].copy()
     images[7] = np.roll(digits.train.images[100], 1, axis=1)
     images[20] = digits.train.images[300] // 2 + 40
-    test = Part(images, digits.test.labels[:40])
+    test = Split(images, digits.test.labels[:40])
 
     found = audit(digits_run.folder, replace(digits, test=test), out=tmp_path)
 
@@ -110,8 +110,8 @@ def test_copies_across_the_parts_are_paired(digits, digits_run, tmp_path):
 def test_hostile_names_are_escaped_and_files_named(colours, make_bundle, tmp_path):
     names = ('<script>alert("1")</script>', "$a_b$ & 名前", "l" * 200)
     paths = tuple(f"a/<i>{number}.png" for number in range(240))
-    part = Part(colours.train.images, colours.train.labels, paths)
-    data = replace(colours, class_names=names, class_names_fr=names, train=part, test=part)
+    split = Split(colours.train.images, colours.train.labels, paths)
+    data = replace(colours, class_names=names, class_names_fr=names, train=split, test=split)
     bundle = make_bundle(tmp_path / "tiny.onnx", names, names, 6)
 
     page = Page(audit(bundle, data, out=tmp_path / "out").page)
@@ -128,7 +128,7 @@ def test_a_model_with_more_classes_than_the_dataset(colours, make_bundle, tmp_pa
     found = audit(make_bundle(tmp_path / "t.onnx", names, names, 6), colours, out=tmp_path / "out")
 
     [(pictures, _)] = found.doubts
-    assert {names[label] for label in pictures.part.labels} == {"red", "green", "blue"}
+    assert {names[label] for label in pictures.examples.labels} == {"red", "green", "blue"}
 
 
 def test_no_such_run(tmp_path):

@@ -29,7 +29,7 @@ def test_it_tells_classes_apart_and_says_how_well():
     rows, labels = clusters([30, 30, 8], noise=1.2)
     head, left_out = fit_head(rows, labels, 3)
     new, true = clusters([300, 300, 300], noise=1.2, seed=5)
-    probabilities, familiarity = head.answer(new)
+    probabilities, familiarity = head.predict(new)
     assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     accuracy = (probabilities.argmax(axis=1) == true).mean()
     expected = (left_out.probabilities.argmax(axis=1) == labels).mean()
@@ -45,7 +45,7 @@ def test_other_things_are_not_familiar():
     head, left_out = fit_head(rows, labels, 3)
     assert np.mean(left_out.familiarity >= 0.5) == pytest.approx(0.95, abs=0.02)
     others = np.random.default_rng(7).exponential(size=(200, 64))
-    assert (head.answer(others)[1] < 0.5).mean() > 0.95
+    assert (head.predict(others)[1] < 0.5).mean() > 0.95
 
 
 def test_near_duplicates_are_left_out_together():
@@ -71,14 +71,14 @@ def test_pictures_of_one_moment_do_not_make_later_ones_unknown():
     head, left_out = fit_head(rows, labels, 2)
     assert left_out.left_in == 40
     later, _ = clusters([20, 20], noise=0.3, seed=1)
-    assert (head.answer(later)[1] >= 0.5).mean() > 0.9
+    assert (head.predict(later)[1] >= 0.5).mean() > 0.9
 
 
 @pytest.mark.parametrize("counts", [[1, 1], [1, 1, 1, 1, 1], [1, 30], [2, 2]])
 def test_one_picture_a_class_will_do(counts):
     rows, labels = clusters(counts)
     head, left_out = fit_head(rows, labels, len(counts))
-    assert (head.answer(rows)[0].argmax(axis=1) == labels).all()
+    assert (head.predict(rows)[0].argmax(axis=1) == labels).all()
     assert np.isfinite(left_out.probabilities).all()
     assert np.isfinite(left_out.familiarity).all()
 
@@ -90,9 +90,9 @@ def test_a_single_picture_spoils_no_confidence_and_is_known():
     before, _ = fit_head(rows, labels, 2)
     head, _ = fit_head(three, np.append(labels, 2), 3)
     assert head.temperature == pytest.approx(before.temperature, rel=0.5)
-    assert head.answer(three)[1][-1] > 0.5  # the picture itself
+    assert head.predict(three)[1][-1] > 0.5  # the picture itself
     nothing_known, _ = fit_head(rows[[0, 10]], np.array([0, 1]), 2)
-    assert nothing_known.answer(rows[[0, 10]])[0].max(axis=1).min() > 0.8
+    assert nothing_known.predict(rows[[0, 10]])[0].max(axis=1).min() > 0.8
 
 
 def test_a_small_class_whose_pictures_are_alike_is_not_left_out_whole():
@@ -105,7 +105,7 @@ def test_a_small_class_whose_pictures_are_alike_is_not_left_out_whole():
 def test_many_classes_and_identical_pictures():
     rows, labels = clusters([2] * 1000)
     head, left_out = fit_head(rows, labels, 1000)
-    assert (head.answer(rows)[0].argmax(axis=1) == labels).mean() > 0.99
+    assert (head.predict(rows)[0].argmax(axis=1) == labels).mean() > 0.99
     same = np.ones((6, 64), np.float16)
     head, left_out = fit_head(same, np.array([0, 0, 0, 1, 1, 1]), 2)
     assert np.allclose(left_out.probabilities, 0.5, atol=0.2)
@@ -146,6 +146,6 @@ def test_the_graph_answers_as_the_head_does():
     ]  # fmt: skip
     images = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), np.uint8)
     probabilities, familiarity, features = session.run(None, {"image": images})
-    expected = head.answer(features)
+    expected = head.predict(features)
     assert np.allclose(probabilities, expected[0], atol=1e-4)
     assert np.allclose(familiarity, expected[1], atol=1e-4)

@@ -1,15 +1,15 @@
 """How many pictures a network computes at once."""
 
-from imagette.images.batches import portion_size, portions
+from imagette.images.batches import batches, default_batch_size
 
 
 def test_the_larger_the_pictures_the_fewer_at_once():
-    assert portion_size(500, 32, 32) == 500
-    assert portion_size(500, 64, 64) == 125
-    assert portion_size(500, 224, 224) == 10
-    assert portion_size(5, 224, 224) == 1
+    assert default_batch_size(500, 32, 32) == 500
+    assert default_batch_size(500, 64, 64) == 125
+    assert default_batch_size(500, 224, 224) == 10
+    assert default_batch_size(5, 224, 224) == 1
 
 
 def test_portions_hold_each_picture_once():
-    cut = [list(range(7))[portion] for portion in portions(7, 3)]
+    cut = [list(range(7))[portion] for portion in batches(7, 3)]
     assert cut == [[0, 1, 2], [3, 4, 5], [6]]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import EpsImagePlugin, Image, ImageCms, features
 
-from imagette.errors import PictureError
+from imagette.errors import ImageError
 from imagette.images.preprocess import MAX_PIXELS, from_array, to_pixels, to_rgb, to_views
 
 SIZE = 32
@@ -636,8 +636,8 @@ def test_height_and_width_are_not_swapped():
 # --- what is refused -----------------------------------------------------------------------------
 
 
-def refused(picture, **options) -> PictureError:
-    with pytest.raises(PictureError) as caught:
+def refused(picture, **options) -> ImageError:
+    with pytest.raises(ImageError) as caught:
         to_pixels(picture, SIZE, SIZE, **options)
     assert caught.value.problem.endswith(".")
     assert caught.value.remedy.endswith(".")
@@ -748,7 +748,7 @@ def test_flipped_bits_give_a_picture_or_a_picture_error(format_):
         mutant[where] ^= random.integers(1, 256, len(where), dtype=np.uint8)
         try:
             pixels = to_pixels(mutant.tobytes(), SIZE, SIZE, max_pixels=1_000_000)
-        except PictureError:
+        except ImageError:
             continue
         assert pixels.shape == (SIZE, SIZE, 3)
 
@@ -891,7 +891,7 @@ def test_arrays_that_are_not_contiguous():
     [(), (5,), (0, 0), (4, 0, 3), (4, 4, 0), (4, 4, 2), (4, 4, 5), (3, 32, 32), (1, 4, 4, 3)],
 )
 def test_arrays_of_another_shape_are_refused(shape):
-    with pytest.raises(PictureError, match="is not one picture"):
+    with pytest.raises(ImageError, match="is not one picture"):
         from_array(np.zeros(shape, np.uint8))
 
 
@@ -911,7 +911,7 @@ def test_arrays_of_another_shape_are_refused(shape):
     ],
 )
 def test_arrays_of_other_values_are_refused(array):
-    with pytest.raises(PictureError, match="values that are not pixels"):
+    with pytest.raises(ImageError, match="values that are not pixels"):
         from_array(array)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from imagette.errors import PictureError
+from imagette.errors import ImageError
 from imagette.images.preprocess import to_pixels
 from imagette.images.tiff import check_tiff
 
@@ -45,8 +45,8 @@ def tiff(*tags, content=b"", order="<", size=(16, 16), compression=8, strips=Fal
     return (head + count + directory).ljust(1000, b"\0") + body
 
 
-def refused(content: bytes) -> PictureError:
-    with pytest.raises(PictureError) as caught:
+def refused(content: bytes) -> ImageError:
+    with pytest.raises(ImageError) as caught:
         to_pixels(content, 16, 16)
     return caught.value
 

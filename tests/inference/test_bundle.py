@@ -67,7 +67,7 @@ def test_metadata_goes_through_a_file_unharmed(changed):
         class_names=("a b", 'c"d', "e:é", "猫"),
         class_names_fr=("à", "ç", "œ", "chat"),
         imagette_version="0.1.0",
-        model="seed-cnn",
+        model="classic-cnn",
         parameters=167_562,
         dataset="cifar10",
         recipe={"epochs": 50, "learning_rate": 0.001, "augment": None},

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from support.tiny_bundle import CIFAR10_NAMES, CIFAR10_NAMES_FR
 
-from imagette.errors import ImagetteError, PictureError
+from imagette.errors import ImageError, ImagetteError
 from imagette.inference.classifier import BATCH_SIZE, Classifier, Prediction
 
 
@@ -86,39 +86,39 @@ def test_preprocess_shows_what_the_network_sees(classifier):
 
 def test_probabilities_of_ready_pictures(classifier, pictures):
     images = np.stack(pictures)
-    found = classifier.probabilities(images, batch_size=100)
+    found = classifier.predict_proba(images, batch_size=100)
     assert found.shape == (len(images), 10)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
-    np.testing.assert_allclose(found, classifier.probabilities(images), atol=1e-6)
+    np.testing.assert_allclose(found, classifier.predict_proba(images), atol=1e-6)
     predictions = classifier.predict_pixels(images)
     assert [one.index for one in predictions] == found.argmax(1).tolist()
 
 
 def test_no_ready_pictures_give_no_probabilities(classifier):
     none = np.zeros((0, 32, 32, 3), np.uint8)
-    assert classifier.probabilities(none).shape == (0, 10)
+    assert classifier.predict_proba(none).shape == (0, 10)
     assert classifier.predict_pixels(none) == []
 
 
 def test_a_bad_picture_in_a_list_is_named(classifier, pictures, tmp_path):
     bad = tmp_path / "broken.jpg"
     bad.write_bytes(b"not a picture")
-    with pytest.raises(PictureError, match=r"broken\.jpg"):
+    with pytest.raises(ImageError, match=r"broken\.jpg"):
         classifier.predict([pictures[0], bad, pictures[1]])
-    with pytest.raises(PictureError, match=r"missing\.jpg"):
+    with pytest.raises(ImageError, match=r"missing\.jpg"):
         classifier.predict([*pictures[: BATCH_SIZE + 1], tmp_path / "missing.jpg"])
 
 
 def test_several_pictures_in_one_array_are_refused(classifier):
-    with pytest.raises(PictureError, match="give a list of arrays"):
+    with pytest.raises(ImageError, match="give a list of arrays"):
         classifier.predict(np.zeros((2, 32, 32, 3), np.uint8))
 
 
 def test_the_limit_on_pixels_can_be_set(bundle_path):
     strict = Classifier(bundle_path, max_pixels=100)
     strict.predict(Image.new("RGB", (10, 10)))
-    with pytest.raises(PictureError) as caught:
+    with pytest.raises(ImageError) as caught:
         strict.predict(Image.new("RGB", (101, 1)))
     assert caught.value.too_large
 

@@ -49,7 +49,7 @@ class TestEach:
         classifier = imagette.Classifier(name)
         some = load_dataset("cifar10", cifar10_dir).test.take(np.arange(1500))
         images = some.resized(classifier.height, classifier.width).images
-        answers = classifier.probabilities(images).argmax(axis=1)
+        answers = classifier.predict_proba(images).argmax(axis=1)
         right = float((answers == some.labels).mean())
         # Three standard deviations of so few pictures, either way.
         assert right == pytest.approx(open_bundle(name).metadata.accuracy, abs=0.02)

@@ -57,5 +57,5 @@ def test_it_is_trained_and_bundled(weights, digits, tmp_path):
     model = load_keras_file(run.folder / "model.keras")
     # The bundle's answers are calibrated further; which class is likeliest stays.
     expected = model.predict(digits.test.images[:40].astype(np.float32), verbose=0)
-    found = Classifier(run.folder).probabilities(digits.test.images[:40])
+    found = Classifier(run.folder).predict_proba(digits.test.images[:40])
     assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.95

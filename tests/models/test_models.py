@@ -17,7 +17,7 @@ OURS = [name for name in MODELS if name not in APPLICATIONS]
 
 
 def test_the_seed_network_is_the_classic_one():
-    model = build_model("seed-cnn")
+    model = build_model("classic-cnn")
     assert model.count_params() == 167_562
     assert model.input_shape == (None, 32, 32, 3)
 
@@ -169,7 +169,7 @@ def test_running_statistics_are_no_parameters_but_frozen_weights_are():
 def test_flops_are_counted():
     # Two convolutions and two dense layers, by hand: outputs × inputs of each × 2.
     seed = 2 * (30 * 30 * 32 * 27 + 13 * 13 * 64 * 288 + 64 * 2304 + 640)
-    assert count_flops(build_model("seed-cnn")) == seed
+    assert count_flops(build_model("classic-cnn")) == seed
     # The first convolution, then groups of six that cost the same, but for the narrower inputs
     # of two of them; no shortcut counts.
     one = 32 * 32 * 16 * 9 * 16
@@ -180,7 +180,7 @@ def test_flops_are_counted():
 def test_networks_are_listed_with_their_arguments():
     rows = {row["name"]: row for row in list_models()}
     assert list(rows) == list(MODELS)
-    assert rows["seed-cnn"]["parameters"] == 167_562
+    assert rows["classic-cnn"]["parameters"] == 167_562
     assert rows["sprint"]["options"] == {
         "widths": (64, 128, 256), "depth": 2, "whitening": True, "squeeze": 0,
         "statistics_momentum": 0.6,

@@ -36,11 +36,11 @@ def main() -> None:
     digits = imagette.load_dataset("digits")
     assert digits.test is not None
     with tempfile.TemporaryDirectory() as folder:
-        recipe = imagette.Recipe.load("seed").change(epochs=3)
+        recipe = imagette.Recipe.load("classic").change(epochs=3)
         run = imagette.train(digits, recipe, name="run", runs_dir=folder).folder
         export(run, "h5")
         pictures = digits.test.images
-        expected = imagette.Classifier(run / "model.onnx").probabilities(pictures)
+        expected = imagette.Classifier(run / "model.onnx").predict_proba(pictures)
         np.savez(Path(run, "expected.npz"), pictures=pictures, expected=expected)
         subprocess.run([sys.argv[1], "-c", CHECK, str(run)], check=True)
 

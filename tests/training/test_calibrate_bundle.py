@@ -8,7 +8,7 @@ import pytest
 from without_finish import session_of_network
 
 from imagette import Classifier
-from imagette.data import Part, split_validation
+from imagette.data import Split, split_validation
 from imagette.heads import ood_score
 from imagette.inference.bundle import open_bundle
 from imagette.training.calibrate_bundle import finish_bundle, remove_finish
@@ -37,12 +37,12 @@ def finished(digits_run, parts, tmp_path_factory):
 
 def test_a_training_ends_with_it(digits_run, digits):
     classifier = Classifier(digits_run.folder / "model.onnx")
-    _, familiarity = classifier.answers(digits.test.images)
+    _, familiarity = classifier.predict_arrays(digits.test.images)
     assert familiarity.shape == (len(digits.test),)
     assert familiarity.min() >= 0
     assert familiarity.max() <= 1
     noise = np.random.default_rng(0).integers(0, 256, (200, 32, 32, 3)).astype(np.uint8)
-    of_noise = classifier.answers(noise)[1]
+    of_noise = classifier.predict_arrays(noise)[1]
     assert (of_noise < classifier.metadata.familiarity_threshold).mean() > 0.8
     # Unlike the threshold's own pictures, these were never seen.
     assert (familiarity >= classifier.metadata.familiarity_threshold).mean() > 0.8
@@ -55,7 +55,7 @@ def test_a_training_ends_with_it(digits_run, digits):
 def test_the_threshold_keeps_95_percent_of_the_pictures_held_out(finished, parts):
     _, held_out = parts
     classifier = Classifier(finished)
-    familiarity = classifier.answers(held_out.images)[1]
+    familiarity = classifier.predict_arrays(held_out.images)[1]
     kept = (familiarity >= classifier.metadata.familiarity_threshold - 1e-4).mean()
     assert kept == pytest.approx(0.95, abs=0.01)
 
@@ -63,7 +63,7 @@ def test_the_threshold_keeps_95_percent_of_the_pictures_held_out(finished, parts
 def test_answers_keep_their_order_and_lose_no_likelihood(finished, parts):
     _, held_out = parts
     [before] = session_of_network(finished).run(["probabilities"], {"image": held_out.images})
-    after = Classifier(finished).probabilities(held_out.images)
+    after = Classifier(finished).predict_proba(held_out.images)
     np.testing.assert_array_equal(before.argmax(1), after.argmax(1))
     np.testing.assert_allclose(after.sum(1), 1, atol=1e-5)
     assert not np.allclose(before, after, atol=1e-3)
@@ -108,8 +108,8 @@ def test_a_network_of_another_kind_stays_as_it_is(tmp_path, parts, make_bundle):
 def test_a_class_without_a_picture_is_nobodys_nearest(bundle, parts):
     learned, held_out = parts
     some = learned.labels != 3
-    finish_bundle(bundle, Part(learned.images[some], learned.labels[some]), held_out)
-    familiarity = Classifier(bundle).answers(held_out.images)[1]
+    finish_bundle(bundle, Split(learned.images[some], learned.labels[some]), held_out)
+    familiarity = Classifier(bundle).predict_arrays(held_out.images)[1]
     assert np.isfinite(familiarity).all()
     missing, others = (
         familiarity[mask].mean() for mask in (held_out.labels == 3, held_out.labels != 3)
@@ -119,10 +119,10 @@ def test_a_class_without_a_picture_is_nobodys_nearest(bundle, parts):
 
 def test_a_handful_of_pictures_will_do(bundle, parts):
     learned, held_out = parts
-    few = Part(learned.images[:4], learned.labels[:4])
-    assert finish_bundle(bundle, few, Part(held_out.images[:2], held_out.labels[:2]))
+    few = Split(learned.images[:4], learned.labels[:4])
+    assert finish_bundle(bundle, few, Split(held_out.images[:2], held_out.labels[:2]))
     open_bundle(bundle)
-    probabilities, familiarity = Classifier(bundle).answers(held_out.images)
+    probabilities, familiarity = Classifier(bundle).predict_arrays(held_out.images)
     assert np.isfinite(probabilities).all()
     assert np.isfinite(familiarity).all()
 
@@ -134,9 +134,9 @@ def test_a_network_that_knew_other_things_is_compared_with_what_it_learned(bundl
         assert finish_bundle(bundle, learned, held_out)
     classifier = Classifier(bundle)
     assert classifier.metadata.familiarity_method == ood_score.METHOD
-    familiarity = classifier.answers(held_out.images)[1]
+    familiarity = classifier.predict_arrays(held_out.images)[1]
     assert (familiarity >= 0.5).mean() == pytest.approx(0.95, abs=0.01)
     noise = np.random.default_rng(0).integers(0, 256, (200, 32, 32, 3)).astype(np.uint8)
-    assert (classifier.answers(noise)[1] < 0.5).mean() > 0.9
-    finish_bundle(bundle, learned, Part(held_out.images[:1], held_out.labels[:1]))
-    assert np.isfinite(Classifier(bundle).answers(noise)[1]).all()
+    assert (classifier.predict_arrays(noise)[1] < 0.5).mean() > 0.9
+    finish_bundle(bundle, learned, Split(held_out.images[:1], held_out.labels[:1]))
+    assert np.isfinite(Classifier(bundle).predict_arrays(noise)[1]).all()

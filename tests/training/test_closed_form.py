@@ -29,13 +29,13 @@ class Notes(Reporter):
         self.said: list[str] = []
         self.views: list[str] = []
 
-    def chosen(self, why):
+    def on_recipe(self, why):
         self.said.append(why)
 
-    def checked(self, lines):
+    def on_data(self, lines):
         self.said += lines
 
-    def fitting(self, view):
+    def on_fit(self, view):
         self.views.append(view)
 
 
@@ -117,7 +117,7 @@ def test_every_picture_was_learned(learned, tmp_path):
     run, _ = learned
     found = audit(run.folder, out=tmp_path / "audit")
     [(pictures, _)] = found.doubts
-    assert (pictures.split, len(pictures.part)) == ("held-out", 16)
+    assert (pictures.split, len(pictures.examples)) == ("held-out", 16)
     with pytest.raises(ImagetteError, match="has learned every picture"):
         imagette.evaluate(run.folder, flip=True)
 

@@ -56,7 +56,7 @@ def test_a_classic_file_becomes_a_bundle_with_the_same_answers(classic, digits):
     exported = export(path, "onnx", classes=NAMES)
     assert exported.path == path.with_suffix(".onnx")
     classifier = Classifier(exported.path)
-    assert np.abs(classifier.probabilities(digits.test.images) - expected).max() < 1e-4
+    assert np.abs(classifier.predict_proba(digits.test.images) - expected).max() < 1e-4
     assert classifier.class_names == tuple(NAMES)
 
 
@@ -111,7 +111,7 @@ def test_there_and_back_again(digits_run, digits, tmp_path):
     keras_file = export(h5, "keras", out=tmp_path / "m.keras", pixels=255).path
     bundle = export(keras_file, "onnx", out=tmp_path / "m.onnx", classes=NAMES).path
     expected = answers_of_network(digits_run.folder / "model.onnx", digits.test.images)
-    assert np.abs(Classifier(bundle).probabilities(digits.test.images) - expected).max() < 1e-4
+    assert np.abs(Classifier(bundle).predict_proba(digits.test.images) - expected).max() < 1e-4
 
 
 def test_a_run_gives_its_bundle(digits_run, tmp_path):
@@ -130,7 +130,7 @@ def test_pixels_says_what_the_first_layer_does_not(tmp_path, digits):
     softmax = np.exp(logits - logits.max(1, keepdims=True))
     expected = softmax / softmax.sum(1, keepdims=True)
     assert np.allclose(
-        Classifier(bundle).probabilities(digits.test.images[:5]), expected, atol=1e-4
+        Classifier(bundle).predict_proba(digits.test.images[:5]), expected, atol=1e-4
     )
 
 
@@ -186,7 +186,7 @@ def test_the_range_of_pixels_is_found_behind_augmentation(tmp_path, digits, fron
     expected = model.predict(pictures.astype(np.float32) * (takes / 255), verbose=0)
     exported = export(tmp_path / "m.keras", "onnx")
     assert f"0–{takes}" in exported.notes[-1]
-    assert np.abs(Classifier(exported.path).probabilities(pictures) - expected).max() < 1e-4
+    assert np.abs(Classifier(exported.path).predict_proba(pictures) - expected).max() < 1e-4
     h5 = export(tmp_path / "m.keras", "h5").path
     again = load_keras().saving.load_model(h5, compile=False)
     answers = again.predict(pictures.astype(np.float32) / 255, verbose=0)
@@ -202,7 +202,7 @@ def test_a_range_that_cannot_be_told_is_asked_for(tmp_path, digits):
             export(tmp_path / "m.keras", format)
     bundle = export(tmp_path / "m.keras", "onnx", pixels=255).path
     expected = model.predict(digits.test.images[:5].astype(np.float32), verbose=0)
-    assert np.abs(Classifier(bundle).probabilities(digits.test.images[:5]) - expected).max() < 1e-4
+    assert np.abs(Classifier(bundle).predict_proba(digits.test.images[:5]) - expected).max() < 1e-4
 
 
 def test_a_nested_sigmoid_is_refused(tmp_path):
@@ -223,7 +223,7 @@ def test_half_precision_networks_become_bundles_that_open(tmp_path, digits, poli
         keras.config.set_dtype_policy("float32")
     model.save(tmp_path / "m.keras")
     bundle = export(tmp_path / "m.keras", "onnx").path
-    sums = Classifier(bundle).probabilities(digits.test.images[:5]).sum(axis=1)
+    sums = Classifier(bundle).predict_proba(digits.test.images[:5]).sum(axis=1)
     assert np.allclose(sums, 1, atol=1e-2)
 
 
@@ -234,7 +234,7 @@ def test_a_network_that_keras_quantized_answers_the_same(tmp_path, digits):
     model.save(tmp_path / "m.keras")
     bundle = export(tmp_path / "m.keras", "onnx", pixels=255).path
     pixels = digits.test.images[:20].astype(np.float32)
-    found = Classifier(bundle).probabilities(digits.test.images[:20])
+    found = Classifier(bundle).predict_proba(digits.test.images[:20])
     assert np.abs(found - model.predict(pixels, verbose=0)).max() < 0.02
 
 

@@ -7,7 +7,7 @@ import torch
 from imagette import build_model
 from imagette.models.backend import load_torch_keras
 from imagette.training.fold_batchnorm import Folded, FrozenFolded
-from imagette.training.torch_graph import Translated, unchanged
+from imagette.training.torch_graph import TorchNetwork, unchanged
 
 keras = load_torch_keras()
 layers = keras.layers
@@ -48,7 +48,7 @@ def left(folded: Folded, model) -> int:
 @pytest.mark.parametrize(
     ("name", "options", "stay"),
     [
-        ("seed-cnn", {}, 0),
+        ("classic-cnn", {}, 0),
         ("sprint", {"widths": [8, 16], "depth": 3, "squeeze": 2}, 0),
         ("vgg", {"depth": 11}, 0),
         ("resnet", {"depth": 20}, 0),
@@ -58,7 +58,7 @@ def left(folded: Folded, model) -> int:
 )
 def test_answers_stay_as_they_are(name, options, stay):
     model = settled(build_model(name, **options))
-    folded, plain = (kind(model, until="logits") for kind in (Folded, Translated))
+    folded, plain = (kind(model, until="logits") for kind in (Folded, TorchNetwork))
     assert left(folded, model) == stay
     with torch.no_grad():
         expected, found = plain(pictures()), folded(pictures())
@@ -79,7 +79,7 @@ def test_into_depthwise_convolutions():
             ]
         )
     )
-    folded, plain = Folded(model), Translated(model)
+    folded, plain = Folded(model), TorchNetwork(model)
     assert left(folded, model) == 0
     assert torch.allclose(folded(pictures(9)), plain(pictures(9)), rtol=1e-5, atol=1e-3)
 
@@ -176,7 +176,7 @@ def test_what_is_frozen_is_folded_and_the_rest_learns_the_same():
     given, gradients = pictures(9) / 255, []
     folded = FrozenFolded(model)
     assert left(folded, model) == 1
-    for network in (Translated(model), folded):
+    for network in (TorchNetwork(model), folded):
         network(given, training=True).square().sum().backward()
         gradients.append([weight.value.grad.clone() for weight in model.trainable_weights])
         for weight in model.trainable_weights:

@@ -8,13 +8,13 @@ from imagette.training.hardware import choose_precision
 # and a whole batch of pictures held out, for which 25,000 are enough.
 CODE = """
 import sys, imagette, numpy as np
-from imagette.data.dataset import Part
+from imagette.data.dataset import Split
 from imagette.training import calibrate_bundle
 calibrate_bundle.PICTURES = 20
 rest = np.ones((35_000, 32, 32, 3), np.uint8)
 random = np.random.default_rng(0)
 parts = [
-    Part(
+    Split(
         random.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8), np.arange(count) % 10
     )
     for count in (25_000, 256)

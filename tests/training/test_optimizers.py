@@ -89,7 +89,7 @@ def test_muon_has_the_hidden_kernels_and_sgd_the_rest():
     ],
 )
 def test_schedules(kind, values):
-    recipe = Recipe.load("seed").change(schedule=kind, warmup=0.2)
+    recipe = Recipe.load("classic").change(schedule=kind, warmup=0.2)
     found = [schedule(recipe, done) for done in (0, 0.1, 0.2, 0.6, 1)]
     assert np.allclose(found, values)
 

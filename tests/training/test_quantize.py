@@ -40,7 +40,7 @@ def test_a_smaller_file_answers_nearly_the_same(run, digits, smaller, quantize, 
     assert (
         small.stat().st_size < 0.6 * own.stat().st_size
     )  # its graph weighs as much as its weights
-    expected, found = (Classifier(path).probabilities(digits.test.images) for path in (own, small))
+    expected, found = (Classifier(path).predict_proba(digits.test.images) for path in (own, small))
     assert not np.array_equal(expected, found)
     assert np.abs(expected - found).mean() < off
     assert len(np.unique(found)) > 1000  # not rounded to 256 probabilities
@@ -54,8 +54,8 @@ def test_a_smaller_file_still_tells_what_is_familiar(digits, smaller, quantize):
     small = Classifier(smaller[quantize])
     noise = np.random.default_rng(0).integers(0, 256, (100, 32, 32, 3)).astype(np.uint8)
     threshold = small.metadata.familiarity_threshold
-    assert (small.answers(digits.test.images)[1] >= threshold).mean() > 0.85
-    assert (small.answers(noise)[1] >= threshold).mean() < 0.2
+    assert (small.predict_arrays(digits.test.images)[1] >= threshold).mean() > 0.85
+    assert (small.predict_arrays(noise)[1] >= threshold).mean() < 0.2
 
 
 def test_the_names_inside_a_quantized_graph_are_short(smaller):
@@ -68,7 +68,7 @@ def test_the_names_inside_a_quantized_graph_are_short(smaller):
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("seed-cnn", {}),
+        ("classic-cnn", {}),
         ("sprint", {"widths": [64, 64], "squeeze": 8}),
         ("vgg", {"depth": 11}),
         ("resnet", {"depth": 20}),
@@ -80,14 +80,14 @@ def test_every_network_becomes_a_quarter(name, options, digits, tmp_path):
     own = tmp_path / "own.onnx"
     metadata = BundleMetadata(class_names=tuple("abcdefghij"), class_names_fr=tuple("abcdefghij"))
     write_bundle(build_model(name, **options), own, metadata)
-    expected = Classifier(own).probabilities(digits.test.images[:100])
+    expected = Classifier(own).predict_proba(digits.test.images[:100])
     for number, (quantize, off) in enumerate([(quantize_weights, 0.02), (quantize_all, 0.1)]):
         small = tmp_path / f"{number}.onnx"
         images = [digits.train.images[:200]] if quantize is quantize_all else []
         quantize(own, small, *images)
         graph_bytes = 60_000
         assert small.stat().st_size < own.stat().st_size / 4 + graph_bytes
-        found = Classifier(small).probabilities(digits.test.images[:100])
+        found = Classifier(small).predict_proba(digits.test.images[:100])
         assert np.abs(found - expected).max() < off
 
 

@@ -7,13 +7,13 @@ from imagette.training.recipe import parse_settings, presets
 
 
 def test_the_seed_recipe_is_the_classic_one():
-    recipe = Recipe.load("seed")
-    assert (recipe.model, recipe.optimizer, recipe.batch_size) == ("seed-cnn", "adam", 64)
+    recipe = Recipe.load("classic")
+    assert (recipe.model, recipe.optimizer, recipe.batch_size) == ("classic-cnn", "adam", 64)
     assert (recipe.epochs, recipe.patience, recipe.validation_fraction) == (50, 5, 0.2)
 
 
 def test_the_gpu_table_and_few_pictures_are_resolved():
-    recipe = Recipe.load("seed").change(
+    recipe = Recipe.load("classic").change(
         batch_size=100, epochs=2, min_steps=30, gpu={"batch_size": 500, "epochs": 3.0}
     )
     on_cpu = recipe.resolve("cpu", 950)
@@ -54,13 +54,13 @@ def test_every_preset_opens_with_its_command(name):
 
 
 def test_saved_recipes_load_as_they_were(tmp_path):
-    recipe = Recipe.load("seed").change(name='été "1"', learning_rate=1e-5, seed=7)
+    recipe = Recipe.load("classic").change(name='été "1"', learning_rate=1e-5, seed=7)
     recipe.save(tmp_path / "recipe.toml")
     assert Recipe.load(tmp_path / "recipe.toml") == recipe
 
 
 def test_settings_change_any_field():
-    recipe = Recipe.load("seed").change(
+    recipe = Recipe.load("classic").change(
         **parse_settings(["epochs=3", "patience = 0", "optimizer=sgd"])
     )
     assert (recipe.epochs, recipe.patience, recipe.optimizer) == (3, 0, "sgd")
@@ -93,7 +93,7 @@ def test_settings_change_any_field():
 )
 def test_wrong_settings_are_named(setting, message):
     with pytest.raises(ImagetteError, match=message):
-        Recipe.load("seed").change(**parse_settings([setting]))
+        Recipe.load("classic").change(**parse_settings([setting]))
 
 
 def test_wrong_files_are_named(tmp_path):

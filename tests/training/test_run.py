@@ -20,7 +20,7 @@ from support.command_line import PROGRAM, imagette_here
 from without_finish import answers_of_network
 
 import imagette
-from imagette.data import Part, split_validation
+from imagette.data import Split, split_validation
 from imagette.evaluation.calibration import fit_temperature
 from imagette.models.backend import load_keras
 from imagette.training import trainer
@@ -30,7 +30,7 @@ EPOCHS = 5
 
 
 def command(runs: Path, *arguments: str) -> list[str]:
-    train = ["train", "digits", "--runs-dir", str(runs), "--recipe", "seed", "--name", "run"]
+    train = ["train", "digits", "--runs-dir", str(runs), "--recipe", "classic", "--name", "run"]
     return [*train, "--set", f"epochs={EPOCHS}", "--set", "patience=0", *arguments]
 
 
@@ -173,8 +173,8 @@ def test_a_run_that_lost_files_is_left_alone(uninterrupted, tmp_path):
     (tmp_path / "run" / "run.json").unlink()
     with pytest.raises(imagette.ImagetteError, match=r"no run\.json"):
         imagette.train("digits", name="run", runs_dir=tmp_path, resume=True)
-    facts = json.loads((uninterrupted / "run" / "run.json").read_text()) | {"finished": False}
-    (tmp_path / "run" / "run.json").write_text(json.dumps(facts))
+    info = json.loads((uninterrupted / "run" / "run.json").read_text()) | {"finished": False}
+    (tmp_path / "run" / "run.json").write_text(json.dumps(info))
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "run").iterdir()}
     with pytest.raises(imagette.ImagetteError, match=r"no checkpoint\.pt"):
         imagette.train("digits", name="run", runs_dir=tmp_path, resume=True)
@@ -182,17 +182,17 @@ def test_a_run_that_lost_files_is_left_alone(uninterrupted, tmp_path):
 
 
 def test_pictures_that_changed_meanwhile_are_noticed(tmp_path, digits):
-    recipe = imagette.Recipe.load("seed").change(epochs=2)
+    recipe = imagette.Recipe.load("classic").change(epochs=2)
 
     class StopAfterOne(Reporter):
-        def epoch(self, row, best):
+        def on_epoch(self, row, best):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         imagette.train(digits, recipe, name="run", runs_dir=tmp_path, reporter=StopAfterOne())
     images = digits.train.images.copy()
     images[5, 5, 5] ^= 1
-    changed = dataclasses.replace(digits, train=Part(images, digits.train.labels))
+    changed = dataclasses.replace(digits, train=Split(images, digits.train.labels))
     with pytest.raises(imagette.ImagetteError, match="have changed since"):
         imagette.train(changed, recipe, name="run", runs_dir=tmp_path, resume=True)
     run = imagette.train(digits, recipe, name="run", runs_dir=tmp_path, resume=True)
@@ -200,19 +200,19 @@ def test_pictures_that_changed_meanwhile_are_noticed(tmp_path, digits):
 
 
 def test_two_trainings_never_share_a_folder_and_default_names_are_numbered(tmp_path):
-    recipe = imagette.Recipe.load("seed").change(epochs=1)
+    recipe = imagette.Recipe.load("classic").change(epochs=1)
 
     class Second(Reporter):
         """Starts another training while the first is under way."""
 
-        def start(self, folder, *_):
+        def on_start(self, folder, *_):
             with pytest.raises(imagette.ImagetteError, match="Another training is using"):
                 imagette.train("digits", recipe, name=folder.name, runs_dir=tmp_path, resume=True)
             self.other = imagette.train("digits", recipe, runs_dir=tmp_path).folder
 
     second = Second()
     first = imagette.train("digits", recipe, runs_dir=tmp_path, reporter=second).folder
-    assert [first.name, second.other.name] == ["digits-seed", "digits-seed-2"]
+    assert [first.name, second.other.name] == ["digits-classic", "digits-classic-2"]
     again = imagette.train("digits", recipe, runs_dir=tmp_path, resume=True)
     assert (again.folder, again.metrics) == (second.other, None)
 
@@ -221,7 +221,7 @@ def test_a_loss_that_runs_away_late_keeps_the_best_network(tmp_path, digits, mon
     measured = iter([1.0, 2.0, float("nan")])
     monkeypatch.setattr(trainer, "measure", lambda *_: (next(measured), 0.5))
     with pytest.raises(imagette.ImagetteError, match="best network before that is kept"):
-        imagette.train(digits, imagette.Recipe.load("seed"), name="run", runs_dir=tmp_path)
+        imagette.train(digits, imagette.Recipe.load("classic"), name="run", runs_dir=tmp_path)
     assert imagette.Classifier(tmp_path / "run").predict(digits.test.images[0]).label
 
 
@@ -265,13 +265,15 @@ def test_names_that_lead_elsewhere_are_refused(tmp_path, name):
 
 
 def test_early_stopping_keeps_the_best_epoch(tmp_path, digits):
-    recipe = imagette.Recipe.load("seed").change(epochs=30, patience=2, learning_rate=0.02, seed=1)
+    recipe = imagette.Recipe.load("classic").change(
+        epochs=30, patience=2, learning_rate=0.02, seed=1
+    )
     run = imagette.train(digits, recipe, name="early", runs_dir=tmp_path)
-    facts = json.loads((run.folder / "run.json").read_text())
+    info = json.loads((run.folder / "run.json").read_text())
     with (run.folder / "history.csv").open() as file:
         val_losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
-    assert facts["epochs"] == len(val_losses) < 30
-    assert facts["best_epoch"] == int(np.argmin(val_losses)) + 1 == len(val_losses) - 2
+    assert info["epochs"] == len(val_losses) < 30
+    assert info["best_epoch"] == int(np.argmin(val_losses)) + 1 == len(val_losses) - 2
 
 
 @pytest.fixture(scope="module")

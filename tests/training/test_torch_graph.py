@@ -10,7 +10,7 @@ from imagette.models import APPLICATIONS, MODELS, build_model
 from imagette.models.backend import load_torch_keras
 from imagette.models.sprint import whiten
 from imagette.training.recipe import presets
-from imagette.training.torch_graph import Translated
+from imagette.training.torch_graph import TorchNetwork
 
 keras = load_torch_keras()
 from keras import layers  # noqa: E402
@@ -61,7 +61,7 @@ def step(
 
 
 def assert_same_step(model: keras.Model, given: torch.Tensor, atol: float = 1e-4) -> None:
-    expected, found = step(model, model, given), step(model, Translated(model), given)
+    expected, found = step(model, model, given), step(model, TorchNetwork(model), given)
     assert np.allclose(expected[0], found[0], atol=atol)
     for one, other in zip(expected[1], found[1], strict=True):
         assert np.allclose(one, other, atol=atol * max(1.0, np.abs(one).max()))
@@ -102,7 +102,7 @@ def test_every_network_is_translated_whole_and_computes_the_same(name, options):
     shake(model)
     for _ in range(5):  # statistics that fit, so that the softmax is not saturated
         model(pictures(), training=True)
-    translated = Translated(model)
+    translated = TorchNetwork(model)
     assert not [s for s in translated.steps if "_as_keras" in s.operation.__qualname__]
     expected = model(pictures(), training=False)
     assert expected.std(dim=0).max() > 1e-3  # it does look at the pictures
@@ -123,13 +123,13 @@ def test_depthwise_convolutions_learn_the_same(stride):
     twice = keras.Sequential(
         [layers.Input((9, 9, 3)), layers.DepthwiseConv2D(3, depth_multiplier=2)]
     )
-    assert torch.allclose(Translated(twice)(pictures(side=9)), twice(pictures(side=9)))
+    assert torch.allclose(TorchNetwork(twice)(pictures(side=9)), twice(pictures(side=9)))
 
 
 def test_relu6_and_others():
     for layer in (layers.ReLU(6.0), layers.ReLU(), layers.ReLU(threshold=2.0)):
         model = keras.Sequential([layers.Input((4, 4, 3)), layers.Rescaling(0.1, -8), layer])
-        assert torch.equal(Translated(model)(pictures(side=4)), model(pictures(side=4)))
+        assert torch.equal(TorchNetwork(model)(pictures(side=4)), model(pictures(side=4)))
 
 
 def test_what_pooling_drops_is_not_computed():
@@ -138,13 +138,13 @@ def test_what_pooling_drops_is_not_computed():
     x = layers.Conv2D(8, 3, padding="same", use_bias=False)(inputs)
     model = keras.Model(inputs, layers.MaxPooling2D()(x))
     with FlopCounterMode(display=False) as counter:
-        Translated(model)(torch.zeros(1, 15, 15, 4))
+        TorchNetwork(model)(torch.zeros(1, 15, 15, 4))
     assert counter.get_total_flops() == 2 * 14 * 14 * 8 * 4 * 9
 
 
 def test_the_networks_parameters_are_the_keras_models_own():
     model = build_model("sprint", widths=[8])
-    translated = Translated(model, until="logits")
+    translated = TorchNetwork(model, until="logits")
     before = translated(pictures())
     model.get_layer("logits").kernel.assign(model.get_layer("logits").kernel * 2)
     assert torch.allclose(translated(pictures()), before * 2, atol=1e-5)
@@ -152,7 +152,7 @@ def test_the_networks_parameters_are_the_keras_models_own():
 
 def test_smaller_pictures_and_half_precision_run_too():
     model = build_model("sprint", widths=[8, 16])
-    translated = Translated(model)
+    translated = TorchNetwork(model)
     assert translated(pictures(side=24)).shape == (8, 10)
     exact, rounded = translated(pictures()), translated(pictures().bfloat16())
     assert rounded.dtype == torch.float32
@@ -267,14 +267,14 @@ def test_other_graphs_compute_the_same_too(make):
     shake(model)
     torch.manual_seed(0)
     given = torch.rand(6, *model.input_shape[1:]) * 2 - 1
-    assert torch.allclose(Translated(model)(given), model(given, training=False), atol=1e-5)
+    assert torch.allclose(TorchNetwork(model)(given), model(given, training=False), atol=1e-5)
     assert_same_step(model, given)
 
 
 def test_it_can_be_captured_whole():
     """What a GPU compiles: no step may fall back to Python."""
     model = build_model("sprint", widths=[8, 16])
-    translated = Translated(model, until="logits")
+    translated = TorchNetwork(model, until="logits")
     captured = torch.compile(translated, fullgraph=True, backend="eager")
     assert torch.allclose(captured(pictures()), translated(pictures()), atol=1e-5)
     expected, found = (step(model, one, pictures()) for one in (translated, captured))
@@ -285,7 +285,7 @@ def test_it_can_be_captured_whole():
 @pytest.mark.parametrize("name", presets())
 def test_the_network_of_every_preset_computes_its_small_pictures(name):
     recipe = Recipe.load(name)
-    network = Translated(build_model(recipe.model, **recipe.model_options))
+    network = TorchNetwork(build_model(recipe.model, **recipe.model_options))
     for device in ("cpu", "cuda"):
         plan = recipe.resolve(device, 45_000)
         side = plan.small_side if plan.small_share else 32

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from imagette import ImagetteError, Recipe, build_model
-from imagette.data import Part, split_validation
+from imagette.data import Split, split_validation
 from imagette.models.backend import load_torch_keras
 from imagette.training import hardware, trainer
 from imagette.training.trainer import State, epochs
@@ -59,7 +59,7 @@ def assert_equal(one: State, other: State) -> None:
         BASE.change(precision="bfloat16", flip="random"),
         BASE.change(optimizer="adamw", learning_rate=0.01, schedule="cosine"),
         BASE.change(optimizer="sgd", learning_rate=0.01, weight_decay=0.001),
-        Recipe.load("seed").change(epochs=3),
+        Recipe.load("classic").change(epochs=3),
     ],
     ids=["sprint", "everything", "bfloat16", "adamw", "sgd", "seed"],
 )
@@ -98,7 +98,7 @@ def test_the_end_is_calm(digits, monkeypatch):
     mixed, mix = [], trainer._mix
     monkeypatch.setattr(trainer, "_mix", lambda *given: mixed.append(1) or mix(*given))
     recipe = BASE.change(epochs=2, calm_share=0.25, mixup=1.0, small_share=0.0)
-    monkeypatch.setattr(trainer._Training, "rehearse", lambda _: None)
+    monkeypatch.setattr(trainer.Trainer, "warm_up", lambda _: None)
     learn(digits, recipe)
     assert len(changed) == len(mixed) == 11  # of 14 steps, those before 10.5
 
@@ -121,7 +121,7 @@ def teacher(digits):
 
 
 def test_a_pupil_learns_from_a_teacher_alone(digits, teacher):
-    wrong = Part(digits.train.images, np.roll(digits.train.labels, 1))
+    wrong = Split(digits.train.images, np.roll(digits.train.labels, 1))
     data = dataclasses.replace(digits, train=wrong)
     recipe = BASE.change(epochs=12, teacher="x", teacher_share=1.0)
     taught = learn(data, recipe, teacher=teacher)[-1].best_weights
@@ -183,15 +183,15 @@ def test_rehearsing_leaves_no_trace_but_an_estimate(digits, monkeypatch):
     assert 0 < estimates[0] < 600
     assert [progress.pictures for progress in heard][-1] == 1293
     assert rehearsed.history[0]["preparation_seconds"] > 0
-    monkeypatch.setattr(trainer._Training, "rehearse", lambda _: None)
+    monkeypatch.setattr(trainer.Trainer, "warm_up", lambda _: None)
     assert_equal(rehearsed, learn(digits, BASE, until=1)[-1])
 
 
 def test_the_estimate_is_of_what_is_left(digits, monkeypatch):
-    def rehearse(training):
+    def warm_up(training):
         training.of_full, training.of_small = 2.0, 1.0
 
-    monkeypatch.setattr(trainer._Training, "rehearse", rehearse)
+    monkeypatch.setattr(trainer.Trainer, "warm_up", warm_up)
     recipe, estimates = BASE.change(small_share=0.25, epochs=4), []
     first = learn(digits, recipe, until=1, expect=estimates.append)[-1]
     learn(digits, recipe, first, until=2, expect=estimates.append)
@@ -266,7 +266,7 @@ def test_without_a_compiler_the_network_runs_as_it_is(digits, monkeypatch):
 def test_what_is_finished_is_not_begun_again(digits, monkeypatch):
     recipe = BASE.change(epochs=0.4)
     finished = learn(digits, recipe)[-1]
-    monkeypatch.setattr(trainer, "_Training", None)
+    monkeypatch.setattr(trainer, "Trainer", None)
     assert learn(digits, recipe, finished) == []
 
 
@@ -279,7 +279,7 @@ def test_the_time_left_shrinks(digits, monkeypatch):
 
 
 def test_a_network_that_needs_one_size_is_named(digits):
-    recipe = Recipe.load("seed").change(small_side=24, small_share=0.5)
+    recipe = Recipe.load("classic").change(small_side=24, small_share=0.5)
     with pytest.raises(ImagetteError, match="cannot learn from pictures of 24 pixels"):
         learn(digits, recipe)
 
@@ -326,9 +326,9 @@ def test_freed_memory_stays_at_hand():
 
 def test_classes_of_different_sizes_count_alike(digits):
     """Of the loss: what a class weighs together does not hang on how many pictures it has."""
-    even = Part(digits.train.images[:60], np.repeat([0, 1], 30))
+    even = Split(digits.train.images[:60], np.repeat([0, 1], 30))
     assert trainer.class_weights(even, 2) is None
-    uneven = Part(digits.train.images[:60], np.repeat([0, 1], [50, 10]))
+    uneven = Split(digits.train.images[:60], np.repeat([0, 1], [50, 10]))
     weights = trainer.class_weights(uneven, 2)
     assert weights.tolist() == [60 / 100, 60 / 20]
     assert (weights * [50, 10]).tolist() == [30, 30]
@@ -345,7 +345,7 @@ def test_a_rare_class_is_learned(monkeypatch):
     def share_of_the_rare_class() -> float:
         random = np.random.default_rng(0)
         labels = np.repeat([0, 1], [190, 10])[random.permutation(200)]
-        train = Part(random.integers(0, 256, (200, 32, 32, 3), np.uint8), labels)
+        train = Split(random.integers(0, 256, (200, 32, 32, 3), np.uint8), labels)
         load_torch_keras().utils.set_random_seed(0)
         model = build_model("sprint", classes=2, widths=[8, 16])
         recipe = BASE.change(epochs=5, small_share=0.0, batch_size=50)
@@ -354,7 +354,7 @@ def test_a_rare_class_is_learned(monkeypatch):
         return float(torch.tensor(logits).softmax(1)[:, 1].mean())
 
     weighed = share_of_the_rare_class()
-    monkeypatch.setattr(trainer, "UNEVEN", float("inf"))
+    monkeypatch.setattr(trainer, "IMBALANCE_RATIO", float("inf"))
     assert share_of_the_rare_class() < 0.25 < weighed
 
 
@@ -363,6 +363,6 @@ def test_pictures_in_a_file_teach_the_same(digits, tmp_path):
     mapped[:] = digits.train.images
     recipe = EVERYTHING.change(epochs=1)
     one = learn(digits, recipe)[-1]
-    train = Part(mapped, digits.train.labels)
+    train = Split(mapped, digits.train.labels)
     other = learn(dataclasses.replace(digits, train=train), recipe)[-1]
     assert_equal(one, other)

@@ -10,12 +10,12 @@ from PIL import Image
 
 import imagette
 from imagette import ImagetteError, Recipe, build_model
-from imagette.data import Part
+from imagette.data import Split
 from imagette.heads import ood_score
 from imagette.models.backend import load_torch_keras
 from imagette.training.export import export, load_keras_file
 from imagette.training.reporter import Reporter
-from imagette.training.torch_graph import Translated
+from imagette.training.torch_graph import TorchNetwork
 from imagette.training.trainer import State
 from imagette.training.transfer import (
     FittedHead,
@@ -27,29 +27,29 @@ from imagette.training.transfer import (
 
 
 @pytest.fixture(scope="module")
-def few(digits) -> Part:
+def few(digits) -> Split:
     """Six each of the digits 0, 1 and 2."""
     rows = [np.flatnonzero(digits.train.labels == label)[:6] for label in range(3)]
     return digits.train.take(np.concatenate(rows))
 
 
-def accuracy(model, part: Part) -> float:
-    network = Translated(model, until="logits")
+def accuracy(model, split: Split) -> float:
+    network = TorchNetwork(model, until="logits")
     with torch.no_grad():
-        logits = network(torch.from_numpy(part.images).float())
-    return float(np.mean(logits.argmax(1).numpy() == part.labels))
+        logits = network(torch.from_numpy(split.images).float())
+    return float(np.mean(logits.argmax(1).numpy() == split.labels))
 
 
 def begun(digits_run, classes: int = 3):
     """A network that has learned all the digits, with a last layer for some of them."""
-    model = build_model("seed-cnn", classes=classes)
+    model = build_model("classic-cnn", classes=classes)
     load_start(model, str(digits_run.folder))
     return model
 
 
 def test_a_run_gives_its_weights(digits_run):
     load_torch_keras().utils.set_random_seed(0)
-    model = build_model("seed-cnn", classes=4)
+    model = build_model("classic-cnn", classes=4)
     before = np.array(model.get_layer("logits").kernel)
     load_start(model, str(digits_run.folder))
     learned = load_torch_keras().saving.load_model(digits_run.folder / "model.keras")
@@ -98,10 +98,10 @@ class Notes(Reporter):
     def __init__(self) -> None:
         self.said: list[tuple] = []
 
-    def head(self, accuracy, seconds):
+    def on_head(self, accuracy, seconds):
         self.said.append(("head", accuracy))
 
-    def finetuned(self, before, after, kept):
+    def on_finetune(self, before, after, kept):
         self.said.append(("finetuned", before, after, kept))
 
 
@@ -126,7 +126,7 @@ def finetuning(**changes) -> Recipe:
 
 def test_a_stopped_training_goes_on_and_keeps_the_better(shapes, tmp_path):
     class StopAfterOne(Notes):
-        def epoch(self, row, best):
+        def on_epoch(self, row, best):
             if row["epoch"] == 1:
                 raise KeyboardInterrupt
 
@@ -193,7 +193,7 @@ def test_a_network_may_be_asked_about_larger_pictures_than_it_learned(shapes, di
     assert classifier.metadata.familiarity_threshold == 0.5
     again = imagette.evaluate(run.folder, out=tmp_path / "again").metrics
     assert again["accuracy"] == run.metrics["accuracy"]
-    fixed = Recipe.load("seed").change(inference_size=64)
+    fixed = Recipe.load("classic").change(inference_size=64)
     with pytest.raises(ImagetteError, match="has weights for pictures of 32 pixels alone"):
         imagette.train(digits, fixed, runs_dir=tmp_path / "fixed")
 

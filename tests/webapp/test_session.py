@@ -1,4 +1,4 @@
-"""What the page keeps of a visit, and the table it gives of it."""
+"""What the page keeps of a session, and the table it gives of it."""
 
 import csv
 import io
@@ -9,9 +9,9 @@ import pytest
 
 pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
 
-from imagette.webapp import session as visit_module
+from imagette.webapp import session as session_module
 from imagette.webapp.client import ApiDown, Refused
-from imagette.webapp.session import MOST_PICTURES, Answer, Picture, Visit, same_words, to_csv
+from imagette.webapp.session import MOST_PICTURES, Answer, Picture, Session, same_words, to_csv
 from imagette.webapp.tabs import predict
 
 MODEL = {"class_names": ["cat", "dog"], "class_names_fr": ["chat", "chien"]}
@@ -46,27 +46,27 @@ class Api:
 
 
 def visit_with(*names):
-    visit = Visit(model=MODEL)
-    visit.add([(same_words(name), same_words(name), b"...") for name in names])
-    return visit
+    session = Session(model=MODEL)
+    session.add([(same_words(name), same_words(name), b"...") for name in names])
+    return session
 
 
 def test_an_answer_is_kept_and_the_file_is_not():
-    visit = visit_with("a.png")
-    (picture,) = visit.in_view
+    session = visit_with("a.png")
+    (picture,) = session.in_view
     assert picture.waits
-    visit.ask(picture, Api(SAID))
+    session.ask(picture, Api(SAID))
     assert not picture.waits
     assert picture.content is None
     assert picture.answer.ranked("fr") == [("chien", 0.75), ("chat", 0.25)]
     assert picture.answer.heat_map == "data:image/png;base64,abc"
     assert picture.answer.thumbnail == SAID["seen"]  # the file is no picture that can be shown
-    assert visit.answered() == [picture]
+    assert session.answered() == [picture]
 
 
 @pytest.mark.parametrize("zone", [None, "Europe/Paris", "Nowhere/Land", "../../etc/passwd", ""])
 def test_a_picture_has_a_time_whatever_zone_the_browser_tells(monkeypatch, zone):
-    monkeypatch.setattr(visit_module.st, "context", SimpleNamespace(timezone=zone))
+    monkeypatch.setattr(session_module.st, "context", SimpleNamespace(timezone=zone))
     (picture,) = visit_with("a.png").in_view
     assert abs((datetime.now(UTC) - picture.time).total_seconds()) < 60
 
@@ -84,27 +84,27 @@ def test_a_picture_has_a_time_whatever_zone_the_browser_tells(monkeypatch, zone)
     ],
 )
 def test_what_may_pass_can_be_tried_again_and_nothing_is_lost(outcome, may_pass):
-    visit = visit_with("a.png")
-    (picture,) = visit.in_view
-    visit.ask(picture, Api(outcome))
+    session = visit_with("a.png")
+    (picture,) = session.in_view
+    session.ask(picture, Api(outcome))
     assert not picture.waits
     assert picture.can_retry == may_pass
-    visit.try_again()
+    session.try_again()
     assert picture.waits == may_pass
     if may_pass:
-        visit.ask(picture, Api(SAID))
+        session.ask(picture, Api(SAID))
         assert picture.answer is not None
 
 
 def test_new_pictures_take_the_view_and_old_ones_are_kept_up_to_a_limit():
-    visit = visit_with("first.png")
-    visit.add([(same_words(str(n)), same_words(str(n)), b"") for n in range(MOST_PICTURES)])
-    assert len(visit.in_view) == MOST_PICTURES
-    assert len(visit.pictures) == MOST_PICTURES
-    assert visit.pictures[0].number == 2
-    visit.forget()
-    assert not visit.pictures
-    assert not visit.in_view
+    session = visit_with("first.png")
+    session.add([(same_words(str(n)), same_words(str(n)), b"") for n in range(MOST_PICTURES)])
+    assert len(session.in_view) == MOST_PICTURES
+    assert len(session.pictures) == MOST_PICTURES
+    assert session.pictures[0].number == 2
+    session.forget()
+    assert not session.pictures
+    assert not session.in_view
 
 
 def picture(number, name, ranking, known=True):
@@ -147,11 +147,11 @@ def test_more_pictures_than_are_kept_are_told_and_not_read(monkeypatch):
             read.append(1)
             return b"..."
 
-    state = SessionState(turn=3, visit=Visit(model=MODEL))
+    state = SessionState(turn=3, session=Session(model=MODEL))
     state["files-3"] = [File() for _ in range(MOST_PICTURES + 7)]
     monkeypatch.setattr(predict.st, "session_state", state)
     predict._take_files()
-    assert len(read) == len(state.visit.in_view) == MOST_PICTURES
-    assert state.visit.left_out == 7
-    state.visit.look_at([])
-    assert state.visit.left_out == 0
+    assert len(read) == len(state.session.in_view) == MOST_PICTURES
+    assert state.session.left_out == 7
+    state.session.look_at([])
+    assert state.session.left_out == 0

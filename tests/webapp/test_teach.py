@@ -6,7 +6,7 @@ pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
 
 from imagette.webapp.client import ApiDown, Refused
 from imagette.webapp.live_camera import Frame, _read
-from imagette.webapp.teach_state import Desk
+from imagette.webapp.teach_state import TeachState
 
 LIMITS = {"max_pictures": 3, "max_upload_bytes": 20_000}
 
@@ -32,31 +32,31 @@ def files(*sizes):
 
 
 def test_what_an_api_that_goes_down_did_not_take_waits_for_it():
-    desk = Desk(waiting={"cat": files(*[10] * 7), "dog": files(10)})
+    state = TeachState(waiting={"cat": files(*[10] * 7), "dog": files(10)})
     problem = {"type": "urn:imagette:problem:same-picture"}
     api = Scripted([problem], ApiDown("gone"))
     with pytest.raises(ApiDown):
-        desk.send_waiting(api, LIMITS)
-    assert [name for name, _ in desk.waiting["cat"]] == ["3.png", "4.png", "5.png", "6.png"]
-    assert desk.refused["cat"] == ["same-picture"]
+        state.send_waiting(api, LIMITS)
+    assert [name for name, _ in state.waiting["cat"]] == ["3.png", "4.png", "5.png", "6.png"]
+    assert state.refused["cat"] == ["same-picture"]
 
     api = Scripted([], Refused("lesson-full"), [])
-    desk.send_waiting(api, LIMITS)
-    assert desk.waiting == {}
-    assert desk.refused == {"cat": ["same-picture", "lesson-full"], "dog": []}
+    state.send_waiting(api, LIMITS)
+    assert state.waiting == {}
+    assert state.refused == {"cat": ["same-picture", "lesson-full"], "dog": []}
     assert api.kept == ["3.png", "4.png", "5.png", "0.png"]
     # Where the lesson stands, and what its pictures look like, need not be asked for.
-    assert desk.fresh == {"after": "dog"}
-    assert set(desk.thumbnails) == {f"{n}.png" for n in range(6)}
+    assert state.fresh == {"after": "dog"}
+    assert set(state.thumbnails) == {f"{n}.png" for n in range(6)}
 
 
 def test_requests_hold_no_more_than_the_api_takes():
     # The first two would be too much together; the third is alone, and is not even sent.
-    desk = Desk(waiting={"cat": files(9_000, 9_000, 30_000)})
+    state = TeachState(waiting={"cat": files(9_000, 9_000, 30_000)})
     api = Scripted([], [])
-    desk.send_waiting(api, LIMITS)
+    state.send_waiting(api, LIMITS)
     assert api.answers == []
-    assert desk.refused == {"cat": ["request-too-large"]}
+    assert state.refused == {"cat": ["request-too-large"]}
 
 
 def lesson(*pictures):
@@ -64,12 +64,12 @@ def lesson(*pictures):
 
 
 def test_what_is_tried_is_asked_about_anew_when_the_lesson_changes():
-    desk = Desk()
-    desk.visit.add([({"en": "a"}, {"en": "a"}, b"content")])
-    (picture,) = desk.visit.in_view
+    state = TeachState()
+    state.session.add([({"en": "a"}, {"en": "a"}, b"content")])
+    (picture,) = state.session.in_view
     for names, is_asked in ((["1"], True), (["1"], False), (["1", "2"], True), (["2"], True)):
         picture.problem = "not-learned"
-        desk.ask_anew(lesson(*names))
+        state.ask_anew(lesson(*names))
         assert picture.waits is is_asked
 
 

@@ -10,7 +10,7 @@ from imagette.serving.problems import KINDS
 from imagette.webapp.texts import (
     ENGLISH,
     FRENCH,
-    answer,
+    answer_sentence,
     closest,
     percent,
     short_answer,
@@ -54,15 +54,15 @@ def test_words_get_more_careful_as_confidence_falls(confidence, english, french)
     def rank(names):
         return [(names[0], confidence), (names[1], (1 - confidence) / 2)]
 
-    assert answer(rank(["cat", "frog"]), True, "en") == english
-    assert french in answer(rank(["chat", "grenouille"]), None, "fr")
+    assert answer_sentence(rank(["cat", "frog"]), True, "en") == english
+    assert french in answer_sentence(rank(["chat", "grenouille"]), None, "fr")
 
 
 def test_a_name_without_a_known_article_is_quoted():
     assert with_article("airplane", "en") == "an airplane"
     assert with_article("seven", "en") == "“seven”"
     assert with_article("{first}", "fr") == "«\u202f{first}\u202f»"
-    assert "{second}" in answer([("{second}", 0.5), ("b", 0.3)], None, "en")
+    assert "{second}" in answer_sentence([("{second}", 0.5), ("b", 0.3)], None, "en")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_percent(fraction, words):
 
 def test_none_of_these_is_said_whatever_the_confidence():
     ranking = [("cat", 0.99), ("frog", 0.01)]
-    assert answer(ranking, False, "en") == ENGLISH.none_of_these
+    assert answer_sentence(ranking, False, "en") == ENGLISH.none_of_these
     assert closest(ranking, "en") == "What it reminds me of most: a cat, then a frog."
     assert short_answer(ranking, False, "fr") == FRENCH.none_short
     assert short_answer(ranking, True, "en") == "cat 99%"

@@ -10,7 +10,7 @@ from imagette.models import build_model
 from imagette.models.backend import load_torch_keras
 from imagette.training.hardware import choose_device
 from imagette.training.recipe import Recipe
-from imagette.training.torch_graph import Translated
+from imagette.training.torch_graph import TorchNetwork
 
 
 def training_flops(plan: Recipe, shape: tuple[int, int, int], classes: int) -> float:
@@ -41,7 +41,7 @@ def _flops_of_a_step(
     model = build_model(model_name, input_shape=shape, classes=classes, **json.loads(options))
     pictures = torch.zeros(2, *shape, device=choose_device())
     with FlopCounterMode(display=False) as counter:
-        Translated(model, until="logits")(pictures, training=True).sum().backward()
+        TorchNetwork(model, until="logits")(pictures, training=True).sum().backward()
     return counter.get_total_flops() / len(pictures)
 
 

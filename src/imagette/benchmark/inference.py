@@ -53,7 +53,7 @@ class Model:
     path: Path
     metadata: BundleMetadata
 
-    def facts(self) -> dict[str, Any]:
+    def info(self) -> dict[str, Any]:
         """What is known without measuring; the accuracy only where it is one of test pictures."""
         known = self.metadata
         return {
@@ -184,7 +184,7 @@ def _measure(
                 for batch, speed in zip(batches, found, strict=True):
                     speeds.setdefault((model.name, count, batch), []).append(speed)
     return [
-        model.facts()
+        model.info()
         | {"threads": count, "batch": batch}
         | _spread(speeds[model.name, count, batch])
         for model in models
@@ -209,10 +209,10 @@ def _speeds(path: Path, threads: int, batches: Sequence[int], seconds: float) ->
 def _speed(classifier: Classifier, batch: int, seconds: float) -> float:
     pictures = _pictures(batch, classifier.height, classifier.width)
     for _ in range(_WARM_UP):
-        classifier.probabilities(pictures, batch)
+        classifier.predict_proba(pictures, batch)
     answers, start = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - start) < seconds or not answers:
-        classifier.probabilities(pictures, batch)
+        classifier.predict_proba(pictures, batch)
         answers += 1
     return answers * batch / elapsed
 

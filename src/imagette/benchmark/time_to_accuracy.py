@@ -63,13 +63,13 @@ def time_to_accuracy(
 
     Time goes from the first training step to the last, the preparation of the pictures included;
     reading from disk, validation and compilation are left out. Accuracy is that of the bundle on
-    the test part, plain and, beside it, averaged over each picture and its mirror image.
+    the test split, plain and, beside it, averaged over each picture and its mirror image.
 
     Args:
         recipes: names of recipes or TOML files.
         runs: trainings of each, with the seeds 0, 1, 2 …
         out: folder for what it leaves.
-        dataset: what `load_dataset` takes, or a `Dataset` with a test part.
+        dataset: what `load_dataset` takes, or a `Dataset` with a test split.
         data_dir: where to look for CIFAR-10 first.
         tensorflow: a Python that has TensorFlow, for the reference; by default this one, if it
             has. Without one the reference is left out.
@@ -101,7 +101,7 @@ def time_to_accuracy(
     reading = time.perf_counter() - start
     if data.test is None:
         raise ImagetteError(
-            f"{data.name} has no test part to measure on.", "Choose a dataset that has one."
+            f"{data.name} has no test split to measure on.", "Choose a dataset that has one."
         )
     python = find_tensorflow(tensorflow)
     if python is None:
@@ -141,8 +141,8 @@ def _claim(out: Path, data: Dataset, reading: float) -> None:
         # Not bfloat16 everywhere: where the hardware lacks it, its products take minutes.
         kinds = {torch.float32, choose_precision(choose_device(), "auto")}
         peaks = {_named(kind): matrix_peak(kind) for kind in kinds}
-        facts = {"peak_flops_per_second": peaks, "reading_seconds": reading}
-        write_json(out / "machine.json", environment() | facts)
+        info = {"peak_flops_per_second": peaks, "reading_seconds": reading}
+        write_json(out / "machine.json", environment() | info)
         write_json(noted, here)
     elif json.loads(noted.read_text(encoding="utf-8")) != here:
         raise ImagetteError(
@@ -187,7 +187,7 @@ def _training_row(folder: Path, data: Dataset) -> tuple[dict[str, Any], Curve]:
     metrics, history = read_metrics(run) or {}, run.history
     seconds = sum(epoch.seconds for epoch in history)
     pictures = sum(epoch.seconds * epoch.pictures_per_second for epoch in history)
-    device = run.facts.device if run.facts and run.facts.device else "cpu"
+    device = run.info.device if run.info and run.info.device else "cpu"
     plan = recipe.resolve(device, round(len(data.train) * (1 - recipe.validation_fraction)))
     kind = choose_precision(torch.device(device), plan.precision)
     flops = training_flops(plan, (plan.size, plan.size, 3), len(data.class_names))

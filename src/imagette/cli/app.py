@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from imagette import __version__
-from imagette.errors import ImagetteError, PictureError
+from imagette.errors import ImageError, ImagetteError
 
 if TYPE_CHECKING:
     from imagette.data.explore import Exploration
@@ -47,8 +47,8 @@ _TRAIN_MODULES = (
 )  # fmt: skip
 
 _RECIPES = ", ".join((
-    "best", "finetune", "lite", "photos", "resnet18", "resnet20", "seed", "sprint-70", "sprint-80",
-    "sprint-90", "sprint-94", "sprint-large", "vgg", "wide-resnet",
+    "best", "classic", "finetune", "lite", "photos", "resnet18", "resnet20", "sprint-70",
+    "sprint-80", "sprint-90", "sprint-94", "sprint-large", "vgg", "wide-resnet",
 ))  # fmt: skip
 
 DatasetArgument = Annotated[
@@ -608,7 +608,7 @@ def _answers(
         try:
             explanation = classifier.explain(picture) if drawings else None
             prediction = explanation.prediction if explanation else classifier.predict(picture)
-        except PictureError as error:
+        except ImageError as error:
             yield {"file": name, "error": error.problem, "remedy": error.remedy}
             if show:
                 err.print(f"{name}: {error.problem} {error.remedy}", markup=False, soft_wrap=True)
@@ -679,14 +679,14 @@ def _audit(run: Path, dataset: str | None, data_dir: Path | None, folder: Path |
     for pictures, doubts in found.doubts:
         learned = " (the model may have learned them)" if pictures.split == "train" else ""
         _print(
-            f"{pictures.split}: {len(doubts):,} of {len(pictures.part):,} labels are"
+            f"{pictures.split}: {len(doubts):,} of {len(pictures.examples):,} labels are"
             f" doubtful{learned}"
         )
     if found.compared:
         first, number = found.compared[0], len(found.duplicates)
         _print(
-            f"near duplicates: {number:,} of {len(first.part):,} {first.split} pictures"
-            f" ({number / len(first.part):.2%}) have one among the training pictures"
+            f"near duplicates: {number:,} of {len(first.examples):,} {first.split} pictures"
+            f" ({number / len(first.examples):.2%}) have one among the training pictures"
         )
     _print(f"Page: {found.page}, tables: audit.csv and duplicates.csv beside it")
 
@@ -712,12 +712,12 @@ def _print_exploration(exploration: "Exploration") -> None:
 def _print_metrics(metrics: dict[str, Any]) -> None:
     low, high = metrics["accuracy_interval"]
     where = {
-        "test": f"on the test part of {metrics['dataset']}",
+        "test": f"on the test split of {metrics['dataset']}",
         "validation": f"on the pictures of {metrics['dataset']} held out for validation"
-        " (it has no test part)",
+        " (it has no test split)",
         "leave-one-out": f"on the pictures of {metrics['dataset']}, each left out in turn"
-        " (it has no test part)",
-        "all": f"on all pictures of {metrics['dataset']} (it has no test part)",
+        " (it has no test split)",
+        "all": f"on all pictures of {metrics['dataset']} (it has no test split)",
     }[metrics["split"]]
     _print(
         f"Accuracy {metrics['accuracy']:.2%} {where}: {metrics['n']:,} pictures,"
@@ -743,10 +743,10 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
 
 
 def _uneven(per_class: dict[str, dict[str, float]]) -> bool:
-    from imagette.data.dataset import UNEVEN
+    from imagette.data.dataset import IMBALANCE_RATIO
 
     counts = [row["support"] for row in per_class.values() if row["support"]]
-    return max(counts) > UNEVEN * min(counts)
+    return max(counts) > IMBALANCE_RATIO * min(counts)
 
 
 def _print_classes(per_class: dict[str, dict[str, float]]) -> None:

@@ -43,14 +43,14 @@ class TrainingReporter(Reporter):
         self.averaged = ""
         self.last_epoch = 0
 
-    def chosen(self, why: str) -> None:
+    def on_recipe(self, why: str) -> None:
         self._say(why)
 
-    def checked(self, lines: list[str]) -> None:
+    def on_data(self, lines: list[str]) -> None:
         for line in lines:
             self._say(line)
 
-    def start(self, folder: Path, recipe: Recipe, dataset: Dataset, epochs_done: int) -> None:
+    def on_start(self, folder: Path, recipe: Recipe, dataset: Dataset, epochs_done: int) -> None:
         self.folder, self.epochs, self.last_epoch = folder, math.ceil(recipe.epochs), epochs_done
         self.patience = recipe.patience
         self.averaged = ", averaged with the start" if recipe.pretrained_share else ""
@@ -62,26 +62,26 @@ class TrainingReporter(Reporter):
         )
         self.bar.start()
 
-    def expect(self, seconds: float) -> None:
+    def on_eta(self, seconds: float) -> None:
         self._say(
             f"This will take {'at most ' if self.patience else ''}about {_duration(seconds)}."
         )
 
-    def preparing(self) -> None:
+    def on_prepare(self) -> None:
         self._say("Preparing the network that looks at pictures, which takes seconds, once ...")
 
-    def collecting(self, folder: Path, recipe: Recipe, pictures: int) -> None:
+    def on_collect(self, folder: Path, recipe: Recipe, pictures: int) -> None:
         self.folder, self.closed_form = folder, True
         self._say(
             f"Looking at {pictures:,} pictures with EfficientNet-Lite{recipe.variant}, by the"
             f" recipe {recipe.name}; run folder {folder} ..."
         )
 
-    def fitting(self, view: ViewName) -> None:
+    def on_fit(self, view: ViewName) -> None:
         what = "all of each picture" if view == "whole" else "the middle of each picture"
         self._say(f"What tells the classes apart shows best in {what}.")
 
-    def head(self, accuracy: float | None, seconds: float) -> None:
+    def on_head(self, accuracy: float | None, seconds: float) -> None:
         if self.closed_form:
             good = (
                 "a single picture of each class does not tell how good it is."
@@ -96,7 +96,7 @@ class TrainingReporter(Reporter):
             " now all layers"
         )
 
-    def finetuned(self, before: float, after: float, kept: bool) -> None:
+    def on_finetune(self, before: float, after: float, kept: bool) -> None:
         self.close()
         self._say(
             f"All layers{self.averaged}: val accuracy {after:.2%}, the last layer alone"
@@ -105,7 +105,7 @@ class TrainingReporter(Reporter):
         if not kept:
             self._say("Nothing was gained: --recipe photos does as well in seconds.")
 
-    def progress(self, progress: "trainer.Progress") -> None:
+    def on_progress(self, progress: "trainer.Progress") -> None:
         at_most = "≤ " if self.patience else ""  # it may stop earlier
         self.bar.update(
             self.task,
@@ -118,7 +118,7 @@ class TrainingReporter(Reporter):
             left=f"{at_most}{_duration(progress.left)} left",
         )
 
-    def epoch(self, row: dict[str, float], best: bool) -> None:
+    def on_epoch(self, row: dict[str, float], best: bool) -> None:
         self.last_epoch = int(row["epoch"])
         self.bar.reset(self.task)
         self._say(
@@ -129,11 +129,11 @@ class TrainingReporter(Reporter):
             f"{'  best so far' if best and self.patience else ''}"
         )
 
-    def stopping(self) -> None:
+    def on_stop(self) -> None:
         self.close()
         self._say("Stopping: saving the best network so far ...")
 
-    def evaluating(self) -> None:
+    def on_evaluate(self) -> None:
         self.close()
         self._say("Saving and measuring the best network ...")
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from imagette.data.dataset import Dataset, Part, split_validation
-from imagette.data.sources.image_index import Listing
+from imagette.data.dataset import Dataset, Split, split_validation
+from imagette.data.sources.image_index import ImageIndex
 from imagette.errors import ImagetteError
 from imagette.images.preprocess import ViewName
 
-__all__ = ["BUILT_IN", "Dataset", "Part", "find_pictures", "load_dataset", "split_validation"]
+__all__ = ["BUILT_IN", "Dataset", "Split", "find_pictures", "load_dataset", "split_validation"]
 
 BUILT_IN = ("cifar10", "digits")
 """Names that `load_dataset` knows; anything else is somebody's own pictures."""
@@ -34,7 +34,7 @@ def load_dataset(
         data_dir: where to look for CIFAR-10 first.
         size: the side in pixels that each picture is brought to; 32 if None.
         view: what of each picture: all of it, squashed, or the largest square in its middle.
-        test_alone: leave the train part empty where there is a test part, as who only measures
+        test_alone: leave the train split empty where there is a test split, as who only measures
             needs no more.
 
     Returns:
@@ -59,7 +59,7 @@ def load_dataset(
     return dataset.resized(size or SIZE, view)
 
 
-def find_pictures(source: str | Path) -> Listing:
+def find_pictures(source: str | Path) -> ImageIndex:
     """Find one's own pictures, without decoding them yet.
 
     Args:

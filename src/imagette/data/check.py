@@ -92,8 +92,8 @@ def _contradicting(dataset: Dataset, groups: tuple[tuple[Copy, ...], ...], shown
 
 def _leaked(groups: tuple[tuple[Copy, ...], ...]) -> list[str]:
     """Test pictures that are learned, so that the accuracy says too much."""
-    found = [group for group in groups if len({copy.part for copy in group}) > 1]
-    leaked = sum(copy.part == "test" for group in found for copy in group)
+    found = [group for group in groups if len({copy.split for copy in group}) > 1]
+    leaked = sum(copy.split == "test" for group in found for copy in group)
     if not leaked:
         return []
     return [
@@ -105,10 +105,10 @@ def _leaked(groups: tuple[tuple[Copy, ...], ...]) -> list[str]:
 def _repeated(
     dataset: Dataset, groups: tuple[tuple[Copy, ...], ...], left_out_together: bool
 ) -> list[str]:
-    """Copies within a class of the train part, some of which training may hold out."""
+    """Copies within a class of the train split, some of which training may hold out."""
     extra = 0
     for group in groups:
-        labels = [copy.label for copy in group if copy.part == "train"]
+        labels = [copy.label for copy in group if copy.split == "train"]
         extra += len(labels) - len(set(labels))
     if not extra:
         return []
@@ -126,5 +126,5 @@ def _repeated(
 
 
 def _name(dataset: Dataset, copy: Copy) -> str:
-    paths = dataset.parts[copy.part].paths
-    return paths[copy.position] if paths else f"{copy.part} {copy.position}"
+    paths = dataset.splits[copy.split].paths
+    return paths[copy.position] if paths else f"{copy.split} {copy.position}"

@@ -12,13 +12,13 @@ from imagette.errors import ImagetteError
 if TYPE_CHECKING:
     from imagette.images.preprocess import ViewName
 
-UNEVEN = 1.5
+IMBALANCE_RATIO = 1.5
 """From this ratio of the largest class to the smallest on, classes are weighed."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """Labelled pictures of one part of a dataset.
+class Split:
+    """Labelled pictures of one split of a dataset.
 
     Attributes:
         images: uint8 `(n, height, width, 3)`, RGB.
@@ -37,7 +37,7 @@ class Part:
     def __post_init__(self) -> None:
         if self.images.dtype != np.uint8 or self.images.ndim != 4 or self.images.shape[3] != 3:
             raise ImagetteError(
-                f"Images of shape {self.images.shape} and type {self.images.dtype} are not a part"
+                f"Images of shape {self.images.shape} and type {self.images.dtype} are not a split"
                 " of a dataset.",
                 "Give them as uint8 (n, height, width, 3), in 0–255 and RGB.",
             )
@@ -62,14 +62,14 @@ class Part:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, indices: NDArray[np.int64]) -> "Part":
+    def take(self, indices: NDArray[np.int64]) -> "Split":
         """The pictures at `indices`, in that order; many are a memory-mapped file."""
         from imagette.data.decode import map_rows
 
         paths = None if self.paths is None else tuple(self.paths[index] for index in indices)
-        return Part(map_rows(self.images, indices), self.labels[indices], paths)
+        return Split(map_rows(self.images, indices), self.labels[indices], paths)
 
-    def resized(self, height: int, width: int, view: "ViewName" = "whole") -> "Part":
+    def resized(self, height: int, width: int, view: "ViewName" = "whole") -> "Split":
         """The same pictures with so many rows and columns, seen as any other is; many are a
         memory-mapped file."""
         from imagette.data.decode import allocate
@@ -80,7 +80,7 @@ class Part:
         images = allocate((len(self), height, width, 3))
         for row, image in zip(images, self.images, strict=True):
             row[:] = to_pixels(image, height, width, view=view)
-        return Part(images, self.labels, self.paths)
+        return Split(images, self.labels, self.paths)
 
     def fingerprint(self) -> str:
         """A hex digest (128 bits) of the pictures and labels, in their order."""
@@ -92,7 +92,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled pictures, split into a train part and (most often) a test part.
+    """Labelled pictures, split into a train split and (most often) a test split.
 
     Attributes:
         name: what to call it in titles and file names, such as `cifar10`.
@@ -100,7 +100,7 @@ class Dataset:
         class_names: English names, in the order of the labels.
         class_names_fr: French names, in the same order (the English ones where there are none).
         train: what training may look at; validation is split off it.
-        test: what no training ever looks at, or None where the dataset has no such part.
+        test: what no training ever looks at, or None where the dataset has no such split.
         licence: under what terms the pictures may be used, in a few words; empty if unknown.
         skipped: files and folders that were left out, by their paths within the dataset, each with
             the reason, which does not repeat the path.
@@ -113,8 +113,8 @@ class Dataset:
     source: str
     class_names: tuple[str, ...]
     class_names_fr: tuple[str, ...]
-    train: Part
-    test: Part | None
+    train: Split
+    test: Split | None
     licence: str = ""
     skipped: tuple[tuple[str, str], ...] = ()
 
@@ -131,17 +131,17 @@ class Dataset:
                 " ones.",
                 "Give a French name for each class; repeat the English one where there is none.",
             )
-        for name, part in self.parts.items():
-            outside = part.labels[(part.labels < 0) | (part.labels >= classes)]
+        for name, split in self.splits.items():
+            outside = split.labels[(split.labels < 0) | (split.labels >= classes)]
             if len(outside):
                 raise ImagetteError(
-                    f"The label {outside[0]} in the {name} part is the position of no class.",
+                    f"The label {outside[0]} in the {name} split is the position of no class.",
                     f"Labels of {classes} classes go from 0 to {classes - 1}.",
                 )
-        sizes = {part.images.shape[1:3] for part in self.parts.values()}
+        sizes = {split.images.shape[1:3] for split in self.splits.values()}
         if len(sizes) > 1:
             raise ImagetteError(
-                "The pictures of the train part and of the test part differ in size.",
+                "The pictures of the train split and of the test split differ in size.",
                 "Bring all of them to the same height and width.",
             )
 
@@ -151,18 +151,18 @@ class Dataset:
         return replace(self, train=self.train.resized(size, size, view), test=test)
 
     @property
-    def parts(self) -> dict[str, Part]:
-        """The parts there are, by name."""
+    def splits(self) -> dict[str, Split]:
+        """The splits there are, by name."""
         return {"train": self.train} | ({"test": self.test} if self.test is not None else {})
 
 
-def split_validation(part: Part, fraction: float, seed: int) -> tuple[Part, Part]:
-    """Hold out a stratified, seeded fraction of the train part for validation.
+def split_validation(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
+    """Hold out a stratified, seeded fraction of the train split for validation.
 
     Every class is on both sides, however few pictures it has.
 
     Args:
-        part: the train part of a dataset.
+        split: the train split of a dataset.
         fraction: share of the pictures to hold out, between 0 and 1.
         seed: the same seed holds out the same pictures.
 
@@ -172,39 +172,39 @@ def split_validation(part: Part, fraction: float, seed: int) -> tuple[Part, Part
     Raises:
         ImagetteError: a class has a single picture, or there is none at all.
     """
-    train, validation = split_positions(part, fraction, seed)
-    return part.take(train), part.take(validation)
+    train, validation = split_positions(split, fraction, seed)
+    return split.take(train), split.take(validation)
 
 
 def split_positions(
-    part: Part, fraction: float, seed: int
+    split: Split, fraction: float, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The positions of the pictures that `split_validation` gives."""
     from sklearn.model_selection import train_test_split
 
-    classes, counts = np.unique(part.labels, return_counts=True)
-    if not len(part):
+    classes, counts = np.unique(split.labels, return_counts=True)
+    if not len(split):
         raise ImagetteError("There is no picture to learn from.", "Add pictures.")
     if counts.min() == 1:
         raise too_few(f"Class {classes[counts.argmin()]} (counted from 0)")
     try:
         sides = train_test_split(
-            np.arange(len(part)), test_size=fraction, random_state=seed, stratify=part.labels
+            np.arange(len(split)), test_size=fraction, random_state=seed, stratify=split.labels
         )
     except ValueError:  # fewer on one side than there are classes
         sides = None
-    if sides is None or any(len(np.unique(part.labels[side])) < len(classes) for side in sides):
-        sides = _split_each_class(part, fraction, seed)
+    if sides is None or any(len(np.unique(split.labels[side])) < len(classes) for side in sides):
+        sides = _split_each_class(split, fraction, seed)
     train, validation = map(np.sort, sides)
     return train, validation
 
 
-def _split_each_class(part: Part, fraction: float, seed: int) -> list[NDArray[np.int64]]:
+def _split_each_class(split: Split, fraction: float, seed: int) -> list[NDArray[np.int64]]:
     """Of each class at least one picture on each side, however small it is."""
     random = np.random.default_rng(seed)
     kept, held_out = [], []
-    for label in np.unique(part.labels):
-        positions = random.permutation(np.flatnonzero(part.labels == label))
+    for label in np.unique(split.labels):
+        positions = random.permutation(np.flatnonzero(split.labels == label))
         count = min(max(round(fraction * len(positions)), 1), len(positions) - 1)
         held_out.append(positions[:count])
         kept.append(positions[count:])

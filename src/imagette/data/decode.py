@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from imagette.data.cache import kept_folder
-from imagette.errors import PictureError
+from imagette.errors import ImageError
 from imagette.images.preprocess import MAX_PIXELS, PREPROCESS_VERSION, ViewName, to_pixels
 
 LARGE = 1_000_000_000
@@ -175,7 +175,7 @@ def _decode_from(
 def _decode_one(source: Source, size: int, view: ViewName) -> NDArray[np.uint8] | str:
     try:
         return decode_source(source, size, view)
-    except PictureError as error:
+    except ImageError as error:
         return error.problem.removeprefix(f"{source} ")
     except OSError as error:  # of a function that reads what is gone
         return f"cannot be read ({error.strerror or error})."
@@ -185,7 +185,7 @@ def decode_source(source: Source, size: int, view: ViewName) -> NDArray[np.uint8
     """The pixels of a picture, uint8 `(size, size, 3)`.
 
     Raises:
-        PictureError: it cannot be read, or has too many pixels.
+        ImageError: it cannot be read, or has too many pixels.
         OSError: the function that gives its bytes cannot.
     """
     picture = source() if callable(source) else source

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.data.dataset import Dataset, Part
-from imagette.images.batches import portions
+from imagette.data.dataset import Dataset, Split
+from imagette.images.batches import batches
 
 _PIXELS_AT_ONCE = 10_000_000
 
@@ -20,12 +20,12 @@ class Copy(NamedTuple):
     """One of several pictures with the same pixels.
 
     Attributes:
-        part: `train` or `test`.
-        position: its position in that part.
+        split: `train` or `test`.
+        position: its position in that split.
         label: position of its class.
     """
 
-    part: str
+    split: str
     position: int
     label: int
 
@@ -36,7 +36,7 @@ class Duplicates:
 
     Attributes:
         groups: sets of pictures with the same pixels.
-        pictures: within a part, the pictures beyond the first of each group; across the parts,
+        pictures: within a split, the pictures beyond the first of each group; across the splits,
             the test pictures that are in train too.
         disagreeing: groups whose pictures have different labels.
     """
@@ -54,11 +54,11 @@ class Exploration:
         name: the dataset's name.
         height: rows of each picture.
         width: columns of each picture.
-        counts: number of pictures by part (`train`, and `test` if there is one), then by class.
-        mean: mean of the red, green and blue values of the train part, 0–255.
+        counts: number of pictures by split (`train`, and `test` if there is one), then by class.
+        mean: mean of the red, green and blue values of the train split, 0–255.
         deviation: their standard deviation over all its pixels, 0–255.
         duplicates: exact duplicates within `train`, within `test` and, as `across`, between both;
-            the last two only where there is a test part.
+            the last two only where there is a test split.
         duplicate_groups: every set of pictures with the same pixels.
         skipped: files and folders that were left out, with the reason.
         page: the HTML page that shows it all.
@@ -94,8 +94,8 @@ def explore(dataset: Dataset, out: str | Path) -> Exploration:
         height=dataset.train.images.shape[1],
         width=dataset.train.images.shape[2],
         counts={
-            name: dict(zip(dataset.class_names, _count(part, dataset), strict=True))
-            for name, part in dataset.parts.items()
+            name: dict(zip(dataset.class_names, _count(split, dataset), strict=True))
+            for name, split in dataset.splits.items()
         },
         mean=mean,
         deviation=deviation,
@@ -125,7 +125,7 @@ def channel_statistics(
     """
     times = np.zeros((3, 256), dtype=np.int64)
     size = max(1, _PIXELS_AT_ONCE // (images.shape[1] * images.shape[2]))
-    for portion in portions(len(images), size):
+    for portion in batches(len(images), size):
         for channel in range(3):
             values = images[portion, :, :, channel].ravel()
             times[channel] += np.bincount(values, minlength=256)
@@ -144,8 +144,8 @@ def find_duplicates(dataset: Dataset) -> tuple[tuple[Copy, ...], ...]:
             blake2b(image.tobytes(), digest_size=16).digest(),
             Copy(name, position, int(label)),
         )
-        for name, part in dataset.parts.items()
-        for position, (image, label) in enumerate(zip(part.images, part.labels, strict=True))
+        for name, split in dataset.splits.items()
+        for position, (image, label) in enumerate(zip(split.images, split.labels, strict=True))
     )
 
 
@@ -157,8 +157,8 @@ def group_copies(pictures: Iterable[tuple[bytes, Copy]]) -> tuple[tuple[Copy, ..
     return tuple(tuple(group) for group in copies.values() if len(group) > 1)
 
 
-def _count(part: Part, dataset: Dataset) -> list[int]:
-    return np.bincount(part.labels, minlength=len(dataset.class_names)).tolist()
+def _count(split: Split, dataset: Dataset) -> list[int]:
+    return np.bincount(split.labels, minlength=len(dataset.class_names)).tolist()
 
 
 def _summarise(groups: tuple[tuple[Copy, ...], ...], dataset: Dataset) -> dict[str, Duplicates]:
@@ -167,12 +167,12 @@ def _summarise(groups: tuple[tuple[Copy, ...], ...], dataset: Dataset) -> dict[s
         return Duplicates(len(found), pictures, disagreeing)
 
     result = {}
-    for name in dataset.parts:
-        inside = [[copy for copy in group if copy.part == name] for group in groups]
+    for name in dataset.splits:
+        inside = [[copy for copy in group if copy.split == name] for group in groups]
         inside = [group for group in inside if len(group) > 1]
         result[name] = summary(inside, sum(len(group) - 1 for group in inside))
     if dataset.test is not None:
-        both = [list(group) for group in groups if len({copy.part for copy in group}) > 1]
-        leaked = sum(copy.part == "test" for group in both for copy in group)
+        both = [list(group) for group in groups if len({copy.split for copy in group}) > 1]
+        leaked = sum(copy.split == "test" for group in both for copy in group)
         result["across"] = summary(both, leaked)
     return result

@@ -23,7 +23,7 @@ MOST_GROUPS_DRAWN = 12
 
 _MOST_COPIES_DRAWN = 4
 
-_PARTS: dict[str, dict[Language, str]] = {
+_SPLITS: dict[str, dict[Language, str]] = {
     "train": {"en": "train", "fr": "entraînement"},
     "test": {"en": "test", "fr": "test"},
 }
@@ -66,7 +66,7 @@ def write(dataset: Dataset, exploration: Exploration) -> None:
         dataset=dataset,
         exploration=exploration,
         names=[both(en, fr) for en, fr in zip(*names.values(), strict=True)],
-        part_names={name: both(*words.values()) for name, words in _PARTS.items()},
+        split_names={name: both(*words.values()) for name, words in _SPLITS.items()},
         drawn=drawn,
         charts={language: png_url(chart) for language, chart in charts.items()},
         examples=[(label, _strip_url(images)) for label, images in examples],
@@ -113,14 +113,14 @@ def _draw_bars(
     axes: Axes, counts: dict[str, dict[str, int]], drawn: list[int], language: Language
 ) -> None:
     thickness = 0.8 / len(counts)
-    for row, (part, by_class) in enumerate(counts.items()):
+    for row, (split, by_class) in enumerate(counts.items()):
         values = list(by_class.values())
         bars = axes.barh(
             [place - 0.4 + thickness * (row + 0.5) for place in range(len(drawn))],
             [values[label] for label in drawn],
             height=0.92 * thickness,
-            color=BLUE if part == "train" else ORANGE,
-            label=_PARTS[part][language],
+            color=BLUE if split == "train" else ORANGE,
+            label=_SPLITS[split][language],
         )
         texts = [number(values[label], language) for label in drawn]
         axes.bar_label(bars, texts, padding=3, fontsize=8)
@@ -148,7 +148,7 @@ def _examples(dataset: Dataset, drawn: list[int]) -> list[tuple[int, list[NDArra
 
 
 def _picture(copy: Copy, dataset: Dataset) -> NDArray[np.uint8]:
-    return dataset.parts[copy.part].images[copy.position]
+    return dataset.splits[copy.split].images[copy.position]
 
 
 def _duplicate_row(
@@ -156,7 +156,7 @@ def _duplicate_row(
 ) -> tuple[str, list[NDArray[np.uint8]]]:
     shown = group[:_MOST_COPIES_DRAWN]
     lines = [
-        f"{copy.part} {copy.position}: {short(dataset.class_names[copy.label])}" for copy in shown
+        f"{copy.split} {copy.position}: {short(dataset.class_names[copy.label])}" for copy in shown
     ]
     if len(group) > len(shown):
         lines[-1] += f", and {len(group) - len(shown)} more"

@@ -30,12 +30,12 @@ class Pair(NamedTuple):
     Attributes:
         position: of the picture.
         other: position of the one among the others.
-        likeness: correlation of their outlines, at most 1.
+        similarity: correlation of their outlines, at most 1.
     """
 
     position: int
     other: int
-    likeness: float
+    similarity: float
 
 
 def find_near_duplicates(
@@ -48,21 +48,21 @@ def find_near_duplicates(
     Args:
         images: uint8 `(n, height, width, 3)`.
         others: uint8 `(m, height, width, 3)`.
-        threshold: least likeness of a pair.
+        threshold: least similarity of a pair.
 
     Returns:
         Pairs, each picture in one at most, the most alike first.
     """
     positions, candidates = _propose(_thumbnails(images), _thumbnails(others))
-    likeness = np.empty(len(positions), np.float32)
+    similarity = np.empty(len(positions), np.float32)
     for start in range(0, len(positions), _AT_ONCE):
         portion = slice(start, start + _AT_ONCE)
-        likeness[portion] = _compare(images[positions[portion]], others[candidates[portion]])
+        similarity[portion] = _compare(images[positions[portion]], others[candidates[portion]])
     best: dict[int, Pair] = {}
-    for pair in map(Pair, positions.tolist(), candidates.tolist(), likeness.tolist()):
-        if pair.likeness >= max(threshold, best.get(pair.position, pair).likeness):
+    for pair in map(Pair, positions.tolist(), candidates.tolist(), similarity.tolist()):
+        if pair.similarity >= max(threshold, best.get(pair.position, pair).similarity):
             best[pair.position] = pair
-    return sorted(best.values(), key=lambda pair: -pair.likeness)
+    return sorted(best.values(), key=lambda pair: -pair.similarity)
 
 
 def _thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:

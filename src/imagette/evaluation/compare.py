@@ -55,7 +55,7 @@ def _names(runs: list[RunFolder]) -> list[str]:
 
 def _row(name: str, run: RunFolder, metrics: dict[str, Any] | None) -> dict[str, Any]:
     measured = {key: (metrics or {}).get(key) for key in ("dataset", "accuracy", "split", "loss")}
-    facts = run.facts.model_dump() if run.facts else {}
-    trained = {key: facts.get(key) for key in ("epochs", "best_epoch", "seconds", "parameters")}
+    info = run.info.model_dump() if run.info else {}
+    trained = {key: info.get(key) for key in ("epochs", "best_epoch", "seconds", "parameters")}
     validation_accuracy = run.best.val_accuracy if run.best else None
     return {"run": name, **measured, "validation_accuracy": validation_accuracy, **trained}

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imagette.images.batches import portions
+from imagette.images.batches import batches
 
 Pixels = NDArray[np.floating]
 """float32 `(n, height, width, 3)`, 0–1; results may lie outside and are clipped by `corrupt`."""
@@ -55,7 +55,7 @@ def corrupt(
 
 def _portions(images: NDArray[np.uint8]) -> Iterator[slice]:
     size = max(1, _PIXELS_AT_ONCE // (images.shape[1] * images.shape[2]))
-    return portions(len(images), size)
+    return batches(len(images), size)
 
 
 def _to_uint8(pixels: NDArray) -> NDArray[np.uint8]:

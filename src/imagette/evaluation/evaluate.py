@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.data import BUILT_IN, Dataset, Part, load_dataset, split_validation
+from imagette.data import BUILT_IN, Dataset, Split, load_dataset, split_validation
 from imagette.errors import ImagetteError
 from imagette.evaluation.left_out import Answers, learned_all, leave_out_again
 from imagette.evaluation.metrics import measure
 from imagette.evaluation.robustness import measure_robustness
 from imagette.evaluation.writing import write_evaluation
 from imagette.inference.classifier import Classifier
-from imagette.runs import Facts, RunFolder, read_run
+from imagette.runs import RunFolder, RunInfo, read_run
 from imagette.wording import listed
 
 
@@ -52,13 +52,13 @@ class Model:
     Attributes:
         path: the folder of a run, or a bundle.
         run: what the training left; None for a bundle.
-        facts: what the run says of itself; None for a bundle.
+        info: what the run says of itself; None for a bundle.
         classifier: the bundle, open.
     """
 
     path: Path
     run: RunFolder | None
-    facts: Facts | None
+    info: RunInfo | None
     classifier: Classifier
 
     @property
@@ -79,10 +79,10 @@ def evaluate(
 ) -> Evaluation:
     """Measure a model as it will be served, and write metrics, plots and a report.
 
-    A run is measured on the test part of the dataset it was trained on or, where that has none, on
+    A run is measured on the test split of the dataset it was trained on or, where that has none, on
     the pictures that its training held out for validation; where it held out none, each picture is
     answered by a head that has not learned it (leave-one-out). A bundle, or a run given a dataset
-    other than its own, is measured on the test part or, where there is none, on all pictures.
+    other than its own, is measured on the test split or, where there is none, on all pictures.
 
     Args:
         run_or_bundle: the folder of a run, or a `.onnx` bundle.
@@ -103,28 +103,28 @@ def evaluate(
         ImagetteError: the run, the bundle or the dataset is missing, damaged or does not fit.
     """
     model = open_model(run_or_bundle)
-    facts, classifier = model.facts, model.classifier
+    info, classifier = model.info, model.classifier
     own_source = is_own(model, dataset)
-    if own_source and facts and learned_all(classifier):
+    if own_source and info and learned_all(classifier):
         if flip or corruptions:
             raise ImagetteError(
-                f"The run {model.name} has learned every picture of {facts.dataset}, so they cannot"
+                f"The run {model.name} has learned every picture of {info.dataset}, so they cannot"
                 " tell how it does on mirrored or corrupted ones.",
                 "Name pictures that it has not learned: imagette evaluate RUN DATASET.",
             )
-        name, answers = leave_out_again(classifier, facts, data_dir)
+        name, answers = leave_out_again(classifier, info, data_dir)
     else:
         loaded = load_pictures(dataset, data_dir, model, test_alone=True)
-        own_source, name = facts is not None and loaded.source == facts.dataset, loaded.name
-        chosen, split = _choose_pictures(loaded, facts if own_source else None)
-        part = fit(chosen, loaded.class_names, classifier)
-        answers = Answers(part, split, *classifier.answers(part.images))
+        own_source, name = info is not None and loaded.source == info.dataset, loaded.name
+        chosen, split = _choose_pictures(loaded, info if own_source else None)
+        examples = fit(chosen, loaded.class_names, classifier)
+        answers = Answers(examples, split, *classifier.predict_arrays(examples.images))
     more: dict[str, Any] = {}
     if flip:
         more["flip_averaged"] = _average_with_mirrored(classifier, answers)
     folder = Path(out) if out else _default_folder(model, own_source, name)
     if corruptions:
-        in_own_size = replace(chosen, labels=answers.part.labels)
+        in_own_size = replace(chosen, labels=answers.examples.labels)
         found = measure_robustness(classifier, in_own_size, folder / "corruptions.json", say)
         more["corruptions"] = found
         more["corruption_accuracy"] = float(np.mean(list(found.values())))
@@ -134,18 +134,18 @@ def evaluate(
 
 def is_own(model: Model, dataset: str | Path | Dataset | None) -> bool:
     """Whether a dataset, by its name or path, is the one that a run learned from, as None is."""
-    if model.facts is None or dataset is None:
-        return model.facts is not None
+    if model.info is None or dataset is None:
+        return model.info is not None
     source = dataset.source if isinstance(dataset, Dataset) else dataset
     named = str(source) in BUILT_IN or str(source).startswith("hf:")
     found = str(source) if named else str(Path(source).resolve())
-    return found == model.facts.dataset
+    return found == model.info.dataset
 
 
 def _average_with_mirrored(classifier: Classifier, answers: Answers) -> dict[str, Any]:
-    mirrored = classifier.probabilities(np.ascontiguousarray(answers.part.images[:, :, ::-1]))
+    mirrored = classifier.predict_proba(np.ascontiguousarray(answers.examples.images[:, :, ::-1]))
     means = (answers.probabilities + mirrored) / np.float32(2)
-    averaged = measure(means, answers.part.labels, classifier.class_names)
+    averaged = measure(means, answers.examples.labels, classifier.class_names)
     return {key: averaged[key] for key in ("accuracy", "loss")}
 
 
@@ -162,14 +162,14 @@ def open_model(run_or_bundle: str | Path) -> Model:
     return Model(path, run, _facts_for_evaluation(run), Classifier(run.bundle))
 
 
-def _facts_for_evaluation(run: RunFolder) -> Facts:
-    if run.facts is None or not run.bundle.is_file():
-        missing = "run.json" if run.facts is None else "model.onnx"
+def _facts_for_evaluation(run: RunFolder) -> RunInfo:
+    if run.info is None or not run.bundle.is_file():
+        missing = "run.json" if run.info is None else "model.onnx"
         raise ImagetteError(
             f"The run {run.path} has no {missing}: its training stopped before it was written.",
             run.resume_remedy,
         )
-    return run.facts
+    return run.info
 
 
 def load_pictures(
@@ -189,14 +189,14 @@ def load_pictures(
     Raises:
         ImagetteError: it is missing or damaged, or none is known.
     """
-    facts, classifier = model.facts, model.classifier
+    info, classifier = model.info, model.classifier
     size, view = classifier.height, classifier.metadata.view or "whole"
     if isinstance(dataset, Dataset):
         return dataset
     if dataset is not None:
         source: str | Path = dataset
-    elif facts is not None:
-        source, data_dir = facts.dataset, data_dir or facts.data_dir
+    elif info is not None:
+        source, data_dir = info.dataset, data_dir or info.data_dir
     elif classifier.metadata.dataset in BUILT_IN:
         source = classifier.metadata.dataset
     else:
@@ -207,7 +207,7 @@ def load_pictures(
     return load_dataset(source, data_dir, size, view, test_alone)
 
 
-def _choose_pictures(dataset: Dataset, own_run: Facts | None) -> tuple[Part, str]:
+def _choose_pictures(dataset: Dataset, own_run: RunInfo | None) -> tuple[Split, str]:
     """The pictures to measure on, and the name of the split they are."""
     if dataset.test is not None:
         return dataset.test, "test"
@@ -218,21 +218,21 @@ def _choose_pictures(dataset: Dataset, own_run: Facts | None) -> tuple[Part, str
     return dataset.train, "all"
 
 
-def _check_unchanged(dataset: Dataset, own_run: Facts) -> None:
+def _check_unchanged(dataset: Dataset, own_run: RunInfo) -> None:
     # Other pictures would be split in another way: some that were trained on would be measured on.
     if not own_run.learns_from(dataset.train):
         raise ImagetteError(
             f"The pictures in {dataset.source} have changed since the run was trained, so the ones"
             " held out for validation can no longer be told.",
-            "Evaluate on a dataset with a test part, or train again under another name.",
+            "Evaluate on a dataset with a test split, or train again under another name.",
         )
 
 
-def fit(part: Part, class_names: tuple[str, ...], classifier: Classifier) -> Part:
+def fit(examples: Split, class_names: tuple[str, ...], classifier: Classifier) -> Split:
     """The same pictures in the size, and the labels in the class order, of the model."""
-    labels = _relabel(part.labels, class_names, classifier)
+    labels = _relabel(examples.labels, class_names, classifier)
     view = classifier.metadata.view or "whole"
-    return replace(part.resized(classifier.height, classifier.width, view), labels=labels)
+    return replace(examples.resized(classifier.height, classifier.width, view), labels=labels)
 
 
 def _relabel(

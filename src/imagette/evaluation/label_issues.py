@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.data import Dataset, Part
+from imagette.data import Dataset, Split
 from imagette.data.dataset import split_positions
 from imagette.data.near_duplicates import Pair, find_near_duplicates
 from imagette.evaluation.evaluate import (
@@ -21,15 +21,15 @@ from imagette.evaluation.evaluate import (
 from imagette.evaluation.left_out import leave_out_again
 from imagette.files import write_csv, write_text
 
-Split = Literal["test", "held-out", "train"]
-"""`train`: pictures whose labels the model learned; `held-out`: those of the train part that its
-training kept for validation; `test`: the test part."""
+SplitName = Literal["test", "held-out", "train"]
+"""`train`: pictures whose labels the model learned; `held-out`: those of the train split that its
+training kept for validation; `test`: the test split."""
 
 
 DOUBT_COLUMNS = ("split", "index", "path", "label", "suggested_label", "score")
 PAIR_COLUMNS = (
     "split", "index", "path", "label", "other_split", "other_index", "other_path", "other_label",
-    "likeness",
+    "similarity",
 )  # fmt: skip
 
 
@@ -38,12 +38,12 @@ class Pictures(NamedTuple):
 
     Attributes:
         split: which.
-        part: the pictures, as they are in the dataset.
-        positions: int64 `(n,)`, where each lies in the dataset's train or test part.
+        examples: the pictures, as they are in the dataset.
+        positions: int64 `(n,)`, where each lies in the dataset's train or test split.
     """
 
-    split: Split
-    part: Part
+    split: SplitName
+    examples: Split
     positions: NDArray[np.int64]
 
 
@@ -76,7 +76,7 @@ class Audit:
         class_names_fr: French names, in the same order.
         doubts: for each split there is, those that the model did not learn from first, its
             pictures and the labels that are probably wrong, the most doubtful first.
-        compared: the pictures that accuracy is measured on and those of the train part, searched
+        compared: the pictures that accuracy is measured on and those of the train split, searched
             for near duplicates of one another; None where there are no two splits.
         duplicates: each of the former that has a near duplicate among the latter.
         page: the HTML page that shows it all; audit.csv and duplicates.csv lie beside it.
@@ -117,24 +117,26 @@ def audit(
     """
     model = open_model(run_or_bundle)
     classifier = model.classifier
-    if is_own(model, dataset) and model.facts is not None and model.facts.epochs == 0:
+    if is_own(model, dataset) and model.info is not None and model.info.epochs == 0:
         # Each picture is doubted by a head that has not learned its label.
-        name, answers = leave_out_again(classifier, model.facts, data_dir)
-        splits = [Pictures("held-out", answers.part, np.arange(len(answers.part)))]
-        doubts = [_doubt(answers.part, answers.probabilities)]
+        name, answers = leave_out_again(classifier, model.info, data_dir)
+        splits = [Pictures("held-out", answers.examples, np.arange(len(answers.examples)))]
+        doubts = [_doubt(answers.examples, answers.probabilities)]
         tested = load_pictures(dataset, data_dir, model, test_alone=True)
         if tested.test is not None:
             test = fit(tested.test, tested.class_names, classifier)
             splits.insert(0, Pictures("test", test, np.arange(len(test))))
-            doubts.insert(0, _doubt(test, classifier.probabilities(test.images)))
+            doubts.insert(0, _doubt(test, classifier.predict_proba(test.images)))
     else:
         dataset = load_pictures(dataset, data_dir, model)
         name = dataset.name
         splits = [
-            Pictures(split, fit(part, dataset.class_names, classifier), positions)
-            for split, part, positions in _split(model, dataset)
+            Pictures(split, fit(examples, dataset.class_names, classifier), positions)
+            for split, examples, positions in _split(model, dataset)
         ]
-        doubts = [_doubt(some.part, classifier.probabilities(some.part.images)) for some in splits]
+        doubts = [
+            _doubt(some.examples, classifier.predict_proba(some.examples.images)) for some in splits
+        ]
     compared = _to_compare(splits)
     found = Audit(
         model=model.name,
@@ -144,7 +146,7 @@ def audit(
         doubts=tuple(zip(splits, doubts, strict=True)),
         compared=compared,
         duplicates=tuple(
-            find_near_duplicates(compared[0].part.images, compared[1].part.images)
+            find_near_duplicates(compared[0].examples.images, compared[1].examples.images)
             if compared
             else ()
         ),
@@ -159,15 +161,15 @@ def _split(model: Model, dataset: Dataset) -> list[Pictures]:
     splits: list[Pictures] = []
     if dataset.test is not None:
         splits.append(Pictures("test", dataset.test, np.arange(len(dataset.test))))
-    train, facts = dataset.train, model.facts
-    if facts is None or facts.dataset != dataset.source or not facts.learns_from(train):
+    train, info = dataset.train, model.info
+    if info is None or info.dataset != dataset.source or not info.learns_from(train):
         return [*splits, Pictures("train", train, np.arange(len(train)))]
-    learned, held_out = split_positions(train, facts.validation_fraction, facts.seed)
+    learned, held_out = split_positions(train, info.validation_fraction, info.seed)
     splits.append(Pictures("held-out", train.take(held_out), held_out))
     return [*splits, Pictures("train", train.take(learned), learned)]
 
 
-def _doubt(part: Part, probabilities: NDArray[np.float32]) -> tuple[Doubt, ...]:
+def _doubt(examples: Split, probabilities: NDArray[np.float32]) -> tuple[Doubt, ...]:
     """The labels of pictures that are probably wrong by a model's answers, the most doubtful first.
 
     For each class, as many as Confident Learning estimates to be wrong, less those that the model
@@ -180,22 +182,22 @@ def _doubt(part: Part, probabilities: NDArray[np.float32]) -> tuple[Doubt, ...]:
         warnings.filterwarnings("ignore", message="May not flag all label issues")
         # In one process: forks cost more than they save here.
         found = find_label_issues(
-            part.labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1
+            examples.labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1
         )
     return tuple(
         Doubt(
             position=int(index),
-            label=int(part.labels[index]),
+            label=int(examples.labels[index]),
             suggested=int(probabilities[index].argmax()),
             confidence=float(probabilities[index].max()),
-            score=float(probabilities[index, part.labels[index]]),
+            score=float(probabilities[index, examples.labels[index]]),
         )
         for index in found
     )
 
 
 def _to_compare(splits: list[Pictures]) -> tuple[Pictures, Pictures] | None:
-    """What accuracy is measured on, and all of the train part that is not among it."""
+    """What accuracy is measured on, and all of the train split that is not among it."""
     if len(splits) < 2:
         return None
     first, *others = splits
@@ -204,11 +206,12 @@ def _to_compare(splits: list[Pictures]) -> tuple[Pictures, Pictures] | None:
     images, labels, positions = (
         np.concatenate(arrays)
         for arrays in zip(
-            *((some.part.images, some.part.labels, some.positions) for some in others), strict=True
+            *((some.examples.images, some.examples.labels, some.positions) for some in others),
+            strict=True,
         )
     )
-    paths = sum((some.part.paths or () for some in others), ()) or None
-    return first, Pictures("train", Part(images, labels, paths), positions)
+    paths = sum((some.examples.paths or () for some in others), ()) or None
+    return first, Pictures("train", Split(images, labels, paths), positions)
 
 
 def _write(found: Audit) -> None:
@@ -234,8 +237,8 @@ def _write(found: Audit) -> None:
 
 
 def _place(pictures: Pictures, index: int) -> dict[str, Any]:
-    """Where in the dataset a picture is: the index counts in its train or test part."""
-    paths = pictures.part.paths
+    """Where in the dataset a picture is: the index counts in its train or test split."""
+    paths = pictures.examples.paths
     return {
         "split": pictures.split,
         "index": int(pictures.positions[index]),
@@ -247,7 +250,7 @@ def _pair_row(found: Audit, ours: Pictures, others: Pictures, pair: Pair) -> dic
     sides = ((ours, pair.position, ""), (others, pair.other, "other_"))
     row: dict[str, Any] = {}
     for pictures, index, prefix in sides:
-        label = found.class_names[pictures.part.labels[index]]
+        label = found.class_names[pictures.examples.labels[index]]
         row |= {prefix + key: value for key, value in _place(pictures, index).items()}
         row[f"{prefix}label"] = label
-    return row | {"likeness": f"{pair.likeness:.4f}"}
+    return row | {"similarity": f"{pair.similarity:.4f}"}

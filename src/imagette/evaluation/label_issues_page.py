@@ -20,11 +20,11 @@ def page(found: Audit) -> str:
     if found.compared:
         ours, others = found.compared
         pairs = [
-            (_picture(ours, pair.position), _picture(others, pair.other), pair.likeness)
+            (_picture(ours, pair.position), _picture(others, pair.other), pair.similarity)
             for pair in found.duplicates[:MOST_PAIRS]
         ]
         disagreeing = sum(
-            ours.part.labels[pair.position] != others.part.labels[pair.other]
+            ours.examples.labels[pair.position] != others.examples.labels[pair.other]
             for pair in found.duplicates
         )
     return render(
@@ -36,7 +36,7 @@ def page(found: Audit) -> str:
         splits=[
             (
                 pictures.split,
-                len(pictures.part),
+                len(pictures.examples),
                 len(doubts),
                 [(doubt, _picture(pictures, doubt.position)) for doubt in doubts[:MOST_DOUBTS]],
             )
@@ -50,10 +50,10 @@ def page(found: Audit) -> str:
 
 def _picture(pictures: Pictures, index: int) -> dict[str, Any]:
     """What the page says of one picture."""
-    paths = pictures.part.paths
+    paths = pictures.examples.paths
     return {
-        "url": pixels_url(shrunk(pictures.part.images[index])),
-        "label": int(pictures.part.labels[index]),
+        "url": pixels_url(shrunk(pictures.examples.images[index])),
+        "label": int(pictures.examples.labels[index]),
         "place": int(pictures.positions[index]),
         "path": paths[index] if paths else None,
     }

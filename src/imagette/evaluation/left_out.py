@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.data import BUILT_IN, Dataset, Part, find_pictures, load_dataset
+from imagette.data import BUILT_IN, Dataset, Split, find_pictures, load_dataset
 from imagette.errors import ImagetteError
 from imagette.features.backbone import open_backbone
-from imagette.features.collect import Collected, FeaturePart, collect
+from imagette.features.collect import Collected, FeatureSplit, collect
 from imagette.heads.head import Head, LeftOut, fit_head
 from imagette.inference.classifier import Classifier
-from imagette.runs import Facts
+from imagette.runs import RunInfo
 
 LEFT_OUT = "leave-one-out"
 
@@ -24,13 +24,13 @@ class Answers:
     """Answers to be measured.
 
     Attributes:
-        part: the pictures asked about.
+        examples: the pictures asked about.
         split: which they are: `test`, `validation`, `leave-one-out` or `all`.
         probabilities: float32 `(n, classes)`.
         familiarity: float32 `(n,)`, or None where the model cannot tell.
     """
 
-    part: Part
+    examples: Split
     split: str
     probabilities: NDArray[np.float32]
     familiarity: NDArray[np.float32] | None
@@ -43,7 +43,7 @@ def measure_collected(
     that it learned (see `answers_left_out`)."""
     if dataset.test is None or collected.test is None:
         return of_learned
-    return Answers(dataset.test, "test", *head.answer(collected.test.rows))
+    return Answers(dataset.test, "test", *head.predict(collected.test.rows))
 
 
 def says_nothing(metrics: dict[str, Any]) -> bool:
@@ -52,18 +52,18 @@ def says_nothing(metrics: dict[str, Any]) -> bool:
     return metrics["split"] == LEFT_OUT and single
 
 
-def answers_left_out(learned: FeaturePart, left_out: LeftOut) -> Answers:
+def answers_left_out(learned: FeatureSplit, left_out: LeftOut) -> Answers:
     """The answers to pictures of classes that have several: without the only one of its class, a
     head cannot know it. All, where no class has several."""
-    part = learned.part
-    several = np.bincount(part.labels)[part.labels] > 1
+    examples = learned.examples
+    several = np.bincount(examples.labels)[examples.labels] > 1
     if not several.any() or several.all():
-        return Answers(part, LEFT_OUT, left_out.probabilities, left_out.familiarity)
+        return Answers(examples, LEFT_OUT, left_out.probabilities, left_out.familiarity)
     places = np.flatnonzero(several)
-    images: Any = part.images.at(places)  # type: ignore[attr-defined]
-    paths = None if part.paths is None else tuple(part.paths[place] for place in places)
+    images: Any = examples.images.at(places)  # type: ignore[attr-defined]
+    paths = None if examples.paths is None else tuple(examples.paths[place] for place in places)
     return Answers(
-        Part(images, part.labels[places], paths),
+        Split(images, examples.labels[places], paths),
         LEFT_OUT,
         left_out.probabilities[places],
         left_out.familiarity[places],
@@ -71,32 +71,32 @@ def answers_left_out(learned: FeaturePart, left_out: LeftOut) -> Answers:
 
 
 def learned_all(classifier: Classifier) -> bool:
-    """Whether a run has held out no picture of its dataset, which has no test part either."""
+    """Whether a run has held out no picture of its dataset, which has no test split either."""
     return classifier.metadata.accuracy_split == LEFT_OUT
 
 
 def leave_out_again(
-    classifier: Classifier, facts: Facts, data_dir: str | Path | None
+    classifier: Classifier, info: RunInfo, data_dir: str | Path | None
 ) -> tuple[str, Answers]:
     """The name of a run's dataset, and the answers to each of its pictures without that picture.
 
     They are computed anew, from the features of the pictures, which are known.
     """
     metadata = classifier.metadata
-    if facts.dataset in BUILT_IN:
-        found: Any = load_dataset(facts.dataset, data_dir or facts.data_dir)
+    if info.dataset in BUILT_IN:
+        found: Any = load_dataset(info.dataset, data_dir or info.data_dir)
     else:
-        found = find_pictures(facts.dataset)
+        found = find_pictures(info.dataset)
     options = (metadata.recipe or {}).get("model_options", {})
     backbone = open_backbone(options.get("variant", 0))
     learned = replace(found, test=None)  # test pictures have no part in it
     collected = collect(learned, backbone, metadata.view or "whole").train
-    if facts.train_fingerprint != collected.fingerprint():
+    if info.train_fingerprint != collected.fingerprint():
         raise ImagetteError(
-            f"The pictures in {facts.dataset} have changed since the run was trained, so that what"
+            f"The pictures in {info.dataset} have changed since the run was trained, so that what"
             " it would answer without each of them can no longer be told.",
             "Train again, which takes seconds, or evaluate on other pictures: imagette evaluate RUN"
             " DATASET.",
         )
-    _, left_out = fit_head(collected.rows, collected.part.labels, len(found.class_names))
+    _, left_out = fit_head(collected.rows, collected.examples.labels, len(found.class_names))
     return found.name, answers_left_out(collected, left_out)

@@ -61,7 +61,7 @@ def confusion(
     )
     colours.outline.set_visible(False)
     colours.ax.yaxis.set_major_formatter(_percents(language))
-    colours.set_label("Share of the true class" if en else "Part de la vraie classe")
+    colours.set_label("Share of the true class" if en else "Split de la vraie classe")
     return to_png(figure)
 
 
@@ -124,7 +124,7 @@ def reliability(bins: Sequence[dict[str, Any]], language: Language = "en") -> by
     )
     upper.bar(
         middles, accuracies, 0.92 * width, color=BLUE, alpha=0.35,
-        label="Share of right answers" if en else "Part de bonnes réponses",
+        label="Share of right answers" if en else "Split de bonnes réponses",
     )  # fmt: skip
     upper.plot([0, 1], [0, 1], ":", color=INK, label="As it should be" if en else "L’idéal")
     upper.vlines(confidences, confidences, accuracies, color=ORANGE, linewidth=2)
@@ -264,7 +264,7 @@ def _measured(axes: Axes, position: int, line: Line, colour: str) -> None:
         return
     accuracy, split = line.metrics["accuracy"], line.metrics["split"]
     axes.plot(line.metrics["accuracy_interval"], [position] * 2, color=colour, linewidth=3)
-    # Hollow where it is not the test part that was measured.
+    # Hollow where it is not the test split that was measured.
     face = colour if split == "test" else "white"
     axes.plot(accuracy, position, "o", color=colour, markersize=9, markerfacecolor=face)
     axes.annotate(

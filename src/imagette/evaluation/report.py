@@ -11,7 +11,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
-from imagette.data.dataset import Part
+from imagette.data.dataset import Split
 from imagette.evaluation.corruptions import SEVERITIES, corrupt
 from imagette.evaluation.metrics import POOR
 from imagette.evaluation.plots import MOST_NAMED_CLASSES
@@ -70,7 +70,7 @@ class Confusion:
 
 
 @dataclass(frozen=True)
-class Suffering:
+class CorruptionResult:
     """One corruption: what it does to a picture, and to the accuracy.
 
     Attributes:
@@ -112,7 +112,7 @@ def page(
     metrics: dict[str, Any],
     classifier: Classifier,
     figures: dict[str, dict[Language, bytes]],
-    part: Part,
+    examples: Split,
     probabilities: NDArray[np.float32],
     run: RunFolder | None,
 ) -> str:
@@ -122,7 +122,7 @@ def page(
         metrics: what was measured; see `imagette.evaluation.Evaluation`.
         classifier: the model.
         figures: the plots `confusion`, `reliability` and, for a run, `curves`, as PNG by language.
-        part: the pictures measured on, as the network saw them.
+        examples: the pictures measured on, as the network saw them.
         probabilities: float32 `(n, classes)`, what the model answered.
         run: the run whose model it is, if it is one.
     """
@@ -147,8 +147,8 @@ def page(
         },
         named_in_plot=len(classes) <= MOST_NAMED_CLASSES,
         confusions=most_frequent_confusions(metrics["confusion"]),
-        mistakes=most_confident_mistakes(part, probabilities, classifier.heat_maps),
-        sufferings=_sufferings(metrics.get("corruptions", {}), part, probabilities),
+        mistakes=most_confident_mistakes(examples, probabilities, classifier.heat_maps),
+        sufferings=_sufferings(metrics.get("corruptions", {}), examples, probabilities),
         metadata=metadata,
         poor=metrics["accuracy"] < POOR,
         run=run,
@@ -157,33 +157,33 @@ def page(
 
 
 def most_confident_mistakes(
-    part: Part,
+    examples: Split,
     probabilities: NDArray[np.float32],
     heat_maps: Callable[[NDArray[np.uint8], NDArray[np.int64]], NDArray[np.float32]],
 ) -> list[Mistake]:
     """The pictures whose wrong answer the model was surest of, the surest first.
 
     Args:
-        part: the pictures measured on, as the network saw them.
+        examples: the pictures measured on, as the network saw them.
         probabilities: float32 `(n, classes)`, what the model answered.
         heat_maps: tells what speaks for a class in pictures, see `Classifier.heat_maps`.
     """
     predicted = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
-    wrong = np.flatnonzero(predicted != part.labels)
-    most = MOST_LARGE_MISTAKES if part.images.shape[1] >= LARGE else MOST_MISTAKES
+    wrong = np.flatnonzero(predicted != examples.labels)
+    most = MOST_LARGE_MISTAKES if examples.images.shape[1] >= LARGE else MOST_MISTAKES
     surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:most]
     if not len(surest):
         return []
-    images = part.images[surest]
+    images = examples.images[surest]
     heats = heat_maps(images, predicted[surest])
     return [
         Mistake(
             picture=pixels_url(shrunk(image)),
             heat=pixels_url(_laid_over(image, heat)),
             position=int(position),
-            path=part.paths[position] if part.paths is not None else None,
-            true=int(part.labels[position]),
+            path=examples.paths[position] if examples.paths is not None else None,
+            true=int(examples.labels[position]),
             predicted=int(predicted[position]),
             confidence=float(confidence[position]),
         )
@@ -196,13 +196,13 @@ def _laid_over(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[n
 
 
 def _sufferings(
-    corruptions: dict[str, list[float]], part: Part, probabilities: NDArray[np.float32]
-) -> list[Suffering]:
+    corruptions: dict[str, list[float]], examples: Split, probabilities: NDArray[np.float32]
+) -> list[CorruptionResult]:
     """Every corruption with the first picture that the model names rightly when it is whole."""
-    position = int((probabilities.argmax(axis=1) == part.labels).argmax())
-    picture = part.images[position : position + 1]
+    position = int((probabilities.argmax(axis=1) == examples.labels).argmax())
+    picture = examples.images[position : position + 1]
     return [
-        Suffering(
+        CorruptionResult(
             name=both(name.replace("_", " ").replace("jpeg", "JPEG"), CORRUPTIONS_FR[name]),
             pictures=[
                 pixels_url(shrunk(corrupt(picture, name, severity)[0])) for severity in SEVERITIES
@@ -225,7 +225,7 @@ def most_frequent_confusions(confusion: list[list[int]]) -> list[Confusion]:
 
 
 def _tables(metadata: BundleMetadata, run: RunFolder | None) -> list[tuple[Any, dict[str, Any]]]:
-    """Facts for those who want to make the same again: a title in both languages and a table."""
+    """RunInfo for those who want to make the same again: a title in both languages and a table."""
     recipe = run.recipe if run else metadata.recipe or {}
     environment = run.environment if run else {}
     bundle = metadata.model_dump(exclude={"class_names", "class_names_fr", "recipe", "evaluation"})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imagette.data.dataset import Part
+from imagette.data.dataset import Split
 from imagette.evaluation.corruptions import NAMES, SEVERITIES, corrupt
 from imagette.files import write_json
 from imagette.inference.classifier import Classifier
@@ -20,7 +20,7 @@ _VERSION = 2
 
 def measure_robustness(
     classifier: Classifier,
-    part: Part,
+    examples: Split,
     file: Path,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, list[float]]:
@@ -31,7 +31,7 @@ def measure_robustness(
 
     Args:
         classifier: the model.
-        part: pictures in the size that they are to be corrupted in, labels in the model's class
+        examples: pictures in the size that they are to be corrupted in, labels in the model's class
             order.
         file: the JSON file to keep the figures in.
         say: hears a line for each corruption.
@@ -39,11 +39,11 @@ def measure_robustness(
     Returns:
         By the corruption's name, the top-1 accuracies at severities 1 to 5.
     """
-    key = _key(classifier, part)
+    key = _key(classifier, examples)
     found = _read(file, key)
     begin, missing = time.monotonic(), [name for name in NAMES if name not in found]
     for number, name in enumerate(missing, 1):
-        found[name] = [_accuracy(classifier, part, name, severity) for severity in SEVERITIES]
+        found[name] = [_accuracy(classifier, examples, name, severity) for severity in SEVERITIES]
         write_json(file, {"key": key, "accuracy": found})
         left = (time.monotonic() - begin) / number * (len(missing) - number)
         shares = ", ".join(f"{accuracy:.1%}" for accuracy in found[name])
@@ -51,17 +51,17 @@ def measure_robustness(
     return {name: found[name] for name in NAMES}
 
 
-def _accuracy(classifier: Classifier, part: Part, name: str, severity: int) -> float:
-    corrupted = replace(part, images=corrupt(part.images, name, severity))
+def _accuracy(classifier: Classifier, examples: Split, name: str, severity: int) -> float:
+    corrupted = replace(examples, images=corrupt(examples.images, name, severity))
     view = classifier.metadata.view or "whole"
     images = corrupted.resized(classifier.height, classifier.width, view).images
-    return float(np.mean(classifier.probabilities(images).argmax(axis=1) == part.labels))
+    return float(np.mean(classifier.predict_proba(images).argmax(axis=1) == examples.labels))
 
 
-def _key(classifier: Classifier, part: Part) -> str:
+def _key(classifier: Classifier, examples: Split) -> str:
     """A digest of all that the figures depend on."""
     digest = blake2b(classifier.path.read_bytes(), digest_size=16)
-    digest.update(f"{part.fingerprint()} {_VERSION}".encode())
+    digest.update(f"{examples.fingerprint()} {_VERSION}".encode())
     return digest.hexdigest()
 
 

@@ -41,12 +41,12 @@ def write_evaluation(
     if model is None:
         run = read_run(folder)
         model = run.name
-    part, probabilities = answers.part, answers.probabilities
+    examples, probabilities = answers.examples, answers.probabilities
     metrics = {
         "model": model,
         "dataset": dataset,
         "split": answers.split,
-        **measure(probabilities, part.labels, classifier.class_names),
+        **measure(probabilities, examples.labels, classifier.class_names),
     }
     if answers.familiarity is not None:
         unknown = answers.familiarity < (classifier.metadata.familiarity_threshold or 0)
@@ -73,6 +73,6 @@ def write_evaluation(
     write_json(folder / "metrics.json", metrics)
     for name, drawn in figures.items():
         write_bytes(folder / f"{name}.png", drawn["en"])
-    page = report.page(metrics, classifier, figures, part, probabilities, run)
+    page = report.page(metrics, classifier, figures, examples, probabilities, run)
     write_text(folder / "report.html", page)
     return metrics

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.data import Dataset, Listing, Part
+from imagette.data import Dataset, ImageIndex, Split
 from imagette.data.decode import Source
 from imagette.data.on_demand import OnDemand
 from imagette.data.sources.image_index import check_no_class_is_empty, check_test
@@ -24,22 +24,22 @@ _OF_A_CLASS = 5
 
 
 @dataclass(frozen=True)
-class FeaturePart:
-    """One part of a dataset, as features.
+class FeatureSplit:
+    """One split of a dataset, as features.
 
     Attributes:
         rows: float16 `(n, features)`.
-        part: its labels, paths, and pictures (decoded when they are asked for).
+        examples: its labels, paths, and pictures (decoded when they are asked for).
         digests: of each picture's content.
     """
 
     rows: NDArray[np.float16]
-    part: Part
+    examples: Split
     digests: list[bytes]
 
     def fingerprint(self) -> str:
         """A hex digest (128 bits) of the pictures and labels, in their order."""
-        content = b"".join(self.digests) + self.part.labels.tobytes()
+        content = b"".join(self.digests) + self.examples.labels.tobytes()
         return blake2b(content, digest_size=16).hexdigest()
 
 
@@ -48,32 +48,32 @@ class Collected:
     """A dataset as features.
 
     Attributes:
-        train: the train part.
-        test: the test part, or None where there is none.
+        train: the train split.
+        test: the test split, or None where there is none.
         skipped: paths that were left out, each with the reason.
     """
 
-    train: FeaturePart
-    test: FeaturePart | None
+    train: FeatureSplit
+    test: FeatureSplit | None
     skipped: tuple[tuple[str, str], ...]
 
 
-def collect(found: Listing | Dataset, backbone: Backbone, view: ViewName) -> Collected:
+def collect(found: ImageIndex | Dataset, backbone: Backbone, view: ViewName) -> Collected:
     """Compute the features of a dataset's pictures, or take those that are known.
 
     Raises:
-        ImagetteError: a class has no readable picture to learn from, or the test part none.
+        ImagetteError: a class has no readable picture to learn from, or the test split none.
     """
     train, skipped = _collect_part(*_listed(found, "train"), backbone, view)
-    check_no_class_is_empty(found.class_names, set(train.part.labels.tolist()), found.source)
+    check_no_class_is_empty(found.class_names, set(train.examples.labels.tolist()), found.source)
     if found.test is None:
         return Collected(train, None, found.skipped + skipped)
     test, more = _collect_part(*_listed(found, "test"), backbone, view)
-    check_test(test.part, found.source)
+    check_test(test.examples, found.source)
     return Collected(train, test, found.skipped + skipped + more)
 
 
-def choose_view(found: Listing | Dataset, backbone: Backbone) -> ViewName:
+def choose_view(found: ImageIndex | Dataset, backbone: Backbone) -> ViewName:
     """What of each picture to look at: its middle, or all of it.
 
     It is what leave-one-out answers to some of the pictures have the lower squared error with.
@@ -105,14 +105,18 @@ def _error(rows: NDArray[np.float16], labels: NDArray[np.int64]) -> float:
 
 
 def _listed(
-    found: Listing | Dataset, name: str
+    found: ImageIndex | Dataset, name: str
 ) -> tuple[list[Source], NDArray[np.int64], list[str] | None]:
-    """Sources, labels and paths of a part."""
-    part: Any = getattr(found, name)
-    if isinstance(part, Part):
-        return list(part.images), part.labels, None if part.paths is None else list(part.paths)
-    labels = np.array([one.label for one in part], np.int64)
-    return [one.picture for one in part], labels, [one.path for one in part]
+    """Sources, labels and paths of a split."""
+    examples: Any = getattr(found, name)
+    if isinstance(examples, Split):
+        return (
+            list(examples.images),
+            examples.labels,
+            None if examples.paths is None else list(examples.paths),
+        )
+    labels = np.array([one.label for one in examples], np.int64)
+    return [one.picture for one in examples], labels, [one.path for one in examples]
 
 
 def _collect_part(
@@ -121,17 +125,17 @@ def _collect_part(
     paths: list[str] | None,
     backbone: Backbone,
     view: ViewName,
-) -> tuple[FeaturePart, tuple[tuple[str, str], ...]]:
+) -> tuple[FeatureSplit, tuple[tuple[str, str], ...]]:
     features = compute_features(sources, backbone, view)
     kept = [place for place in range(len(sources)) if place not in features.unreadable]
     images: Any = OnDemand([sources[place] for place in kept], backbone.size, view)
     named = None if paths is None else tuple(paths[place] for place in kept)
-    part = Part(images, labels[kept], named)
+    examples = Split(images, labels[kept], named)
     skipped = tuple(
         (paths[place] if paths else f"picture {place}", reason)
         for place, reason in features.unreadable.items()
     )
-    return FeaturePart(features.rows, part, features.digests), skipped
+    return FeatureSplit(features.rows, examples, features.digests), skipped
 
 
 def _spread(labels: NDArray[np.int64], most: int) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from imagette.data.decode import MAX_PIXELS_OF_OWN, Source, large_ones_alone
-from imagette.errors import PictureError
+from imagette.errors import ImageError
 from imagette.features.backbone import Backbone, cores
 from imagette.features.store import FeatureStore
 from imagette.images.preprocess import PREPROCESS_VERSION, ViewName, to_pixels
@@ -94,7 +94,7 @@ def _compute(
                 )
                 missing.append((place, key, pixels))
             found.append((digest, "" if row is None else row))
-        except PictureError as error:
+        except ImageError as error:
             found.append((b"", error.problem.replace("The picture ", "", 1)))
         except OSError as error:
             found.append((b"", f"cannot be read ({error.strerror or error})."))

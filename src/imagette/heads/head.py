@@ -42,7 +42,7 @@ class Head:
     temperature: float
     ood_score: OodScore
 
-    def answer(
+    def predict(
         self, features: NDArray[np.floating]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Probabilities `(n, classes)` and familiarity `(n,)` of features `(n, features)`."""

@@ -35,7 +35,7 @@ from PIL import ExifTags, Image, ImageCms, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from imagette.errors import PictureError
+from imagette.errors import ImageError
 from imagette.images.open import open_image
 from imagette.images.tiff import TILE_LENGTH, TILE_WIDTH
 
@@ -146,7 +146,7 @@ def to_pixels(
         any other is brought to it with an antialiasing (bicubic) filter.
 
     Raises:
-        PictureError: the picture cannot be read, or has too many pixels.
+        ImageError: the picture cannot be read, or has too many pixels.
     """
     image = to_rgb(picture, max_pixels, _enough(height, width), turn)
     box = _WHOLE if view == "whole" else _central_box(image, height, width)
@@ -187,7 +187,7 @@ def to_views(
         One view or more; without `view` the first is what `to_pixels` gives.
 
     Raises:
-        PictureError: the picture cannot be read, or has too many pixels.
+        ImageError: the picture cannot be read, or has too many pixels.
     """
     image = to_rgb(picture, max_pixels, _enough(height, width), turn)
     aspect = image.width / image.height
@@ -216,7 +216,7 @@ def to_rgb(
         turn: gives for a number of pixels what is to be entered while so many are decoded.
 
     Raises:
-        PictureError: the picture cannot be read, or has too many pixels.
+        ImageError: the picture cannot be read, or has too many pixels.
     """
     with warnings.catch_warnings():
         # Our own limit on pixels takes the place of Pillow's warnings.
@@ -247,7 +247,7 @@ def read_size(picture: Picture) -> tuple[int, int]:
     """Width and height in pixels, as the file says, before it is decoded.
 
     Raises:
-        PictureError: the picture cannot be read.
+        ImageError: the picture cannot be read.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -262,7 +262,7 @@ def from_array(array: NDArray) -> Image.Image:
             channels; uint8 in 0–255, uint16 in 0–65535, boolean, or floating in 0–1.
 
     Raises:
-        PictureError: the array has another shape, type or range.
+        ImageError: the array has another shape, type or range.
     """
     what = f"The array of shape {array.shape} and type {array.dtype}"
     remedy = (
@@ -272,7 +272,7 @@ def from_array(array: NDArray) -> Image.Image:
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))) or array.size == 0:
-        raise PictureError(f"{what} is not one picture.", remedy)
+        raise ImageError(f"{what} is not one picture.", remedy)
     if array.dtype == np.uint8:
         return Image.fromarray(np.ascontiguousarray(array))
     if np.issubdtype(array.dtype, np.uint16):  # in either byte order
@@ -282,7 +282,7 @@ def from_array(array: NDArray) -> Image.Image:
         # NaN fails both comparisons, so it is refused too.
         if values.min() >= 0 and values.max() <= 1:
             return Image.fromarray(np.rint(values * 255).astype(np.uint8))
-    raise PictureError(f"{what} holds values that are not pixels.", remedy)
+    raise ImageError(f"{what} holds values that are not pixels.", remedy)
 
 
 def find_pictures(folder: Path) -> list[Path]:
@@ -302,24 +302,24 @@ def _open(picture: Picture) -> Image.Image:
     if isinstance(picture, np.ndarray):
         return from_array(picture)
     if not isinstance(picture, str | Path | bytes):
-        raise PictureError(
+        raise ImageError(
             f"A {type(picture).__name__} is not a picture.",
             "Give a path, the bytes of a file, a PIL image or an array.",
         )
     if isinstance(picture, str | Path) and not _is_file(picture):
-        raise PictureError(f"There is no file {picture}.", "Check its name and folder.")
+        raise ImageError(f"There is no file {picture}.", "Check its name and folder.")
     if picture == b"" or (isinstance(picture, str | Path) and Path(picture).stat().st_size == 0):
-        raise PictureError(f"{_name(picture)} is empty.", "Choose another one.")
+        raise ImageError(f"{_name(picture)} is empty.", "Choose another one.")
     try:
         return open_image(io.BytesIO(picture) if isinstance(picture, bytes) else picture)
     except Image.DecompressionBombError as error:
-        raise PictureError(
+        raise ImageError(
             f"{_name(picture)} has far too many pixels.",
             "Make it smaller and send it again.",
             too_large=True,
         ) from error
     except PermissionError as error:
-        raise PictureError(
+        raise ImageError(
             f"{_name(picture)} may not be read.",
             "Give yourself the right to read it, then try again.",
         ) from error
@@ -338,14 +338,14 @@ def _check_size(picture: Picture, image: Image.Image, max_pixels: int) -> int:
     """Refuse what has too many pixels; say how many are decoded at once."""
     width, height = image.size
     if width * height == 0:
-        raise PictureError(f"{_name(picture)} has no pixels.", "Choose another one.")
+        raise ImageError(f"{_name(picture)} has no pixels.", "Choose another one.")
     whole = kind = ""
     if any(tile[0] in Image.DECODERS for tile in getattr(image, "tile", [])):
         max_pixels, kind = min(max_pixels, MAX_PIXELS_IN_PYTHON), f" in a {image.format} file"
     if isinstance(image, TiffImageFile) and (decoded := _with_whole_tiles(image)) != image.size:
         (width, height), whole = decoded, " with its tiles whole"
     if width * height > max_pixels:
-        raise PictureError(
+        raise ImageError(
             f"{_name(picture)} has {width}×{height} pixels{whole}, more than the"
             f" {max_pixels / 1e6:g} million allowed{kind}.",
             "Make it smaller and send it again.",
@@ -549,8 +549,8 @@ def _name(picture: Picture) -> str:
     return str(picture) if isinstance(picture, str | Path) else "The picture"
 
 
-def _unreadable(picture: Picture) -> PictureError:
-    return PictureError(
+def _unreadable(picture: Picture) -> ImageError:
+    return ImageError(
         f"{_name(picture)} cannot be read as a picture: it is damaged, cut short, or of a kind"
         " that is not known.",
         "Save it again as PNG or JPEG.",

@@ -120,7 +120,7 @@ class Bundle:
     height: int
     width: int
 
-    def answer(
+    def run(
         self, images: NDArray[np.uint8]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Run the graph.
@@ -259,7 +259,7 @@ def _try_out(bundle: Bundle) -> None:
     """Ask about two black pictures, so that a bundle that opens is one that answers."""
     pictures = np.zeros((2, bundle.height, bundle.width, 3), np.uint8)
     try:
-        probabilities, familiarity = bundle.answer(pictures)
+        probabilities, familiarity = bundle.run(pictures)
     except Exception as error:  # as when a session is opened
         raise ImagetteError(f"{bundle.path} opens but does not run.", _MAKE_ONE) from error
     if probabilities.shape != (2, len(bundle.metadata.class_names)):

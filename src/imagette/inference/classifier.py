@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagette.errors import ImagetteError
-from imagette.images.batches import portion_size, portions
+from imagette.images.batches import batches, default_batch_size
 from imagette.images.preprocess import (
     MAX_PIXELS,
     Picture,
@@ -83,7 +83,7 @@ class Answering(Protocol):
     def height(self) -> int: ...
     @property
     def width(self) -> int: ...
-    def answer(
+    def run(
         self, images: NDArray[np.uint8]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Probabilities `(n, classes)` and familiarity `(n,)`, as of `Bundle.answer`."""
@@ -94,7 +94,8 @@ class Classifier:
 
     Args:
         bundle: path of a `.onnx` bundle or of a run, or the name of a model that ships with the
-            package, `cifar10` or `cifar10-lite`; `cifar10` if None. Or what answers as a bundle does.
+            package, `cifar10` or `cifar10-lite`; `cifar10` if None. Or what answers as a bundle
+            does.
         threads: CPU threads one prediction may use; ONNX Runtime's choice if None.
         max_pixels: pictures with more pixels than this are refused.
 
@@ -138,13 +139,13 @@ class Classifier:
             A `Prediction`, or a list of them for a list.
 
         Raises:
-            PictureError: a picture cannot be read or has too many pixels.
+            ImageError: a picture cannot be read or has too many pixels.
         """
         if not isinstance(picture, list):
             return self.predict_views([self.views(picture)])[0]
-        # In portions, so that a long list of large pictures never lies decoded in memory at once.
+        # In batches, so that a long list of large pictures never lies decoded in memory at once.
         predictions: list[Prediction] = []
-        for portion in portions(len(picture), BATCH_SIZE):
+        for portion in batches(len(picture), BATCH_SIZE):
             predictions += self.predict_views([self.views(one) for one in picture[portion]])
         return predictions
 
@@ -156,7 +157,7 @@ class Classifier:
             index: the class to explain, by its position; the most probable one if None.
 
         Raises:
-            PictureError: the picture cannot be read or has too many pixels.
+            ImageError: the picture cannot be read or has too many pixels.
         """
         return self.explain_views(self.views(picture), index)
 
@@ -174,7 +175,7 @@ class Classifier:
             turn: gives for a number of pixels what is to be entered while so many are decoded.
 
         Raises:
-            PictureError: the picture cannot be read or has too many pixels.
+            ImageError: the picture cannot be read or has too many pixels.
         """
         view = self.metadata.view
         return to_views(picture, self.height, self.width, self.max_pixels, turn, view)
@@ -183,12 +184,12 @@ class Classifier:
         """What the network sees of a picture at first: uint8 `(height, width, 3)`.
 
         Raises:
-            PictureError: the picture cannot be read or has too many pixels.
+            ImageError: the picture cannot be read or has too many pixels.
         """
         view = self.metadata.view or "whole"
         return to_pixels(picture, self.height, self.width, self.max_pixels, view=view)
 
-    def probabilities(
+    def predict_proba(
         self, images: NDArray[np.uint8], batch_size: int | None = None
     ) -> NDArray[np.float32]:
         """Probabilities for pictures that are already as the network takes them.
@@ -203,9 +204,9 @@ class Classifier:
         Raises:
             ImagetteError: the pictures have another size or type.
         """
-        return self.answers(images, batch_size)[0]
+        return self.predict_arrays(images, batch_size)[0]
 
-    def answers(
+    def predict_arrays(
         self, images: NDArray[np.uint8], batch_size: int | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Probabilities and familiarity of pictures that are already as the network takes them.
@@ -227,14 +228,14 @@ class Classifier:
                 f" takes: uint8 (n, {self.height}, {self.width}, 3).",
                 "Bring each to that by `preprocess`, or give any pictures to `predict`.",
             )
-        batch_size = batch_size or portion_size(BATCH_SIZE, self.height, self.width)
+        batch_size = batch_size or default_batch_size(BATCH_SIZE, self.height, self.width)
         if len(images) <= batch_size:
-            return self._bundle.answer(images)
+            return self._bundle.run(images)
         probabilities = np.empty((len(images), len(self.class_names)), np.float32)
         familiarity = np.empty(len(images), np.float32)
         knows = self.metadata.familiarity_threshold is not None
-        for portion in portions(len(images), batch_size):
-            probabilities[portion], found = self._bundle.answer(images[portion])
+        for portion in batches(len(images), batch_size):
+            probabilities[portion], found = self._bundle.run(images[portion])
             if found is not None:
                 familiarity[portion] = found
         return probabilities, familiarity if knows else None
@@ -251,7 +252,7 @@ class Classifier:
         Returns:
             float32 `(n, height, width)` in 0–1.
         """
-        return heat_maps(self.probabilities, images, indices)
+        return heat_maps(self.predict_proba, images, indices)
 
     def predict_pixels(self, images: NDArray[np.uint8]) -> list[Prediction]:
         """Predictions for pictures that are already as the network takes them.
@@ -259,7 +260,7 @@ class Classifier:
         Args:
             images: uint8 `(n, height, width, 3)`.
         """
-        probabilities, familiarity = self.answers(images)
+        probabilities, familiarity = self.predict_arrays(images)
         if familiarity is None:
             return [self._prediction(row, None) for row in probabilities.tolist()]
         pairs = zip(probabilities.tolist(), familiarity.tolist(), strict=True)
@@ -270,7 +271,7 @@ class Classifier:
         images = np.array([view.pixels for views in pictures for view in views])
         if len(images) == len(pictures):  # small ones: most of what an API is asked, and quicker
             return self.predict_pixels(images)
-        probabilities, familiarity = self.answers(images)
+        probabilities, familiarity = self.predict_arrays(images)
         predictions, start = [], 0
         for views in pictures:
             portion = slice(start, start + len(views))
@@ -287,7 +288,7 @@ class Classifier:
         closer view is more than twice as sure of the class.
         """
         images = np.stack([view.pixels for view in views])
-        sure = self.probabilities(images)[:, index]
+        sure = self.predict_proba(images)[:, index]
         chosen = int(np.argmax(sure > sure.max() / 2))  # the first of them
         heat = self.heat_maps(images[chosen : chosen + 1], np.array([index]))[0]
         return spread(heat, views[chosen].box, views[chosen].aspect)

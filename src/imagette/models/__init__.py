@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from imagette.errors import ImagetteError
 from imagette.models.applications import APPLICATIONS
 from imagette.models.backend import load_keras, load_torch_keras
-from imagette.models.classic_cnn import seed_cnn
+from imagette.models.classic_cnn import classic_cnn
 from imagette.models.efficientnet_lite import efficientnet_lite
 from imagette.models.resnet import resnet
 from imagette.models.sprint import sprint
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import keras
 
 MODELS: dict[str, "Callable[..., keras.Model]"] = {
-    "seed-cnn": seed_cnn,
+    "classic-cnn": classic_cnn,
     "sprint": sprint,
     "vgg": vgg,
     "resnet": resnet,
@@ -46,7 +46,7 @@ def build_model(
     """Build an untrained network of the registry.
 
     Args:
-        name: one of `MODELS`, such as `seed-cnn`.
+        name: one of `MODELS`, such as `classic-cnn`.
         input_shape: `(height, width, channels)` of the pictures.
         classes: number of classes.
         options: the network's own arguments, such as `widths` of `sprint`.

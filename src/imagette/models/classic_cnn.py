@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     import keras
 
 
-def seed_cnn(input_shape: tuple[int, int, int], classes: int) -> "keras.Model":
+def classic_cnn(input_shape: tuple[int, int, int], classes: int) -> "keras.Model":
     """Two convolutions, two dense layers: 167,562 parameters for ten classes of 32×32 pictures.
 
     Args:
@@ -32,5 +32,5 @@ def seed_cnn(input_shape: tuple[int, int, int], classes: int) -> "keras.Model":
             layers.Dense(classes, name="logits"),
             layers.Activation("softmax", name="probabilities"),
         ],
-        name="seed-cnn",
+        name="classic-cnn",
     )

@@ -19,7 +19,7 @@ from imagette.serving.auth import guard
 from imagette.serving.logs import RequestLog, write_json
 from imagette.serving.metrics import Metrics
 from imagette.serving.middleware import watch
-from imagette.serving.openapi import DescribedApp, answer, predict_request
+from imagette.serving.openapi import DescribedApp, predict_request, responses
 from imagette.serving.problems import (
     RequestError,
     answer_errors_as_problems,
@@ -126,7 +126,7 @@ def _add_predict(
 ) -> None:
     @app.post(
         "/predict",
-        responses=answer([PictureAnswer, SeveralAnswers], *PREDICT_PROBLEMS),
+        responses=responses([PictureAnswer, SeveralAnswers], *PREDICT_PROBLEMS),
         openapi_extensions=predict_request(),
     )
     def predict() -> dict[str, Any]:
@@ -137,12 +137,12 @@ def _add_predict(
 def _add_model(app: DescribedApp, model: ServedModel) -> None:
     datasets: dict[str | None, bytes] = {}
 
-    @app.get("/model", responses=answer(ModelAnswer))
+    @app.get("/model", responses=responses(ModelAnswer))
     def show_model() -> Response:
         """What the model is and knows, how good it is, and the limits of this server"""
         return Response(model.now.description, mimetype="application/json")
 
-    @app.get("/dataset", responses=answer(DatasetAnswer, "no-dataset"))
+    @app.get("/dataset", responses=responses(DatasetAnswer, "no-dataset"))
     def show_dataset() -> Response:
         """What the model learned from, with examples, where that is at hand"""
         name = model.now.classifier.metadata.dataset
@@ -152,14 +152,14 @@ def _add_model(app: DescribedApp, model: ServedModel) -> None:
 
 
 def _add_health(app: DescribedApp, model: ServedModel, metrics: Metrics) -> None:
-    @app.get("/healthz", responses=answer(Health), **app.without_key())
+    @app.get("/healthz", responses=responses(Health), **app.without_key())
     def show_health() -> dict[str, str]:
         """Whether the server is alive"""
         return {"status": "ok"}
 
     ready_until = 0.0
 
-    @app.get("/readyz", responses=answer(Readiness, "not-ready"), **app.without_key())
+    @app.get("/readyz", responses=responses(Readiness, "not-ready"), **app.without_key())
     def show_readiness() -> dict[str, str]:
         """Whether the model answers"""
         nonlocal ready_until
@@ -179,14 +179,14 @@ def _add_health(app: DescribedApp, model: ServedModel, metrics: Metrics) -> None
         ready_until = time.monotonic() + 1
         return {"status": "ready"}
 
-    @app.get("/metrics", responses=answer({"type": "string"}, kind="text/plain"))
+    @app.get("/metrics", responses=responses({"type": "string"}, kind="text/plain"))
     def show_metrics() -> Response:
         """Counts and times, as Prometheus reads them"""
         return Response(metrics.render(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _add_index(app: DescribedApp) -> None:
-    @app.get("/", responses=answer(Index))
+    @app.get("/", responses=responses(Index))
     def show_index() -> dict[str, Any]:
         """What there is at this server"""
         return index

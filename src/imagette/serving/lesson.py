@@ -103,7 +103,7 @@ class Lesson:
 
         Raises:
             RequestError: the lesson is full, or has the picture already.
-            PictureError: it cannot be read or has too many pixels.
+            ImageError: it cannot be read or has too many pixels.
         """
         size, most = self._backbone.size, self._settings.max_pixels
         small = _reduce(content, most, turn)

@@ -84,7 +84,7 @@ class DescribedApp(OpenAPI):
         """Add `/openapi.json` and `/docs`."""
         spec: list[bytes] = []
 
-        @self.get("/openapi.json", responses=answer({"type": "object"}), **self.without_key())
+        @self.get("/openapi.json", responses=responses({"type": "object"}), **self.without_key())
         def show_openapi() -> Response:
             """This API as an OpenAPI 3.1 document"""
             if not spec:
@@ -92,7 +92,7 @@ class DescribedApp(OpenAPI):
             return Response(spec[0], mimetype="application/json")
 
         @self.get(
-            "/docs", responses=answer({"type": "string"}, kind="text/html"), **self.without_key()
+            "/docs", responses=responses({"type": "string"}, kind="text/html"), **self.without_key()
         )
         def show_docs() -> Response:
             """This API as a page to read and to try it on"""
@@ -112,7 +112,7 @@ class DescribedApp(OpenAPI):
         return {"security": []} if self._with_keys else {}
 
 
-def answer(
+def responses(
     good: type[BaseModel] | list[type[BaseModel]] | dict[str, Any],
     *problems: str,
     kind: str = "application/json",

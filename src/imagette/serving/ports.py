@@ -64,7 +64,7 @@ def check_free(address: str, port: int, option: str) -> None:
         ) from error
 
 
-def answers(address: str, port: int, path: str) -> bool:
+def is_up(address: str, port: int, path: str) -> bool:
     """Whether what listens there answers a GET with status 200."""
     connection = http.client.HTTPConnection(_ALL_ADDRESSES.get(address, address), port, timeout=5)
     try:

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask, Response, json, request
 from werkzeug.exceptions import HTTPException
 
-from imagette.errors import ImagetteError, PictureError
+from imagette.errors import ImageError, ImagetteError
 from imagette.serving.middleware import ID_KEY, PROBLEM_KEY
 
 # name: (HTTP status, title)
@@ -63,14 +63,14 @@ class RequestError(ImagetteError):
         self.headers = headers or {}
 
 
-def kind_of(error: RequestError | PictureError) -> str:
+def kind_of(error: RequestError | ImageError) -> str:
     """The short name of the problem."""
     if isinstance(error, RequestError):
         return error.kind
     return "picture-too-large" if error.too_large else "unreadable-picture"
 
 
-def describe(error: RequestError | PictureError) -> dict[str, Any]:
+def describe(error: RequestError | ImageError) -> dict[str, Any]:
     """The problem as the JSON object that the API answers."""
     return _problem(kind_of(error), str(error))
 
@@ -97,8 +97,8 @@ def answer_errors_as_problems(app: Flask) -> None:
     """
 
     @app.errorhandler(RequestError)
-    @app.errorhandler(PictureError)
-    def refused(error: RequestError | PictureError) -> Response:
+    @app.errorhandler(ImageError)
+    def refused(error: RequestError | ImageError) -> Response:
         response = _response(kind_of(error), describe(error))
         response.headers.extend(getattr(error, "headers", {}))
         return response

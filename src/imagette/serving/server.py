@@ -23,7 +23,7 @@ from imagette.errors import ImagetteError
 from imagette.inference.bundle import open_bundle
 from imagette.serving.app import DescribedApp, create_app, swap_model
 from imagette.serving.metrics import FOLDER_VARIABLE
-from imagette.serving.ports import answers, check_free, resolve, url
+from imagette.serving.ports import check_free, is_up, resolve, url
 from imagette.serving.rate_limit import shared_storage
 from imagette.serving.settings import Settings
 from imagette.serving.webapp_process import PageProcess
@@ -238,7 +238,7 @@ def _watch(
         addresses["Page"] = (page.address, page.port, "/_stcore/health")
     # Waiting comes first: the workers are forked meanwhile, and find this thread at rest.
     while not stopped.wait(0.1) and not (page and page.has_stopped()):
-        if all(answers(*address) for address in addresses.values()):
+        if all(is_up(*address) for address in addresses.values()):
             lines = [f"  {name}  {url(host, port)}" for name, (host, port, _) in addresses.items()]
             print("Imagette is ready:", *lines, "Press Ctrl-C to stop.", sep="\n", flush=True)
             break

@@ -50,10 +50,10 @@ class Taught:
         """Columns of the pictures that it takes."""
         return self.backbone.size
 
-    def answer(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Probabilities, float32 `(n, classes)`, and familiarity, float32 `(n,)` in 0–1, of uint8
         `(n, height, width, 3)`."""
-        return self.head.answer(self.backbone.compute(images))
+        return self.head.predict(self.backbone.compute(images))
 
     def to_bundle(self) -> bytes:
         """The content of a bundle that answers the same."""

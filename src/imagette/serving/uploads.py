@@ -19,7 +19,7 @@ _HOW_TO_SEND = "Send the file as the multipart field `image`: `curl -F image=@ca
 
 
 @dataclass(frozen=True)
-class SentPicture:
+class UploadedImage:
     """One picture of a request.
 
     Attributes:
@@ -31,7 +31,7 @@ class SentPicture:
     file: str = ""
 
 
-def read_pictures(request: Request, max_pictures: int) -> list[SentPicture]:
+def read_pictures(request: Request, max_pictures: int) -> list[UploadedImage]:
     """The pictures of a request: multipart files, a raw body, or an array in JSON.
 
     Args:
@@ -44,8 +44,8 @@ def read_pictures(request: Request, max_pictures: int) -> list[SentPicture]:
     """
     kind = request.mimetype
     if _is_json(kind):
-        return [SentPicture(_from_json(_read_filled_body(request)))]
-    return [SentPicture(content, file) for content, file in read_files(request, max_pictures)]
+        return [UploadedImage(_from_json(_read_filled_body(request)))]
+    return [UploadedImage(content, file) for content, file in read_files(request, max_pictures)]
 
 
 def read_files(request: Request, max_pictures: int) -> list[tuple[bytes, str]]:

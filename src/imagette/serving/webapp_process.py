@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Thread
 
 from imagette.errors import ImagetteError
-from imagette.serving.ports import answers, check_free, resolve, url
+from imagette.serving.ports import check_free, is_up, resolve, url
 
 _SCRIPT = Path(__file__).parents[1] / "webapp" / "app.py"
 
@@ -116,7 +116,7 @@ def serve_page(
     page = PageProcess(address, port, api_url, max_upload_bytes, api_key)
     try:
         page.start()
-        while not (page.has_stopped() or answers(address, port, "/_stcore/health")):
+        while not (page.has_stopped() or is_up(address, port, "/_stcore/health")):
             time.sleep(0.1)
         if not page.has_stopped():
             print(f"The page is ready: {url(address, port)}", flush=True)

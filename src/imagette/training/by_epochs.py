@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagette import __version__
-from imagette.data import BUILT_IN, Dataset, Listing, Part, split_validation
+from imagette.data import BUILT_IN, Dataset, ImageIndex, Split, split_validation
 from imagette.data.check import check
 from imagette.errors import ImagetteError
 from imagette.evaluation import evaluate, evaluation_for_bundle
@@ -17,7 +17,7 @@ from imagette.inference.bundle import BundleMetadata, open_bundle
 from imagette.models import APPLICATIONS, build_model, count_parameters
 from imagette.models.applications import IMAGENET
 from imagette.models.backend import load_torch_keras
-from imagette.runs import Facts
+from imagette.runs import RunInfo
 from imagette.training.calibrate_bundle import finish_bundle
 from imagette.training.checkpoint import load_checkpoint, save_checkpoint, undisturbed
 from imagette.training.default_recipe import warn_of_size
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 def train_by_epochs(
     folder: Path,
     recipe: Recipe,
-    found: Dataset | Listing,
+    found: Dataset | ImageIndex,
     data_dir: str | Path | None,
-    earlier: Facts | None,
+    earlier: RunInfo | None,
     reporter: Reporter,
 ) -> Run:
     """Train a network, or go on with it; `folder` is this training's own meanwhile.
@@ -75,7 +75,7 @@ def train_by_epochs(
     if recipe.start:
         load_start(model, recipe.start)
     state, head = load_checkpoint(folder), None
-    facts = Facts(
+    info = RunInfo(
         dataset=dataset.source,
         data_dir=str(Path(data_dir).resolve()) if data_dir else None,
         train_fingerprint=asked.train.fingerprint(),
@@ -86,24 +86,31 @@ def train_by_epochs(
     )
     recipe.save(folder / "recipe.toml")
     write_json(folder / "environment.json", environment())
-    _write_run(folder, facts, state, finished=False)
+    _write_run(folder, info, state, finished=False)
     plan = recipe.resolve(device.type, len(train_part))
-    reporter.start(folder, plan, dataset, state.epoch)
+    reporter.on_start(folder, plan, dataset, state.epoch)
     try:
         if recipe.start:  # after a stop, too: to compare with, in the end
             head = begin_with_head(model, train_part, validation, reporter)
         for reached in epochs(
-            model, train_part, validation, plan, state, reporter.progress, reporter.expect, teacher
+            model,
+            train_part,
+            validation,
+            plan,
+            state,
+            reporter.on_progress,
+            reporter.on_eta,
+            teacher,
         ):
             state = reached
             save_checkpoint(folder, state)
             write_csv(folder / "history.csv", state.history)
-            _write_run(folder, facts, state, finished=False)
-            reporter.epoch(state.history[-1], best=state.best_epoch == state.epoch)
+            _write_run(folder, info, state, finished=False)
+            reporter.on_epoch(state.history[-1], best=state.best_epoch == state.epoch)
     except (KeyboardInterrupt, DivergedError):
         # The average needs the fitted head; until there is one, what an earlier stop saved stays.
         if state.epoch and (head or not recipe.pretrained_share):
-            reporter.stopping()
+            reporter.on_stop()
             with undisturbed():
                 if head:
                     average_with_start(state, head, plan.pretrained_share)
@@ -112,20 +119,20 @@ def train_by_epochs(
     if head:
         average_with_start(state, head, plan.pretrained_share)
         keep_better(model, validation, head, state, reporter)
-    reporter.evaluating()
-    _write_run(folder, facts, state, finished=False)  # the epoch that was kept, for the report
+    reporter.on_evaluate()
+    _write_run(folder, info, state, finished=False)  # the epoch that was kept, for the report
     _save_best(folder, final, recipe, asked, learned, held_out, state, view)
     metrics = evaluate(folder, asked).metrics
     _note_accuracy(folder, metrics)
-    _write_run(folder, facts, state, finished=True)
+    _write_run(folder, info, state, finished=True)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     return Run(folder, recipe, metrics)
 
 
 def _load_pictures(
     recipe: Recipe,
-    found: Dataset | Listing,
-    earlier: Facts | None,
+    found: Dataset | ImageIndex,
+    earlier: RunInfo | None,
     reporter: Reporter,
 ) -> tuple[Dataset, ViewName | None]:
     """The pictures in the recipe's size, looked over, and what of each is given to the network."""
@@ -136,7 +143,7 @@ def _load_pictures(
     else:
         dataset = found.load(recipe.size, looked_at)
     if not earlier and dataset.source not in BUILT_IN:
-        reporter.checked(check(dataset) + warn_of_size(found, recipe))
+        reporter.on_data(check(dataset) + warn_of_size(found, recipe))
     return dataset, view
 
 
@@ -149,7 +156,7 @@ def _knows_photographs(recipe: Recipe) -> bool:
     return recipe.start == IMAGENET or open_bundle(start).metadata.view is not None
 
 
-def _choose_view(recipe: Recipe, found: Dataset | Listing) -> ViewName | None:
+def _choose_view(recipe: Recipe, found: Dataset | ImageIndex) -> ViewName | None:
     """What of each picture a network that knows photographs is given; None for all others."""
     if not _knows_photographs(recipe):
         return None
@@ -186,11 +193,11 @@ def _check_is_there(teacher: Path) -> None:
         )
 
 
-def _split(dataset: Dataset, recipe: Recipe) -> tuple[Part, Part]:
+def _split(dataset: Dataset, recipe: Recipe) -> tuple[Split, Split]:
     return split_validation(dataset.train, recipe.validation_fraction, recipe.seed)
 
 
-def _build(recipe: Recipe, size: int, found: Dataset | Listing) -> "keras.Model":
+def _build(recipe: Recipe, size: int, found: Dataset | ImageIndex) -> "keras.Model":
     """The recipe's network for these classes and a size, its weights drawn from the seed."""
     load_torch_keras().utils.set_random_seed(recipe.seed)
     published = recipe.model in APPLICATIONS or recipe.start == IMAGENET
@@ -203,7 +210,9 @@ def _build(recipe: Recipe, size: int, found: Dataset | Listing) -> "keras.Model"
     )
 
 
-def _build_final(model: "keras.Model", recipe: Recipe, found: Dataset | Listing) -> "keras.Model":
+def _build_final(
+    model: "keras.Model", recipe: Recipe, found: Dataset | ImageIndex
+) -> "keras.Model":
     """The network that is saved: `model`, or one of the same weights that is asked at another size.
 
     Raises:
@@ -221,7 +230,7 @@ def _build_final(model: "keras.Model", recipe: Recipe, found: Dataset | Listing)
 
 
 def _asked_of(
-    recipe: Recipe, found: Dataset | Listing, dataset: Dataset, view: ViewName | None
+    recipe: Recipe, found: Dataset | ImageIndex, dataset: Dataset, view: ViewName | None
 ) -> Dataset:
     """The pictures to calibrate and measure by: `dataset`, or in another size, not yet resized."""
     if not recipe.inference_size:
@@ -234,8 +243,8 @@ def _save_best(
     model: "keras.Model",
     recipe: Recipe,
     dataset: Dataset,
-    learned: Part,
-    held_out: Part,
+    learned: Split,
+    held_out: Split,
     state: State,
     view: ViewName | None,
 ) -> None:
@@ -285,11 +294,11 @@ def _note_accuracy(folder: Path, metrics: dict[str, Any]) -> None:
     )
 
 
-def _write_run(folder: Path, facts: Facts, state: State, finished: bool) -> None:
+def _write_run(folder: Path, info: RunInfo, state: State, finished: bool) -> None:
     progress = {
         "epochs": state.epoch,
         "best_epoch": state.best_epoch or None,
         "seconds": sum(row["seconds"] for row in state.history),
         "finished": finished,
     }
-    write_json(folder / "run.json", facts.model_copy(update=progress).model_dump())
+    write_json(folder / "run.json", info.model_copy(update=progress).model_dump())

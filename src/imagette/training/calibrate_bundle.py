@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from imagette.data.dataset import Part
+from imagette.data.dataset import Split
 from imagette.evaluation.calibration import SMALLEST_ENTROPY, fit_entropy_temperatures
 from imagette.files import replacing
 from imagette.heads.graph import add_familiarity
@@ -40,7 +40,7 @@ _ADDED = ("calibration/", "familiarity")
 """How the names of what is added begin."""
 
 
-def finish_bundle(bundle: Path, learned: Part, held_out: Part) -> bool:
+def finish_bundle(bundle: Path, learned: Split, held_out: Split) -> bool:
     """Calibrate a bundle's probabilities, and let it say how familiar a picture looks.
 
     What an earlier call added is fitted anew.
@@ -83,7 +83,7 @@ def finish_bundle(bundle: Path, learned: Part, held_out: Part) -> bool:
 
 
 def _compare_with_learned(
-    proto: "onnx.ModelProto", ends: tuple[str, str], learned: Part, held_out: Part, view: ViewName
+    proto: "onnx.ModelProto", ends: tuple[str, str], learned: Split, held_out: Split, view: ViewName
 ) -> NDArray[np.float32]:
     """Add familiarity, the similarity to pictures learned; returns the logits of those held out.
 
@@ -100,14 +100,14 @@ def _compare_with_learned(
 
 
 def _compare_with_outliers(
-    proto: "onnx.ModelProto", ends: tuple[str, str], learned: Part, held_out: Part
+    proto: "onnx.ModelProto", ends: tuple[str, str], learned: Split, held_out: Split
 ) -> NDArray[np.float32]:
     """Add familiarity, what tells pictures learned from synthetic outliers; returns the logits of
     those held out."""
     (height, width), of_one = held_out.images.shape[1:3], held_out.images[:1].nbytes
     step = max(1, len(learned) // max(1, min(PICTURES, _MOST_BYTES // of_one)))
     some, others = (  # spread, as folders come by class
-        Part(learned.images[first::step], learned.labels[first::step]).resized(height, width)
+        Split(learned.images[first::step], learned.labels[first::step]).resized(height, width)
         for first in (0, step // 2)
     )
     [of_learned] = run_to(proto, [ends[0]], some.images)

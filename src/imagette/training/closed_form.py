@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from imagette import __version__
-from imagette.data import BUILT_IN, Dataset, Listing
+from imagette.data import BUILT_IN, Dataset, ImageIndex
 from imagette.data.check import check
 from imagette.data.explore import Copy, group_copies
 from imagette.errors import ImagetteError
@@ -31,7 +31,7 @@ from imagette.heads.ood_score import METHOD, THRESHOLD
 from imagette.images.preprocess import ViewName
 from imagette.inference.bundle import BundleMetadata
 from imagette.inference.classifier import Classifier
-from imagette.runs import Facts
+from imagette.runs import RunInfo
 from imagette.training.environment import environment
 from imagette.training.recipe import Recipe
 from imagette.training.reporter import Reporter, Run
@@ -43,9 +43,9 @@ _CHECKED = 16
 def train_closed_form(
     folder: Path,
     recipe: Recipe,
-    found: Dataset | Listing,
+    found: Dataset | ImageIndex,
     data_dir: str | Path | None,
-    earlier: Facts | None,
+    earlier: RunInfo | None,
     reporter: Reporter,
 ) -> Run:
     """Fit a head to a dataset's features, measure it, and fill the run folder.
@@ -58,7 +58,7 @@ def train_closed_form(
     """
     started = time.perf_counter()
     if not backbone_path(recipe.variant).is_file():
-        reporter.preparing()
+        reporter.on_prepare()
     backbone = open_backbone(recipe.variant)
     if recipe.size != backbone.size:
         raise ImagetteError(
@@ -66,22 +66,22 @@ def train_closed_form(
             f" {recipe.size}×{recipe.size}.",
             f"Set it so: --set size={backbone.size}; or train all layers: --recipe finetune.",
         )
-    reporter.collecting(folder, recipe, len(found.train) + len(found.test or ()))
+    reporter.on_collect(folder, recipe, len(found.train) + len(found.test or ()))
     view = choose_view(found, backbone)
     collected = collect(found, backbone, view)
     recipe.save(folder / "recipe.toml")
     write_json(folder / "environment.json", environment())
     dataset = _as_dataset(found, collected)
-    reporter.fitting(view)
+    reporter.on_fit(view)
     fit_started = time.perf_counter()
     head, left_out = fit_head(collected.train.rows, dataset.train.labels, len(dataset.class_names))
     if dataset.source not in BUILT_IN:
-        reporter.checked(_check(dataset, collected, left_out))
+        reporter.on_data(_check(dataset, collected, left_out))
     of_learned = answers_left_out(collected.train, left_out)
-    right = of_learned.probabilities.argmax(axis=1) == of_learned.part.labels
-    alone = np.bincount(of_learned.part.labels).max() == 1  # a single picture of each class
-    reporter.head(None if alone else float(np.mean(right)), time.perf_counter() - fit_started)
-    facts = Facts(
+    right = of_learned.probabilities.argmax(axis=1) == of_learned.examples.labels
+    alone = np.bincount(of_learned.examples.labels).max() == 1  # a single picture of each class
+    reporter.on_head(None if alone else float(np.mean(right)), time.perf_counter() - fit_started)
+    info = RunInfo(
         dataset=dataset.source,
         data_dir=str(Path(data_dir).resolve()) if data_dir else None,
         train_fingerprint=collected.train.fingerprint(),
@@ -93,21 +93,21 @@ def train_closed_form(
         seconds=round(time.perf_counter() - started, 3),
     )
     answers = measure_collected(dataset, collected, head, of_learned)
-    metrics = _write(folder, recipe, dataset, backbone, view, head, answers, facts)
-    finished = facts.model_copy(update={"finished": True})
+    metrics = _write(folder, recipe, dataset, backbone, view, head, answers, info)
+    finished = info.model_copy(update={"finished": True})
     write_json(folder / "run.json", finished.model_dump())
     return Run(folder, recipe, metrics)
 
 
-def _as_dataset(found: Dataset | Listing, collected: Collected) -> Dataset:
+def _as_dataset(found: Dataset | ImageIndex, collected: Collected) -> Dataset:
     """The dataset, its pictures decoded when they are asked for."""
     return Dataset(
         name=found.name,
         source=found.source,
         class_names=found.class_names,
         class_names_fr=getattr(found, "class_names_fr", found.class_names),
-        train=collected.train.part,
-        test=None if collected.test is None else collected.test.part,
+        train=collected.train.examples,
+        test=None if collected.test is None else collected.test.examples,
         licence=found.licence,
         skipped=collected.skipped,
     )
@@ -119,7 +119,9 @@ def _check(dataset: Dataset, collected: Collected, left_out: LeftOut) -> list[st
     copies = [
         (digest, Copy(name, position, int(label)))
         for name, one in parts.items()
-        for position, (digest, label) in enumerate(zip(one.digests, one.part.labels, strict=True))
+        for position, (digest, label) in enumerate(
+            zip(one.digests, one.examples.labels, strict=True)
+        )
     ]
     lines = check(dataset, group_copies(copies), single_will_do=True)
     alike = sum(len(group) for group in left_out.groups)
@@ -145,7 +147,7 @@ def _write(
     view: ViewName,
     head: Head,
     answers: Answers,
-    facts: Facts,
+    info: RunInfo,
 ) -> dict[str, Any]:
     """Write the bundle, what was measured of it, and its report."""
     import onnx
@@ -156,7 +158,7 @@ def _write(
         class_names_fr=dataset.class_names_fr,
         imagette_version=__version__,
         model=recipe.model,
-        parameters=facts.parameters,
+        parameters=info.parameters,
         dataset=dataset.name,
         recipe=recipe.to_dict(),
         temperature=head.temperature,
@@ -166,7 +168,7 @@ def _write(
         licence=LICENCE,
     )
     bundle = folder / "model.onnx"
-    write_json(folder / "run.json", facts.model_dump())
+    write_json(folder / "run.json", info.model_dump())
 
     def save(told: BundleMetadata) -> None:
         onnx.helper.set_model_props(proto, told.to_properties())
@@ -191,8 +193,8 @@ def _compare(classifier: Classifier, answers: Answers) -> None:
     out of anything."""
     if answers.split != "test":
         return
-    images = answers.part.images[:_CHECKED]
-    difference = np.abs(classifier.probabilities(images) - answers.probabilities[: len(images)])
+    images = answers.examples.images[:_CHECKED]
+    difference = np.abs(classifier.predict_proba(images) - answers.probabilities[: len(images)])
     if difference.max() > 0.02:
         raise ImagetteError(
             "The bundle does not answer as its head did when it was measured.",

@@ -2,8 +2,8 @@
 
 from statistics import median
 
-from imagette.data import Dataset, Listing
-from imagette.errors import PictureError
+from imagette.data import Dataset, ImageIndex
+from imagette.errors import ImageError
 from imagette.images.preprocess import read_size
 from imagette.training.recipe import DEFAULT, Recipe
 
@@ -15,7 +15,7 @@ PHOTOS = "photos"
 _LOOKED_AT = 50
 
 
-def choose_recipe(found: Listing | Dataset) -> tuple[Recipe, str]:
+def choose_recipe(found: ImageIndex | Dataset) -> tuple[Recipe, str]:
     """The recipe for somebody's pictures, with why, in a sentence.
 
     A head on the features of ImageNet's weights is fitted in seconds; up to some 20,000 pictures it
@@ -33,7 +33,7 @@ def choose_recipe(found: Listing | Dataset) -> tuple[Recipe, str]:
     return Recipe.load(name), f"Recipe {name}: {why}. Choose another with --recipe."
 
 
-def typical_size(found: Listing | Dataset) -> tuple[int, int]:
+def typical_size(found: ImageIndex | Dataset) -> tuple[int, int]:
     """Median width and height in pixels of some pictures to learn from."""
     if isinstance(found, Dataset):
         height, width = found.train.images.shape[1:3]
@@ -43,7 +43,7 @@ def typical_size(found: Listing | Dataset) -> tuple[int, int]:
     for one in found.train[::step]:
         try:
             sizes.append(read_size(one.picture() if callable(one.picture) else one.picture))
-        except (PictureError, OSError):
+        except (ImageError, OSError):
             continue  # it is told when it is to be learned
     if not sizes:
         return 0, 0
@@ -51,7 +51,7 @@ def typical_size(found: Listing | Dataset) -> tuple[int, int]:
     return int(median(widths)), int(median(heights))
 
 
-def warn_of_size(found: Listing | Dataset, recipe: Recipe) -> list[str]:
+def warn_of_size(found: ImageIndex | Dataset, recipe: Recipe) -> list[str]:
     """Where a recipe sees far less of the pictures than there is, a sentence that says so."""
     width, height = typical_size(found)
     if min(width, height) < 2 * recipe.size:

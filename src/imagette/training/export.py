@@ -16,7 +16,7 @@ import torch
 from pydantic import ValidationError
 
 from imagette import __version__
-from imagette.data import Part, load_dataset, split_validation
+from imagette.data import Split, load_dataset, split_validation
 from imagette.data.sources.cifar import CLASS_NAMES, CLASS_NAMES_FR
 from imagette.errors import ImagetteError
 from imagette.files import replacing, write_bytes
@@ -177,22 +177,22 @@ def _quantize_run(run: Path, target: Path, quantize: Quantize, data_dir: str | P
         update_metadata(temporary, accuracy=None, accuracy_split=None, evaluation=None)
 
 
-def _pictures_of_run(run: Path, data_dir: str | Path | None) -> tuple[Part, Part]:
+def _pictures_of_run(run: Path, data_dir: str | Path | None) -> tuple[Split, Split]:
     """The pictures that a run has learned from, and those that it held out."""
-    facts = read_run(run).facts
-    if facts is None:
+    info = read_run(run).info
+    if info is None:
         raise ImagetteError(
             f"{run} does not say what it has learned from: it holds no run.json.",
             "Name a whole run, or store only the weights in 8 bits: --quantize weights.",
         )
     size = open_bundle(run / "model.onnx").height
-    dataset = load_dataset(facts.dataset, data_dir or facts.data_dir, size)
-    if not facts.learns_from(dataset.train):
+    dataset = load_dataset(info.dataset, data_dir or info.data_dir, size)
+    if not info.learns_from(dataset.train):
         raise ImagetteError(
             f"The pictures in {dataset.source} have changed since the run was trained.",
             "Train again, or store only the weights in 8 bits: --quantize weights.",
         )
-    return split_validation(dataset.train, facts.validation_fraction, facts.seed)
+    return split_validation(dataset.train, info.validation_fraction, info.seed)
 
 
 def _bundle_of_file(

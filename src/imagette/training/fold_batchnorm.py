@@ -18,7 +18,7 @@ from imagette.training.torch_graph import (
     Key,
     Operation,
     Step,
-    Translated,
+    TorchNetwork,
     convolution,
     flat,
     halves,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import keras
 
 
-class Folded(Translated):
+class Folded(TorchNetwork):
     """A trained network from its Input to one of its layers, normalisations folded where possible.
 
     Unlike its parent's, its weights are copies: what the Keras model learns later, it does not.
@@ -41,7 +41,7 @@ class Folded(Translated):
         self.steps = _fold(self.steps, {layer.name: layer for layer in model.layers}, frozen=False)
 
 
-class FrozenFolded(Translated):
+class FrozenFolded(TorchNetwork):
     """A network to be trained, its frozen normalisations folded where possible.
 
     They are constants, so that each convolution learns through them as if they came after it.

@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from imagette.images.batches import portion_size, portions
+from imagette.images.batches import batches, default_batch_size
 
 if TYPE_CHECKING:
     import onnx
@@ -72,8 +72,8 @@ def run_to(
     session = onnxruntime.InferenceSession(
         asked.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    size = portion_size(_BATCH, *images.shape[1:3])
+    size = default_batch_size(_BATCH, *images.shape[1:3])
     parts = [
-        session.run(outputs, {"image": images[portion]}) for portion in portions(len(images), size)
+        session.run(outputs, {"image": images[portion]}) for portion in batches(len(images), size)
     ]
     return [np.concatenate(each) for each in zip(*parts, strict=True)]

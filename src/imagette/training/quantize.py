@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.images.batches import portion_size, portions
+from imagette.images.batches import batches, default_batch_size
 from imagette.training.calibrate_bundle import remove_finish
 
 if TYPE_CHECKING:
@@ -135,8 +135,8 @@ class _Batches:
     """Pictures a batch at a time, as ONNX Runtime's calibration asks for them."""
 
     def __init__(self, images: NDArray[np.uint8]) -> None:
-        size = portion_size(CALIBRATION_BATCH, *images.shape[1:3])
-        self.left = (images[portion] for portion in portions(len(images), size))
+        size = default_batch_size(CALIBRATION_BATCH, *images.shape[1:3])
+        self.left = (images[portion] for portion in batches(len(images), size))
 
     def get_next(self) -> dict[str, Any] | None:
         batch = next(self.left, None)

@@ -94,7 +94,7 @@ class Recipe(BaseModel):
             multiplies it, otherwise float32.
         patience: stop after this many epochs in a row without a lower validation loss, and keep
             the best of them; 0 never stops early and keeps the last.
-        validation_fraction: share of the train part held out for validation, stratified.
+        validation_fraction: share of the train split held out for validation, stratified.
         seed: every random choice flows from it.
         gpu: fields that take other values on a GPU, unless they are asked for by name.
     """
@@ -325,5 +325,5 @@ def _parse_setting(setting: str) -> tuple[str, Any]:
         )
     try:
         return key, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:  # a bare word, such as model=seed-cnn
+    except tomllib.TOMLDecodeError:  # a bare word, such as model=classic-cnn
         return key, value

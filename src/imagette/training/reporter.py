@@ -31,46 +31,46 @@ class Run:
 class Reporter:
     """Hears of a training as it goes; this one says nothing. The command line has one that does."""
 
-    def chosen(self, why: str) -> None:
+    def on_recipe(self, why: str) -> None:
         """No recipe was named; which one was chosen, and why."""
 
-    def checked(self, lines: list[str]) -> None:
+    def on_data(self, lines: list[str]) -> None:
         """What is to be known of the pictures, a sentence or two each."""
 
-    def start(self, folder: Path, recipe: Recipe, dataset: Dataset, epochs_done: int) -> None:
+    def on_start(self, folder: Path, recipe: Recipe, dataset: Dataset, epochs_done: int) -> None:
         """Everything is loaded and the first (or next) epoch is about to begin."""
 
-    def expect(self, seconds: float) -> None:
+    def on_eta(self, seconds: float) -> None:
         """Everything is prepared; about how long all epochs will take (less, if it stops early)."""
 
-    def preparing(self) -> None:
+    def on_prepare(self) -> None:
         """The network that looks at pictures is made of its weights first, once on a machine."""
 
-    def collecting(self, folder: Path, recipe: Recipe, pictures: int) -> None:
+    def on_collect(self, folder: Path, recipe: Recipe, pictures: int) -> None:
         """So many pictures are about to be looked at, for a head to be fitted to what is seen."""
 
-    def fitting(self, view: ViewName) -> None:
+    def on_fit(self, view: ViewName) -> None:
         """All have been looked at, in this view, and a head is about to be fitted."""
 
-    def head(self, accuracy: float | None, seconds: float) -> None:
+    def on_head(self, accuracy: float | None, seconds: float) -> None:
         """The last layer of a network that knows other pictures is fitted to these.
 
         `accuracy` is that on the pictures held out, or by leaving each out; None where each is the
         only one of its class.
         """
 
-    def finetuned(self, before: float, after: float, kept: bool) -> None:
+    def on_finetune(self, before: float, after: float, kept: bool) -> None:
         """All layers have learned, which took the accuracy on the pictures held out from `before`
         to `after`; `kept` is False where the fitted head alone was better."""
 
-    def progress(self, progress: "EpochProgress") -> None:
+    def on_progress(self, progress: "EpochProgress") -> None:
         """A `loop.Progress`, a few times a second during an epoch."""
 
-    def stopping(self) -> None:
+    def on_stop(self) -> None:
         """The training ends early, and the best network so far is about to be saved."""
 
-    def epoch(self, row: dict[str, float], best: bool) -> None:
+    def on_epoch(self, row: dict[str, float], best: bool) -> None:
         """An epoch is over; `row` is its row of the history."""
 
-    def evaluating(self) -> None:
+    def on_evaluate(self) -> None:
         """Training is over, the files are being written and the best network measured."""

@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 
 from imagette.data import Dataset
 from imagette.errors import ImagetteError
-from imagette.runs import Facts, read_run
+from imagette.runs import RunInfo, read_run
 from imagette.training.recipe import Recipe
 
 _START_ANEW = "Start a new run under another --name."
@@ -81,7 +81,7 @@ def claimed(folder: Path) -> Iterator[None]:
             folder.rmdir()
 
 
-def read_earlier(folder: Path) -> Facts | None:
+def read_earlier(folder: Path) -> RunInfo | None:
     """What a run has done so far; None where it has not begun.
 
     Raises:
@@ -95,14 +95,14 @@ def read_earlier(folder: Path) -> Facts | None:
                     _START_ANEW,
                 )
         return None
-    facts = read_run(folder).facts
-    if facts and facts.epochs and not facts.finished and not (folder / "checkpoint.pt").exists():
+    info = read_run(folder).info
+    if info and info.epochs and not info.finished and not (folder / "checkpoint.pt").exists():
         raise ImagetteError(
             f"{folder} has no checkpoint.pt, so the run cannot go on after its"
-            f" {facts.epochs} epochs.",
+            f" {info.epochs} epochs.",
             _START_ANEW,
         )
-    return facts
+    return info
 
 
 def earlier_recipe(folder: Path, wanted: Recipe | None) -> Recipe:
@@ -142,29 +142,29 @@ def check_dataset(folder: Path, source: str, wanted: str) -> None:
         )
 
 
-def check_unchanged(folder: Path, facts: Facts, dataset: Dataset) -> None:
+def check_unchanged(folder: Path, info: RunInfo, dataset: Dataset) -> None:
     """Make sure that a run goes on with the very pictures it began with.
 
     Raises:
         ImagetteError: pictures or labels have changed since.
     """
-    if not facts.learns_from(dataset.train):
+    if not info.learns_from(dataset.train):
         raise ImagetteError(
             f"The pictures of {dataset.source} have changed since {folder} began to learn them.",
             _START_ANEW,
         )
 
 
-def check_device(folder: Path, facts: Facts, device: str) -> None:
+def check_device(folder: Path, info: RunInfo, device: str) -> None:
     """Make sure that a run goes on where its recipe means the same.
 
     Raises:
         ImagetteError: it began on a GPU and would go on without one, or the other way round.
     """
-    if facts.device not in (None, device):
+    if info.device not in (None, device):
         names = {"cpu": "without a GPU", "cuda": "on a GPU"}
         raise ImagetteError(
-            f"{folder} began {names[facts.device]}, where its recipe may have other values than"
+            f"{folder} began {names[info.device]}, where its recipe may have other values than"
             f" {names[device]}.",
             "Go on with it on the same kind of machine, or start a new run under another --name.",
         )

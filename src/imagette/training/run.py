@@ -18,7 +18,7 @@ there is neither history, checkpoint nor Keras file: it is fitted anew in second
 from pathlib import Path
 from typing import Any
 
-from imagette.data import BUILT_IN, Dataset, Listing, find_pictures, load_dataset
+from imagette.data import BUILT_IN, Dataset, ImageIndex, find_pictures, load_dataset
 from imagette.models import check_options
 from imagette.training.default_recipe import choose_recipe
 from imagette.training.recipe import DEFAULT, Recipe
@@ -31,7 +31,7 @@ from imagette.training.resume import (
     read_earlier,
 )
 
-_Pictures = str | Dataset | Listing
+_Pictures = str | Dataset | ImageIndex
 """A name of `BUILT_IN`, pictures that are loaded, or pictures that are found."""
 
 
@@ -87,7 +87,7 @@ def train(
         if earlier.finished:
             return Run(folder, recipe, metrics=None)
     elif why:
-        reporter.chosen(why)
+        reporter.on_recipe(why)
     if isinstance(found, str):
         found = load_dataset(found, data_dir)
     # Each kind of training brings in libraries of its own, which take seconds to load.

@@ -46,7 +46,7 @@ class Step:
     inputs: list[Any]
 
 
-class Translated:
+class TorchNetwork:
     """The network of a Keras model, from its Input to one of its layers.
 
     Its parameters are those of the Keras model: whatever trains one trains the other.

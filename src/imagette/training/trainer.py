@@ -22,22 +22,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from imagette.data.dataset import UNEVEN, Part
+from imagette.data.dataset import IMBALANCE_RATIO, Split
 from imagette.errors import ImagetteError
-from imagette.images.batches import portion_size
+from imagette.images.batches import default_batch_size
 from imagette.models.sprint import whiten
 from imagette.training import augment
 from imagette.training.fold_batchnorm import Folded, FrozenFolded
 from imagette.training.hardware import choose_device, choose_precision, configure
 from imagette.training.optimizers import make_optimizers, schedule, set_rates
 from imagette.training.recipe import Recipe
-from imagette.training.torch_graph import Translated
+from imagette.training.torch_graph import TorchNetwork
 
 if TYPE_CHECKING:
     import keras
 
 EVALUATION_BATCH = 500
-# In float32 and, after Ctrl-C, beside the training's memory, so in smaller portions.
+# In float32 and, after Ctrl-C, beside the training's memory, so in smaller batches.
 CALIBRATION_BATCH = 100
 
 Network = Callable[..., Tensor]
@@ -99,8 +99,8 @@ class Progress:
 
 def epochs(
     model: "keras.Model",
-    train: Part,
-    validation: Part,
+    train: Split,
+    validation: Split,
     recipe: Recipe,
     state: State,
     report: Callable[[Progress], None] = lambda _: None,
@@ -130,8 +130,8 @@ def epochs(
     if state.finished(recipe):
         return
     start = time.perf_counter()
-    training = _Training(model, train, recipe, teacher)
-    training.rehearse()
+    training = Trainer(model, train, recipe, teacher)
+    training.warm_up()
     training.restore(state)
     images, labels = _to_device(validation, training.device)
     expect(training.seconds_from(state.epoch * training.steps_an_epoch))
@@ -180,7 +180,7 @@ def epochs(
         start, preparation = time.perf_counter(), 0.0
 
 
-class _Training:
+class Trainer:
     """Network, optimizers and pictures on their device, and the steps of learning.
 
     Args:
@@ -193,7 +193,7 @@ class _Training:
     def __init__(
         self,
         model: "keras.Model",
-        train: Part,
+        train: Split,
         recipe: Recipe,
         teacher: "keras.Model | None" = None,
     ) -> None:
@@ -217,7 +217,7 @@ class _Training:
         # Seconds of a step, found by rehearsing.
         self.of_full = self.of_small = 0.0
 
-    def rehearse(self) -> None:
+    def warm_up(self) -> None:
         """Make a step of every shape that will come, so that what is prepared once is prepared.
 
         That is the compiling on a GPU, and the convolutions' choice of kernels on a CPU. What
@@ -245,7 +245,7 @@ class _Training:
                 raise
             # PyTorch finds no compiler for this GPU.
             self.compiled = self.network
-            self.rehearse()
+            self.warm_up()
         finally:
             set_weights(self.model, weights)
 
@@ -326,7 +326,7 @@ class _Training:
         for optimizer in self.optimizers:
             optimizer.step()
         if recipe.ema:
-            _follow(self.ema, self.model, recipe.ema)
+            update_ema(self.ema, self.model, recipe.ema)
         return logits.detach(), loss.detach()
 
     def _ask_teacher(self, pictures: Tensor) -> Tensor | None:
@@ -368,7 +368,7 @@ def measure(
     """
     loss, right = 0.0, 0
     with torch.no_grad():
-        size = portion_size(EVALUATION_BATCH, *pictures.shape[1:3])
+        size = default_batch_size(EVALUATION_BATCH, *pictures.shape[1:3])
         for batch, truth in zip(pictures.split(size), labels.split(size), strict=True):
             logits = network(batch.to(labels.device, precision), training=False)
             loss += float(functional.cross_entropy(logits, truth, reduction="sum"))
@@ -402,8 +402,8 @@ def compute_outputs(
         precision: the type to compute in.
         mirrored: look at the mirror images.
     """
-    network, device = Translated(model, until=layer), choose_device()
-    size = portion_size(CALIBRATION_BATCH, *images.shape[1:3])
+    network, device = TorchNetwork(model, until=layer), choose_device()
+    size = default_batch_size(CALIBRATION_BATCH, *images.shape[1:3])
     with torch.no_grad():
         parts = [
             network((batch.flip(2) if mirrored else batch).to(device, precision)).cpu()
@@ -493,7 +493,7 @@ def _mix(pictures: Tensor, labels: Tensor, classes: int, recipe: Recipe) -> tupl
     return augment.cutmix(pictures, targets, recipe.cutmix)
 
 
-def _follow(ema: list[Tensor], model: "keras.Model", decay: float) -> None:
+def update_ema(ema: list[Tensor], model: "keras.Model", decay: float) -> None:
     """Move a running average of the weights a step on; it begins as the weights are."""
     weights = [weight.value.detach() for weight in model.weights]
     if not ema:
@@ -509,25 +509,26 @@ def _compile(network: Network) -> Network:
     return torch.compile(network, dynamic=False)
 
 
-def _to_device(part: Part, device: torch.device) -> tuple[Tensor, Tensor]:
+def _to_device(split: Split, device: torch.device) -> tuple[Tensor, Tensor]:
     """Pictures and labels; pictures that are mapped from a file stay there."""
-    images, labels = torch.from_numpy(part.images), torch.from_numpy(part.labels).to(device)
-    return images if isinstance(part.images, np.memmap) else images.to(device), labels
+    images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels).to(device)
+    return images if isinstance(split.images, np.memmap) else images.to(device), labels
 
 
-def class_weights(part: Part, classes: int) -> NDArray[np.float64] | None:
+def class_weights(split: Split, classes: int) -> NDArray[np.float64] | None:
     """How much each class counts, `(classes,)`, so that all count alike together, 1 on average.
 
-    None where no class has `UNEVEN` times as many pictures as another: all count alike then, too.
+    None where no class has `IMBALANCE_RATIO` times as many pictures as another: all count alike
+    then, too.
     """
-    counts = np.bincount(part.labels, minlength=classes)
-    if counts.max() < UNEVEN * counts.min():
+    counts = np.bincount(split.labels, minlength=classes)
+    if counts.max() < IMBALANCE_RATIO * counts.min():
         return None
-    return len(part) / (classes * np.maximum(counts, 1))
+    return len(split) / (classes * np.maximum(counts, 1))
 
 
-def _class_weights(part: Part, classes: int, device: torch.device) -> Tensor | None:
-    weights = class_weights(part, classes)
+def _class_weights(split: Split, classes: int, device: torch.device) -> Tensor | None:
+    weights = class_weights(split, classes)
     return None if weights is None else torch.tensor(weights, dtype=torch.float32, device=device)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from imagette.data import Part
+from imagette.data import Split
 from imagette.errors import ImagetteError
 from imagette.heads.head import fit_temperature
 from imagette.heads.ridge import fit_ridge
@@ -94,7 +94,7 @@ def load_start(model: "keras.Model", start: str) -> None:
             layer.trainable = False
 
 
-def fit_head(model: "keras.Model", train: Part) -> None:
+def fit_head(model: "keras.Model", train: Split) -> None:
     """Fit the last layer to the frozen features of all before it, by ridge regression.
 
     Its scores are divided by the temperature that suits leave-one-out answers best, so that the
@@ -131,14 +131,14 @@ class FittedHead:
 
 
 def begin_with_head(
-    model: "keras.Model", train_part: Part, validation: Part, reporter: Reporter
+    model: "keras.Model", train_part: Split, validation: Split, reporter: Reporter
 ) -> FittedHead:
     """Fit the last layer, and tell how good the network is with it."""
     start = time.perf_counter()
     fit_head(model, train_part)
     seconds = time.perf_counter() - start
     accuracy = _measure_accuracy(model, validation)
-    reporter.head(accuracy, seconds)
+    reporter.on_head(accuracy, seconds)
     return FittedHead(accuracy, get_weights(model))
 
 
@@ -154,7 +154,7 @@ def average_with_start(state: State, head: FittedHead, share: float) -> None:
 
 
 def keep_better(
-    model: "keras.Model", validation: Part, head: FittedHead, state: State, reporter: Reporter
+    model: "keras.Model", validation: Split, head: FittedHead, state: State, reporter: Reporter
 ) -> None:
     """Where training all layers made nothing better, keep the network of the fitted last layer.
 
@@ -165,12 +165,12 @@ def keep_better(
     better = accuracy >= head.accuracy
     if not better:
         state.best_epoch, state.best_weights = 0, head.weights
-    reporter.finetuned(head.accuracy, accuracy, better)
+    reporter.on_finetune(head.accuracy, accuracy, better)
 
 
-def _measure_accuracy(model: "keras.Model", part: Part) -> float:
-    answers = compute_logits(model, part.images).argmax(axis=1)
-    return float(np.mean(answers == part.labels))
+def _measure_accuracy(model: "keras.Model", split: Split) -> float:
+    answers = compute_logits(model, split.images).argmax(axis=1)
+    return float(np.mean(answers == split.labels))
 
 
 def _weighty(model: "keras.Model") -> "list[keras.Layer]":

@@ -9,7 +9,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from imagette.webapp import html_parts
 from imagette.webapp.client import Api, ApiDown, Refused
-from imagette.webapp.session import API_DOWN, current_visit
+from imagette.webapp.session import API_DOWN, current_session
 from imagette.webapp.tabs import dataset, model, predict, teach
 from imagette.webapp.texts import TEXTS
 from imagette.wording import LANGUAGES, Language
@@ -48,7 +48,7 @@ def main() -> None:
 
 def _teach_page(api: Api, language: Language) -> list[StreamlitPage]:
     """The page to teach, unless the API is known not to be taught."""
-    known = current_visit().model
+    known = current_session().model
     if known and not known.get("teaching"):
         return []
     title = TEXTS[language].page_teach
@@ -91,7 +91,7 @@ def _meet_model(api: Api) -> str | None:
         The kind of the problem; None if there was none.
     """
     try:
-        current_visit().model = api.model()
+        current_session().model = api.model()
     except ApiDown:
         return API_DOWN
     except Refused as refusal:
@@ -104,7 +104,7 @@ def _tell(problem: str, language: Language) -> None:
     predict.tell_problem(problem, language)
     if problem == API_DOWN:
         st.markdown(TEXTS[language].api_down_help.format(url=_API_URL))
-    again = current_visit().try_again
+    again = current_session().try_again
     st.button(TEXTS[language].retry, type="primary", key="retry", on_click=again)
 
 

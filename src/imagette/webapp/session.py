@@ -19,7 +19,7 @@ from imagette.webapp.client import Api, ApiDown, LessonApi, Refused
 from imagette.wording import Language
 
 MOST_PICTURES = 100
-"""So many pictures of a visit are kept, the last ones; each takes some 100 kB."""
+"""So many pictures of a session are kept, the last ones; each takes some 100 kB."""
 
 API_DOWN = "api-down"
 
@@ -77,7 +77,7 @@ class Picture:
     """A picture that was shown to the page, and what came of it.
 
     Attributes:
-        number: counts the pictures of this visit, from 1.
+        number: counts the pictures of this session, from 1.
         name: what the picture is called.
         description: what it shows, for those who do not see it.
         time: when it came.
@@ -113,8 +113,8 @@ class Picture:
 
 
 @dataclass
-class Visit:
-    """The pictures of this visit, and which of them are in view.
+class Session:
+    """The pictures of this session, and which of them are in view.
 
     Attributes:
         pictures: all of them that are kept, in the order they came.
@@ -203,11 +203,11 @@ class Visit:
         self.in_view = []
 
 
-def current_visit() -> Visit:
-    """The visit of whoever looks at the page."""
-    if "visit" not in st.session_state:
-        st.session_state.visit = Visit()
-    return st.session_state.visit
+def current_session() -> Session:
+    """The session of whoever looks at the page."""
+    if "session" not in st.session_state:
+        st.session_state.session = Session()
+    return st.session_state.session
 
 
 def _now() -> datetime:

@@ -11,8 +11,8 @@ from imagette.webapp.live_camera import Frame
 from imagette.webapp.session import API_DOWN
 from imagette.webapp.tabs import predict
 from imagette.webapp.teach_pictures import FEW
-from imagette.webapp.teach_state import Desk, Lesson
-from imagette.webapp.texts import TEXTS, answer
+from imagette.webapp.teach_state import Lesson, TeachState
+from imagette.webapp.texts import TEXTS, answer_sentence
 from imagette.wording import Language, listed, number, percent
 
 
@@ -24,73 +24,73 @@ def show_accuracy(lesson: Lesson, language: Language) -> None:
             st.html(html_parts.paragraphs([texts.teach_no_model]))
             return
         fewest = min(len(one["pictures"]) for one in lesson["classes"] if one["pictures"])
-        facts = []
+        info = []
         if model["accuracy"] is None:
-            facts.append(texts.teach_single)
+            info.append(texts.teach_single)
         else:
             st.html(html_parts.text("p", "figure", percent(model["accuracy"], language, digits=0)))
             count = model["pictures"]
             right = number(round(model["accuracy"] * count), language)
-            facts.append(texts.teach_right.format(right=right, count=number(count, language)))
+            info.append(texts.teach_right.format(right=right, count=number(count, language)))
             low, high = (percent(end, language, digits=0) for end in model["accuracy_interval"])
-            facts.append(texts.teach_interval.format(low=low, high=high))
+            info.append(texts.teach_interval.format(low=low, high=high))
         if unknown := [one["name"] for one in lesson["classes"] if not one["pictures"]]:
-            facts.append(texts.teach_unknown.format(names=listed(unknown, language)))
+            info.append(texts.teach_unknown.format(names=listed(unknown, language)))
         if fewest < FEW:
-            facts.append(texts.teach_few.format(count=FEW))
-        st.html(html_parts.paragraphs(facts))
+            info.append(texts.teach_few.format(count=FEW))
+        st.html(html_parts.paragraphs(info))
 
 
-def offer_camera(desk: Desk, lesson: Lesson, api: LessonApi, language: Language) -> None:
+def offer_camera(state: TeachState, lesson: Lesson, api: LessonApi, language: Language) -> None:
     """The camera, which takes pictures of each class, and is answered as it looks on."""
     texts = TEXTS[language]
     st.button(
-        texts.camera_close if desk.camera else texts.teach_camera,
+        texts.camera_close if state.camera else texts.teach_camera,
         key="teach-camera",
         icon=":material/photo_camera:",
-        on_click=partial(_switch_camera, desk),
+        on_click=partial(_switch_camera, state),
     )
-    if not desk.camera:
+    if not state.camera:
         return
     if not predict.may_use_camera():
         st.info(texts.camera_forbidden, icon=":material/no_photography:")
         return
 
-    turn = desk.turn
+    turn = state.turn
 
     @st.fragment
     def watch() -> None:
         # A click elsewhere on the page may arrive together with a picture, and run this alone.
-        if st.session_state.desk is not desk or desk.has_changed(turn):
+        if st.session_state.state is not state or state.has_changed(turn):
             st.rerun()
-        _watch(desk, lesson, api, language)
+        _watch(state, lesson, api, language)
 
     with st.container(border=True, key="teach-live"):
         watch()
 
 
-def _switch_camera(desk: Desk) -> None:
-    desk.camera = not desk.camera
-    desk.seen, desk.frame, desk.said = 0, None, None
+def _switch_camera(state: TeachState) -> None:
+    state.camera = not state.camera
+    state.seen, state.frame, state.said = 0, None, None
 
 
-def _watch(desk: Desk, lesson: Lesson, api: LessonApi, language: Language) -> None:
+def _watch(state: TeachState, lesson: Lesson, api: LessonApi, language: Language) -> None:
     texts, model = TEXTS[language], lesson["model"]
     names = [one["name"] for one in lesson["classes"]]
 
     def take(frame: Frame) -> None:
-        desk.seen, desk.frame, desk.said = frame.number, frame.content, None
+        state.seen, state.frame, state.said = frame.number, frame.content, None
         if frame.label is not None:
-            desk.put(names[frame.label], [("camera.jpg", frame.content)])
+            state.put(names[frame.label], [("camera.jpg", frame.content)])
 
     add = [texts.teach_add_from_camera.format(name=name) for name in names]
     picture, words = st.columns([3, 2])
     with picture:
-        live_camera.show(add, desk.seen, model is not None, take, texts)
+        live_camera.show(add, state.seen, model is not None, take, texts)
     with words, st.container(key="teach-live-answer"):
-        if desk.frame and model:
-            desk.said = desk.said or _ask(api, desk.frame)
-            _show_live_answer(desk.said, language)
+        if state.frame and model:
+            state.said = state.said or _ask(api, state.frame)
+            _show_live_answer(state.said, language)
         else:
             st.html(html_parts.paragraphs([texts.teach_camera_help]))
 
@@ -111,40 +111,40 @@ def _show_live_answer(said: dict[str, Any], language: Language) -> None:
         return
     texts = TEXTS[language]
     ranking = sorted(said["probabilities"].items(), key=lambda one: -one[1])
-    words = html_parts.text("p", "answer", answer(ranking, said["known"], language))
+    words = html_parts.text("p", "answer", answer_sentence(ranking, said["known"], language))
     bars = html_parts.bars(ranking, language, texts)
     toned = f'<div class="imagette-toned-down">{bars}</div>' if said["known"] is False else bars
     st.html(words + toned)
 
 
 def try_out(
-    desk: Desk, model: dict[str, Any], api: LessonApi, explains: str, language: Language
+    state: TeachState, model: dict[str, Any], api: LessonApi, explains: str, language: Language
 ) -> None:
     """Answers to pictures that it has not learned, given anew whenever the lesson changes.
 
     Args:
-        desk: what the person does.
+        state: what the person does.
         model: what the API says of what was learned.
         api: the lesson's.
         explains: key of the switch to see why.
         language: in which to say it.
     """
-    texts, visit = TEXTS[language], desk.visit
-    visit.model = model
+    texts, session = TEXTS[language], state.session
+    session.model = model
     st.html(html_parts.text("h3", "step", texts.teach_try))
     st.html(html_parts.text("p", "knows", texts.teach_try_help))
-    key = f"teach-try-{desk.turn}"
+    key = f"teach-try-{state.turn}"
     with st.container(key="upload-to-try"):
         st.file_uploader(
             texts.choose,
             key=key,
             accept_multiple_files=True,
             label_visibility="collapsed",
-            on_change=partial(_take_to_try, desk, key),
+            on_change=partial(_take_to_try, state, key),
         )
-    if visit.in_view:
-        st.toggle(texts.teach_why, key=explains, on_change=visit.ask_anew)
-    predict.show_answers(visit, model, api, language)
+    if session.in_view:
+        st.toggle(texts.teach_why, key=explains, on_change=session.ask_anew)
+    predict.show_answers(session, model, api, language)
     st.download_button(
         texts.teach_download,
         api.model,
@@ -157,6 +157,6 @@ def try_out(
     st.caption(texts.teach_download_help)
 
 
-def _take_to_try(desk: Desk, key: str) -> None:
-    desk.visit.show_files(st.session_state[key])
-    desk.turn += 1
+def _take_to_try(state: TeachState, key: str) -> None:
+    state.session.show_files(st.session_state[key])
+    state.turn += 1

@@ -8,7 +8,7 @@ import streamlit as st
 from imagette.webapp import html_parts
 from imagette.webapp.client import ApiDown, LessonApi, Refused
 from imagette.webapp.tabs import predict
-from imagette.webapp.teach_state import Desk, Lesson
+from imagette.webapp.teach_state import Lesson, TeachState
 from imagette.webapp.texts import TEXTS
 from imagette.wording import Language, number
 
@@ -18,58 +18,58 @@ FEW = 10
 _MOST_SHOWN = 24  # pictures of a class; each is a button
 
 
-def collect(desk: Desk, lesson: Lesson, api: LessonApi, language: Language) -> None:
+def collect(state: TeachState, lesson: Lesson, api: LessonApi, language: Language) -> None:
     """A box for each class, with its pictures, that takes more of them."""
     texts = TEXTS[language]
-    _load_thumbnails(desk, lesson, api)
+    _load_thumbnails(state, lesson, api)
     st.html(html_parts.widget_words(texts))
     for place, one in enumerate(lesson["classes"]):
         with st.container(border=True, key=f"teach-class-{place}"):
-            _show_class(desk, place, one, api, language)
+            _show_class(state, place, one, api, language)
     if any(one["pictures"] for one in lesson["classes"]):
         st.caption(texts.teach_take_away_help)
 
 
-def _load_thumbnails(desk: Desk, lesson: Lesson, api: LessonApi) -> None:
+def _load_thumbnails(state: TeachState, lesson: Lesson, api: LessonApi) -> None:
     """After a reload, or when they were sent from elsewhere; of those sent here they are known."""
     names = {name for one in lesson["classes"] for name in one["pictures"]}
-    if names <= set(desk.thumbnails):
+    if names <= set(state.thumbnails):
         return
     try:
-        desk.thumbnails = api.thumbnails()
+        state.thumbnails = api.thumbnails()
     except (ApiDown, Refused):
         return  # they are shown without
 
 
 def _show_class(
-    desk: Desk, place: int, one: dict[str, Any], api: LessonApi, language: Language
+    state: TeachState, place: int, one: dict[str, Any], api: LessonApi, language: Language
 ) -> None:
     texts, name, count = TEXTS[language], one["name"], len(one["pictures"])
     told = texts.teach_count.format(count=number(count, language))
     st.html(html_parts.collected(name, told, count / FEW))
     if count:
-        _show_pictures(desk, place, one, api, language)
+        _show_pictures(state, place, one, api, language)
     drop_here = texts.teach_drop_here.format(name=name)
     st.html(html_parts.drop_words(f"teach-upload-{place}", drop_here))
-    key = f"teach-files-{place}-{desk.turn}"
+    key = f"teach-files-{place}-{state.turn}"
     with st.container(key=f"teach-upload-{place}"):
         st.file_uploader(
             drop_here,
             key=key,
             accept_multiple_files=True,
             label_visibility="collapsed",
-            on_change=partial(_take, desk, name, key),
+            on_change=partial(_take, state, name, key),
         )
-    for kind in dict.fromkeys(desk.refused.get(name, [])):
+    for kind in dict.fromkeys(state.refused.get(name, [])):
         reason = texts.problems.get(kind, texts.other_problem)
-        count = desk.refused[name].count(kind)
+        count = state.refused[name].count(kind)
         st.warning(
             texts.teach_refused.format(count=count, reason=reason), icon=":material/broken_image:"
         )
 
 
 def _show_pictures(
-    desk: Desk, place: int, one: dict[str, Any], api: LessonApi, language: Language
+    state: TeachState, place: int, one: dict[str, Any], api: LessonApi, language: Language
 ) -> None:
     texts, pictures = TEXTS[language], one["pictures"]
     numbered = list(enumerate(pictures, start=1))
@@ -82,15 +82,15 @@ def _show_pictures(
         {
             f"teach-picture-{picture}": (
                 texts.teach_take_away.format(number=count, name=one["name"]),
-                desk.thumbnails.get(picture, ""),
-                partial(desk.attempt, partial(desk.remove, api, picture)),
+                state.thumbnails.get(picture, ""),
+                partial(state.attempt, partial(state.remove, api, picture)),
             )
             for count, picture in numbered
         },
     )
 
 
-def _take(desk: Desk, class_name: str, key: str) -> None:
+def _take(state: TeachState, class_name: str, key: str) -> None:
     """Take what was chosen out of a widget."""
-    desk.put(class_name, [(file.name, file.getvalue()) for file in st.session_state[key]])
-    desk.turn += 1
+    state.put(class_name, [(file.name, file.getvalue()) for file in st.session_state[key]])
+    state.turn += 1

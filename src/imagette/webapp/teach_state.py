@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imagette.webapp.client import ApiDown, LessonApi, Refused
-from imagette.webapp.session import API_DOWN, Visit
+from imagette.webapp.session import API_DOWN, Session
 
 MOST_TRIED = 12
 """So many pictures that the lesson is tried on are kept, to be asked about anew."""
@@ -20,7 +20,7 @@ _File = tuple[str, bytes]
 
 
 @dataclass
-class Desk:
+class TeachState:
     """What one person does on the page to teach.
 
     Attributes:
@@ -36,7 +36,7 @@ class Desk:
         fresh: where the lesson stands, if the API has just said so.
         thumbnails: of the lesson's pictures by name, as data URLs.
         problem: kind of the last problem.
-        visit: pictures that the lesson is tried on.
+        session: pictures that the lesson is tried on.
         learned: names of the pictures that had been learned when those were asked about.
     """
 
@@ -52,7 +52,7 @@ class Desk:
     fresh: Lesson | None = None
     thumbnails: dict[str, str] = field(default_factory=dict)
     problem: str | None = None
-    visit: Visit = field(default_factory=lambda: Visit(most=MOST_TRIED, keeps=True))
+    session: Session = field(default_factory=lambda: Session(most=MOST_TRIED, keeps=True))
     learned: frozenset[str] = frozenset()
 
     def attempt(self, action: Callable[[], Any]) -> bool:
@@ -108,7 +108,7 @@ class Desk:
         learned = frozenset(name for one in lesson["classes"] for name in one["pictures"])
         if learned != self.learned:
             self.learned = learned
-            self.visit.ask_anew()
+            self.session.ask_anew()
             self.said = None
 
     def _send(self, api: LessonApi, class_name: str, files: list[_File]) -> list[str]:

@@ -61,7 +61,7 @@ class Texts:
     closest: str
     none_short: str
     more_than: str
-    # Looking at pictures: this visit.
+    # Looking at pictures: this session.
     history: str
     history_help: str
     download: str
@@ -239,7 +239,7 @@ ENGLISH = Texts(
     closest="What it reminds me of most: {first}, then {second}.",
     none_short="none of these",
     more_than="more than",
-    # Looking at pictures: this visit.
+    # Looking at pictures: this session.
     history="What you have shown me",
     history_help="Choose a picture to see its answer again.",
     download="Download as a table (CSV)",
@@ -303,7 +303,7 @@ ENGLISH = Texts(
         " it called so, how many were (precision)."
     ),
     class_name="Class",
-    recall="Found",
+    recall="ImageRef",
     precision="Right",
     f1="F1 score",
     curves="How it learned",
@@ -550,7 +550,7 @@ FRENCH = Texts(
     closest="Ce à quoi cela me fait le plus penser\u00a0: {first}, puis {second}.",
     none_short="rien de tout cela",
     more_than="plus de",
-    # Looking at pictures: this visit.
+    # Looking at pictures: this session.
     history="Ce que tu m’as montré",
     history_help="Choisis une image pour revoir sa réponse.",
     download="Télécharger en tableau (CSV)",
@@ -843,7 +843,9 @@ def percent(fraction: float, language: Language) -> str:
     return "> " + shown if fraction > 0.99 else "< " + shown if fraction < 0.01 else shown
 
 
-def answer(ranking: list[tuple[str, float]], known: bool | None, language: Language) -> str:
+def answer_sentence(
+    ranking: list[tuple[str, float]], known: bool | None, language: Language
+) -> str:
     """What the network thinks, in a sentence that says how sure it is.
 
     Args:

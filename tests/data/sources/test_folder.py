@@ -80,7 +80,7 @@ def test_two_folders_for_one_part(shop, tmp_path):
     both.mkdir()
     shop.rename(both / "train")
     (both / "training").mkdir()
-    with pytest.raises(ImagetteError, match="train and training could both be the train part"):
+    with pytest.raises(ImagetteError, match="train and training could both be the train split"):
         load_dataset(both)
 
 
@@ -155,7 +155,7 @@ def test_unreadable_pictures_are_left_out_and_listed(shop):
                 paint(folder / part / name / "1.png", "red")
                 for part, name in [("train", "a"), ("train", "b"), ("test", "c")]
             ],
-            "train part does not have",
+            "train split does not have",
         ),
     ],
 )

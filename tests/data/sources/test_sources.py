@@ -95,7 +95,7 @@ def test_a_csv_file_of_a_spreadsheet_with_parts(photos):
                 "photos/3.png,blue,train",
                 "photos/4.png,green,test",
             ],
-            "class green in its test part",
+            "class green in its test split",
         ),
     ],
 )
@@ -118,7 +118,7 @@ def test_a_file_that_is_no_table_at_all(photos):
 
 @pytest.fixture
 def shapes(tmp_path):
-    """A folder with train and test parts, inside another, as archives often have it."""
+    """A folder with train and test splits, inside another, as archives often have it."""
     inside = tmp_path / "outer" / "shapes"
     for part in ("train", "test"):
         paint(inside / part / "red" / "1.png", RED)
@@ -152,7 +152,7 @@ def test_an_archive_of_a_folder(shapes, tmp_path, cache, ending):
 
 
 def test_an_archive_of_a_single_train_folder(shapes, tmp_path):
-    """Its only folder is the train part, not one to go down through."""
+    """Its only folder is the train split, not one to go down through."""
     (shapes / "test").rename(tmp_path / "elsewhere")
     data = load_dataset(packed(shapes, tmp_path / "shapes.zip"))
     assert data.train.paths == ("train/blue/1.png", "train/red/1.png")

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from imagette.data.cache import kept_folder
 from imagette.data.sources.folder import find_folder
-from imagette.data.sources.image_index import Listing
+from imagette.data.sources.image_index import ImageIndex
 from imagette.errors import ImagetteError
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 
 
-def find_archive(file: Path) -> Listing:
+def find_archive(file: Path) -> ImageIndex:
     """Find the pictures of an archive, which is unpacked into the user's cache once.
 
     Raises:

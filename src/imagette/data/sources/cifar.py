@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagette.data.cache import cache_folder, keras_folder
-from imagette.data.dataset import Dataset, Part
+from imagette.data.dataset import Dataset, Split
 from imagette.errors import ImagetteError
 
 CLASS_NAMES = (
@@ -64,8 +64,8 @@ def load_cifar10(data_dir: str | Path | None = None) -> Dataset:
         source="cifar10",
         class_names=CLASS_NAMES,
         class_names_fr=CLASS_NAMES_FR,
-        train=load_part(folder, TRAIN_FILES),
-        test=load_part(folder, TEST_FILES),
+        train=load_split(folder, TRAIN_FILES),
+        test=load_split(folder, TEST_FILES),
         licence="CIFAR-10 (Krizhevsky, 2009), published for research without an explicit licence",
     )
 
@@ -129,7 +129,7 @@ def _unpack(archive: Path, cache: Path) -> Path:
         return (Path(temporary) / FOLDER).rename(cache / FOLDER)
 
 
-def load_part(folder: Path, names: tuple[str, ...]) -> Part:
+def load_split(folder: Path, names: tuple[str, ...]) -> Split:
     """Load some of the files, straight into one uint8 array.
 
     Raises:
@@ -143,7 +143,7 @@ def load_part(folder: Path, names: tuple[str, ...]) -> Part:
         # On disk each picture is its red plane, then its green one, then its blue one.
         images[rows] = batch[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
         labels[rows] = batch[b"labels"]
-    return Part(images, labels)
+    return Split(images, labels)
 
 
 def _load_file(path: Path) -> dict[bytes, Any]:

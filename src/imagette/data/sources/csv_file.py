@@ -1,7 +1,7 @@
 """A CSV file of pictures: a line each with the path of its file and its label.
 
 The first line names the columns: `path` and `label` (or others that mean the same, see `_NAMES`),
-and where the parts are known, `split`, with `train` or `test` in it. Paths are relative to the CSV
+and where the splits are known, `split`, with `train` or `test` in it. Paths are relative to the CSV
 file, or absolute.
 """
 
@@ -9,7 +9,7 @@ import csv
 import os
 from pathlib import Path
 
-from imagette.data.sources.image_index import Found, Listing, check_classes, found_file
+from imagette.data.sources.image_index import ImageIndex, ImageRef, check_classes, found_file
 from imagette.errors import ImagetteError
 
 _NAMES = {
@@ -25,12 +25,12 @@ _LAYOUT = (
 )
 
 
-def find_table(file: Path) -> Listing:
+def find_table(file: Path) -> ImageIndex:
     """Find the pictures that a CSV file lists; what is left out is listed in `skipped`.
 
     Raises:
-        ImagetteError: it is no such table, has fewer than two classes, or the test part has a class
-            that the train part lacks.
+        ImagetteError: it is no such table, has fewer than two classes, or the test split has a
+            class that the train split lacks.
     """
     lines = _read(file)
     columns = {role: _column(lines[0], names) for role, names in _NAMES.items()}
@@ -38,32 +38,32 @@ def find_table(file: Path) -> Listing:
     if path is None or label is None:
         missing = "path" if path is None else "label"
         raise ImagetteError(f"{file} has no column called {missing}.", _LAYOUT)
-    parts: dict[str, list[tuple[str, str]]] = {"train": [], "test": []}
+    splits: dict[str, list[tuple[str, str]]] = {"train": [], "test": []}
     skipped = []
     for number, line in enumerate(lines, start=2):
         named = line[split].strip() if split else "train"
-        part = _SPLITS.get(named.lower())
-        if part is None:
+        split = _SPLITS.get(named.lower())
+        if split is None:
             skipped.append((f"{file}, line {number}", f"{named!r} is neither train nor test."))
         elif not line[label].strip() or not line[path].strip():
             skipped.append((f"{file}, line {number}", "has no path or no label."))
         elif not os.path.isfile(file.parent / line[path].strip()):  # noqa: PTH113  # long names
             skipped.append((line[path].strip(), f"(line {number}) there is no such file."))
         else:
-            parts[part].append((line[path].strip(), line[label].strip()))
-    names = sorted({name for _, name in parts["train"]})
+            splits[split].append((line[path].strip(), line[label].strip()))
+    names = sorted({name for _, name in splits["train"]})
     check_classes(names, str(file), _LAYOUT)
-    if unknown := sorted({name for _, name in parts["test"]} - set(names)):
+    if unknown := sorted({name for _, name in splits["test"]} - set(names)):
         raise ImagetteError(
-            f"{file} has a class {unknown[0]} in its test part that the train part does not have.",
+            f"{file} has a class {unknown[0]} in its test split that its train split lacks.",
             "Use the same classes in train and test.",
         )
-    return Listing(
+    return ImageIndex(
         name=file.stem,
         source=str(file.resolve()),
         class_names=tuple(names),
-        train=_found(parts["train"], names, file),
-        test=_found(parts["test"], names, file) if parts["test"] else None,
+        train=_found(splits["train"], names, file),
+        test=_found(splits["test"], names, file) if splits["test"] else None,
         skipped=tuple(skipped),
     )
 
@@ -90,6 +90,6 @@ def _column(line: dict[str, str], names: tuple[str, ...]) -> str | None:
     return next((column for column in line if column.strip().lower() in names), None)
 
 
-def _found(lines: list[tuple[str, str]], names: list[str], file: Path) -> tuple[Found, ...]:
+def _found(lines: list[tuple[str, str]], names: list[str], file: Path) -> tuple[ImageRef, ...]:
     labels = {name: label for label, name in enumerate(names)}
     return tuple(found_file(file.parent / path, labels[name], path) for path, name in lines)

@@ -6,14 +6,14 @@ Alpaydin & Kaynak, *Optical Recognition of Handwritten Digits*, UCI Machine Lear
 
 import numpy as np
 
-from imagette.data.dataset import Dataset, Part
+from imagette.data.dataset import Dataset, Split
 from imagette.images.preprocess import to_pixels
 
 CLASS_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 CLASS_NAMES_FR = ("zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf")
 TEST_FRACTION = 0.2
 TEST_SEED = 0
-"""The test part is the same for everyone, whatever the seed of a training."""
+"""The test split is the same for everyone, whatever the seed of a training."""
 
 
 def load_digits() -> Dataset:
@@ -24,7 +24,7 @@ def load_digits() -> Dataset:
     digits = datasets.load_digits()
     greys = np.rint(digits.images * (255 / 16)).astype(np.uint8)
     images = np.stack([to_pixels(grey, 32, 32) for grey in greys])
-    everything = Part(images, digits.target.astype(np.int64))
+    everything = Split(images, digits.target.astype(np.int64))
     train, test = train_test_split(
         np.arange(len(everything)),
         test_size=TEST_FRACTION,

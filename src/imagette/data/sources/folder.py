@@ -8,7 +8,13 @@ class's folder is the name of the class; pictures may lie deeper inside it. `tra
 import os
 from pathlib import Path
 
-from imagette.data.sources.image_index import Found, Listing, Skipped, check_classes, found_file
+from imagette.data.sources.image_index import (
+    ImageIndex,
+    ImageRef,
+    Skipped,
+    check_classes,
+    found_file,
+)
 from imagette.errors import ImagetteError
 from imagette.images.preprocess import is_picture
 
@@ -19,15 +25,15 @@ _LAYOUT = (
 )
 
 
-def find_folder(folder: Path) -> Listing:
+def find_folder(folder: Path) -> ImageIndex:
     """Find the pictures of a folder; what is left out is listed in `skipped`.
 
     Where it holds nothing but another folder of folders, as what comes out of an archive often
     does, that one is meant.
 
     Raises:
-        ImagetteError: it has fewer than two classes, the test part has a class that the train part
-            lacks, two folders could be the same part, or a folder's name is not UTF-8.
+        ImagetteError: it has fewer than two classes, the test split has a class that the train
+            split lacks, two folders could be the same split, or a folder's name is not UTF-8.
     """
     _check_name(folder.resolve())
     name, source = folder.resolve().name, str(folder.resolve())
@@ -42,12 +48,12 @@ def find_folder(folder: Path) -> Listing:
         unknown = sorted(set(_class_names(test_folder)) - set(class_names))
         if unknown:
             raise ImagetteError(
-                f"{test_folder / unknown[0]} is a class that the train part does not have.",
+                f"{test_folder / unknown[0]} is a class that the train split does not have.",
                 "Use the same class folders in train and test.",
             )
         test, left_out = _find_part(folder, test_folder, class_names)
         skipped += left_out
-    return Listing(
+    return ImageIndex(
         name=name,
         source=source,
         class_names=class_names,
@@ -58,7 +64,7 @@ def find_folder(folder: Path) -> Listing:
 
 
 def _only_folder(folder: Path) -> Path:
-    """Down through folders that hold nothing but one other; `train` alone is a part, not such."""
+    """Down through folders that hold nothing but one other; `train` alone is a split, not such."""
     inside = _folders(folder)
     alone = len(inside) == 1 and not any(map(is_picture, folder.iterdir()))
     if alone and inside[0].name.lower() not in _TRAIN and _folders(inside[0]):
@@ -72,7 +78,7 @@ def _printable(path: Path) -> str:
 
 
 def _find_parts(folder: Path) -> tuple[Path, Path | None, Skipped]:
-    """The folders of the train part and of the test part, and those that are neither."""
+    """The folders of the train split and of the test split, and those that are neither."""
     inside = _folders(folder)
     train = _named(inside, _TRAIN)
     # A class may well be called "train"; its folder then holds pictures, not class folders.
@@ -93,7 +99,7 @@ def _named(folders: list[Path], names: tuple[str, str]) -> Path | None:
     found = [path for path in folders if path.name.lower() in names]
     if len(found) > 1:
         raise ImagetteError(
-            f"{found[0]} and {found[1].name} could both be the {names[0]} part.",
+            f"{found[0]} and {found[1].name} could both be the {names[0]} split.",
             "Keep one of them, or put them together.",
         )
     return found[0] if found else None
@@ -126,7 +132,7 @@ def _is_utf8(path: Path) -> bool:
 
 def _find_part(
     folder: Path, part_folder: Path, class_names: tuple[str, ...]
-) -> tuple[tuple[Found, ...], Skipped]:
+) -> tuple[tuple[ImageRef, ...], Skipped]:
     """Every picture of every class, and what is left out, that which is no picture in one line.
 
     Args:

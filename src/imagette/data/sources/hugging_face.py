@@ -4,8 +4,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from imagette.data.sources.image_index import Found, Listing, check_classes
-from imagette.errors import ImagetteError, PictureError
+from imagette.data.sources.image_index import ImageIndex, ImageRef, check_classes
+from imagette.errors import ImageError, ImagetteError
 
 PREFIX = "hf:"
 """What a source begins with that names such a dataset: `hf:beans`, `hf:user/name`."""
@@ -13,11 +13,11 @@ PREFIX = "hf:"
 _LAYOUT = "Choose a dataset for classification: one with a column of images and one of classes."
 
 
-def find_hub(source: str) -> Listing:
+def find_hub(source: str) -> ImageIndex:
     """Find the pictures of a dataset on the Hugging Face Hub, or one saved by `save_to_disk`.
 
     It is downloaded on first use, by `datasets`, into that library's own cache. The split `test` is
-    the test part; where there is none, `validation` is.
+    the test split; where there is none, `validation` is.
 
     Raises:
         ImagetteError: `datasets` is not installed, the dataset cannot be had, or it has no column
@@ -32,7 +32,7 @@ def find_hub(source: str) -> Listing:
     image, label = _columns(train, name)
     class_names = _class_names(train, label)
     check_classes(class_names, name, _LAYOUT)
-    return Listing(
+    return ImageIndex(
         name=Path(name).name,
         source=source,
         class_names=tuple(class_names),
@@ -95,8 +95,8 @@ def _class_names(rows: Any, label: str) -> list[str]:
 
 
 def _found(
-    rows: Any, part: str, image: str, label: str, class_names: list[str]
-) -> tuple[Found, ...]:
+    rows: Any, split: str, image: str, label: str, class_names: list[str]
+) -> tuple[ImageRef, ...]:
     import datasets
 
     encoded = rows.cast_column(image, datasets.Image(decode=False)).select_columns([image])
@@ -107,7 +107,7 @@ def _found(
         unknown = {value for value in values if value is not None and str(value) not in positions}
         if unknown:
             raise ImagetteError(
-                f"The class {min(map(str, unknown))} of the {part} part is not in the train part.",
+                f"The class {min(map(str, unknown))} of the {split} split is not in train.",
                 "Use the same classes in train and test.",
             )
     # None and -1 mark a picture whose class is not known or kept secret.
@@ -118,13 +118,13 @@ def _found(
     def read(number: int) -> bytes:
         entry = encoded[number][image]
         if entry is None or not (entry["bytes"] or entry["path"]):
-            raise PictureError("There is no picture.", "Choose another one.")
+            raise ImageError("There is no picture.", "Choose another one.")
         return entry["bytes"] or Path(entry["path"]).read_bytes()
 
     stamp = rows._fingerprint  # documented as what changes with the rows
     found = []
     for number, value in enumerate(labels):
         if value >= 0:
-            name = f"{part}/{number}"
-            found.append(Found(partial(read, number), value, name, f"{stamp} {name}", 0))
+            name = f"{split}/{number}"
+            found.append(ImageRef(partial(read, number), value, name, f"{stamp} {name}", 0))
     return tuple(found)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imagette.data.dataset import Dataset, Part
+from imagette.data.dataset import Dataset, Split
 from imagette.data.decode import decode
 from imagette.errors import ImagetteError
 from imagette.images.preprocess import ViewName
@@ -16,7 +16,7 @@ Skipped = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Found:
+class ImageRef:
     """A picture that was found.
 
     Attributes:
@@ -34,27 +34,27 @@ class Found:
     size: int
 
 
-def found_file(file: Path, label: int, path: str) -> Found:
+def found_file(file: Path, label: int, path: str) -> ImageRef:
     """A picture in a file."""
     status = file.stat()
     # Archives give files the times they had elsewhere, which may all be the same: the whole path,
     # and `ctime`, when this file came to be, tell them apart (a folder that moved is decoded anew).
     stamp = f"{file.absolute()} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
-    return Found(file, label, path, stamp, status.st_size)
+    return ImageRef(file, label, path, stamp, status.st_size)
 
 
 @dataclass(frozen=True)
-class Listing:
-    """Pictures that were found, by part.
+class ImageIndex:
+    """Pictures that were found, by split.
 
-    Attributes: as those of `Dataset`; `train` and `test` are what was found in place of `Part`.
+    Attributes: as those of `Dataset`; `train` and `test` are what was found in place of `Split`.
     """
 
     name: str
     source: str
     class_names: tuple[str, ...]
-    train: tuple[Found, ...]
-    test: tuple[Found, ...] | None = None
+    train: tuple[ImageRef, ...]
+    test: tuple[ImageRef, ...] | None = None
     skipped: Skipped = ()
     licence: str = ""
 
@@ -64,19 +64,19 @@ class Listing:
         Args:
             size: the side in pixels that each is brought to.
             view: what of each picture.
-            test_alone: leave the train part empty where there is a test part.
+            test_alone: leave the train split empty where there is a test split.
 
         Raises:
-            ImagetteError: a class has no readable picture to learn from, or the test part none.
+            ImagetteError: a class has no readable picture to learn from, or the test split none.
         """
         check_no_class_is_empty(self.class_names, {one.label for one in self.train}, self.source)
         learned = () if test_alone and self.test is not None else self.train
-        train, skipped = _load_part(learned, size, view)
+        train, skipped = _load_split(learned, size, view)
         if learned:
             check_no_class_is_empty(self.class_names, set(train.labels.tolist()), self.source)
         test = None
         if self.test is not None:
-            test, test_skipped = _load_part(self.test, size, view)
+            test, test_skipped = _load_split(self.test, size, view)
             skipped += test_skipped
             check_test(test, self.source)
         return Dataset(
@@ -105,15 +105,15 @@ def check_no_class_is_empty(class_names: tuple[str, ...], labels: set[int], sour
             )
 
 
-def check_test(test: Part, source: str) -> None:
-    """Make sure that a test part has a picture.
+def check_test(test: Split, source: str) -> None:
+    """Make sure that a test split has a picture.
 
     Raises:
         ImagetteError: it has none.
     """
     if not len(test):
         raise ImagetteError(
-            f"The test part of {source} holds no readable picture.",
+            f"The test split of {source} holds no readable picture.",
             "Add pictures to it, or remove it.",
         )
 
@@ -129,7 +129,7 @@ def check_classes(names: list[str], source: str, layout: str) -> None:
         raise ImagetteError(f"{source} holds {few} of pictures; at least two are needed.", layout)
 
 
-def _load_part(found: tuple[Found, ...], size: int, view: ViewName) -> tuple[Part, Skipped]:
+def _load_split(found: tuple[ImageRef, ...], size: int, view: ViewName) -> tuple[Split, Skipped]:
     images, unreadable = decode(
         [one.picture for one in found],
         size,
@@ -140,4 +140,4 @@ def _load_part(found: tuple[Found, ...], size: int, view: ViewName) -> tuple[Par
     kept = [one for number, one in enumerate(found) if number not in unreadable]
     labels = np.array([one.label for one in kept], np.int64)
     skipped = tuple((found[number].path, reason) for number, reason in unreadable.items())
-    return Part(images, labels, tuple(one.path for one in kept)), skipped
+    return Split(images, labels, tuple(one.path for one in kept)), skipped

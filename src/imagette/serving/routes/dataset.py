@@ -50,11 +50,11 @@ def _find_cifar10() -> Path | None:
 def _describe_cifar10(folder: Path) -> DatasetAnswer:
     from imagette.data.sources import cifar
 
-    test = cifar.load_part(folder, cifar.TEST_FILES)
+    test = cifar.load_split(folder, cifar.TEST_FILES)
     # One file after the other, since the pictures of all would take 180 MB to count their labels.
     train = Counter[int]()
     for file in cifar.TRAIN_FILES:
-        train.update(cifar.load_part(folder, (file,)).labels.tolist())
+        train.update(cifar.load_split(folder, (file,)).labels.tolist())
     classes = [
         DatasetClass(
             name=name,

@@ -11,7 +11,7 @@ from flask import request
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from imagette.errors import PictureError
+from imagette.errors import ImageError
 from imagette.images.preprocess import Turn
 from imagette.inference.classifier import Classifier, Prediction
 from imagette.inference.explain import heat_png
@@ -19,7 +19,7 @@ from imagette.reports.html import pixels_url, png_url
 from imagette.serving.metrics import Metrics
 from imagette.serving.problems import RequestError, describe, kind_of
 from imagette.serving.schemas import PredictOptions
-from imagette.serving.uploads import SentPicture, read_pictures
+from imagette.serving.uploads import UploadedImage, read_pictures
 
 _LARGE = 1_000_000
 """Pixels: smaller pictures take some megabytes, and do not wait for each other."""
@@ -93,7 +93,7 @@ def answer_request(
 
     Raises:
         RequestError: an option or the request cannot be understood, or the one picture is refused.
-        PictureError: the one picture cannot be read or has too many pixels.
+        ImageError: the one picture cannot be read or has too many pixels.
     """
     options = _read_options()
     pictures = read_pictures(
@@ -102,7 +102,7 @@ def answer_request(
     )
     deadline, counts = turns.deadline(), metrics if count_classes else None
 
-    def answer_one(picture: SentPicture) -> dict[str, Any]:
+    def answer_one(picture: UploadedImage) -> dict[str, Any]:
         return _answer(classifier, picture, options, counts, turns.before(deadline))
 
     if len(pictures) == 1:
@@ -111,7 +111,7 @@ def answer_request(
     for picture in pictures:
         try:
             result = answer_one(picture)
-        except (RequestError, PictureError) as error:
+        except (RequestError, ImageError) as error:
             metrics.count_problem(kind_of(error))
             result = describe(error)
         predictions.append({"file": picture.file} | result)
@@ -143,7 +143,7 @@ _NO_OPTIONS = PredictOptions()
 
 def _answer(
     classifier: Classifier,
-    picture: SentPicture,
+    picture: UploadedImage,
     options: PredictOptions,
     metrics: Metrics | None,
     turn: Turn,
@@ -152,7 +152,7 @@ def _answer(
 
     Raises:
         RequestError: the file is empty, or its turn did not come in time.
-        PictureError: it cannot be read or has too many pixels.
+        ImageError: it cannot be read or has too many pixels.
     """
     content = picture.content
     if len(content) == 0:

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, request
 from pydantic import ValidationError
 
-from imagette.errors import PictureError
+from imagette.errors import ImageError
 from imagette.inference.classifier import Classifier
 from imagette.serving.lesson import Lesson
 from imagette.serving.lesson_names import clean_name
@@ -16,10 +16,10 @@ from imagette.serving.lessons import Lessons
 from imagette.serving.metrics import Metrics
 from imagette.serving.openapi import (
     DescribedApp,
-    answer,
     json_request,
     pictures_request,
     predict_request,
+    responses,
 )
 from imagette.serving.problems import RequestError, describe, kind_of
 from imagette.serving.routes.predict import PREDICT_PROBLEMS, Turns, answer_request
@@ -66,7 +66,7 @@ def add_lessons(app: DescribedApp, settings: Settings, turns: Turns, metrics: Me
 def _add_lesson(app: DescribedApp, lessons: Lessons) -> None:
     @app.post(
         "/lessons",
-        responses=answer(
+        responses=responses(
             LessonAnswer, "invalid-json", "wrong-classes", "unsupported-content-type",
             "too-many-lessons", _DISK, status="201",
         ),
@@ -77,12 +77,12 @@ def _add_lesson(app: DescribedApp, lessons: Lessons) -> None:
         lesson = lessons.create(_read_class_names())
         return _describe(lesson), 201, {"Location": f"/lessons/{lesson.id}"}
 
-    @app.get("/lessons/<lesson>", responses=answer(LessonAnswer, "no-lesson", _DISK))
+    @app.get("/lessons/<lesson>", responses=responses(LessonAnswer, "no-lesson", _DISK))
     def show_lesson(path: LessonPath) -> dict[str, Any]:
         """Where a lesson stands: its pictures, and how good what they teach is"""
         return _describe(lessons.find(path.lesson))
 
-    @app.delete("/lessons/<lesson>", responses=answer(Deleted, "no-lesson", _DISK))
+    @app.delete("/lessons/<lesson>", responses=responses(Deleted, "no-lesson", _DISK))
     def delete_lesson(path: LessonPath) -> dict[str, str]:
         """Forget a lesson and its pictures"""
         lessons.find(path.lesson).forget()
@@ -94,7 +94,7 @@ def _add_pictures(
 ) -> None:
     @app.post(
         "/lessons/<lesson>/pictures",
-        responses=answer(
+        responses=responses(
             AddedPictures, "wrong-option", "no-picture", "no-lesson", "too-many-pictures",
             "unsupported-content-type", _DISK,
         ),
@@ -109,7 +109,7 @@ def _add_pictures(
         for content, file in read_files(request, settings.max_pictures):
             try:
                 name = _add(lesson, class_name, content, turns, deadline)
-            except (RequestError, PictureError) as error:
+            except (RequestError, ImageError) as error:
                 if kind_of(error) in ("no-lesson", _DISK):
                     raise
                 metrics.count_problem(kind_of(error))
@@ -119,7 +119,7 @@ def _add_pictures(
         small = _small(lesson, class_name, kept)
         return {"kept": small, "refused": refused, "lesson": _describe(lesson)}
 
-    @app.get("/lessons/<lesson>/pictures", responses=answer(LessonPictures, "no-lesson", _DISK))
+    @app.get("/lessons/<lesson>/pictures", responses=responses(LessonPictures, "no-lesson", _DISK))
     def show_pictures(path: LessonPath) -> dict[str, Any]:
         """The pictures of a lesson, small"""
         lesson = lessons.find(path.lesson)
@@ -128,7 +128,7 @@ def _add_pictures(
 
     @app.delete(
         "/lessons/<lesson>/pictures/<picture>",
-        responses=answer(LessonAnswer, "no-lesson", "not-found", _DISK),
+        responses=responses(LessonAnswer, "no-lesson", "not-found", _DISK),
     )
     def delete_picture(path: LessonPicturePath) -> dict[str, Any]:
         """Take a picture away from a lesson"""
@@ -142,7 +142,7 @@ def _add_model(
 ) -> None:
     @app.get(
         "/lessons/<lesson>/model",
-        responses=answer(_FILE, "no-lesson", "not-learned", kind="application/octet-stream"),
+        responses=responses(_FILE, "no-lesson", "not-learned", kind="application/octet-stream"),
     )
     def download_model(path: LessonPath) -> Response:
         """What was learned, as a bundle: the one file that Imagette serves"""
@@ -154,7 +154,7 @@ def _add_model(
 
     @app.post(
         "/lessons/<lesson>/predict",
-        responses=answer(
+        responses=responses(
             [PictureAnswer, SeveralAnswers], "no-lesson", "not-learned", *PREDICT_PROBLEMS
         ),
         openapi_extensions=predict_request(),

@@ -7,13 +7,13 @@ from streamlit.navigation.page import StreamlitPage
 
 from imagette.webapp import html_parts
 from imagette.webapp.client import Api, ApiDown, Refused
-from imagette.webapp.session import current_visit
+from imagette.webapp.session import current_session
 from imagette.webapp.texts import DATASET_TITLES, TEXTS
 from imagette.wording import Language, listed, number
 
 
 def show(api: Api, language: Language, look_page: StreamlitPage) -> None:
-    model = current_visit().model
+    model = current_session().model
     if model is None:
         return
     st.html(html_parts.text("h2", "section", TEXTS[language].data_title))
@@ -44,7 +44,7 @@ def _show_dataset(dataset: dict[str, Any], language: Language, look_page: Stream
     name = "name_fr" if language == "fr" else "name"
     train = sum(one["train"] for one in classes)
     test = sum(one["test"] for one in classes)
-    facts = texts.data_facts.format(
+    info = texts.data_facts.format(
         dataset=DATASET_TITLES.get(dataset["name"], dataset["name"]),
         total=number(train + test, language),
         count=len(classes),
@@ -53,7 +53,7 @@ def _show_dataset(dataset: dict[str, Any], language: Language, look_page: Stream
         train=number(train, language),
         test=number(test, language),
     )
-    st.html(html_parts.paragraphs([facts]))
+    st.html(html_parts.paragraphs([info]))
 
     st.html(html_parts.text("h2", "section", texts.examples))
     st.caption(texts.examples_help)
@@ -74,14 +74,14 @@ def _show_facts(model: dict[str, Any], language: Language) -> None:
     st.info(texts.no_data, icon=":material/folder_off:")
     names = model["class_names_fr" if language == "fr" else "class_names"]
     title = model["dataset"]
-    facts = [
+    info = [
         texts.dataset.format(dataset=DATASET_TITLES.get(title, title))
         if title
         else texts.unnamed_dataset,
         texts.knows.format(count=len(names), names=listed(names, language)),
         texts.network_sees_help.format(**model["input"]),
     ]
-    st.html(html_parts.paragraphs(facts))
+    st.html(html_parts.paragraphs(info))
     if title == "cifar10":
         st.markdown(texts.no_data_help)
     if evaluation := model.get("evaluation"):

@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from imagette.webapp import charts, html_parts
-from imagette.webapp.session import current_visit
+from imagette.webapp.session import current_session
 from imagette.webapp.texts import DATASET_TITLES, TEXTS
 from imagette.wording import Language, listed, number, percent
 
@@ -14,7 +14,7 @@ _MOST_MISTAKES = 5
 
 
 def show(language: Language) -> None:
-    model = current_visit().model
+    model = current_session().model
     if model is None:
         return
     texts = TEXTS[language]
@@ -45,23 +45,23 @@ def _facts(
     model: dict[str, Any], evaluation: dict[str, Any] | None, language: Language
 ) -> list[str]:
     texts = TEXTS[language]
-    facts = []
+    info = []
     if model["accuracy"] is not None:
         by_split = {"test": texts.test_accuracy, "leave-one-out": texts.left_out_accuracy}
         told = by_split.get(model["accuracy_split"], texts.validation_accuracy)
-        facts.append(told.format(accuracy=percent(model["accuracy"], language)))
+        info.append(told.format(accuracy=percent(model["accuracy"], language)))
     if evaluation:
         low, high = (percent(end, language) for end in evaluation["accuracy_interval"])
         count = number(evaluation["n"], language)
-        facts.append(texts.interval.format(count=count, low=low, high=high))
+        info.append(texts.interval.format(count=count, low=low, high=high))
     chance = percent(1 / len(model["class_names"]), language, digits=0)
-    facts.append(texts.chance.format(chance=chance))
+    info.append(texts.chance.format(chance=chance))
     if title := model["dataset"]:
-        facts.append(texts.dataset.format(dataset=DATASET_TITLES.get(title, title)))
+        info.append(texts.dataset.format(dataset=DATASET_TITLES.get(title, title)))
     if model["parameters"]:
         parameters = number(model["parameters"], language)
-        facts.append(texts.network.format(model=model["model"], parameters=parameters))
-    return facts
+        info.append(texts.network.format(model=model["model"], parameters=parameters))
+    return info
 
 
 def _show_confusion(counts: list[list[int]], names: list[str], language: Language) -> None:
@@ -92,10 +92,10 @@ def _show_reliability(evaluation: dict[str, Any], language: Language) -> None:
     st.html(html_parts.paragraphs([texts.reliability_help]))
     bins = [one for one in evaluation["reliability"] if one["count"]]
     st.altair_chart(charts.reliability(bins, language, texts), alt=texts.reliability_alt)
-    facts = [texts.calibration.format(error=percent(evaluation["calibration_error"], language))]
+    info = [texts.calibration.format(error=percent(evaluation["calibration_error"], language))]
     if "brier" in evaluation:
-        facts.append(texts.brier.format(brier=number(evaluation["brier"], language, digits=3)))
-    st.html(html_parts.paragraphs(facts))
+        info.append(texts.brier.format(brier=number(evaluation["brier"], language, digits=3)))
+    st.html(html_parts.paragraphs(info))
     rows = [
         [
             percent(one["confidence"], language),

@@ -15,13 +15,13 @@ from imagette.webapp.session import (
     API_DOWN,
     Answer,
     Picture,
-    Visit,
+    Session,
     Words,
-    current_visit,
+    current_session,
     to_csv,
 )
 from imagette.webapp.tabs.dataset import ask_dataset
-from imagette.webapp.texts import TEXTS, answer, closest, short_answer
+from imagette.webapp.texts import TEXTS, answer_sentence, closest, short_answer
 from imagette.wording import Language, listed
 
 # Its words, its picture as a data URL, and what a click does.
@@ -29,18 +29,18 @@ _Button = tuple[str, str, Callable[[], Any]]
 
 
 def show(api: Api, language: Language) -> None:
-    visit = current_visit()
+    session = current_session()
     texts = TEXTS[language]
     st.markdown(texts.introduction)
-    if visit.model:
-        names = visit.model["class_names_fr" if language == "fr" else "class_names"]
+    if session.model:
+        names = session.model["class_names_fr" if language == "fr" else "class_names"]
         knows = texts.knows.format(count=len(names), names=listed(names, language))
         st.html(html_parts.text("p", "knows", knows))
-    _choose(visit, language)
-    if visit.model:
-        _offer_gallery(visit, api, language)
-        show_answers(visit, visit.model, api, language)
-    _show_history(visit, language)
+    _choose(session, language)
+    if session.model:
+        _offer_gallery(session, api, language)
+        show_answers(session, session.model, api, language)
+    _show_history(session, language)
     st.caption(texts.privacy)
 
 
@@ -54,10 +54,10 @@ def tell_problem(kind: str, language: Language) -> None:
         st.warning(told, icon=":material/broken_image:")
 
 
-def _choose(visit: Visit, language: Language) -> None:
+def _choose(session: Session, language: Language) -> None:
     texts = TEXTS[language]
     st.html(html_parts.widget_words(texts))
-    # A widget whose key is new is empty again: what was chosen is the visit's from then on.
+    # A widget whose key is new is empty again: what was chosen is the session's from then on.
     turn = st.session_state.setdefault("turn", 0)
     with st.container(key="upload"):
         st.file_uploader(
@@ -76,7 +76,7 @@ def _choose(visit: Visit, language: Language) -> None:
                 f"sample-{sample.path.stem}": (
                     sample.name[language],
                     html_parts.sample_picture(sample),
-                    partial(_take_sample, visit, sample),
+                    partial(_take_sample, session, sample),
                 )
                 for sample in samples
             },
@@ -87,11 +87,11 @@ def _take_files() -> None:
     turn = st.session_state.turn
     files = st.session_state[f"files-{turn}"]
     st.session_state.turn = turn + 1
-    current_visit().show_files(files)
+    current_session().show_files(files)
 
 
-def _take_sample(visit: Visit, sample: Sample) -> None:
-    visit.add([(sample.name, sample.description, sample.path.read_bytes())])
+def _take_sample(session: Session, sample: Sample) -> None:
+    session.add([(sample.name, sample.description, sample.path.read_bytes())])
 
 
 def _offer_camera(language: Language) -> None:
@@ -139,10 +139,10 @@ def _take_photo() -> None:
         language: texts.photo.format(number=st.session_state.photos)
         for language, texts in TEXTS.items()
     }
-    current_visit().add([(name, name, photo.getvalue())])
+    current_session().add([(name, name, photo.getvalue())])
 
 
-def _offer_gallery(visit: Visit, api: Api, language: Language) -> None:
+def _offer_gallery(session: Session, api: Api, language: Language) -> None:
     dataset = ask_dataset(api)
     if dataset is None:
         return
@@ -164,7 +164,7 @@ def _offer_gallery(visit: Visit, api: Api, language: Language) -> None:
                 f"example-{index}-{place}": (
                     texts.example.format(name=chosen[key], number=place),
                     url,
-                    partial(_take_example, visit, chosen, place, url),
+                    partial(_take_example, session, chosen, place, url),
                 )
                 for place, url in enumerate(chosen["examples"], start=1)
             },
@@ -172,13 +172,13 @@ def _offer_gallery(visit: Visit, api: Api, language: Language) -> None:
         st.caption(texts.gallery_note)
 
 
-def _take_example(visit: Visit, chosen: dict[str, Any], place: int, url: str) -> None:
+def _take_example(session: Session, chosen: dict[str, Any], place: int, url: str) -> None:
     names = {"en": chosen["name"], "fr": chosen["name_fr"]}
     name: Words = {
         language: texts.example.format(name=names[language], number=place)
         for language, texts in TEXTS.items()
     }
-    visit.add([(name, name, base64.b64decode(url.partition(",")[2]))])
+    session.add([(name, name, base64.b64decode(url.partition(",")[2]))])
 
 
 def picture_buttons(group: str, buttons: dict[str, _Button]) -> None:
@@ -190,28 +190,30 @@ def picture_buttons(group: str, buttons: dict[str, _Button]) -> None:
 
 
 def show_answers(
-    visit: Visit, model: dict[str, Any], api: Api | LessonApi, language: Language
+    session: Session, model: dict[str, Any], api: Api | LessonApi, language: Language
 ) -> None:
     """What the API says of the pictures in view; those that wait are asked about first."""
     with st.container(key="answers"):
-        if visit.left_out:
-            told = TEXTS[language].left_out.format(kept=visit.most, count=visit.left_out)
+        if session.left_out:
+            told = TEXTS[language].left_out.format(kept=session.most, count=session.left_out)
             st.warning(told, icon=":material/stacks:")
         summary = st.empty()
-        for place, picture in enumerate(visit.in_view):
+        for place, picture in enumerate(session.in_view):
             with st.container(border=True, key=f"answer-{picture.number}"):
                 if picture.waits:
                     with st.spinner(TEXTS[language].looking):
-                        visit.ask(picture, api)
-                _show_one(visit, picture, model, language)
+                        session.ask(picture, api)
+                _show_one(session, picture, model, language)
             if place == 0:
-                st.html(html_parts.bring_into_view(visit.turn), unsafe_allow_javascript=True)
-        if len(visit.in_view) > 1:
-            summary.html(html_parts.tiles([_tile(picture, language) for picture in visit.in_view]))
+                st.html(html_parts.bring_into_view(session.turn), unsafe_allow_javascript=True)
+        if len(session.in_view) > 1:
+            summary.html(
+                html_parts.tiles([_tile(picture, language) for picture in session.in_view])
+            )
     # Those that a click took out of view before they were asked about.
-    for picture in visit.pictures:
+    for picture in session.pictures:
         if picture.waits:
-            visit.ask(picture, api)
+            session.ask(picture, api)
 
 
 def _tile(picture: Picture, language: Language) -> html_parts.Tile:
@@ -220,16 +222,18 @@ def _tile(picture: Picture, language: Language) -> html_parts.Tile:
     return html_parts.Tile(picture.anchor, said.thumbnail if said else None, words)
 
 
-def _show_one(visit: Visit, picture: Picture, model: dict[str, Any], language: Language) -> None:
+def _show_one(
+    session: Session, picture: Picture, model: dict[str, Any], language: Language
+) -> None:
     if picture.answer is not None:
-        is_one_of_several = len(visit.in_view) > 1
+        is_one_of_several = len(session.in_view) > 1
         _show_answer(picture, picture.answer, is_one_of_several, model, language)
         return
     name = html_parts.text("h2", "name", picture.name[language])
     st.html(f'<div id="{picture.anchor}">{name}</div>')
     tell_problem(str(picture.problem), language)
     if picture.can_retry:
-        st.button(TEXTS[language].retry, key=f"retry-{picture.number}", on_click=visit.try_again)
+        st.button(TEXTS[language].retry, key=f"retry-{picture.number}", on_click=session.try_again)
 
 
 def _show_answer(
@@ -238,7 +242,7 @@ def _show_answer(
     texts = TEXTS[language]
     ranking = said.ranked(language)
     unknown = said.known is False
-    words = html_parts.text("h2", "answer", answer(ranking, said.known, language))
+    words = html_parts.text("h2", "answer", answer_sentence(ranking, said.known, language))
     if with_name:
         words = html_parts.text("p", "name", picture.name[language]) + words
     if unknown:
@@ -262,8 +266,8 @@ def _show_answer(
         st.html(html_parts.familiarity(said.familiarity, threshold, not unknown, texts))
 
 
-def _show_history(visit: Visit, language: Language) -> None:
-    answered = visit.answered()
+def _show_history(session: Session, language: Language) -> None:
+    answered = session.answered()
     if not answered:
         return
     texts = TEXTS[language]
@@ -277,7 +281,7 @@ def _show_history(visit: Visit, language: Language) -> None:
         buttons[f"again-{picture.number}"] = (
             words,
             said.thumbnail,
-            partial(visit.look_at, [picture]),
+            partial(session.look_at, [picture]),
         )
     picture_buttons("history", buttons)
     with st.container(horizontal=True):
@@ -295,5 +299,5 @@ def _show_history(visit: Visit, language: Language) -> None:
             icon=":material/delete:",
             type="tertiary",
             key="forget",
-            on_click=visit.forget,
+            on_click=session.forget,
         )
