@@ -1,7 +1,9 @@
 """Numbers and lists as people write them, in English and in French."""
 
+import tomllib
 from collections.abc import Sequence
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 Language = Literal["en", "fr"]
 
@@ -45,3 +47,8 @@ def listed(names: Sequence[str], language: Language, most: int = 20) -> str:
             else f" et {number(more, language)} autre{'s' if more > 1 else ''}"
         )
     return shown
+
+
+def load_texts(folder: Path, language: Language) -> dict[str, Any]:
+    """The texts of one language, as `folder/<language>.toml` has them."""
+    return tomllib.loads((folder / f"{language}.toml").read_text(encoding="utf-8"))
