@@ -3,7 +3,7 @@
 import math
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -42,6 +42,12 @@ class TrainingReporter(Reporter):
         self.patience = 0
         self.averaged = ""
         self.last_epoch = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def on_recipe(self, why: str) -> None:
         self._say(why)

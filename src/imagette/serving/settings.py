@@ -64,13 +64,17 @@ class Settings(BaseSettings):
     api_keys: Annotated[
         tuple[SecretStr, ...],
         NoDecode,
-        Field(description="keys of which a client must send one; none for no keys"),
+        Field(
+            description="keys of which a client must send one, with commas between; none for no"
+            " keys (in the environment, others on the machine do not see them)"
+        ),
     ] = ()
     cors_origins: Annotated[
         tuple[str, ...],
         NoDecode,
         Field(
-            description="sites whose scripts may ask, such as `https://example.org`; `*` for all"
+            description="sites whose scripts may ask, with commas between, such as"
+            " `https://example.org`; `*` for all"
         ),
     ] = ()
     trusted_proxies: Annotated[

@@ -1,0 +1,52 @@
+"""What commands print with: results on stdout, all else on stderr."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def print_line(text: str) -> None:
+    """Print a line of the result as it is, however long."""
+    out.print(text, markup=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Tell people something beside the result, as it is, however long."""
+    err.print(text, markup=False, soft_wrap=True)
+
+
+def print_table(columns: list[str], rows: list[list[str]]) -> None:
+    """Print a table, its first column to the left and all others to the right."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for number, name in enumerate(columns):
+        table.add_column(name, justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    out.print(table)
+
+
+def shown(value: Any, form: str) -> str:
+    """The value in a form such as `{:.1%}`; a dash where there is none."""
+    return "-" if value is None else form.format(value)
+
+
+@contextmanager
+def stoppable(on_stop: Callable[[], None]) -> Iterator[None]:
+    """Long work that Ctrl-C or a service manager's SIGTERM stops cleanly; then `on_stop` is called
+    and the command ends with status 130."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        on_stop()
+        raise typer.Exit(130) from None

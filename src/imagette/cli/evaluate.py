@@ -1,0 +1,137 @@
+"""`imagette evaluate` and `imagette compare`: how good networks are."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from imagette.cli.console import print_line, print_table, say, shown, stoppable
+from imagette.cli.options import DataDirOption, JsonOption
+
+
+def evaluate(
+    run_or_bundle: Annotated[
+        Path, typer.Argument(help="A run folder, a bundle (.onnx), `cifar10` or `cifar10-lite`.")
+    ],
+    dataset: Annotated[
+        str | None,
+        typer.Argument(help="As for `train` (default: what the run or the bundle was trained on)."),
+    ] = None,
+    as_json: JsonOption = False,
+    out_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Folder for what it writes (default: the run's, or evaluation-BUNDLE)."
+        ),
+    ] = None,
+    data_dir: DataDirOption = None,
+    flip: Annotated[
+        bool,
+        typer.Option(
+            "--flip", help="Also average over each picture and its mirror image, said beside."
+        ),
+    ] = False,
+    corruptions: Annotated[
+        bool,
+        typer.Option(
+            "--corruptions",
+            help="Also measure accuracy under 15 corruptions (noise, blur, weather, compression) of"
+            " five strengths; takes minutes, and goes on where it was when stopped.",
+        ),
+    ] = False,
+) -> None:
+    """Measure a network on pictures it has not seen, with a report to read."""
+    from imagette.evaluation import evaluate as evaluate_model
+
+    kept = " The same command goes on with the corruptions measured so far." if corruptions else ""
+    with stoppable(lambda: say(f"Stopped.{kept}")):
+        evaluation = evaluate_model(
+            run_or_bundle, dataset, data_dir=data_dir, out=out_dir, flip=flip,
+            corruptions=corruptions, say=say,
+        )  # fmt: skip
+    if as_json:
+        print(json.dumps(evaluation.metrics, indent=2, ensure_ascii=False))
+        return
+    print_metrics(evaluation.metrics)
+    _print_classes(evaluation.metrics["per_class"])
+    print_line(f"Report: {evaluation.folder / 'report.html'}")
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
+    plot: Annotated[Path, typer.Option("--out", help="Where the plot goes.")] = Path("compare.png"),
+) -> None:
+    """Set runs side by side: one table, one plot."""
+    from imagette.evaluation.compare import compare as compare_runs
+
+    _print_comparison(compare_runs(runs, plot))
+    print_line(f"Plot: {plot}")
+
+
+def print_metrics(metrics: dict[str, Any]) -> None:
+    """What was measured, in a few lines."""
+    low, high = metrics["accuracy_interval"]
+    where = {
+        "test": f"on the test split of {metrics['dataset']}",
+        "validation": f"on the pictures of {metrics['dataset']} held out for validation"
+        " (it has no test split)",
+        "leave-one-out": f"on the pictures of {metrics['dataset']}, each left out in turn"
+        " (it has no test split)",
+        "all": f"on all pictures of {metrics['dataset']} (it has no test split)",
+    }[metrics["split"]]
+    print_line(
+        f"Accuracy {metrics['accuracy']:.2%} {where}: {metrics['n']:,} pictures,"
+        f" 95 % interval {low:.2%} to {high:.2%}, loss {metrics['loss']:.4f},"
+        f" expected calibration error {metrics['calibration_error']:.2%},"
+        f" Brier score {metrics['brier']:.4f}"
+    )
+    if _is_imbalanced(metrics["per_class"]):
+        print_line(
+            f"Balanced accuracy {metrics['balanced_accuracy']:.2%}: every class counts alike,"
+            " however many pictures it has"
+        )
+    if averaged := metrics.get("flip_averaged"):
+        print_line(
+            f"With test-time augmentation (each picture averaged with its mirror image):"
+            f" accuracy {averaged['accuracy']:.2%}, loss {averaged['loss']:.4f}"
+        )
+    if "corruption_accuracy" in metrics:
+        print_line(
+            "Under corruption (mean of 15 kinds and five strengths):"
+            f" accuracy {metrics['corruption_accuracy']:.2%}"
+        )
+
+
+def _is_imbalanced(per_class: dict[str, dict[str, float]]) -> bool:
+    from imagette.data.dataset import IMBALANCE_RATIO
+
+    counts = [row["support"] for row in per_class.values() if row["support"]]
+    return max(counts) > IMBALANCE_RATIO * min(counts)
+
+
+def _print_classes(per_class: dict[str, dict[str, float]]) -> None:
+    rows = [
+        [name, *(f"{row[key]:.1%}" for key in ("precision", "recall", "f1")), f"{row['support']:,}"]
+        for name, row in per_class.items()
+    ]
+    print_table(["class", "precision", "recall", "F1", "pictures"], rows)
+
+
+def _print_comparison(rows: list[dict[str, Any]]) -> None:
+    print_table(
+        ["run", "accuracy", "on", "loss", "epochs", "best", "seconds", "parameters"],
+        [
+            [
+                row["run"],
+                shown(row["accuracy"], "{:.2%}"),
+                shown(row["split"], "{}"),
+                shown(row["loss"], "{:.4f}"),
+                shown(row["epochs"], "{}"),
+                shown(row["best_epoch"], "{}"),
+                shown(row["seconds"], "{:,.0f}"),
+                shown(row["parameters"], "{:,}"),
+            ]
+            for row in rows
+        ],
+    )

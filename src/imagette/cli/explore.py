@@ -1,0 +1,79 @@
+"""`imagette explore`: a dataset, or the labels that a model doubts."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imagette.cli.console import print_line, print_table
+from imagette.cli.options import DataDirOption, DatasetArgument
+
+if TYPE_CHECKING:
+    from imagette.data.explore import Exploration
+
+
+def explore(
+    dataset: DatasetArgument = None,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the page (default: explore-DATASET).")
+    ] = None,
+    data_dir: DataDirOption = None,
+    audit: Annotated[
+        Path | None,
+        typer.Option(
+            "--audit",
+            metavar="RUN",
+            help="Instead, list the labels that the model of this run (or bundle) doubts, and"
+            " near duplicates across train and test; by default of the run's own dataset.",
+        ),
+    ] = None,
+) -> None:
+    """Look at a dataset: counts, examples, colours, duplicates, as pictures and one HTML page."""
+    if audit is not None:
+        _audit(audit, dataset, data_dir, out_dir)
+        return
+    from imagette.data import load_dataset
+    from imagette.data.explore import explore as explore_dataset
+
+    data = load_dataset(dataset or "cifar10", data_dir)
+    folder = out_dir or Path(f"explore-{data.name}")
+    exploration = explore_dataset(data, folder)
+    _print_exploration(exploration)
+    print_line(f"Page: {folder / 'index.html'}")
+
+
+def _audit(run: Path, dataset: str | None, data_dir: Path | None, folder: Path | None) -> None:
+    from imagette.evaluation.label_issues import audit
+
+    found = audit(run, dataset, data_dir=data_dir, out=folder)
+    for pictures, doubts in found.doubts:
+        learned = " (the model may have learned them)" if pictures.split == "train" else ""
+        print_line(
+            f"{pictures.split}: {len(doubts):,} of {len(pictures.examples):,} labels are"
+            f" doubtful{learned}"
+        )
+    if found.compared:
+        first, number = found.compared[0], len(found.duplicates)
+        print_line(
+            f"near duplicates: {number:,} of {len(first.examples):,} {first.split} pictures"
+            f" ({number / len(first.examples):.2%}) have one among the training pictures"
+        )
+    print_line(f"Page: {found.page}, tables: audit.csv and duplicates.csv beside it")
+
+
+def _print_exploration(exploration: "Exploration") -> None:
+    counts = exploration.counts
+    rows = [
+        [name, *(f"{counts[part].get(name, 0):,}" for part in counts)] for name in counts["train"]
+    ]
+    rows.append(["all", *(f"{sum(counts[part].values()):,}" for part in counts)])
+    print_table(["class", *counts], rows)
+    for title, values in (("mean", exploration.mean), ("deviation", exploration.deviation)):
+        red, green, blue = values
+        print_line(f"{title:<9} red {red:.2f}, green {green:.2f}, blue {blue:.2f} (of 255)")
+    for where, found in exploration.duplicates.items():
+        place = "across train and test" if where == "across" else f"within {where}"
+        labels = f", {found.disagreeing} with labels that differ" if found.disagreeing else ""
+        print_line(f"exact duplicates {place}: {found.pictures}{labels}")
+    for path, reason in exploration.skipped:
+        print_line(f"left out: {path}: {reason}")

@@ -1,0 +1,116 @@
+"""`imagette predict`."""
+
+import io
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from imagette.cli.console import print_line, say
+from imagette.cli.options import JsonOption, ModelOption
+from imagette.errors import ImageError, ImagetteError
+
+if TYPE_CHECKING:
+    from imagette.inference.classifier import Classifier, Explanation, Prediction
+
+
+def predict(
+    pictures: Annotated[
+        list[str], typer.Argument(metavar="PICTURE...", help="Files, folders, or - for stdin.")
+    ],
+    model: ModelOption = None,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Also draw where in each picture lies what decided."),
+    ] = False,
+    out: Annotated[
+        Path, typer.Option(help="Folder for what --explain draws, NAME-why.png each.")
+    ] = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Say what pictures show, the likeliest classes first."""
+    from imagette.inference.classifier import Classifier
+
+    drawings = out if explain else None
+    answers = list(_answers(Classifier(model), pictures, drawings, show=not as_json))
+    if as_json:
+        print(json.dumps(answers, indent=2, ensure_ascii=False))
+    if any("error" in answer for answer in answers):
+        raise typer.Exit(1)
+
+
+def _answers(
+    classifier: "Classifier", pictures: list[str], drawings: Path | None, show: bool
+) -> Iterator[dict[str, Any]]:
+    """An answer for each picture, in order, unreadable ones in their place."""
+    for name, picture in _sources(pictures):
+        try:
+            explanation = classifier.explain(picture) if drawings else None
+            prediction = explanation.prediction if explanation else classifier.predict(picture)
+        except ImageError as error:
+            yield {"file": name, "error": error.problem, "remedy": error.remedy}
+            if show:
+                say(f"{name}: {error.problem} {error.remedy}")
+            continue
+        answer = {"file": name, **asdict(prediction)}
+        if show:
+            print_line(f"{name}: {_in_words(prediction)}")
+        if drawings and explanation:
+            answer["explanation"] = str(_draw_why(explanation, name, picture, drawings))
+            if show:
+                print_line(f"  why: {answer['explanation']}")
+        yield answer
+
+
+def _in_words(prediction: "Prediction") -> str:
+    best = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[:3]
+    closest = ", ".join(f"{label} {value:.1%}" for label, value in best)
+    if prediction.known is False:
+        return f"none of these, by its familiarity of {prediction.familiarity:.1%}; {closest}"
+    return closest
+
+
+def _draw_why(explanation: "Explanation", name: str, picture: str | bytes, folder: Path) -> Path:
+    """Write the picture with its heat map over it; the file that was written."""
+    from imagette.files import write_bytes
+    from imagette.images.preprocess import to_rgb
+    from imagette.inference.explain import overlay
+
+    image = to_rgb(picture)
+    image.thumbnail((1024, 1024))
+    enlarged = max(1, 256 // max(image.size))  # a picture of 32 pixels would show nothing
+    image = image.resize((image.width * enlarged, image.height * enlarged), resample=0)
+    file = io.BytesIO()
+    overlay(image, explanation.heat).save(file, format="PNG")
+    path = _free(folder / f"{Path(name).stem}-why.png")
+    write_bytes(path, file.getvalue())
+    return path
+
+
+def _free(path: Path) -> Path:
+    """The path, or a numbered one where that is taken: nothing is written over."""
+    numbered = (path.with_stem(f"{path.stem}-{number}") for number in count(2))
+    return path if not path.exists() else next(one for one in numbered if not one.exists())
+
+
+def _sources(pictures: list[str]) -> Iterator[tuple[str, str | bytes]]:
+    """Name and contents of each picture; folders give the pictures in them."""
+    from imagette.images.preprocess import find_pictures
+
+    for picture in pictures:
+        if picture == "-":
+            yield "stdin", sys.stdin.buffer.read()
+        elif Path(picture).is_dir():
+            found = find_pictures(Path(picture))
+            if not found:
+                raise ImagetteError(
+                    f"There are no pictures in {picture}.", "Name a folder that holds some."
+                )
+            yield from ((str(path), str(path)) for path in found)
+        else:
+            yield picture, picture

@@ -1,0 +1,103 @@
+"""`imagette serve`, `page` and `demo`: the API, and the web page that talks to it."""
+
+import inspect
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
+
+import typer
+
+from imagette.cli.options import ModelOption
+from imagette.serving.settings import Settings
+
+
+def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for each of the API's settings, in place of `**settings`."""
+    signature = inspect.signature(command)
+    options = {
+        name: Annotated[
+            _option_type(field.annotation) | None,  # type: ignore[operator]
+            typer.Option(
+                help=_sentence(field.description or ""),
+                rich_help_panel="Settings, each also IMAGETTE_… (docs/reference/settings.md)",
+            ),
+        ]
+        for name, field in Settings.model_fields.items()
+        if name not in signature.parameters
+    }
+    own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    more = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
+        for name, option in options.items()
+    ]
+    command.__signature__ = signature.replace(parameters=[*own, *more])  # type: ignore[attr-defined]
+    command.__annotations__.update(options)
+    return command
+
+
+def _option_type(annotation: Any) -> Any:
+    """What the command line reads a setting as; lists are text with commas between."""
+    if get_origin(annotation) is tuple:
+        return str
+    return next((one for one in get_args(annotation) if one is not type(None)), annotation)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+@_with_settings
+def serve(
+    model: ModelOption = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the API.")] = 5000,
+    ui: Annotated[bool, typer.Option("--ui", help="Serve the web page too.")] = False,
+    ui_port: Annotated[int, typer.Option(help="Port of the web page.")] = 8501,
+    **settings: Any,
+) -> None:
+    """Answer over HTTP, and with --ui on a web page, until Ctrl-C."""
+    from imagette.serving.server import serve as serve_model
+
+    serve_model(Settings(model=model, **settings), host=host, port=port, ui=ui, ui_port=ui_port)
+
+
+def page(
+    api: Annotated[
+        str, typer.Option(metavar="URL", envvar="IMAGETTE_API_URL", help="Address of the API.")
+    ] = "http://127.0.0.1:5000",
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the page.")] = 8501,
+    max_upload_bytes: Annotated[
+        int | None,
+        typer.Option(help="Largest file that the API takes; also IMAGETTE_MAX_UPLOAD_BYTES."),
+    ] = None,
+) -> None:
+    """Show the web page of an API that runs elsewhere, until Ctrl-C.
+
+    Where the API asks for keys, the page's own is in the environment: IMAGETTE_API_KEY.
+    """
+    from imagette.serving.webapp_process import serve_page
+
+    settings = Settings(max_upload_bytes=max_upload_bytes)
+    key = os.environ.get("IMAGETTE_API_KEY", "")
+    # A stop asked for by a service manager is as clean as one from the keyboard.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    serve_page(api, host, port, settings.max_upload_bytes, key)
+
+
+def demo(
+    model: ModelOption = Path("cifar10"),
+    port: Annotated[int, typer.Option(help="Port of the API.")] = 5000,
+    ui_port: Annotated[int, typer.Option(help="Port of the web page.")] = 8501,
+    teach: Annotated[
+        bool,
+        typer.Option("--teach", help="Let people teach classes of their own, on the page too."),
+    ] = False,
+) -> None:
+    """Serve a model that ships with Imagette, with its page, on this machine."""
+    from imagette.serving.server import serve as serve_model
+
+    settings = Settings(model=model, teach=teach or None)
+    serve_model(settings, port=port, ui=True, ui_port=ui_port)

@@ -1,0 +1,72 @@
+"""`imagette train`."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imagette.cli.console import err, print_line, say, stoppable
+from imagette.cli.evaluate import print_metrics
+from imagette.cli.options import RECIPES, DataDirOption, DatasetArgument, RunsDirOption
+
+if TYPE_CHECKING:
+    from imagette.training.run import Run
+
+
+def train(
+    dataset: DatasetArgument = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help=f"A recipe's name or a TOML file; {', '.join(RECIPES)} (default: sprint-90; for your own"
+            " pictures `photos`, or sprint-90 where they are small and many)."
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the run (default: DATASET-RECIPE, numbered).")
+    ] = None,
+    runs_dir: RunsDirOption = Path("runs"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was stopped, or begin it.")
+    ] = False,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Train a network, measure it, and leave everything in a run folder.
+
+    Ctrl-C stops cleanly, with the best network so far saved; --resume goes on.
+    """
+    from imagette.cli.progress import TrainingReporter
+    from imagette.training.recipe import parse_settings
+    from imagette.training.run import train as train_run
+
+    with TrainingReporter(err) as reporter, stoppable(reporter.interrupted):
+        run = train_run(
+            dataset, recipe, changes=parse_settings(settings or []), name=name,
+            runs_dir=runs_dir, resume=resume, data_dir=data_dir, reporter=reporter,
+        )  # fmt: skip
+    _print_run(run)
+
+
+def _print_run(run: "Run") -> None:
+    from imagette.evaluation.left_out import says_nothing
+    from imagette.evaluation.metrics import POOR
+
+    if run.metrics is None:
+        print_line(f"{run.folder} has finished already; nothing was left to do.")
+    else:
+        print_metrics(run.metrics)
+        if run.metrics["accuracy"] < POOR and not says_nothing(run.metrics):
+            say(
+                "That is too little for most uses. More pictures of each class help most, then"
+                " labels without mistakes (imagette explore --audit RUN); where the pictures are"
+                " unlike photographs, try --recipe finetune."
+            )
+    print_line(f"Report: {run.folder / 'report.html'}")
+    bundle = shlex.quote(str(run.folder / "model.onnx"))
+    print_line(f"Bundle: {bundle}")
+    print_line(f"Try it: imagette serve --ui --model {bundle}")
