@@ -19,8 +19,8 @@ def train(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help=f"A recipe's name or a TOML file; {', '.join(RECIPES)} (default: sprint-90; for your"
-            " own pictures `photos`, or sprint-90 where they are small and many)."
+            help=f"A recipe's name or a TOML file; {', '.join(RECIPES)} (default: sprint-90; for"
+            " your own pictures `photos`, or sprint-90 where they are small and many)."
         ),
     ] = None,
     settings: Annotated[
