@@ -3,7 +3,6 @@
 import altair as alt
 
 from imagette.webapp.texts import Texts
-from imagette.wording import Language, number, percent
 
 _LEARNING, _SET_ASIDE = (
     "#4a78ab",
@@ -13,12 +12,11 @@ _GREY = "#8a8d95"
 _HEIGHT = 340
 
 
-def reliability(bins: list[dict[str, float]], language: Language, texts: Texts) -> alt.LayerChart:
+def reliability(bins: list[dict[str, float]], texts: Texts) -> alt.LayerChart:
     """How often the model is right against how sure it says it is.
 
     Args:
         bins: `confidence` and `accuracy`, 0 to 1, and `count` of each; none of them empty.
-        language: in which to write the numbers.
         texts: in which language to name the axes.
     """
     rows = [
@@ -26,16 +24,14 @@ def reliability(bins: list[dict[str, float]], language: Language, texts: Texts) 
             "x": one["confidence"],
             "y": one["accuracy"],
             "count": one["count"],
-            texts.how_sure: percent(one["confidence"], language),
-            texts.how_right: percent(one["accuracy"], language),
-            texts.pictures: number(one["count"], language),
+            texts.how_sure: texts.percent(one["confidence"]),
+            texts.how_right: texts.percent(one["accuracy"]),
+            texts.images: texts.number(one["count"]),
         }
         for one in bins
     ]
-    x = alt.X("x:Q", title=texts.how_sure, scale=alt.Scale(domain=[0, 1]), axis=_percents(language))
-    y = alt.Y(
-        "y:Q", title=texts.how_right, scale=alt.Scale(domain=[0, 1]), axis=_percents(language)
-    )
+    x = alt.X("x:Q", title=texts.how_sure, scale=alt.Scale(domain=[0, 1]), axis=_percents(texts))
+    y = alt.Y("y:Q", title=texts.how_right, scale=alt.Scale(domain=[0, 1]), axis=_percents(texts))
     diagonal = (
         alt.Chart(alt.Data(values=[{"x": 0, "y": 0}, {"x": 1, "y": 1}]))
         .mark_line(strokeDash=[6, 4], color=_GREY)
@@ -48,22 +44,19 @@ def reliability(bins: list[dict[str, float]], language: Language, texts: Texts) 
             x=x,
             y=y,
             size=alt.Size("count:Q", scale=alt.Scale(range=[50, 500]), legend=None),
-            tooltip=[f"{name}:N" for name in (texts.how_sure, texts.how_right, texts.pictures)],
+            tooltip=[f"{name}:N" for name in (texts.how_sure, texts.how_right, texts.images)],
         )
     )
     return (diagonal + dots).properties(height=_HEIGHT)
 
 
-def curves(
-    history: list[dict[str, float]], quantity: str, language: Language, texts: Texts
-) -> alt.Chart:
+def curves(history: list[dict[str, float]], quantity: str, texts: Texts) -> alt.Chart:
     """How the accuracy or the loss went, epoch by epoch.
 
     Args:
         history: for each epoch, the quantity on the pictures learned from, and with `val_` before
             its name on those set aside.
         quantity: `accuracy` or `loss`.
-        language: in which to write the numbers.
         texts: in which language to name what is shown.
     """
     series = {texts.learning: quantity, texts.set_aside: f"val_{quantity}"}
@@ -72,8 +65,8 @@ def curves(
             "epoch": row["epoch"],
             "value": row[column],
             "series": name,
-            texts.epoch: number(row["epoch"], language),
-            getattr(texts, quantity): tell(row[column], quantity, language),
+            texts.epoch: texts.number(row["epoch"]),
+            getattr(texts, quantity): tell(row[column], quantity, texts),
         }
         for row in history
         for name, column in series.items()
@@ -86,7 +79,7 @@ def curves(
             y=alt.Y(
                 "value:Q",
                 title=getattr(texts, quantity),
-                axis=_percents(language) if quantity == "accuracy" else _decimals(language),
+                axis=_percents(texts) if quantity == "accuracy" else _decimals(texts),
                 scale=alt.Scale(zero=quantity == "loss"),
             ),
             color=alt.Color(
@@ -101,18 +94,18 @@ def curves(
     )
 
 
-def tell(value: float, quantity: str, language: Language) -> str:
+def tell(value: float, quantity: str, texts: Texts) -> str:
     """An accuracy as a percentage, a loss as a number."""
     if quantity == "accuracy":
-        return percent(value, language)
-    return number(value, language, digits=3)
+        return texts.percent(value)
+    return texts.number(value, digits=3)
 
 
-def _percents(language: Language) -> alt.Axis:
-    sign = "%" if language == "en" else "\u202f%"
+def _percents(texts: Texts) -> alt.Axis:
+    sign = "%" if texts.language == "en" else "\u202f%"
     return alt.Axis(labelExpr=f"format(datum.value * 100, '.0f') + '{sign}'", tickCount=6)
 
 
-def _decimals(language: Language) -> alt.Axis:
-    mark = "." if language == "en" else ","
+def _decimals(texts: Texts) -> alt.Axis:
+    mark = "." if texts.language == "en" else ","
     return alt.Axis(labelExpr=f"replace(datum.label, '.', '{mark}')", tickCount=6)

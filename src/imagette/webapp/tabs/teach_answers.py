@@ -1,4 +1,4 @@
-"""Teaching: what comes of the pictures at once: how good it is, and answers to other pictures."""
+"""Teaching: what comes of the images at once: how good it is, and answers to other images."""
 
 from functools import partial
 from typing import Any
@@ -6,19 +6,20 @@ from typing import Any
 import streamlit as st
 
 from imagette.webapp import html_parts, live_camera
+from imagette.webapp.answers import show_answers
 from imagette.webapp.client import ApiDown, LessonApi, Refused
 from imagette.webapp.live_camera import Frame
+from imagette.webapp.sentences import answer_sentence
 from imagette.webapp.session import API_DOWN
-from imagette.webapp.tabs import predict
-from imagette.webapp.teach_pictures import FEW
+from imagette.webapp.tabs.teach_images import FEW
 from imagette.webapp.teach_state import Lesson, TeachState
-from imagette.webapp.texts import TEXTS, answer_sentence
-from imagette.wording import Language, listed, number, percent
+from imagette.webapp.texts import Texts
+from imagette.webapp.widgets import may_use_camera, tell_problem
 
 
-def show_accuracy(lesson: Lesson, language: Language) -> None:
+def show_accuracy(lesson: Lesson, texts: Texts) -> None:
     """How good it is by now, and how much that says."""
-    texts, model = TEXTS[language], lesson["model"]
+    model = lesson["model"]
     with st.container(key="teach-accuracy"):
         if model is None:
             st.html(html_parts.paragraphs([texts.teach_no_model]))
@@ -28,22 +29,21 @@ def show_accuracy(lesson: Lesson, language: Language) -> None:
         if model["accuracy"] is None:
             info.append(texts.teach_single)
         else:
-            st.html(html_parts.text("p", "figure", percent(model["accuracy"], language, digits=0)))
+            st.html(html_parts.text("p", "figure", texts.percent(model["accuracy"], digits=0)))
             count = model["pictures"]
-            right = number(round(model["accuracy"] * count), language)
-            info.append(texts.teach_right.format(right=right, count=number(count, language)))
-            low, high = (percent(end, language, digits=0) for end in model["accuracy_interval"])
+            right = texts.number(round(model["accuracy"] * count))
+            info.append(texts.teach_right.format(right=right, count=texts.number(count)))
+            low, high = (texts.percent(end, digits=0) for end in model["accuracy_interval"])
             info.append(texts.teach_interval.format(low=low, high=high))
         if unknown := [one["name"] for one in lesson["classes"] if not one["pictures"]]:
-            info.append(texts.teach_unknown.format(names=listed(unknown, language)))
+            info.append(texts.teach_unknown.format(names=texts.listed(unknown)))
         if fewest < FEW:
             info.append(texts.teach_few.format(count=FEW))
         st.html(html_parts.paragraphs(info))
 
 
-def offer_camera(state: TeachState, lesson: Lesson, api: LessonApi, language: Language) -> None:
-    """The camera, which takes pictures of each class, and is answered as it looks on."""
-    texts = TEXTS[language]
+def offer_camera(state: TeachState, lesson: Lesson, api: LessonApi, texts: Texts) -> None:
+    """The camera, which takes images of each class, and is answered as it looks on."""
     st.button(
         texts.camera_close if state.camera else texts.teach_camera,
         key="teach-camera",
@@ -52,18 +52,18 @@ def offer_camera(state: TeachState, lesson: Lesson, api: LessonApi, language: La
     )
     if not state.camera:
         return
-    if not predict.may_use_camera():
+    if not may_use_camera():
         st.info(texts.camera_forbidden, icon=":material/no_photography:")
         return
 
-    turn = state.turn
+    generation = state.widget_generation
 
     @st.fragment
     def watch() -> None:
-        # A click elsewhere on the page may arrive together with a picture, and run this alone.
-        if st.session_state.state is not state or state.has_changed(turn):
+        # A click elsewhere on the page may arrive together with an image, and run this alone.
+        if st.session_state.teach_state is not state or state.has_changed(generation):
             st.rerun()
-        _watch(state, lesson, api, language)
+        _watch(state, lesson, api, texts)
 
     with st.container(border=True, key="teach-live"):
         watch()
@@ -71,69 +71,68 @@ def offer_camera(state: TeachState, lesson: Lesson, api: LessonApi, language: La
 
 def _switch_camera(state: TeachState) -> None:
     state.camera = not state.camera
-    state.seen, state.frame, state.said = 0, None, None
+    state.frame = state.live_answer = None
 
 
-def _watch(state: TeachState, lesson: Lesson, api: LessonApi, language: Language) -> None:
-    texts, model = TEXTS[language], lesson["model"]
+def _watch(state: TeachState, lesson: Lesson, api: LessonApi, texts: Texts) -> None:
+    model = lesson["model"]
     names = [one["name"] for one in lesson["classes"]]
 
     def take(frame: Frame) -> None:
-        state.seen, state.frame, state.said = frame.number, frame.content, None
+        state.frame, state.live_answer = frame, None
         if frame.label is not None:
             state.put(names[frame.label], [("camera.jpg", frame.content)])
 
     add = [texts.teach_add_from_camera.format(name=name) for name in names]
-    picture, words = st.columns([3, 2])
-    with picture:
-        live_camera.show(add, state.seen, model is not None, take, texts)
+    image, words = st.columns([3, 2])
+    with image:
+        taken = state.frame.number if state.frame else 0
+        live_camera.show(add, taken, model is not None, take, texts)
     with words, st.container(key="teach-live-answer"):
         if state.frame and model:
-            state.said = state.said or _ask(api, state.frame)
-            _show_live_answer(state.said, language)
+            state.live_answer = state.live_answer or _ask(api, state.frame)
+            _show_live_answer(state.live_answer, texts)
         else:
             st.html(html_parts.paragraphs([texts.teach_camera_help]))
 
 
-def _ask(api: LessonApi, picture: bytes) -> dict[str, Any]:
+def _ask(api: LessonApi, frame: Frame) -> dict[str, Any]:
     """What the API says of what the camera sees, or the kind of the problem."""
     try:
-        return api.glance(picture)
+        return api.glance(frame.content)
     except ApiDown:
         return {"problem": API_DOWN}
     except Refused as refusal:
         return {"problem": refusal.kind}
 
 
-def _show_live_answer(said: dict[str, Any], language: Language) -> None:
-    if kind := said.get("problem"):
-        predict.tell_problem(kind, language)
+def _show_live_answer(answer: dict[str, Any], texts: Texts) -> None:
+    if kind := answer.get("problem"):
+        tell_problem(kind, texts)
         return
-    texts = TEXTS[language]
-    ranking = sorted(said["probabilities"].items(), key=lambda one: -one[1])
-    words = html_parts.text("p", "answer", answer_sentence(ranking, said["known"], language))
-    bars = html_parts.bars(ranking, language, texts)
-    toned = f'<div class="imagette-toned-down">{bars}</div>' if said["known"] is False else bars
-    st.html(words + toned)
+    ranking = sorted(answer["probabilities"].items(), key=lambda one: -one[1])
+    sentence = answer_sentence(ranking, answer["known"], texts)
+    bars = html_parts.bars(ranking, answer["known"], texts)
+    st.html(html_parts.text("p", "answer", sentence) + bars)
 
 
 def try_out(
-    state: TeachState, model: dict[str, Any], api: LessonApi, explains: str, language: Language
+    state: TeachState, model: dict[str, Any], api: LessonApi, explains: str, texts: Texts
 ) -> None:
-    """Answers to pictures that it has not learned, given anew whenever the lesson changes.
+    """Answers to images that it has not learned, given anew whenever the lesson changes.
 
     Args:
         state: what the person does.
         model: what the API says of what was learned.
         api: the lesson's.
         explains: key of the switch to see why.
-        language: in which to say it.
+        texts: in which language to say it.
     """
-    texts, session = TEXTS[language], state.session
+    session = state.session
     session.model = model
-    st.html(html_parts.text("h3", "step", texts.teach_try))
+    st.html(html_parts.step(texts.teach_try))
     st.html(html_parts.text("p", "knows", texts.teach_try_help))
-    key = f"teach-try-{state.turn}"
+    key = f"teach-try-{state.widget_generation}"
     with st.container(key="upload-to-try"):
         st.file_uploader(
             texts.choose,
@@ -144,7 +143,7 @@ def try_out(
         )
     if session.in_view:
         st.toggle(texts.teach_why, key=explains, on_change=session.ask_anew)
-    predict.show_answers(session, model, api, language)
+    show_answers(session, model, api, texts)
     st.download_button(
         texts.teach_download,
         api.model,
@@ -159,4 +158,4 @@ def try_out(
 
 def _take_to_try(state: TeachState, key: str) -> None:
     state.session.show_files(st.session_state[key])
-    state.turn += 1
+    state.widget_generation += 1
