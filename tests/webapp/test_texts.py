@@ -22,14 +22,11 @@ def sentences(texts):
     """All texts of a language by key; those that are several are numbered."""
     for key in FIELDS:
         value = getattr(texts, key)
-        several = (
-            value
-            if isinstance(value, dict)
-            else dict(enumerate(value))
-            if isinstance(value, list)
-            else {"": value}
-        )
-        yield from ((f"{key} {part}".strip(), words) for part, words in several.items())
+        if isinstance(value, str):
+            yield key, value
+        else:
+            parts = value.items() if isinstance(value, dict) else enumerate(value)
+            yield from ((f"{key} {part}", words) for part, words in parts)
 
 
 ENGLISH, FRENCH = dict(sentences(EN)), dict(sentences(FR))

@@ -4,10 +4,8 @@ import altair as alt
 
 from imagette.webapp.texts import Texts
 
-_LEARNING, _SET_ASIDE = (
-    "#4a78ab",
-    "#d9822b",
-)  # told apart on light and dark, and by the colour-blind
+# They differ on light and dark, and to the colour-blind.
+_LEARNING, _SET_ASIDE = "#4a78ab", "#d9822b"
 _GREY = "#8a8d95"
 _HEIGHT = 340
 
@@ -54,11 +52,12 @@ def curves(history: list[dict[str, float]], quantity: str, texts: Texts) -> alt.
     """How the accuracy or the loss went, epoch by epoch.
 
     Args:
-        history: for each epoch, the quantity on the pictures learned from, and with `val_` before
+        history: for each epoch, the quantity on the images learned from, and with `val_` before
             its name on those set aside.
         quantity: `accuracy` or `loss`.
         texts: in which language to name what is shown.
     """
+    title = {"accuracy": texts.accuracy, "loss": texts.loss}[quantity]
     series = {texts.learning: quantity, texts.set_aside: f"val_{quantity}"}
     rows = [
         {
@@ -66,7 +65,7 @@ def curves(history: list[dict[str, float]], quantity: str, texts: Texts) -> alt.
             "value": row[column],
             "series": name,
             texts.epoch: texts.number(row["epoch"]),
-            getattr(texts, quantity): tell(row[column], quantity, texts),
+            title: written(row[column], quantity, texts),
         }
         for row in history
         for name, column in series.items()
@@ -78,7 +77,7 @@ def curves(history: list[dict[str, float]], quantity: str, texts: Texts) -> alt.
             x=alt.X("epoch:Q", title=texts.epoch, axis=alt.Axis(format="d", tickMinStep=1)),
             y=alt.Y(
                 "value:Q",
-                title=getattr(texts, quantity),
+                title=title,
                 axis=_percents(texts) if quantity == "accuracy" else _decimals(texts),
                 scale=alt.Scale(zero=quantity == "loss"),
             ),
@@ -88,13 +87,13 @@ def curves(history: list[dict[str, float]], quantity: str, texts: Texts) -> alt.
                 scale=alt.Scale(domain=list(series), range=[_LEARNING, _SET_ASIDE]),
                 legend=alt.Legend(orient="bottom", direction="vertical", labelLimit=400),
             ),
-            tooltip=[f"{texts.epoch}:N", "series:N", f"{getattr(texts, quantity)}:N"],
+            tooltip=[f"{texts.epoch}:N", "series:N", f"{title}:N"],
         )
         .properties(height=_HEIGHT)
     )
 
 
-def tell(value: float, quantity: str, texts: Texts) -> str:
+def written(value: float, quantity: str, texts: Texts) -> str:
     """An accuracy as a percentage, a loss as a number."""
     if quantity == "accuracy":
         return texts.percent(value)

@@ -247,7 +247,7 @@ def _scrolling(content: str, label: str) -> str:
 
 
 def examples(name: str, urls: list[str], texts: Texts) -> str:
-    """Pictures of one class in a row, under its name."""
+    """Images of one class in a row, under its name."""
     row = "".join(
         f'<img src="{escape(url)}" alt="{escape(texts.example.format(name=name, number=place))}">'
         for place, url in enumerate(urls, start=1)

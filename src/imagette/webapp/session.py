@@ -53,7 +53,8 @@ class Answer:
     Attributes:
         ranking: names of the classes with their probabilities, the most probable first.
         known: whether the image looks like any of the classes; None if the model cannot tell.
-        familiarity: how much it looks like them, 0 to 1; None if the model cannot tell.
+        familiarity: how much it looks like them, 0 to 1, made of an out-of-distribution score; None
+            if the model cannot tell.
         seen: the pixels that the network saw, as a data URL.
         heat_map: what decided, as a data URL to lay over the image; None if there is none.
         shown: the image as every browser shows it; None if it cannot be.

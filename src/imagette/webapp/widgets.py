@@ -31,7 +31,38 @@ def image_buttons(group: str, buttons: dict[str, Button]) -> None:
             st.button(words, key=key, on_click=click)
 
 
-def may_use_camera() -> bool:
+def file_box(key: str, label: str, widget_key: str, take: Callable[[], None]) -> None:
+    """A box that files are dropped into; see styling.py for its words.
+
+    Args:
+        key: of the box.
+        label: for those who do not see it.
+        widget_key: of what holds the files; one that is new holds none.
+        take: is called when files were chosen.
+    """
+    with st.container(key=key):
+        st.file_uploader(
+            label,
+            key=widget_key,
+            accept_multiple_files=True,
+            label_visibility="collapsed",
+            on_change=take,
+        )
+
+
+def camera_button(
+    key: str, label: str, is_open: bool, switch: Callable[[], None], texts: Texts
+) -> bool:
+    """A button that opens and closes the camera; whether there is a camera to be shown then."""
+    label = texts.camera_close if is_open else label
+    st.button(label, key=key, icon=":material/photo_camera:", on_click=switch)
+    if is_open and not _may_use_camera():
+        st.info(texts.camera_forbidden, icon=":material/no_photography:")
+        return False
+    return is_open
+
+
+def _may_use_camera() -> bool:
     """Whether browsers lend the camera to a page from this address."""
     address = urlsplit(st.context.url or "")
     return address.scheme == "https" or address.hostname in ("localhost", "127.0.0.1", "::1")

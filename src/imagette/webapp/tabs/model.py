@@ -44,8 +44,8 @@ def _facts(model: dict[str, Any], evaluation: dict[str, Any] | None, texts: Text
     info = []
     if model["accuracy"] is not None:
         by_split = {"test": texts.test_accuracy, "leave-one-out": texts.left_out_accuracy}
-        told = by_split.get(model["accuracy_split"], texts.validation_accuracy)
-        info.append(told.format(accuracy=texts.percent(model["accuracy"])))
+        sentence = by_split.get(model["accuracy_split"], texts.validation_accuracy)
+        info.append(sentence.format(accuracy=texts.percent(model["accuracy"])))
     if evaluation:
         low, high = (texts.percent(end) for end in evaluation["accuracy_interval"])
         count = texts.number(evaluation["n"])
@@ -67,18 +67,18 @@ def _show_confusion(counts: list[list[int]], names: list[str], texts: Texts) -> 
         st.html(html_parts.confusion(counts, names, texts))
     st.html(f"<h3>{texts.mistakes}</h3>")
     mistakes = [
-        (count, names[truth], names[said], sum(row))
+        (count, names[truth], names[predicted], sum(row))
         for truth, row in enumerate(counts)
-        for said, count in enumerate(row)
-        if said != truth and count
+        for predicted, count in enumerate(row)
+        if predicted != truth and count
     ]
-    told = [
+    sentences = [
         texts.mistake.format(
-            truth=truth, said=said, count=texts.number(count), total=texts.number(total)
+            truth=truth, predicted=predicted, count=texts.number(count), total=texts.number(total)
         )
-        for count, truth, said, total in sorted(mistakes, reverse=True)[:_MAX_MISTAKES]
+        for count, truth, predicted, total in sorted(mistakes, reverse=True)[:_MAX_MISTAKES]
     ]
-    st.html(html_parts.bullets(told or [texts.no_mistakes]))
+    st.html(html_parts.bullets(sentences or [texts.no_mistakes]))
 
 
 def _show_reliability(evaluation: dict[str, Any], texts: Texts) -> None:
@@ -130,7 +130,7 @@ def _show_curves(history: list[dict[str, float]], texts: Texts) -> None:
     rows = [
         [texts.number(row["epoch"])]
         + [
-            charts.tell(row[prefix + quantity], quantity, texts)
+            charts.written(row[prefix + quantity], quantity, texts)
             for quantity in quantities
             for prefix in ("", "val_")
         ]

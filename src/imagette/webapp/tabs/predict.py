@@ -15,7 +15,7 @@ from imagette.webapp.sentences import short_answer
 from imagette.webapp.session import Session, Words, class_names, current_session, to_csv
 from imagette.webapp.tabs.dataset import ask_dataset
 from imagette.webapp.texts import TEXTS, Texts
-from imagette.webapp.widgets import Button, image_buttons, may_use_camera
+from imagette.webapp.widgets import Button, camera_button, file_box, image_buttons
 
 
 def show(api: Api, texts: Texts) -> None:
@@ -37,14 +37,7 @@ def _choose(session: Session, texts: Texts) -> None:
     st.html(styling.widget_words(texts))
     # A widget whose key is new is empty again: what was chosen is the session's from then on.
     generation = st.session_state.setdefault("widget_generation", 0)
-    with st.container(key="upload"):
-        st.file_uploader(
-            texts.choose,
-            key=f"files-{generation}",
-            accept_multiple_files=True,
-            label_visibility="collapsed",
-            on_change=_take_files,
-        )
+    file_box("upload", texts.choose, f"files-{generation}", _take_files)
     _offer_camera(texts)
     if samples := list_samples():
         st.caption(texts.try_sample)
@@ -75,16 +68,7 @@ def _take_sample(session: Session, sample: Sample) -> None:
 def _offer_camera(texts: Texts) -> None:
     """A button that opens and closes the camera, and the camera if it is open."""
     is_open = st.session_state.get("camera", False)
-    st.button(
-        texts.camera_close if is_open else texts.camera,
-        key="camera-button",
-        icon=":material/photo_camera:",
-        on_click=_switch_camera,
-    )
-    if not is_open:
-        return
-    if not may_use_camera():
-        st.info(texts.camera_forbidden, icon=":material/no_photography:")
+    if not camera_button("camera-button", texts.camera, is_open, _switch_camera, texts):
         return
     with st.container(key="camera-view"):
         st.camera_input(

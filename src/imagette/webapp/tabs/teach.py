@@ -127,11 +127,7 @@ def _send_and_ask(
 
 
 def _show_lesson(
-    state: TeachState,
-    lesson: dict[str, Any],
-    api: LessonApi,
-    bounds: dict[str, Any],
-    texts: Texts,
+    state: TeachState, lesson: dict[str, Any], api: LessonApi, bounds: dict[str, Any], texts: Texts
 ) -> None:
     model = lesson["model"]
     state.ask_anew(lesson)

@@ -14,7 +14,7 @@ from imagette.webapp.session import API_DOWN
 from imagette.webapp.tabs.teach_images import FEW
 from imagette.webapp.teach_state import Lesson, TeachState
 from imagette.webapp.texts import Texts
-from imagette.webapp.widgets import may_use_camera, tell_problem
+from imagette.webapp.widgets import camera_button, file_box, tell_problem
 
 
 def show_accuracy(lesson: Lesson, texts: Texts) -> None:
@@ -44,16 +44,8 @@ def show_accuracy(lesson: Lesson, texts: Texts) -> None:
 
 def offer_camera(state: TeachState, lesson: Lesson, api: LessonApi, texts: Texts) -> None:
     """The camera, which takes images of each class, and is answered as it looks on."""
-    st.button(
-        texts.camera_close if state.camera else texts.teach_camera,
-        key="teach-camera",
-        icon=":material/photo_camera:",
-        on_click=partial(_switch_camera, state),
-    )
-    if not state.camera:
-        return
-    if not may_use_camera():
-        st.info(texts.camera_forbidden, icon=":material/no_photography:")
+    switch = partial(_switch_camera, state)
+    if not camera_button("teach-camera", texts.teach_camera, state.camera, switch, texts):
         return
 
     generation = state.widget_generation
@@ -133,14 +125,7 @@ def try_out(
     st.html(html_parts.step(texts.teach_try))
     st.html(html_parts.text("p", "knows", texts.teach_try_help))
     key = f"teach-try-{state.widget_generation}"
-    with st.container(key="upload-to-try"):
-        st.file_uploader(
-            texts.choose,
-            key=key,
-            accept_multiple_files=True,
-            label_visibility="collapsed",
-            on_change=partial(_take_to_try, state, key),
-        )
+    file_box("upload-to-try", texts.choose, key, partial(_take_to_try, state, key))
     if session.in_view:
         st.toggle(texts.teach_why, key=explains, on_change=session.ask_anew)
     show_answers(session, model, api, texts)

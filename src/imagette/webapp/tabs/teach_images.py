@@ -9,7 +9,7 @@ from imagette.webapp import html_parts, styling
 from imagette.webapp.client import ApiDown, LessonApi, Refused
 from imagette.webapp.teach_state import Lesson, TeachState
 from imagette.webapp.texts import Texts
-from imagette.webapp.widgets import image_buttons
+from imagette.webapp.widgets import file_box, image_buttons
 
 FEW = 10
 """Fewer images of a class than this are few: the bar is full with as many."""
@@ -40,37 +40,29 @@ def _load_thumbnails(state: TeachState, lesson: Lesson, api: LessonApi) -> None:
 
 
 def _show_class(
-    state: TeachState, place: int, one: dict[str, Any], api: LessonApi, texts: Texts
+    state: TeachState, place: int, lesson_class: dict[str, Any], api: LessonApi, texts: Texts
 ) -> None:
-    name, count = one["name"], len(one["pictures"])
+    name, count = lesson_class["name"], len(lesson_class["pictures"])
     counted = texts.teach_count.format(count=texts.number(count))
     st.html(html_parts.class_header(name, counted, count / FEW))
     if count:
-        _show_images(state, place, one, api, texts)
+        _show_images(state, place, lesson_class, api, texts)
     drop_here = texts.teach_drop_here.format(name=name)
     st.html(styling.drop_words(f"teach-upload-{place}", drop_here))
     key = f"teach-files-{place}-{state.widget_generation}"
-    with st.container(key=f"teach-upload-{place}"):
-        st.file_uploader(
-            drop_here,
-            key=key,
-            accept_multiple_files=True,
-            label_visibility="collapsed",
-            on_change=partial(_take, state, name, key),
-        )
+    file_box(f"teach-upload-{place}", drop_here, key, partial(_take, state, name, key))
     for kind in dict.fromkeys(state.refused.get(name, [])):
         reason = texts.problems.get(kind, texts.other_problem)
         count = state.refused[name].count(kind)
-        st.warning(
-            texts.teach_refused.format(count=count, reason=reason), icon=":material/broken_image:"
-        )
+        warning = texts.teach_refused.format(count=count, reason=reason)
+        st.warning(warning, icon=":material/broken_image:")
 
 
 def _show_images(
-    state: TeachState, place: int, one: dict[str, Any], api: LessonApi, texts: Texts
+    state: TeachState, place: int, lesson_class: dict[str, Any], api: LessonApi, texts: Texts
 ) -> None:
-    count = len(one["pictures"])
-    numbered = list(enumerate(one["pictures"], start=1))
+    count = len(lesson_class["pictures"])
+    numbered = list(enumerate(lesson_class["pictures"], start=1))
     if count > _MAX_SHOWN and not st.toggle(
         texts.teach_show_all.format(count=count), key=f"teach-all-{place}"
     ):
@@ -79,7 +71,7 @@ def _show_images(
         f"teach-images-{place}",
         {
             f"teach-image-{image}": (
-                texts.teach_take_away.format(number=number, name=one["name"]),
+                texts.teach_take_away.format(number=number, name=lesson_class["name"]),
                 state.thumbnails.get(image, ""),
                 partial(state.attempt, partial(state.remove, api, image)),
             )
