@@ -15,5 +15,7 @@ def test_every_rule_is_for_something_that_the_page_has():
     page = "".join(file.read_text(encoding="utf-8") for file in code)
     for name in re.findall(r"st-key-([\w-]+)", selectors):
         assert f'"{name}' in page, name
-    for name in re.findall(r"\.(?!st-key)(?:imagette-)?([a-z][\w-]*)", selectors):
-        assert re.search(rf'\b{name}[" ]', page), name
+    for name in re.findall(r"\.imagette-([\w-]+)", selectors):
+        assert f"imagette-{name}" in page or f'"{name}"' in page, name
+    for name in re.findall(r"\.(?!st-key|imagette-)([a-z][\w-]*)", selectors):
+        assert re.search(rf'[" ]{name}"', page), name
