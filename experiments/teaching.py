@@ -49,9 +49,9 @@ CLOCK = """
   let started;
   document.addEventListener(event, () => (started ??= performance.now()), { capture: true });
   const look = () => {
-    const told = document.querySelector(".st-key-teach-class-1 .told").textContent;
+    const count = document.querySelector(".st-key-teach-class-1 .count").textContent;
     const state = document.querySelector("[data-testid=stApp]").dataset.testScriptState;
-    const isDone = started && state === "notRunning" && told.endsWith(`: ${pictures}`);
+    const isDone = started && state === "notRunning" && count.endsWith(`: ${pictures}`);
     isDone ? resolve((performance.now() - started) / 1000) : requestAnimationFrame(look);
   };
   look();

@@ -63,10 +63,10 @@ def test_none_of_these_is_said_plainly(open_page, shipped, expect, language, tex
 def test_the_heat_map_lies_over_the_picture_and_its_slider_fades_it(open_page, shipped, expect):
     page = open_page(shipped.ui_port)
     upload(page, "noise.png", noise_file())
-    heat = page.locator(".imagette-pictures .heat")
+    heat = page.locator(".imagette-images .heat")
     expect(heat).to_be_visible()
     rectangle = "image => JSON.stringify(image.getBoundingClientRect())"
-    both = page.locator(".imagette-pictures .stack img")
+    both = page.locator(".imagette-images .stack img")
     places = both.evaluate_all(f"images => images.map({rectangle})")
     assert len(places) == 2
     assert places[0] == places[1]
@@ -110,7 +110,7 @@ def test_the_history_comes_back_downloads_and_is_forgotten(open_page, shipped, e
     heading = page.locator("h2.imagette-answer")
     expect(heading).to_have_text(EN.none_of_these)
     press(page.locator(".st-key-history button").last)  # the first picture again
-    expect(page.locator(".imagette-pictures img").first).to_have_attribute(
+    expect(page.locator(".imagette-images img").first).to_have_attribute(
         "alt", re.compile("red.png")
     )
     press(page.get_by_role("button", name=EN.forget))
@@ -125,7 +125,7 @@ def test_the_gallery_shows_the_datasets_own_pictures(open_page, shipped, expect)
     press(ship.or_(page.get_by_role("radio", name="bateau", exact=True)).first)
     press(page.get_by_role("button", name=FR.example.format(name="bateau", number=3)))
     expect(page.locator(".imagette-bars li")).to_have_count(10)
-    seen = page.locator(".imagette-pictures img.seen")
+    seen = page.locator(".imagette-images img.seen")
     assert seen.evaluate("image => image.naturalWidth") == 32
 
 
@@ -168,7 +168,7 @@ def test_the_page_on_the_model(open_page, shipped, expect):
 
 def test_the_page_on_the_data(open_page, shipped, expect):
     page = open_page(shipped.ui_port, "fr", path="data")
-    expect(page.get_by_role("heading", name=FR.data_title)).to_be_visible()
+    expect(page.get_by_role("heading", name=FR.dataset_title)).to_be_visible()
     expect(page.locator(".imagette-examples img")).to_have_count(100)
     expect(page.locator(".imagette-table")).to_contain_text("avion")
     press(page.get_by_role("link", name=FR.ask_about))
@@ -177,7 +177,7 @@ def test_the_page_on_the_data(open_page, shipped, expect):
 
 def test_without_its_dataset_the_page_says_what_the_model_says(open_page, server, expect):
     page = open_page(server.ui_port, path="data")
-    expect(page.get_by_text(EN.no_data)).to_be_visible()
+    expect(page.get_by_text(EN.no_dataset)).to_be_visible()
     expect(page.get_by_text(EN.unnamed_dataset)).to_be_visible()
 
 

@@ -13,7 +13,10 @@ from support.running_server import RunningServer, free_port, is_listening, pictu
 from imagette import Classifier
 from imagette.assets import list_samples
 from imagette.serving.webapp_process import PageProcess
-from imagette.webapp.texts import TEXTS, answer_sentence, percent
+from imagette.webapp.sentences import answer_sentence, confidence_percent
+from imagette.webapp.texts import TEXTS
+
+EN, FR = TEXTS["en"], TEXTS["fr"]
 
 
 def ranking(bundle_path, picture, language):
@@ -32,21 +35,20 @@ def test_upload_and_answer(open_page, server, bundle_path, expect, language):
 
     expected = ranking(bundle_path, picture, language)
     expect(page.locator("h2.imagette-answer")).to_have_text(
-        answer_sentence(expected, None, language)
+        answer_sentence(expected, None, TEXTS[language])
     )
     bars = page.locator(".imagette-bars li")
-    expect(bars).to_have_text([name + percent(value, language) for name, value in expected])
-    expect(page.locator("figcaption").first).to_contain_text(TEXTS[language].what_decided)
+    texts = TEXTS[language]
+    expect(bars).to_have_text([name + confidence_percent(value, texts) for name, value in expected])
+    expect(page.locator("figcaption").first).to_contain_text(texts.what_decided)
 
-    seen = page.locator(".imagette-pictures img").last
+    seen = page.locator(".imagette-images img").last
     assert seen.evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
     data = base64.b64decode(seen.get_attribute("src").partition(",")[2])
     pixels = np.asarray(Image.open(io.BytesIO(data)))
     np.testing.assert_array_equal(pixels, Classifier(bundle_path).preprocess(picture))
     # The picture before it is decoded and shown.
-    assert (
-        page.locator(".imagette-pictures img").first.evaluate("image => image.naturalWidth") == 90
-    )
+    assert page.locator(".imagette-images img").first.evaluate("image => image.naturalWidth") == 90
 
 
 def test_drag_and_drop(open_page, server, expect):
@@ -71,17 +73,17 @@ def test_drag_and_drop(open_page, server, expect):
 def test_the_language_can_be_switched(open_page, server, bundle_path, expect):
     picture = picture_file()
     page = open_page(server.ui_port, "fr-FR")
-    expect(page.get_by_text(TEXTS["fr"].introduction)).to_be_visible()
+    expect(page.get_by_text(FR.introduction)).to_be_visible()
     upload(page, "a.png", picture)
     heading = page.locator("h2.imagette-answer")
-    expect(heading).to_have_text(answer_sentence(ranking(bundle_path, picture, "fr"), None, "fr"))
+    expect(heading).to_have_text(answer_sentence(ranking(bundle_path, picture, "fr"), None, FR))
 
     press(page.get_by_role("button", name="English"))
-    expect(page.get_by_text(TEXTS["en"].introduction)).to_be_visible()
-    expect(heading).to_have_text(answer_sentence(ranking(bundle_path, picture, "en"), None, "en"))
+    expect(page.get_by_text(EN.introduction)).to_be_visible()
+    expect(heading).to_have_text(answer_sentence(ranking(bundle_path, picture, "en"), None, EN))
 
     press(page.get_by_role("button", name="Français"))
-    expect(page.get_by_text(TEXTS["fr"].introduction)).to_be_visible()
+    expect(page.get_by_text(FR.introduction)).to_be_visible()
 
 
 @pytest.mark.skipif(not list_samples(), reason="no sample pictures ship")
@@ -89,7 +91,7 @@ def test_one_click_on_a_sample(open_page, server, bundle_path, expect):
     sample = list_samples()[-1]
     page = open_page(server.ui_port, "fr", width=390)
     press(page.get_by_role("button", name=sample.name["fr"]))
-    expected = answer_sentence(ranking(bundle_path, sample.path, "fr"), None, "fr")
+    expected = answer_sentence(ranking(bundle_path, sample.path, "fr"), None, FR)
     expect(page.locator("h2.imagette-answer")).to_have_text(expected)
     expect(page.get_by_alt_text(sample.description["fr"])).to_be_visible()
     # Nothing sticks out of a phone's screen.
@@ -98,7 +100,7 @@ def test_one_click_on_a_sample(open_page, server, bundle_path, expect):
     # A picture of one's own takes the sample's place.
     picture = picture_file((0, 0, 255))
     upload(page, "blue.png", picture)
-    expected = answer_sentence(ranking(bundle_path, picture, "fr"), None, "fr")
+    expected = answer_sentence(ranking(bundle_path, picture, "fr"), None, FR)
     expect(page.locator("h2.imagette-answer")).to_have_text(expected)
 
 
@@ -126,7 +128,7 @@ def test_a_wrong_file_is_told_kindly(open_page, server, expect, language, conten
 def test_formats_that_no_browser_shows_are_shown(open_page, server, expect, kind, mode, colour):
     page = open_page(server.ui_port)
     upload(page, f"odd.{kind.lower()}", picture_file(colour, (70, 50), mode, kind), "image/tiff")
-    shown = page.locator(".imagette-pictures .stack img")
+    shown = page.locator(".imagette-images .stack img")
     expect(shown).to_have_count(2)  # itself, and what decided
     assert shown.first.evaluate("image => image.decode().then(() => image.naturalWidth)") == 70
 
@@ -158,21 +160,20 @@ def test_api_down_and_back(open_page, page_without_api, bundle_path, expect):
     process, api_port = page_without_api
     wait_until(lambda: is_listening(process.port))
     page = open_page(process.port, "fr")
-    texts = TEXTS["fr"]
-    expect(page.get_by_text(texts.problems["api-down"])).to_be_visible()
+    expect(page.get_by_text(FR.problems["api-down"])).to_be_visible()
     expect(page.get_by_text("imagette serve")).to_be_visible()
 
     api = RunningServer(bundle_path, port=api_port)
     try:
         api.wait_until_ready()
-        press(page.get_by_role("button", name=texts.retry))
-        expect(page.get_by_text(texts.problems["api-down"])).to_have_count(0)
+        press(page.get_by_role("button", name=FR.retry))
+        expect(page.get_by_text(FR.problems["api-down"])).to_have_count(0)
         upload(page, "a.png", picture_file())
         expect(page.locator(".imagette-bars li")).to_have_count(10)
 
         api.process.terminate()
         api.finish()
         press(page.get_by_role("button", name="English"))
-        expect(page.get_by_text(TEXTS["en"].problems["api-down"])).to_be_visible()
+        expect(page.get_by_text(EN.problems["api-down"])).to_be_visible()
     finally:
         api.kill()

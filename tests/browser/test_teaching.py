@@ -11,7 +11,8 @@ from support.acting import press, wait_until_drawn
 from support.running_server import RunningServer, free_port
 
 from imagette import Classifier
-from imagette.webapp.texts import TEXTS, answer_sentence, percent
+from imagette.webapp.sentences import answer_sentence, confidence_percent
+from imagette.webapp.texts import TEXTS
 
 EN, FR = TEXTS["en"], TEXTS["fr"]
 
@@ -47,7 +48,7 @@ def choose(page, box, pictures, name="picture.png"):
 
 
 def count_of(page, place):
-    return page.locator(f".st-key-teach-class-{place} .imagette-collected .told")
+    return page.locator(f".st-key-teach-class-{place} .imagette-class .count")
 
 
 def accuracy_of(page):
@@ -98,7 +99,7 @@ def test_from_two_names_to_live_answers(open_page, taught, expect, tmp_path):
     expect(accuracy_of(page)).to_contain_text(EN.teach_right.format(right=5, count=5))
     expect(accuracy_of(page)).to_contain_text(EN.teach_few.format(count=10))
     shows_answer_of(page, expect, taught, lesson, picture)
-    press(page.locator(".st-key-teach-pictures-0 button").last)
+    press(page.locator(".st-key-teach-images-0 button").last)
     expect(count_of(page, 0)).to_have_text(EN.teach_count.format(count=2))
     shows_answer_of(page, expect, taught, lesson, picture)
     assert page.locator("img.heat").count() == 0
@@ -124,14 +125,14 @@ def test_an_address_leads_back_from_another_device_in_another_language(open_page
     expect(accuracy_of(elsewhere)).to_contain_text(FR.teach_right.format(right=4, count=4))
     choose(elsewhere, "teach-upload-0", [stripes(seed, True) for seed in range(10, 33)])
     expect(count_of(elsewhere, 0)).to_have_text(FR.teach_count.format(count=25))
-    shown = elsewhere.locator(".st-key-teach-pictures-0 button")
+    shown = elsewhere.locator(".st-key-teach-images-0 button")
     expect(shown).to_have_count(24)
     elsewhere.get_by_text(FR.teach_show_all.format(count=25)).click()
     expect(shown).to_have_count(25)
     page.reload()
     expect(count_of(page, 0)).to_have_text(EN.teach_count.format(count=25))
     has_picture = "element => getComputedStyle(element).backgroundImage.startsWith('url')"
-    assert page.locator(".st-key-teach-pictures-0 button").last.evaluate(has_picture)
+    assert page.locator(".st-key-teach-images-0 button").last.evaluate(has_picture)
 
     press(elsewhere.locator(".st-key-teach-forget button"))
     press(elsewhere.locator(".st-key-teach-forget-yes button"))
@@ -160,14 +161,14 @@ def test_the_camera_is_answered_as_it_looks_on(open_page, taught, expect):
     expect(count_of(page, 1)).to_have_text(EN.teach_count.format(count=2))
     add.hover()
     page.mouse.down()
-    page.locator(".st-key-teach-pictures-1 button").nth(3).wait_for()
+    page.locator(".st-key-teach-images-1 button").nth(3).wait_for()
     page.mouse.up()
     expect(said).to_contain_text("“camera”")
     # A click elsewhere is not lost among the pictures that the camera sends.
     page.get_by_role("button", name=EN.camera_close).click()
     expect(page.locator("video")).to_have_count(0)
     expect(page.locator(".imagette-live")).to_have_count(0)
-    assert page.locator(".st-key-teach-pictures-1 button").count() >= 4
+    assert page.locator(".st-key-teach-images-1 button").count() >= 4
 
 
 def test_a_camera_that_may_not_be_used(open_page, taught, expect):
@@ -192,6 +193,6 @@ def shows_answer_of(page, expect, taught, lesson, picture):
     said = json.loads(taught.ask("POST", f"/lessons/{lesson}/predict", picture, kind)[2])
     ranking = sorted(said["probabilities"].items(), key=lambda one: -one[1])
     bars = page.locator(".st-key-answers .imagette-bars li")
-    expect(bars).to_have_text([name + percent(value, "en") for name, value in ranking])
+    expect(bars).to_have_text([name + confidence_percent(value, EN) for name, value in ranking])
     heading = page.locator("h2.imagette-answer")
-    expect(heading).to_have_text(answer_sentence(ranking, said["known"], "en"))
+    expect(heading).to_have_text(answer_sentence(ranking, said["known"], EN))

@@ -45,8 +45,8 @@ def test_what_an_api_that_goes_down_did_not_take_waits_for_it():
     assert state.waiting == {}
     assert state.refused == {"cat": ["same-picture", "lesson-full"], "dog": []}
     assert api.kept == ["3.png", "4.png", "5.png", "0.png"]
-    # Where the lesson stands, and what its pictures look like, need not be asked for.
-    assert state.fresh == {"after": "dog"}
+    # Where the lesson stands, and what its images look like, need not be asked for.
+    assert state.latest == {"after": "dog"}
     assert set(state.thumbnails) == {f"{n}.png" for n in range(6)}
 
 
@@ -59,18 +59,18 @@ def test_requests_hold_no_more_than_the_api_takes():
     assert state.refused == {"cat": ["request-too-large"]}
 
 
-def lesson(*pictures):
-    return {"classes": [{"name": "cat", "pictures": list(pictures)}]}
+def lesson(*images):
+    return {"classes": [{"name": "cat", "pictures": list(images)}]}
 
 
 def test_what_is_tried_is_asked_about_anew_when_the_lesson_changes():
     state = TeachState()
     state.session.add([({"en": "a"}, {"en": "a"}, b"content")])
-    (picture,) = state.session.in_view
+    (image,) = state.session.in_view
     for names, is_asked in ((["1"], True), (["1"], False), (["1", "2"], True), (["2"], True)):
-        picture.problem = "not-learned"
+        image.problem = "not-learned"
         state.ask_anew(lesson(*names))
-        assert picture.waits is is_asked
+        assert image.waits is is_asked
 
 
 def test_only_what_the_camera_sends_is_taken():

@@ -1,1 +1,1 @@
-"""The web page: shows the API a picture and tells a person what it answers."""
+"""The web page: shows the API images and tells a person what it answers."""

@@ -7,11 +7,12 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from imagette.webapp import html_parts
+from imagette.webapp import html_parts, styling
 from imagette.webapp.client import Api, ApiDown, Refused
 from imagette.webapp.session import API_DOWN, current_session
 from imagette.webapp.tabs import dataset, model, predict, teach
-from imagette.webapp.texts import TEXTS
+from imagette.webapp.texts import TEXTS, Texts
+from imagette.webapp.widgets import tell_problem
 from imagette.wording import LANGUAGES, Language
 
 _HERE = Path(__file__).parent
@@ -19,40 +20,40 @@ _API_URL = os.environ.get("IMAGETTE_API_URL", "http://127.0.0.1:5000")
 
 
 def main() -> None:
-    language = _language()
-    texts = TEXTS[language]
+    texts = TEXTS[_language()]
     api = Api(_API_URL, os.environ.get("IMAGETTE_API_KEY", ""))
     problem = _meet_model(api)
-    look_page = st.Page(
-        lambda: predict.show(api, language), title=texts.page_look, url_path="look", default=True
+    predict_page = st.Page(
+        lambda: predict.show(api, texts), title=texts.page_predict, url_path="look", default=True
     )
     pages = [
-        look_page,
-        *_teach_page(api, language),
-        st.Page(lambda: model.show(language), title=texts.page_model, url_path="model"),
+        predict_page,
+        *_teach_page(api, texts),
+        st.Page(lambda: model.show(texts), title=texts.page_model, url_path="model"),
         st.Page(
-            lambda: dataset.show(api, language, look_page), title=texts.page_data, url_path="data"
+            lambda: dataset.show(api, texts, predict_page),
+            title=texts.page_dataset,
+            url_path="data",
         ),
     ]
     chosen = st.navigation(pages, position="hidden")
-    title = "Imagette" if chosen == look_page else f"{chosen.title} – Imagette"
+    title = "Imagette" if chosen == predict_page else f"{chosen.title} – Imagette"
     st.set_page_config(page_title=title, page_icon=str(_HERE / "icon.png"), layout="centered")
-    st.html(_HERE / "style.css")
-    _header(pages, language)
+    st.html(styling.styles())
+    _header(pages, texts)
     if problem:
-        _tell(problem, language)
+        _show_problem(problem, texts)
     # Before the page, whose own script needs it.
-    st.html(html_parts.script(language, texts), unsafe_allow_javascript=True)
+    st.html(html_parts.script(texts), unsafe_allow_javascript=True)
     chosen.run()
 
 
-def _teach_page(api: Api, language: Language) -> list[StreamlitPage]:
+def _teach_page(api: Api, texts: Texts) -> list[StreamlitPage]:
     """The page to teach, unless the API is known not to be taught."""
     known = current_session().model
     if known and not known.get("teaching"):
         return []
-    title = TEXTS[language].page_teach
-    return [st.Page(lambda: teach.show(api, language), title=title, url_path="teach")]
+    return [st.Page(lambda: teach.show(api, texts), title=texts.page_teach, url_path="teach")]
 
 
 def _language() -> Language:
@@ -68,8 +69,7 @@ def _switch_language() -> None:
     st.session_state.language = next(other for other in LANGUAGES if other != language)
 
 
-def _header(pages: list[StreamlitPage], language: Language) -> None:
-    texts = TEXTS[language]
+def _header(pages: list[StreamlitPage], texts: Texts) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="header"):
         st.title("Imagette", anchor=False)
         st.button(
@@ -99,13 +99,13 @@ def _meet_model(api: Api) -> str | None:
     return None
 
 
-def _tell(problem: str, language: Language) -> None:
+def _show_problem(problem: str, texts: Texts) -> None:
     """Say why there is no model, and offer to try again."""
-    predict.tell_problem(problem, language)
+    tell_problem(problem, texts)
     if problem == API_DOWN:
-        st.markdown(TEXTS[language].api_down_help.format(url=_API_URL))
+        st.markdown(texts.api_down_help.format(url=_API_URL))
     again = current_session().try_again
-    st.button(TEXTS[language].retry, type="primary", key="retry", on_click=again)
+    st.button(texts.retry, type="primary", key="retry", on_click=again)
 
 
 main()

@@ -3,22 +3,18 @@
 import altair as alt
 
 from imagette.webapp.texts import Texts
-from imagette.wording import Language, number, percent
 
-_LEARNING, _SET_ASIDE = (
-    "#4a78ab",
-    "#d9822b",
-)  # told apart on light and dark, and by the colour-blind
+# They differ on light and dark, and to the colour-blind.
+_LEARNING, _SET_ASIDE = "#4a78ab", "#d9822b"
 _GREY = "#8a8d95"
 _HEIGHT = 340
 
 
-def reliability(bins: list[dict[str, float]], language: Language, texts: Texts) -> alt.LayerChart:
+def reliability(bins: list[dict[str, float]], texts: Texts) -> alt.LayerChart:
     """How often the model is right against how sure it says it is.
 
     Args:
         bins: `confidence` and `accuracy`, 0 to 1, and `count` of each; none of them empty.
-        language: in which to write the numbers.
         texts: in which language to name the axes.
     """
     rows = [
@@ -26,16 +22,14 @@ def reliability(bins: list[dict[str, float]], language: Language, texts: Texts) 
             "x": one["confidence"],
             "y": one["accuracy"],
             "count": one["count"],
-            texts.how_sure: percent(one["confidence"], language),
-            texts.how_right: percent(one["accuracy"], language),
-            texts.pictures: number(one["count"], language),
+            texts.how_sure: texts.percent(one["confidence"]),
+            texts.how_right: texts.percent(one["accuracy"]),
+            texts.images: texts.number(one["count"]),
         }
         for one in bins
     ]
-    x = alt.X("x:Q", title=texts.how_sure, scale=alt.Scale(domain=[0, 1]), axis=_percents(language))
-    y = alt.Y(
-        "y:Q", title=texts.how_right, scale=alt.Scale(domain=[0, 1]), axis=_percents(language)
-    )
+    x = alt.X("x:Q", title=texts.how_sure, scale=alt.Scale(domain=[0, 1]), axis=_percents(texts))
+    y = alt.Y("y:Q", title=texts.how_right, scale=alt.Scale(domain=[0, 1]), axis=_percents(texts))
     diagonal = (
         alt.Chart(alt.Data(values=[{"x": 0, "y": 0}, {"x": 1, "y": 1}]))
         .mark_line(strokeDash=[6, 4], color=_GREY)
@@ -48,32 +42,30 @@ def reliability(bins: list[dict[str, float]], language: Language, texts: Texts) 
             x=x,
             y=y,
             size=alt.Size("count:Q", scale=alt.Scale(range=[50, 500]), legend=None),
-            tooltip=[f"{name}:N" for name in (texts.how_sure, texts.how_right, texts.pictures)],
+            tooltip=[f"{name}:N" for name in (texts.how_sure, texts.how_right, texts.images)],
         )
     )
     return (diagonal + dots).properties(height=_HEIGHT)
 
 
-def curves(
-    history: list[dict[str, float]], quantity: str, language: Language, texts: Texts
-) -> alt.Chart:
+def curves(history: list[dict[str, float]], quantity: str, texts: Texts) -> alt.Chart:
     """How the accuracy or the loss went, epoch by epoch.
 
     Args:
-        history: for each epoch, the quantity on the pictures learned from, and with `val_` before
+        history: for each epoch, the quantity on the images learned from, and with `val_` before
             its name on those set aside.
         quantity: `accuracy` or `loss`.
-        language: in which to write the numbers.
         texts: in which language to name what is shown.
     """
+    title = {"accuracy": texts.accuracy, "loss": texts.loss}[quantity]
     series = {texts.learning: quantity, texts.set_aside: f"val_{quantity}"}
     rows = [
         {
             "epoch": row["epoch"],
             "value": row[column],
             "series": name,
-            texts.epoch: number(row["epoch"], language),
-            getattr(texts, quantity): tell(row[column], quantity, language),
+            texts.epoch: texts.number(row["epoch"]),
+            title: written(row[column], quantity, texts),
         }
         for row in history
         for name, column in series.items()
@@ -85,8 +77,8 @@ def curves(
             x=alt.X("epoch:Q", title=texts.epoch, axis=alt.Axis(format="d", tickMinStep=1)),
             y=alt.Y(
                 "value:Q",
-                title=getattr(texts, quantity),
-                axis=_percents(language) if quantity == "accuracy" else _decimals(language),
+                title=title,
+                axis=_percents(texts) if quantity == "accuracy" else _decimals(texts),
                 scale=alt.Scale(zero=quantity == "loss"),
             ),
             color=alt.Color(
@@ -95,24 +87,24 @@ def curves(
                 scale=alt.Scale(domain=list(series), range=[_LEARNING, _SET_ASIDE]),
                 legend=alt.Legend(orient="bottom", direction="vertical", labelLimit=400),
             ),
-            tooltip=[f"{texts.epoch}:N", "series:N", f"{getattr(texts, quantity)}:N"],
+            tooltip=[f"{texts.epoch}:N", "series:N", f"{title}:N"],
         )
         .properties(height=_HEIGHT)
     )
 
 
-def tell(value: float, quantity: str, language: Language) -> str:
+def written(value: float, quantity: str, texts: Texts) -> str:
     """An accuracy as a percentage, a loss as a number."""
     if quantity == "accuracy":
-        return percent(value, language)
-    return number(value, language, digits=3)
+        return texts.percent(value)
+    return texts.number(value, digits=3)
 
 
-def _percents(language: Language) -> alt.Axis:
-    sign = "%" if language == "en" else "\u202f%"
+def _percents(texts: Texts) -> alt.Axis:
+    sign = "%" if texts.language == "en" else "\u202f%"
     return alt.Axis(labelExpr=f"format(datum.value * 100, '.0f') + '{sign}'", tickCount=6)
 
 
-def _decimals(language: Language) -> alt.Axis:
-    mark = "." if language == "en" else ","
+def _decimals(texts: Texts) -> alt.Axis:
+    mark = "." if texts.language == "en" else ","
     return alt.Axis(labelExpr=f"replace(datum.label, '.', '{mark}')", tickCount=6)

@@ -66,21 +66,21 @@ class Api:
                 return None
             raise
 
-    def predict(self, picture: bytes, of: str = "", options: str = _ALL) -> dict[str, Any]:
-        """What a picture shows, with the pixels that the network saw and what decided.
+    def predict(self, image: bytes, of: str = "", options: str = _ALL) -> dict[str, Any]:
+        """What an image shows, with the pixels that the network saw and what decided.
 
         Args:
-            picture: the bytes of the file.
+            image: the bytes of the file.
             of: path of the lesson that answers; the served model if empty.
             options: what else is asked for; empty for nothing.
 
         Raises:
-            Refused: the file is not a picture that the API takes, or it does not answer the page.
+            Refused: the file is not an image that the API takes, or it does not answer the page.
             ApiDown: the API does not answer.
         """
         headers = {"Content-Type": "application/octet-stream"}
         path = f"{of}/predict?{options}"
-        return self.ask("class", "POST", path, data=picture, headers=headers)
+        return self.ask("class", "POST", path, data=image, headers=headers)
 
     def of_lesson(self, lesson_id: str, explain: bool = False) -> "LessonApi":
         """The part of the API that teaches one lesson (see `LessonApi`)."""
@@ -165,20 +165,20 @@ class LessonApi:
         return self._api.ask("classes", "GET", self._path)
 
     def add(self, class_name: str, files: list[tuple[str, bytes]]) -> dict[str, Any]:
-        """Add pictures, given by name and content, to a class; those that were kept, small, those
+        """Add images, given by name and content, to a class; those that were kept, small, those
         that were refused, and why, and where the lesson stands then."""
         parts = [("image", file) for file in files]
         path = f"{self._path}/pictures?class={quote(class_name, safe='')}"
         return self._api.ask("refused", "POST", path, files=parts)
 
     def thumbnails(self) -> dict[str, str]:
-        """All pictures, small, as data URLs by name."""
+        """All images, small, as data URLs by name."""
         classes = self._api.ask("classes", "GET", f"{self._path}/pictures")["classes"]
         return {one["name"]: one["thumbnail"] for many in classes.values() for one in many}
 
-    def remove(self, picture: str) -> dict[str, Any]:
-        """Take a picture away; where the lesson stands then."""
-        path = f"{self._path}/pictures/{quote(picture, safe='')}"
+    def remove(self, image: str) -> dict[str, Any]:
+        """Take an image away; where the lesson stands then."""
+        path = f"{self._path}/pictures/{quote(image, safe='')}"
         return self._api.ask("classes", "DELETE", path)
 
     def forget(self) -> None:
@@ -189,10 +189,10 @@ class LessonApi:
         """What was learned, as a bundle."""
         return self._api.file(f"{self._path}/model")
 
-    def predict(self, picture: bytes) -> dict[str, Any]:
-        """What a picture shows, as `Api.predict` has it."""
-        return self._api.predict(picture, self._path, self._options)
+    def predict(self, image: bytes) -> dict[str, Any]:
+        """What an image shows, as `Api.predict` has it."""
+        return self._api.predict(image, self._path, self._options)
 
-    def glance(self, picture: bytes) -> dict[str, Any]:
-        """What a picture shows, and no more than that, which is quickest."""
-        return self._api.predict(picture, self._path, "")
+    def glance(self, image: bytes) -> dict[str, Any]:
+        """What an image shows, and no more than that, which is quickest."""
+        return self._api.predict(image, self._path, "")

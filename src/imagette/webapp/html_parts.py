@@ -3,59 +3,44 @@
 Class names and names of files are escaped: they are text, never markup.
 """
 
-import base64
-import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageOps
+from imagette.webapp.previews import Preview
+from imagette.webapp.sentences import Ranking, confidence_percent
+from imagette.webapp.texts import Texts
 
-from imagette.assets import Sample
-from imagette.images.open import open_image
-from imagette.webapp.texts import Texts, percent
-from imagette.wording import Language, number
-
-_PREVIEW_SIZE = (640, 640)
-_THUMBNAIL_SIZE = (160, 160)
 _SCRIPT = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
-_MOST_BARS = 10  # more classes than this are folded away
+_MAX_BARS = 10  # more classes than this are folded away
 
 
-@dataclass(frozen=True)
-class Preview:
-    """A picture as every browser shows it.
-
-    Attributes:
-        url: the picture as a data URL, at most 640 pixels wide and high.
-        thumbnail: the same at most 160 pixels wide and high.
-        width: in pixels, of the one at `url`.
-        height: in pixels, of the one at `url`.
-    """
-
-    url: str
-    thumbnail: str
-    width: int
-    height: int
-
-
-def script(language: Language, texts: Texts) -> str:
+def script(texts: Texts) -> str:
     """What makes the page tell the browser where it is and in which language; see page.js."""
-    arrival = f"imagettePage.arrive({json.dumps(language)}, {json.dumps(texts.pages)})"
+    arrival = f"imagettePage.arrive({json.dumps(texts.language)}, {json.dumps(texts.pages)})"
     return f"<script>{_SCRIPT} {arrival}</script>"
 
 
-def bring_into_view(turn: int) -> str:
-    """Scrolls to the answers and has them read aloud, once for every `turn`."""
-    return f"<script>imagettePage.show({turn})</script>"
+def bring_into_view(number: int) -> str:
+    """Scrolls to the answers and has them read aloud, once for every number."""
+    return f"<script>imagettePage.show({number})</script>"
 
 
 def text(tag: str, kind: str, words: str) -> str:
     """Words as they are: a class may be called anything, and Markdown would read into it."""
     return f'<{tag} class="imagette-{kind}">{escape(words)}</{tag}>'
+
+
+def section(title: str) -> str:
+    """A heading within a tab."""
+    return text("h2", "section", title)
+
+
+def step(title: str) -> str:
+    """A heading of one step of teaching."""
+    return text("h3", "step", title)
 
 
 def paragraphs(sentences: Iterable[str]) -> str:
@@ -68,95 +53,18 @@ def bullets(sentences: Iterable[str]) -> str:
     return f'<ul class="imagette-list">{"".join(f"<li>{escape(s)}</li>" for s in sentences)}</ul>'
 
 
-def widget_words(texts: Texts) -> str:
-    """Puts the page's words in the place of the English ones of Streamlit's widgets."""
-    words = {
-        '[data-testid="stFileUploaderDropzone"]::before': texts.drop_here,
-        '[data-testid="stFileUploaderDropzone"] button::after': texts.browse,
-        '[data-testid="stCameraInputButton"]::after': texts.camera_take,
-        '[data-testid="stCameraInputWebcamStyledBox"]:not(:has(video))::after': texts.camera_allow,
-    }
-    rules = (f'{place} {{ content: "{word}"; }}' for place, word in words.items())
-    return f"<style>{' '.join(rules)}</style>"
-
-
-def drop_words(key: str, words: str) -> str:
-    """Puts words of its own on the box of the file uploader in the container of a key.
-
-    A class may be called anything, so they are written as CSS escapes.
-    """
-    escaped = "".join(letter if letter.isalnum() else f"\\{ord(letter):x} " for letter in words)
-    place = f'.st-key-{key} [data-testid="stFileUploaderDropzone"]::before'
-    return f'<style>{place} {{ content: "{escaped}" !important; }}</style>'
-
-
-def collected(name: str, told: str, share: float) -> str:
-    """How many pictures there are of a class, with a bar that fills up to 1."""
+def class_header(name: str, count: str, share: float) -> str:
+    """How many images there are of a class, with a bar that fills up to 1."""
     width = 100 * min(share, 1.0)
     kind = " done" if share >= 1 else ""
     return (
-        f'<div class="imagette-collected{kind}"><h3>{escape(name)}</h3>'
-        f'<span class="told">{escape(told)}</span>'
+        f'<div class="imagette-class{kind}"><h3>{escape(name)}</h3>'
+        f'<span class="count">{escape(count)}</span>'
         f'<span class="track"><span style="width: {width:.0f}%"></span></span></div>'
     )
 
 
-def button_pictures(urls: dict[str, str]) -> str:
-    """Puts a picture on each of some buttons.
-
-    Args:
-        urls: what to show, as data URLs, by the buttons' keys.
-    """
-    rules = (
-        f".st-key-{key} button {{ background-image: url({url}) }}" for key, url in urls.items()
-    )
-    return f"<style>{' '.join(rules)}</style>"
-
-
-def sample_picture(sample: Sample) -> str:
-    """A sample, small, as a data URL."""
-    with Image.open(sample.path) as image:
-        small = image.convert("RGB").resize((144, 144), Image.Resampling.LANCZOS)
-    return _data_url(small, "WEBP")
-
-
-def preview(picture: bytes) -> Preview | None:
-    """A picture as every browser shows it; None if it cannot be made into that.
-
-    Args:
-        picture: the bytes of a file that the API has accepted, so it is not too large.
-    """
-    try:
-        opened = open_image(io.BytesIO(picture))
-        opened.thumbnail(_PREVIEW_SIZE)
-        image = _flatten(ImageOps.exif_transpose(opened))
-    # Pillow raises nearly any exception; the page then shows only what the network saw.
-    except Exception:
-        return None
-    small = image.copy()
-    small.thumbnail(_THUMBNAIL_SIZE)
-    return Preview(_data_url(image, "WEBP"), _data_url(small, "WEBP"), *image.size)
-
-
-def _flatten(image: Image.Image) -> Image.Image:
-    """Bring any mode to RGB, deep greyscale by its full range, transparency over white."""
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, dtype=np.float64)
-        top = 65535 if values.max() > 255 else 255 if values.max() > 1 else 1
-        image = Image.fromarray((values / top * 255).clip(0, 255).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
-
-
-def _data_url(image: Image.Image, kind: str) -> str:
-    file = io.BytesIO()
-    image.save(file, format=kind)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
-def pictures(
+def images(
     shown: Preview | None,
     heat_map: str | None,
     seen: str,
@@ -165,13 +73,13 @@ def pictures(
     size: dict[str, int],
     texts: Texts,
 ) -> str:
-    """The picture, under the map of what decided, and beside it what the network saw of it.
+    """The image, under the map of what decided, and beside it what the network saw of it.
 
     Args:
-        shown: the picture, if it can be shown.
-        heat_map: what decided, as a data URL to lay over the picture, if there is that.
+        shown: the image, if it can be shown.
+        heat_map: what decided, as a data URL to lay over the image, if there is that.
         seen: what the network saw, as a data URL.
-        alt: what the picture shows, for those who do not see it.
+        alt: what the image shows, for those who do not see it.
         best: name of the class that the map is about.
         size: `height` and `width` of what the network sees.
         texts: in which language to name them.
@@ -179,28 +87,28 @@ def pictures(
     figures = []
     if shown and heat_map:
         note = texts.what_decided_help.format(name=best)
-        picture = _stack(shown, alt, heat_map)
-        figures.append(_figure(picture, texts.what_decided, note, _opacity_slider(texts)))
+        image = _stack(shown, alt, heat_map)
+        figures.append(_figure(image, texts.what_decided, note, _opacity_slider(texts)))
     elif shown:
-        figures.append(_figure(_stack(shown, alt, None), texts.your_picture))
+        figures.append(_figure(_stack(shown, alt, None), texts.your_image))
     pixels = (
         f'<div class="frame"><img class="seen" src="{escape(seen)}"'
         f' alt="{escape(texts.network_sees)}"></div>'
     )
     note = texts.network_sees_help.format(**size)
     figures.append(_figure(pixels, texts.network_sees, note))
-    return f'<div class="imagette-pictures">{"".join(figures)}</div>'
+    return f'<div class="imagette-images">{"".join(figures)}</div>'
 
 
-def _figure(picture: str, title: str, note: str = "", control: str = "") -> str:
+def _figure(image: str, title: str, note: str = "", control: str = "") -> str:
     return (
-        f"<figure>{picture}<figcaption>{escape(title)}"
+        f"<figure>{image}<figcaption>{escape(title)}"
         f"<small>{escape(note)}</small></figcaption>{control}</figure>"
     )
 
 
 def _stack(shown: Preview, alt: str, heat_map: str | None) -> str:
-    """The picture with the map exactly over it, as large as a square frame lets it be."""
+    """The image with the map exactly over it, as large as a square frame lets it be."""
     side = "width" if shown.width >= shown.height else "height"
     layer = f'<img class="heat" src="{escape(heat_map)}" alt="">' if heat_map else ""
     return (
@@ -217,28 +125,34 @@ def _opacity_slider(texts: Texts) -> str:
     )
 
 
-def bars(ranking: list[tuple[str, float]], language: Language, texts: Texts) -> str:
-    """A bar for each class, the most probable first; beyond ten, the rest is folded away."""
-    first, rest = ranking[:_MOST_BARS], ranking[_MOST_BARS:]
-    shown = _bar_list(first, language)
-    if not rest:
-        return shown
-    summary = escape(texts.other_classes.format(count=len(rest)))
-    return f"{shown}<details><summary>{summary}</summary>{_bar_list(rest, language)}</details>"
+def bars(ranking: Ranking, known: bool | None, texts: Texts) -> str:
+    """A bar for each class, the most probable first; beyond ten, the rest is folded away.
+
+    Args:
+        ranking: the classes.
+        known: False tones the bars down, since the image looks like none of the classes.
+        texts: in which language to write the numbers.
+    """
+    first, rest = ranking[:_MAX_BARS], ranking[_MAX_BARS:]
+    shown = _bar_list(first, texts)
+    if rest:
+        summary = escape(texts.other_classes.format(count=len(rest)))
+        shown += f"<details><summary>{summary}</summary>{_bar_list(rest, texts)}</details>"
+    return f'<div class="imagette-toned-down">{shown}</div>' if known is False else shown
 
 
-def _bar_list(ranking: list[tuple[str, float]], language: Language) -> str:
+def _bar_list(ranking: Ranking, texts: Texts) -> str:
     rows = (
         f'<li><span class="name">{escape(name)}</span>'
         f'<span class="track"><span style="width: {100 * probability:.1f}%"></span></span>'
-        f'<span class="percent">{escape(percent(probability, language))}</span></li>'
+        f'<span class="percent">{escape(confidence_percent(probability, texts))}</span></li>'
         for name, probability in ranking
     )
     return f'<ol class="imagette-bars">{"".join(rows)}</ol>'
 
 
 def familiarity(value: float, threshold: float, known: bool, texts: Texts) -> str:
-    """How familiar the picture is, as a gauge with a mark where "none of these" begins.
+    """How familiar the image is, as a gauge with a mark where "none of these" begins.
 
     Args:
         value: 0 to 1.
@@ -246,13 +160,13 @@ def familiarity(value: float, threshold: float, known: bool, texts: Texts) -> st
         known: whether the value reaches it.
         texts: in which language to explain it.
     """
-    told = texts.familiarity_value.format(
+    label = texts.familiarity_value.format(
         value=round(100 * value), threshold=round(100 * threshold)
     )
     note = texts.familiarity_known if known else texts.familiarity_unknown
     return (
         f'<div class="imagette-familiarity"><div class="title">{escape(texts.familiarity)}</div>'
-        f'<div class="gauge" role="img" aria-label="{escape(told)}">'
+        f'<div class="gauge" role="img" aria-label="{escape(label)}">'
         f'<span class="value" style="width: {100 * value:.1f}%"></span>'
         f'<span class="mark" style="left: {100 * threshold:.1f}%"></span></div>'
         f"<small>{escape(note)}</small></div>"
@@ -261,18 +175,18 @@ def familiarity(value: float, threshold: float, known: bool, texts: Texts) -> st
 
 @dataclass(frozen=True)
 class Tile:
-    """A small picture with a short answer, which leads to the whole answer."""
+    """A small image with a short answer, which leads to the whole answer."""
 
     target: str
-    picture: str | None
+    image: str | None
     words: str
 
 
 def tiles(items: Sequence[Tile]) -> str:
-    """Small pictures in a row, each a link to the place of the page called `target`."""
+    """Small images in a row, each a link to the place of the page called `target`."""
     links = (
         f'<li><a href="#{escape(item.target)}">'
-        + (f'<img src="{escape(item.picture)}" alt="">' if item.picture else "<b>?</b>")
+        + (f'<img src="{escape(item.image)}" alt="">' if item.image else "<b>?</b>")
         + f"<span>{escape(item.words)}</span></a></li>"
         for item in items
     )
@@ -297,14 +211,13 @@ def table(
     )
 
 
-def confusion(counts: list[list[int]], names: list[str], language: Language, texts: Texts) -> str:
+def confusion(counts: list[list[int]], names: list[str], texts: Texts) -> str:
     """The confusion matrix as a table whose cells are shaded by their share of the row.
 
     Args:
-        counts: numbers of pictures, one row for each true class.
+        counts: numbers of images, one row for each true class.
         names: of the classes.
-        language: in which to write the numbers.
-        texts: in which language to name rows and columns.
+        texts: in which language to write the numbers and to name rows and columns.
     """
     columns = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in names)
     rows = []
@@ -314,7 +227,7 @@ def confusion(counts: list[list[int]], names: list[str], language: Language, tex
             f'<td class="{"right" if column == place else "wrong"}"'
             # The square root lets mistakes, which are few, be seen.
             f' style="--share: {(count / total) ** 0.5:.3f}">'
-            f"{number(count, language) if count else ''}</td>"
+            f"{texts.number(count) if count else ''}</td>"
             for column, count in enumerate(row)
         )
         rows.append(f'<tr><th scope="row">{escape(name)}</th>{"".join(cells)}</tr>')
@@ -334,9 +247,9 @@ def _scrolling(content: str, label: str) -> str:
 
 
 def examples(name: str, urls: list[str], texts: Texts) -> str:
-    """Pictures of one class in a row, under its name."""
-    images = "".join(
+    """Images of one class in a row, under its name."""
+    row = "".join(
         f'<img src="{escape(url)}" alt="{escape(texts.example.format(name=name, number=place))}">'
         for place, url in enumerate(urls, start=1)
     )
-    return f'<h3>{escape(name)}</h3><div class="imagette-examples">{images}</div>'
+    return f'<h3>{escape(name)}</h3><div class="imagette-examples">{row}</div>'

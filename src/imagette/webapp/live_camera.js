@@ -1,17 +1,17 @@
-// A camera that shows what it sees, hands over a picture about twice a second while there is
+// A camera that shows what it sees, hands over an image about twice a second while there is
 // somebody to answer, and one for a class when its button is pressed, or some while it is held.
 // Streamlit calls the function below anew whenever Python has something to say.
 
-const BETWEEN = 400; // milliseconds from one picture to the next
-const PATIENCE = 5000; // for the answer, before another picture is sent
-const SIDE = 400; // of the pictures, in pixels
+const BETWEEN = 400; // milliseconds from one image to the next
+const PATIENCE = 5000; // for the answer, before another image is sent
+const SIDE = 400; // of the images, in pixels
 
 const cameras = new WeakMap();
 
 export default function ({ data, parentElement, setTriggerValue }) {
   if (!cameras.has(parentElement)) cameras.set(parentElement, new Camera(parentElement));
   const camera = cameras.get(parentElement);
-  camera.send = (picture) => setTriggerValue("picture", picture);
+  camera.send = (image) => setTriggerValue("image", image);
   camera.hear(data);
   return () => {
     camera.close();
@@ -55,7 +55,7 @@ class Camera {
     if (this.stream) stop(this.stream);
   }
 
-  // What Python says: the classes, whether it answers, and how many pictures it has taken in.
+  // What Python says: the classes, whether it answers, and how many images it has taken in.
   hear(data) {
     this.data = data;
     this.answered = data.taken;
@@ -78,7 +78,7 @@ class Camera {
     for (const end of ["pointerup", "pointerleave", "pointercancel"]) {
       button.addEventListener(end, () => (this.held = undefined));
     }
-    // However short a click is, it takes a picture; so does the keyboard, which holds nothing.
+    // However short a click is, it takes an image; so does the keyboard, which holds nothing.
     button.addEventListener("click", () => {
       if (!this.took) this.wanted = label;
       this.took = false;

@@ -24,7 +24,7 @@ class Frame:
     """What the camera saw.
 
     Attributes:
-        number: counts the pictures of this camera.
+        number: counts the images of this camera.
         label: position of the class whose button was pressed; None if none was.
         content: a JPEG file.
     """
@@ -41,14 +41,14 @@ def show(
 
     Args:
         add: what the buttons say.
-        taken: number of the last picture that was taken in; then the next one comes.
-        answers: whether pictures are wanted that no button was pressed for.
-        take: is called with each picture, before the fragment runs anew.
+        taken: number of the last image that was taken in; then the next one comes.
+        answers: whether images are wanted that no button was pressed for.
+        take: is called with each image, before the fragment runs anew.
         texts: in which language to say the rest.
     """
 
     def hand_over() -> None:
-        if frame := _read(st.session_state[_KEY].picture):
+        if frame := _read(st.session_state[_KEY].image):
             take(frame)
 
     # Streamlit keeps components by name for each server, so that registering it again is cheap.
@@ -57,7 +57,7 @@ def show(
     )
     words = {"allow": texts.camera_allow, "refused": texts.camera_refused}
     data = {"add": list(add), "taken": taken, "answers": answers, **words}
-    camera(key=_KEY, data=data, on_picture_change=hand_over)
+    camera(key=_KEY, data=data, on_image_change=hand_over)
 
 
 def _read(sent: Any) -> Frame | None:

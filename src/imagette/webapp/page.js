@@ -41,8 +41,8 @@ if (!window.imagettePage.listens) {
   window.imagettePage.listens = true;
   document.addEventListener("input", ({ target }) => {
     if (target.matches(".imagette-opacity input")) {
-      const pictures = target.closest(".imagette-pictures");
-      pictures.style.setProperty("--imagette-opacity", target.value / 100);
+      const images = target.closest(".imagette-images");
+      images.style.setProperty("--imagette-opacity", target.value / 100);
     }
   });
 }

@@ -14,17 +14,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from imagette.webapp import html_parts
 from imagette.webapp.client import Api, ApiDown, LessonApi, Refused
+from imagette.webapp.previews import Preview, preview
+from imagette.webapp.sentences import Ranking
 from imagette.wording import Language
 
-MOST_PICTURES = 100
-"""So many pictures of a session are kept, the last ones; each takes some 100 kB."""
+MAX_IMAGES = 100
+"""So many images of a session are kept, the last ones; each takes some 100 kB."""
 
 API_DOWN = "api-down"
 
-# Asking again would not help. All other problems may pass, and the picture is kept for that.
-_ABOUT_THE_PICTURE = {
+# Asking again would not help. All other problems may pass, and the image is kept for that.
+_ABOUT_THE_IMAGE = {
     "empty-picture",
     "no-picture",
     "picture-too-large",
@@ -47,16 +48,17 @@ class ChosenFile(Protocol):
 
 @dataclass(frozen=True)
 class Answer:
-    """What the API said of a picture.
+    """What the API said of an image.
 
     Attributes:
         ranking: names of the classes with their probabilities, the most probable first.
-        known: whether the picture looks like any of the classes; None if the model cannot tell.
-        familiarity: how much it looks like them, 0 to 1; None if the model cannot tell.
+        known: whether the image looks like any of the classes; None if the model cannot tell.
+        familiarity: how much it looks like them, 0 to 1, made of an out-of-distribution score; None
+            if the model cannot tell.
         seen: the pixels that the network saw, as a data URL.
-        heat_map: what decided, as a data URL to lay over the picture; None if there is none.
-        shown: the picture as every browser shows it; None if it cannot be.
-        thumbnail: a small picture, as a data URL.
+        heat_map: what decided, as a data URL to lay over the image; None if there is none.
+        shown: the image as every browser shows it; None if it cannot be.
+        thumbnail: a small image, as a data URL.
     """
 
     ranking: list[tuple[Words, float]]
@@ -64,27 +66,27 @@ class Answer:
     familiarity: float | None
     seen: str
     heat_map: str | None
-    shown: html_parts.Preview | None
+    shown: Preview | None
     thumbnail: str
 
-    def ranked(self, language: Language) -> list[tuple[str, float]]:
+    def ranked(self, language: Language) -> Ranking:
         """The ranking with names in one language."""
         return [(names[language], probability) for names, probability in self.ranking]
 
 
 @dataclass
-class Picture:
-    """A picture that was shown to the page, and what came of it.
+class SessionImage:
+    """An image that was shown to the page, and what came of it.
 
     Attributes:
-        number: counts the pictures of this session, from 1.
-        name: what the picture is called.
+        number: counts the images of this session, from 1.
+        name: what the image is called.
         description: what it shows, for those who do not see it.
         time: when it came.
         content: the file, as long as it may have to be sent.
         answer: what the API said; None before it did, or if it refused.
         problem: the short name of what was wrong; None if nothing was.
-        shown: the picture as every browser shows it, once it has been answered.
+        shown: the image as every browser shows it, once it has been answered.
     """
 
     number: int
@@ -94,12 +96,12 @@ class Picture:
     content: bytes | None
     answer: Answer | None = None
     problem: str | None = None
-    shown: html_parts.Preview | None = None
+    shown: Preview | None = None
 
     @property
     def anchor(self) -> str:
         """Where on the page its answer is."""
-        return f"picture-{self.number}"
+        return f"image-{self.number}"
 
     @property
     def waits(self) -> bool:
@@ -114,37 +116,37 @@ class Picture:
 
 @dataclass
 class Session:
-    """The pictures of this session, and which of them are in view.
+    """The images of this session, and which of them are in view.
 
     Attributes:
-        pictures: all of them that are kept, in the order they came.
+        images: all of them that are kept, in the order they came.
         in_view: those that the person looks at.
-        turn: counts how often what is in view was chosen.
+        view_number: counts how often what is in view was chosen.
         left_out: how many of the files that came last were too many.
         model: what the API last said of its model.
-        most: how many pictures are kept.
-        keeps: whether their files are kept too, so that they can be asked about anew.
+        max_images: how many of them are kept.
+        keep_files: whether their files are kept too, so that they can be asked about anew.
     """
 
-    pictures: deque[Picture] = field(default_factory=deque)
-    in_view: list[Picture] = field(default_factory=list)
-    turn: int = 0
+    images: deque[SessionImage] = field(default_factory=deque)
+    in_view: list[SessionImage] = field(default_factory=list)
+    view_number: int = 0
     left_out: int = 0
     model: dict[str, Any] | None = None
-    most: int = MOST_PICTURES
-    keeps: bool = False
+    max_images: int = MAX_IMAGES
+    keep_files: bool = False
     _count: int = 0
 
     def __post_init__(self) -> None:
-        self.pictures = deque(self.pictures, maxlen=self.most)
+        self.images = deque(self.images, maxlen=self.max_images)
 
     def add(self, files: list[tuple[Words, Words, bytes]]) -> None:
-        """Take in pictures, given by name, description and content, and bring them into view."""
+        """Take in images, given by name, description and content, and bring them into view."""
         added = []
         for name, description, content in files:
             self._count += 1
-            added.append(Picture(self._count, name, description, _now(), content))
-        self.pictures.extend(added)
+            added.append(SessionImage(self._count, name, description, _now(), content))
+        self.images.extend(added)
         self.look_at(added)
 
     def show_files(self, files: Sequence[ChosenFile]) -> None:
@@ -152,54 +154,54 @@ class Session:
         self.add(
             [
                 (same_words(file.name), same_words(file.name), file.getvalue())
-                for file in files[: self.most]
+                for file in files[: self.max_images]
             ]
         )
-        self.left_out = max(0, len(files) - self.most)
+        self.left_out = max(0, len(files) - self.max_images)
 
-    def look_at(self, pictures: list[Picture]) -> None:
-        """Bring pictures into view."""
-        self.in_view = pictures
-        self.turn += 1
+    def look_at(self, images: list[SessionImage]) -> None:
+        """Bring images into view."""
+        self.in_view = images
+        self.view_number += 1
         self.left_out = 0
 
-    def ask(self, picture: Picture, api: Api | LessonApi) -> None:
-        """Ask the API about a picture and keep what it says, be it a problem."""
-        assert picture.content is not None
+    def ask(self, image: SessionImage, api: Api | LessonApi) -> None:
+        """Ask the API about an image and keep what it says, be it a problem."""
+        assert image.content is not None
         assert self.model is not None
         try:
-            said = api.predict(picture.content)
+            response = api.predict(image.content)
         except ApiDown:
-            picture.problem = API_DOWN
+            image.problem = API_DOWN
         except Refused as refusal:
-            picture.problem = refusal.kind
-            if refusal.kind in _ABOUT_THE_PICTURE:
-                picture.content = None
+            image.problem = refusal.kind
+            if refusal.kind in _ABOUT_THE_IMAGE:
+                image.content = None
         else:
-            picture.shown = picture.shown or html_parts.preview(picture.content)
-            picture.answer = _read_answer(said, picture.shown, self.model)
-            if not self.keeps:
-                picture.content = None
+            image.shown = image.shown or preview(image.content)
+            image.answer = _read_answer(response, image.shown, self.model)
+            if not self.keep_files:
+                image.content = None
 
     def ask_anew(self) -> None:
-        """Let the pictures in view, whose files are kept, be asked about anew."""
-        for picture in self.in_view:
-            if picture.content is not None:
-                picture.answer = picture.problem = None
+        """Let the images in view, whose files are kept, be asked about anew."""
+        for image in self.in_view:
+            if image.content is not None:
+                image.answer = image.problem = None
 
     def try_again(self) -> None:
-        """Let all pictures whose problem may have passed be asked about anew."""
-        for picture in self.pictures:
-            if picture.can_retry:
-                picture.problem = None
+        """Let all images whose problem may have passed be asked about anew."""
+        for image in self.images:
+            if image.can_retry:
+                image.problem = None
 
-    def answered(self) -> list[Picture]:
-        """The pictures that have an answer, the last one first."""
-        return [picture for picture in reversed(self.pictures) if picture.answer is not None]
+    def answered(self) -> list[SessionImage]:
+        """The images that have an answer, the last one first."""
+        return [image for image in reversed(self.images) if image.answer is not None]
 
     def forget(self) -> None:
-        """Forget all pictures."""
-        self.pictures.clear()
+        """Forget all images."""
+        self.images.clear()
         self.in_view = []
 
 
@@ -210,6 +212,11 @@ def current_session() -> Session:
     return st.session_state.session
 
 
+def class_names(model: dict[str, Any], language: Language) -> list[str]:
+    """The names of the classes that a model knows, as the API says them."""
+    return model["class_names_fr" if language == "fr" else "class_names"]
+
+
 def _now() -> datetime:
     """The time where the person is, as their browser tells it."""
     try:
@@ -218,39 +225,38 @@ def _now() -> datetime:
         return datetime.now(UTC)
 
 
-def _read_answer(
-    said: dict[str, Any], shown: html_parts.Preview | None, model: dict[str, Any]
-) -> Answer:
+def _read_answer(response: dict[str, Any], shown: Preview | None, model: dict[str, Any]) -> Answer:
     french = dict(zip(model["class_names"], model["class_names_fr"], strict=True))
     ranking = [
         ({"en": name, "fr": french.get(name, name)}, probability)
-        for name, probability in sorted(said["probabilities"].items(), key=lambda pair: -pair[1])
+        for name, probability in sorted(
+            response["probabilities"].items(), key=lambda pair: -pair[1]
+        )
     ]
     return Answer(
         ranking=ranking,
-        known=said.get("known"),
-        familiarity=said.get("familiarity"),
-        seen=said["seen"],
-        heat_map=(said.get("explanation") or {}).get("heat_map"),
+        known=response.get("known"),
+        familiarity=response.get("familiarity"),
+        seen=response["seen"],
+        heat_map=(response.get("explanation") or {}).get("heat_map"),
         shown=shown,
-        thumbnail=shown.thumbnail if shown else said["seen"],
+        thumbnail=shown.thumbnail if shown else response["seen"],
     )
 
 
-def to_csv(pictures: list[Picture]) -> bytes:
-    """The answers as a table that spreadsheets open: CSV in UTF-8, one line a picture."""
-    names = list(dict.fromkeys(name["en"] for one in pictures for name, _ in _ranking(one)))
+def to_csv(images: list[SessionImage]) -> bytes:
+    """The answers as a table that spreadsheets open: CSV in UTF-8, one line an image."""
+    answered = [(image, image.answer) for image in images if image.answer is not None]
+    names = list(dict.fromkeys(name["en"] for _, answer in answered for name, _ in answer.ranking))
     columns = ["time", "picture", "class", "class_fr", "confidence", "known", "familiarity"]
     file = io.StringIO()
     table = csv.DictWriter(file, columns + [f"p_{name}" for name in names])
     table.writeheader()
-    for picture in pictures:
-        answer = picture.answer
-        assert answer is not None
+    for image, answer in answered:
         best, confidence = answer.ranking[0]
         row: dict[str, Any] = {
-            "time": picture.time.isoformat(timespec="seconds"),
-            "picture": _harmless(picture.name["en"]),
+            "time": image.time.isoformat(timespec="seconds"),
+            "picture": _harmless(image.name["en"]),
             "class": _harmless(best["en"]),
             "class_fr": _harmless(best["fr"]),
             "confidence": confidence,
@@ -260,10 +266,6 @@ def to_csv(pictures: list[Picture]) -> bytes:
         table.writerow(row | {f"p_{name['en']}": value for name, value in answer.ranking})
     # The mark at the start tells Excel that this is UTF-8.
     return file.getvalue().encode("utf-8-sig")
-
-
-def _ranking(picture: Picture) -> list[tuple[Words, float]]:
-    return picture.answer.ranking if picture.answer else []
 
 
 def _harmless(text: str) -> str:

@@ -1,6 +1,6 @@
-"""What one person does on the page to teach: it lives in Streamlit's session.
+"""What one person does on the tab to teach: it lives in Streamlit's session.
 
-What is taught lives in the API; here is only what is on its way there, and small pictures.
+What is taught lives in the API; here is only what is on its way there, and small images.
 """
 
 from collections.abc import Callable
@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imagette.webapp.client import ApiDown, LessonApi, Refused
+from imagette.webapp.live_camera import Frame
 from imagette.webapp.session import API_DOWN, Session
 
-MOST_TRIED = 12
-"""So many pictures that the lesson is tried on are kept, to be asked about anew."""
+MAX_TRIED = 12
+"""So many images that the lesson is tried on are kept, to be asked about anew."""
 
 Lesson = dict[str, Any]
 """Where a lesson stands, as the API says it."""
@@ -21,42 +22,41 @@ _File = tuple[str, bytes]
 
 @dataclass
 class TeachState:
-    """What one person does on the page to teach.
+    """What one person does on the tab to teach.
 
     Attributes:
         lesson_id: of the lesson; None before there is one.
         names: of the classes, as they are being written.
-        turn: counts up whenever files were taken from a widget, whose key it is part of.
+        widget_generation: counts how often files were taken from a widget: it is part of the
+            widgets' keys, and one whose key is new is empty.
         camera: whether it is open.
-        seen: number of the last picture of the camera that was taken in.
-        frame: the file of that; None before there is one.
-        said: what was said of it; None if it is yet to be asked about.
+        frame: what it saw last; None before there is that.
+        live_answer: what the API says of the frame; None if it is yet to be asked.
         waiting: files that are to be sent, by class.
         refused: of the files sent last, the kinds of the problems, by class.
-        fresh: where the lesson stands, if the API has just said so.
-        thumbnails: of the lesson's pictures by name, as data URLs.
+        latest: where the lesson stands, if the API has just said so.
+        thumbnails: of the lesson's images by name, as data URLs.
         problem: kind of the last problem.
-        session: pictures that the lesson is tried on.
-        learned: names of the pictures that had been learned when those were asked about.
+        session: images that the lesson is tried on.
+        learned: names of the images that had been learned when those were asked about.
     """
 
     lesson_id: str | None = None
     names: list[str] = field(default_factory=lambda: ["", ""])
-    turn: int = 0
+    widget_generation: int = 0
     camera: bool = False
-    seen: int = 0
-    frame: bytes | None = None
-    said: dict[str, Any] | None = None
+    frame: Frame | None = None
+    live_answer: dict[str, Any] | None = None
     waiting: dict[str, list[_File]] = field(default_factory=dict)
     refused: dict[str, list[str]] = field(default_factory=dict)
-    fresh: Lesson | None = None
+    latest: Lesson | None = None
     thumbnails: dict[str, str] = field(default_factory=dict)
     problem: str | None = None
-    session: Session = field(default_factory=lambda: Session(most=MOST_TRIED, keeps=True))
+    session: Session = field(default_factory=lambda: Session(max_images=MAX_TRIED, keep_files=True))
     learned: frozenset[str] = frozenset()
 
     def attempt(self, action: Callable[[], Any]) -> bool:
-        """Do what a click asks of the API; keep the problem, if there is one, to be told."""
+        """Do what a click asks of the API; keep the problem, if there is one."""
         self.problem = None
         try:
             action()
@@ -66,9 +66,10 @@ class TeachState:
             self.problem = refusal.kind
         return self.problem is None
 
-    def has_changed(self, turn: int) -> bool:
-        """Whether something has come about since a turn that the whole page has to show."""
-        return bool(self.waiting) or self.fresh is not None or self.turn != turn or not self.camera
+    def has_changed(self, generation: int) -> bool:
+        """Whether the whole page has something new to show since a generation of its widgets."""
+        is_new = self.widget_generation != generation or self.latest is not None
+        return is_new or bool(self.waiting) or not self.camera
 
     def put(self, class_name: str, files: list[_File]) -> None:
         """Let files wait to be sent."""
@@ -76,7 +77,7 @@ class TeachState:
         self.waiting.setdefault(class_name, []).extend(files)
 
     def send_waiting(self, api: LessonApi, limits: dict[str, Any]) -> None:
-        """Send the files that wait; those that the API refuses are told.
+        """Send the files that wait; what the API refuses is kept in `refused`.
 
         Where it does not answer, those that are left wait for the next time.
 
@@ -90,18 +91,18 @@ class TeachState:
         for class_name, files in list(self.waiting.items()):
             refused = self.refused.setdefault(class_name, [])
             while files:
-                portion = _first(files, limits)
-                if len(portion[0][1]) > limits["max_upload_bytes"]:
+                batch = _first(files, limits)
+                if len(batch[0][1]) > limits["max_upload_bytes"]:
                     refused.append("request-too-large")
                 else:
-                    refused += self._send(api, class_name, portion)
-                del files[: len(portion)]
+                    refused += self._send(api, class_name, batch)
+                del files[: len(batch)]
             del self.waiting[class_name]
 
-    def remove(self, api: LessonApi, picture: str) -> None:
-        """Take a picture away from the lesson."""
+    def remove(self, api: LessonApi, image: str) -> None:
+        """Take an image away from the lesson."""
         self.refused.clear()
-        self.fresh = api.remove(picture)
+        self.latest = api.remove(image)
 
     def ask_anew(self, lesson: Lesson) -> None:
         """Let what is being tried be asked about again, if the lesson has changed since."""
@@ -109,17 +110,17 @@ class TeachState:
         if learned != self.learned:
             self.learned = learned
             self.session.ask_anew()
-            self.said = None
+            self.live_answer = None
 
     def _send(self, api: LessonApi, class_name: str, files: list[_File]) -> list[str]:
         """Send files in one request; the kinds of the problems of those that were refused."""
         try:
-            said = api.add(class_name, files)
+            response = api.add(class_name, files)
         except Refused as refusal:
             return [refusal.kind] * len(files)
-        self.fresh = said["lesson"]
-        self.thumbnails |= {one["name"]: one["thumbnail"] for one in said["kept"]}
-        return [one["type"].rpartition(":")[2] for one in said["refused"]]
+        self.latest = response["lesson"]
+        self.thumbnails |= {one["name"]: one["thumbnail"] for one in response["kept"]}
+        return [one["type"].rpartition(":")[2] for one in response["refused"]]
 
 
 def _first(files: list[_File], limits: dict[str, Any]) -> list[_File]:

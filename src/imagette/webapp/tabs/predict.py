@@ -1,81 +1,52 @@
-"""The page to look at pictures: choose some, see the answers, and those given before."""
+"""The tab that says what images show: choose some, see the answers, and those given before."""
 
 import base64
-from collections.abc import Callable
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 import streamlit as st
 
 from imagette.assets import Sample, list_samples
-from imagette.webapp import html_parts
-from imagette.webapp.client import Api, LessonApi
-from imagette.webapp.session import (
-    API_DOWN,
-    Answer,
-    Picture,
-    Session,
-    Words,
-    current_session,
-    to_csv,
-)
+from imagette.webapp import html_parts, styling
+from imagette.webapp.answers import show_answers
+from imagette.webapp.client import Api
+from imagette.webapp.previews import sample_thumbnail
+from imagette.webapp.sentences import short_answer
+from imagette.webapp.session import Session, Words, class_names, current_session, to_csv
 from imagette.webapp.tabs.dataset import ask_dataset
-from imagette.webapp.texts import TEXTS, answer_sentence, closest, short_answer
-from imagette.wording import Language, listed
-
-# Its words, its picture as a data URL, and what a click does.
-_Button = tuple[str, str, Callable[[], Any]]
+from imagette.webapp.texts import TEXTS, Texts
+from imagette.webapp.widgets import Button, camera_button, file_box, image_buttons
 
 
-def show(api: Api, language: Language) -> None:
+def show(api: Api, texts: Texts) -> None:
     session = current_session()
-    texts = TEXTS[language]
     st.markdown(texts.introduction)
     if session.model:
-        names = session.model["class_names_fr" if language == "fr" else "class_names"]
-        knows = texts.knows.format(count=len(names), names=listed(names, language))
+        names = class_names(session.model, texts.language)
+        knows = texts.knows.format(count=len(names), names=texts.listed(names))
         st.html(html_parts.text("p", "knows", knows))
-    _choose(session, language)
+    _choose(session, texts)
     if session.model:
-        _offer_gallery(session, api, language)
-        show_answers(session, session.model, api, language)
-    _show_history(session, language)
+        _offer_gallery(session, api, texts)
+        show_answers(session, session.model, api, texts)
+    _show_history(session, texts)
     st.caption(texts.privacy)
 
 
-def tell_problem(kind: str, language: Language) -> None:
-    """Say what went wrong, by the short name of the problem."""
-    texts = TEXTS[language]
-    told = texts.problems.get(kind, texts.other_problem)
-    if kind == API_DOWN:
-        st.error(told, icon=":material/cloud_off:")
-    else:
-        st.warning(told, icon=":material/broken_image:")
-
-
-def _choose(session: Session, language: Language) -> None:
-    texts = TEXTS[language]
-    st.html(html_parts.widget_words(texts))
+def _choose(session: Session, texts: Texts) -> None:
+    st.html(styling.widget_words(texts))
     # A widget whose key is new is empty again: what was chosen is the session's from then on.
-    turn = st.session_state.setdefault("turn", 0)
-    with st.container(key="upload"):
-        st.file_uploader(
-            texts.choose,
-            key=f"files-{turn}",
-            accept_multiple_files=True,
-            label_visibility="collapsed",
-            on_change=_take_files,
-        )
-    _offer_camera(language)
+    generation = st.session_state.setdefault("widget_generation", 0)
+    file_box("upload", texts.choose, f"files-{generation}", _take_files)
+    _offer_camera(texts)
     if samples := list_samples():
         st.caption(texts.try_sample)
-        picture_buttons(
+        image_buttons(
             "samples",
             {
                 f"sample-{sample.path.stem}": (
-                    sample.name[language],
-                    html_parts.sample_picture(sample),
+                    sample.name[texts.language],
+                    sample_thumbnail(sample),
                     partial(_take_sample, session, sample),
                 )
                 for sample in samples
@@ -84,9 +55,9 @@ def _choose(session: Session, language: Language) -> None:
 
 
 def _take_files() -> None:
-    turn = st.session_state.turn
-    files = st.session_state[f"files-{turn}"]
-    st.session_state.turn = turn + 1
+    generation = st.session_state.widget_generation
+    files = st.session_state[f"files-{generation}"]
+    st.session_state.widget_generation = generation + 1
     current_session().show_files(files)
 
 
@@ -94,25 +65,15 @@ def _take_sample(session: Session, sample: Sample) -> None:
     session.add([(sample.name, sample.description, sample.path.read_bytes())])
 
 
-def _offer_camera(language: Language) -> None:
+def _offer_camera(texts: Texts) -> None:
     """A button that opens and closes the camera, and the camera if it is open."""
-    texts = TEXTS[language]
     is_open = st.session_state.get("camera", False)
-    st.button(
-        texts.camera_close if is_open else texts.camera,
-        key="camera-button",
-        icon=":material/photo_camera:",
-        on_click=_switch_camera,
-    )
-    if not is_open:
-        return
-    if not may_use_camera():
-        st.info(texts.camera_forbidden, icon=":material/no_photography:")
+    if not camera_button("camera-button", texts.camera, is_open, _switch_camera, texts):
         return
     with st.container(key="camera-view"):
         st.camera_input(
             texts.camera,
-            key=f"photo-{st.session_state.turn}",
+            key=f"photo-{st.session_state.widget_generation}",
             label_visibility="collapsed",
             on_change=_take_photo,
         )
@@ -122,18 +83,12 @@ def _switch_camera() -> None:
     st.session_state.camera = not st.session_state.get("camera", False)
 
 
-def may_use_camera() -> bool:
-    """Whether browsers lend the camera to a page from this address."""
-    address = urlsplit(st.context.url or "")
-    return address.scheme == "https" or address.hostname in ("localhost", "127.0.0.1", "::1")
-
-
 def _take_photo() -> None:
-    turn = st.session_state.turn
-    photo = st.session_state[f"photo-{turn}"]
+    generation = st.session_state.widget_generation
+    photo = st.session_state[f"photo-{generation}"]
     if photo is None:
         return
-    st.session_state.turn = turn + 1
+    st.session_state.widget_generation = generation + 1
     st.session_state.photos = st.session_state.get("photos", 0) + 1
     name: Words = {
         language: texts.photo.format(number=st.session_state.photos)
@@ -142,12 +97,11 @@ def _take_photo() -> None:
     current_session().add([(name, name, photo.getvalue())])
 
 
-def _offer_gallery(session: Session, api: Api, language: Language) -> None:
+def _offer_gallery(session: Session, api: Api, texts: Texts) -> None:
     dataset = ask_dataset(api)
     if dataset is None:
         return
-    texts = TEXTS[language]
-    key = "name_fr" if language == "fr" else "name"
+    key = "name_fr" if texts.language == "fr" else "name"
     with st.expander(texts.gallery, icon=":material/photo_library:"):
         index = st.pills(
             texts.gallery_class,
@@ -158,7 +112,7 @@ def _offer_gallery(session: Session, api: Api, language: Language) -> None:
             key="gallery-class",
         )
         chosen = dataset["classes"][index]
-        picture_buttons(
+        image_buttons(
             "gallery",
             {
                 f"example-{index}-{place}": (
@@ -181,109 +135,23 @@ def _take_example(session: Session, chosen: dict[str, Any], place: int, url: str
     session.add([(name, name, base64.b64decode(url.partition(",")[2]))])
 
 
-def picture_buttons(group: str, buttons: dict[str, _Button]) -> None:
-    """Buttons that are pictures, by key."""
-    st.html(html_parts.button_pictures({key: url for key, (_, url, _) in buttons.items()}))
-    with st.container(horizontal=True, key=group):
-        for key, (words, _, click) in buttons.items():
-            st.button(words, key=key, on_click=click)
-
-
-def show_answers(
-    session: Session, model: dict[str, Any], api: Api | LessonApi, language: Language
-) -> None:
-    """What the API says of the pictures in view; those that wait are asked about first."""
-    with st.container(key="answers"):
-        if session.left_out:
-            told = TEXTS[language].left_out.format(kept=session.most, count=session.left_out)
-            st.warning(told, icon=":material/stacks:")
-        summary = st.empty()
-        for place, picture in enumerate(session.in_view):
-            with st.container(border=True, key=f"answer-{picture.number}"):
-                if picture.waits:
-                    with st.spinner(TEXTS[language].looking):
-                        session.ask(picture, api)
-                _show_one(session, picture, model, language)
-            if place == 0:
-                st.html(html_parts.bring_into_view(session.turn), unsafe_allow_javascript=True)
-        if len(session.in_view) > 1:
-            summary.html(
-                html_parts.tiles([_tile(picture, language) for picture in session.in_view])
-            )
-    # Those that a click took out of view before they were asked about.
-    for picture in session.pictures:
-        if picture.waits:
-            session.ask(picture, api)
-
-
-def _tile(picture: Picture, language: Language) -> html_parts.Tile:
-    said = picture.answer
-    words = short_answer(said.ranked(language), said.known, language) if said else "–"
-    return html_parts.Tile(picture.anchor, said.thumbnail if said else None, words)
-
-
-def _show_one(
-    session: Session, picture: Picture, model: dict[str, Any], language: Language
-) -> None:
-    if picture.answer is not None:
-        is_one_of_several = len(session.in_view) > 1
-        _show_answer(picture, picture.answer, is_one_of_several, model, language)
-        return
-    name = html_parts.text("h2", "name", picture.name[language])
-    st.html(f'<div id="{picture.anchor}">{name}</div>')
-    tell_problem(str(picture.problem), language)
-    if picture.can_retry:
-        st.button(TEXTS[language].retry, key=f"retry-{picture.number}", on_click=session.try_again)
-
-
-def _show_answer(
-    picture: Picture, said: Answer, with_name: bool, model: dict[str, Any], language: Language
-) -> None:
-    texts = TEXTS[language]
-    ranking = said.ranked(language)
-    unknown = said.known is False
-    words = html_parts.text("h2", "answer", answer_sentence(ranking, said.known, language))
-    if with_name:
-        words = html_parts.text("p", "name", picture.name[language]) + words
-    if unknown:
-        words += html_parts.text("p", "closest", closest(ranking, language))
-    st.html(f'<div id="{picture.anchor}">{words}</div>')
-    shown = html_parts.pictures(
-        said.shown,
-        said.heat_map,
-        said.seen,
-        picture.description[language],
-        ranking[0][0],
-        model["input"],
-        texts,
-    )
-    st.html(shown)
-    st.caption(texts.how_probable_unknown if unknown else texts.how_probable)
-    bars = html_parts.bars(ranking, language, texts)
-    st.html(f'<div class="imagette-toned-down">{bars}</div>' if unknown else bars)
-    threshold = model.get("familiarity_threshold")
-    if said.familiarity is not None and threshold is not None:
-        st.html(html_parts.familiarity(said.familiarity, threshold, not unknown, texts))
-
-
-def _show_history(session: Session, language: Language) -> None:
+def _show_history(session: Session, texts: Texts) -> None:
     answered = session.answered()
     if not answered:
         return
-    texts = TEXTS[language]
-    st.html(html_parts.text("h2", "section", texts.history))
+    st.html(html_parts.section(texts.history))
     st.caption(texts.history_help)
-    buttons: dict[str, _Button] = {}
-    for picture in answered:
-        said = picture.answer
-        assert said is not None
-        words = short_answer(said.ranked(language), said.known, language)
-        buttons[f"again-{picture.number}"] = (
+    buttons: dict[str, Button] = {}
+    for image in answered:
+        answer = image.answer
+        assert answer is not None
+        words = short_answer(answer.ranked(texts.language), answer.known, texts)
+        buttons[f"again-{image.number}"] = (
             words,
-            said.thumbnail,
-            partial(session.look_at, [picture]),
+            answer.thumbnail,
+            partial(session.look_at, [image]),
         )
-    picture_buttons("history", buttons)
+    image_buttons("history", buttons)
     with st.container(horizontal=True):
         st.download_button(
             texts.download,

@@ -1,4 +1,4 @@
-"""The page to teach the API something: name classes, show pictures of each, and try it meanwhile.
+"""The tab to teach the API something: name classes, show images of each, and try it meanwhile.
 
 What is taught lives in the API, under an id that stands in the page's address.
 """
@@ -8,51 +8,51 @@ from typing import Any
 
 import streamlit as st
 
-from imagette.webapp import html_parts, teach_answers, teach_pictures
+from imagette.webapp import html_parts
 from imagette.webapp.client import Api, ApiDown, LessonApi, Refused
 from imagette.webapp.session import API_DOWN, current_session
-from imagette.webapp.tabs import predict
+from imagette.webapp.tabs import teach_answers, teach_images
 from imagette.webapp.teach_state import TeachState
-from imagette.webapp.texts import TEXTS
-from imagette.wording import Language, number
+from imagette.webapp.texts import Texts
+from imagette.webapp.widgets import tell_problem
 
 _EXPLAINS = "teach-why"  # key of the switch
 
 
-def show(api: Api, language: Language) -> None:
+def show(api: Api, texts: Texts) -> None:
     model = current_session().model
     if model is None or model.get("teaching") is None:
         return
-    texts, state = TEXTS[language], _desk()
-    st.html(html_parts.text("h2", "section", texts.teach_title))
+    state = _teach_state()
+    st.html(html_parts.section(texts.teach_title))
     if state.lesson_id is None:
         st.markdown(texts.teach_introduction)
-        _show_problem(state, language)
-        _ask_names(state, api, model["teaching"], language)
+        _show_problem(state, texts)
+        _ask_names(state, api, model["teaching"], texts)
         return
     lesson_api = api.of_lesson(state.lesson_id, explain=st.session_state.get(_EXPLAINS, False))
     try:
-        state.fresh, lesson = None, _send_and_ask(state, lesson_api, model["limits"], language)
+        state.latest, lesson = None, _send_and_ask(state, lesson_api, model["limits"], texts)
     except ApiDown:
-        predict.tell_problem(API_DOWN, language)
+        tell_problem(API_DOWN, texts)
         if state.waiting:
             st.button(texts.teach_drop_waiting, key="teach-drop", on_click=state.waiting.clear)
     except Refused as refusal:
         # An address may name anything, not all of which can be an id.
         kind = "no-lesson" if refusal.kind == "not-found" else refusal.kind
-        predict.tell_problem(kind, language)
+        tell_problem(kind, texts)
         if kind == "no-lesson":
             st.button(texts.teach_anew, key="teach-anew", type="primary", on_click=_begin_anew)
     else:
-        _show_lesson(state, lesson, lesson_api, model["teaching"], language)
+        _show_lesson(state, lesson, lesson_api, model["teaching"], texts)
 
 
-def _desk() -> TeachState:
+def _teach_state() -> TeachState:
     """What this person does; an address that names a lesson leads to that."""
-    state = st.session_state.setdefault("state", TeachState())
+    state = st.session_state.setdefault("teach_state", TeachState())
     asked = st.query_params.get("lesson")
     if asked and asked != state.lesson_id:
-        state = st.session_state.state = TeachState(lesson_id=asked)
+        state = st.session_state.teach_state = TeachState(lesson_id=asked)
     elif state.lesson_id and not asked:  # back from another page
         st.query_params["lesson"] = state.lesson_id
     return state
@@ -60,19 +60,18 @@ def _desk() -> TeachState:
 
 def _begin_anew(names: list[str] | None = None) -> None:
     st.query_params.pop("lesson", None)
-    st.session_state.state = TeachState(names=names or ["", ""])
+    st.session_state.teach_state = TeachState(names=names or ["", ""])
     for key in [key for key in st.session_state if str(key).startswith("teach-name-")]:
         del st.session_state[key]
 
 
-def _show_problem(state: TeachState, language: Language) -> None:
+def _show_problem(state: TeachState, texts: Texts) -> None:
     if state.problem:
-        predict.tell_problem(state.problem, language)
+        tell_problem(state.problem, texts)
 
 
-def _ask_names(state: TeachState, api: Api, bounds: dict[str, Any], language: Language) -> None:
-    texts = TEXTS[language]
-    st.html(html_parts.text("h3", "step", texts.teach_name_step))
+def _ask_names(state: TeachState, api: Api, bounds: dict[str, Any], texts: Texts) -> None:
+    st.html(html_parts.step(texts.teach_name_step))
     examples = texts.teach_examples.split(", ")
     for place in range(len(state.names)):
         key = f"teach-name-{place}"
@@ -118,30 +117,26 @@ def _begin(state: TeachState, api: Api) -> None:
 
 
 def _send_and_ask(
-    state: TeachState, api: LessonApi, limits: dict[str, Any], language: Language
+    state: TeachState, api: LessonApi, limits: dict[str, Any], texts: Texts
 ) -> dict[str, Any]:
     """Send what waits, and see where the lesson stands, which the answer to that says too."""
     if state.waiting:
-        with st.spinner(TEXTS[language].teach_sending):
+        with st.spinner(texts.teach_sending):
             state.send_waiting(api, limits)
-    return state.fresh or api.status()
+    return state.latest or api.status()
 
 
 def _show_lesson(
-    state: TeachState,
-    lesson: dict[str, Any],
-    api: LessonApi,
-    bounds: dict[str, Any],
-    language: Language,
+    state: TeachState, lesson: dict[str, Any], api: LessonApi, bounds: dict[str, Any], texts: Texts
 ) -> None:
-    texts, model = TEXTS[language], lesson["model"]
+    model = lesson["model"]
     state.ask_anew(lesson)
-    st.html(html_parts.text("h3", "step", texts.teach_pictures_step))
-    st.html(html_parts.text("p", "knows", texts.teach_pictures_help))
-    _show_problem(state, language)
-    teach_answers.offer_camera(state, lesson, api, language)
-    teach_answers.show_accuracy(lesson, language)
-    teach_pictures.collect(state, lesson, api, language)
+    st.html(html_parts.step(texts.teach_images_step))
+    st.html(html_parts.text("p", "knows", texts.teach_images_help))
+    _show_problem(state, texts)
+    teach_answers.offer_camera(state, lesson, api, texts)
+    teach_answers.show_accuracy(lesson, texts)
+    teach_images.collect(state, lesson, api, texts)
     if not any(one["pictures"] for one in lesson["classes"]):
         names = [one["name"] for one in lesson["classes"]]
         st.button(
@@ -152,8 +147,8 @@ def _show_lesson(
             on_click=partial(_rename, state, api, names),
         )
     if model:
-        teach_answers.try_out(state, model, api, _EXPLAINS, language)
-    _show_end(state, api, bounds, language)
+        teach_answers.try_out(state, model, api, _EXPLAINS, texts)
+    _show_end(state, api, bounds, texts)
 
 
 def _rename(state: TeachState, api: LessonApi, names: list[str]) -> None:
@@ -161,13 +156,10 @@ def _rename(state: TeachState, api: LessonApi, names: list[str]) -> None:
         _begin_anew(names)
 
 
-def _show_end(
-    state: TeachState, api: LessonApi, bounds: dict[str, Any], language: Language
-) -> None:
+def _show_end(state: TeachState, api: LessonApi, bounds: dict[str, Any], texts: Texts) -> None:
     """Where it all is, and how to be rid of it."""
-    texts = TEXTS[language]
     st.caption(texts.teach_address)
-    hours = number(bounds["lesson_hours"], language)
+    hours = texts.number(bounds["lesson_hours"])
     st.caption(texts.teach_privacy.format(hours=hours))
     with st.popover(
         texts.teach_forget, key="teach-forget", type="tertiary", icon=":material/delete:"

@@ -1,0 +1,68 @@
+"""What several tabs show with Streamlit's widgets."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from imagette.webapp import styling
+from imagette.webapp.session import API_DOWN
+from imagette.webapp.texts import Texts
+
+Button = tuple[str, str, Callable[[], Any]]
+"""Its words, its image as a data URL, and what a click does."""
+
+
+def tell_problem(kind: str, texts: Texts) -> None:
+    """Say what went wrong, by the short name of the problem."""
+    message = texts.problems.get(kind, texts.other_problem)
+    if kind == API_DOWN:
+        st.error(message, icon=":material/cloud_off:")
+    else:
+        st.warning(message, icon=":material/broken_image:")
+
+
+def image_buttons(group: str, buttons: dict[str, Button]) -> None:
+    """Buttons that are images, by key."""
+    st.html(styling.button_images({key: url for key, (_, url, _) in buttons.items()}))
+    with st.container(horizontal=True, key=group):
+        for key, (words, _, click) in buttons.items():
+            st.button(words, key=key, on_click=click)
+
+
+def file_box(key: str, label: str, widget_key: str, take: Callable[[], None]) -> None:
+    """A box that files are dropped into; see styling.py for its words.
+
+    Args:
+        key: of the box.
+        label: for those who do not see it.
+        widget_key: of what holds the files; one that is new holds none.
+        take: is called when files were chosen.
+    """
+    with st.container(key=key):
+        st.file_uploader(
+            label,
+            key=widget_key,
+            accept_multiple_files=True,
+            label_visibility="collapsed",
+            on_change=take,
+        )
+
+
+def camera_button(
+    key: str, label: str, is_open: bool, switch: Callable[[], None], texts: Texts
+) -> bool:
+    """A button that opens and closes the camera; whether there is a camera to be shown then."""
+    label = texts.camera_close if is_open else label
+    st.button(label, key=key, icon=":material/photo_camera:", on_click=switch)
+    if is_open and not _may_use_camera():
+        st.info(texts.camera_forbidden, icon=":material/no_photography:")
+        return False
+    return is_open
+
+
+def _may_use_camera() -> bool:
+    """Whether browsers lend the camera to a page from this address."""
+    address = urlsplit(st.context.url or "")
+    return address.scheme == "https" or address.hostname in ("localhost", "127.0.0.1", "::1")

@@ -1,0 +1,71 @@
+"""Previews of any image that Pillow reads."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imagette.webapp.previews import preview
+
+
+def saved(image, kind, **options):
+    file = io.BytesIO()
+    image.save(file, format=kind, **options)
+    return file.getvalue()
+
+
+def opened(url):
+    assert url.startswith("data:image/webp;base64,")
+    return Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"),
+    [
+        ("1", "PNG"),
+        ("L", "PNG"),
+        ("LA", "PNG"),
+        ("P", "GIF"),
+        ("RGB", "BMP"),
+        ("RGBA", "PNG"),
+        ("CMYK", "JPEG"),
+        ("YCbCr", "JPEG"),
+        ("I;16", "PNG"),
+        ("I", "TIFF"),
+        ("F", "TIFF"),
+    ],
+)
+def test_every_mode(mode, kind):
+    image = saved(Image.new(mode, (1000, 500)), kind)
+    made = preview(image)
+    assert (made.width, made.height) == (640, 320)
+    shown = opened(made.url)
+    assert (shown.mode, shown.size) == ("RGB", (640, 320))
+    assert opened(made.thumbnail).size == (160, 80)
+
+
+def test_deep_grey_is_scaled_and_not_cut_off():
+    grey = Image.fromarray(np.full((20, 20), 32768, np.uint16))
+    middle = np.asarray(opened(preview(saved(grey, "PNG")).url)).mean()
+    assert 120 < middle < 135
+
+
+def test_transparency_is_laid_over_white():
+    clear = Image.new("RGBA", (20, 20), (0, 0, 0, 0))
+    assert np.asarray(opened(preview(saved(clear, "PNG")).url)).min() > 250
+
+
+def test_an_image_lying_on_its_side_is_turned():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # rotate by a quarter turn
+    assert opened(preview(saved(Image.new("RGB", (60, 20)), "JPEG", exif=exif)).url).size == (
+        20,
+        60,
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"%!PS-Adobe-3.0 EPSF-3.0\nshowpage"])
+def test_what_cannot_be_shown_is_left_out(content):
+    assert preview(content) is None
