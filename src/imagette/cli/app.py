@@ -673,13 +673,15 @@ def _sources(pictures: list[str]) -> Iterator[tuple[str, str | bytes]]:
 
 
 def _audit(run: Path, dataset: str | None, data_dir: Path | None, folder: Path | None) -> None:
-    from imagette.evaluation.label_issues import audit
+    from imagette.evaluation.label_issues import find_label_issues
+    from imagette.evaluation.label_issues_page import write_label_issues
 
-    found = audit(run, dataset, data_dir=data_dir, out=folder)
-    for pictures, doubts in found.doubts:
-        learned = " (the model may have learned them)" if pictures.split == "train" else ""
+    found = find_label_issues(run, dataset, data_dir=data_dir)
+    page = write_label_issues(found, folder)
+    for subset, label_issues in found.label_issues:
+        learned = " (the model may have learned them)" if subset.split == "train" else ""
         _print(
-            f"{pictures.split}: {len(doubts):,} of {len(pictures.examples):,} labels are"
+            f"{subset.split}: {len(label_issues):,} of {len(subset.examples):,} labels are"
             f" doubtful{learned}"
         )
     if found.compared:
@@ -688,7 +690,7 @@ def _audit(run: Path, dataset: str | None, data_dir: Path | None, folder: Path |
             f"near duplicates: {number:,} of {len(first.examples):,} {first.split} pictures"
             f" ({number / len(first.examples):.2%}) have one among the training pictures"
         )
-    _print(f"Page: {found.page}, tables: audit.csv and duplicates.csv beside it")
+    _print(f"Page: {page}, tables: audit.csv and duplicates.csv beside it")
 
 
 def _print_exploration(exploration: "Exploration") -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from imagette.data.dataset import Split
 from imagette.evaluation.corruptions import NAMES, SEVERITIES, corrupt
+from imagette.evaluation.evaluated_model import resize_for
 from imagette.files import write_json
 from imagette.inference.classifier import Classifier
 
@@ -53,8 +54,7 @@ def measure_robustness(
 
 def _accuracy(classifier: Classifier, examples: Split, name: str, severity: int) -> float:
     corrupted = replace(examples, images=corrupt(examples.images, name, severity))
-    view = classifier.metadata.view or "whole"
-    images = corrupted.resized(classifier.height, classifier.width, view).images
+    images = resize_for(classifier, corrupted).images
     return float(np.mean(classifier.predict_proba(images).argmax(axis=1) == examples.labels))
 
 
