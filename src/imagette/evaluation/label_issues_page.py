@@ -6,8 +6,9 @@ from typing import Any
 from imagette.data.near_duplicates import THRESHOLD, Pair
 from imagette.evaluation.label_issues import Audit, Subset
 from imagette.files import write_csv, write_text
-from imagette.reports.html import both, pixels_url, render
+from imagette.reports.html import pixels_url, render
 from imagette.reports.plotting import shrunk
+from imagette.reports.texts import Both
 
 MOST_LABEL_ISSUES = 100
 """Of each split; audit.csv has all."""
@@ -86,7 +87,7 @@ def _page(found: Audit) -> str:
         "evaluation/label_issues.html.j2",
         found=found,
         names=[
-            both(en, fr) for en, fr in zip(found.class_names, found.class_names_fr, strict=True)
+            Both(en, fr) for en, fr in zip(found.class_names, found.class_names_fr, strict=True)
         ],
         splits=[
             (
