@@ -82,7 +82,7 @@ def test_held_out_pictures_are_told_from_learned_ones(colours, make_run, tmp_pat
     assert "Le modèle a pu apprendre ces étiquettes mêmes" in text
 
 
-def test_another_dataset_or_a_changed_one_has_no_held_out_part(colours, make_run, tmp_path):
+def test_another_dataset_or_a_changed_one_has_no_held_out_split(colours, make_run, tmp_path):
     run = make_run(tmp_path / "mine", colours, train_fingerprint=colours.train.fingerprint())
     changed = replace(colours, train=colours.train.take(np.arange(239)))
 
@@ -91,7 +91,7 @@ def test_another_dataset_or_a_changed_one_has_no_held_out_part(colours, make_run
         assert [subset.split for subset, _ in found.label_issues] == ["train"]
 
 
-def test_copies_across_the_parts_are_paired(digits, digits_run, tmp_path):
+def test_copies_across_the_splits_are_paired(digits, digits_run, tmp_path):
     images = digits.test.images[:40].copy()
     images[7] = np.roll(digits.train.images[100], 1, axis=1)
     images[20] = digits.train.images[300] // 2 + 40

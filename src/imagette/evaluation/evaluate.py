@@ -79,7 +79,7 @@ def evaluate(
         corruptions: also measure accuracy under the 15 common corruptions
             (`imagette.evaluation.corruptions`); takes minutes. Each is kept in corruptions.json,
             so that a stopped evaluation goes on where it was.
-        say: hears how far that is.
+        say: called with a line of progress for each corruption.
 
     Raises:
         ImagetteError: the run, the bundle or the dataset is missing, damaged or does not fit.

@@ -7,7 +7,7 @@ from imagette.data.near_duplicates import THRESHOLD, Pair
 from imagette.evaluation.label_issues import Audit, Subset
 from imagette.files import write_csv, write_text
 from imagette.reports.html import pixels_url, render
-from imagette.reports.plotting import shrunk
+from imagette.reports.plotting import shrink
 from imagette.reports.texts import Both
 
 MOST_LABEL_ISSUES = 100
@@ -107,7 +107,7 @@ def _page(found: Audit) -> str:
 def _image(subset: Subset, index: int) -> dict[str, Any]:
     """What the page says of one image."""
     return {
-        "url": pixels_url(shrunk(subset.examples.images[index])),
+        "url": pixels_url(shrink(subset.examples.images[index])),
         "label": int(subset.examples.labels[index]),
         **_place(subset, index),
     }

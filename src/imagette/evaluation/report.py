@@ -17,8 +17,8 @@ from imagette.evaluation.plots import MOST_NAMED_CLASSES
 from imagette.inference.bundle import BundleMetadata
 from imagette.inference.classifier import Classifier
 from imagette.inference.explain import overlay
-from imagette.reports.html import LARGE, pixels_url, png_url, render
-from imagette.reports.plotting import shrunk
+from imagette.reports.html import PHOTOGRAPH_SIDE, pixels_url, png_url, render
+from imagette.reports.plotting import shrink
 from imagette.reports.texts import Both, both
 from imagette.runs import RunFolder
 from imagette.wording import Language
@@ -150,7 +150,7 @@ def most_confident_mistakes(
     predicted = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != examples.labels)
-    most = MOST_LARGE_MISTAKES if examples.images.shape[1] >= LARGE else MOST_MISTAKES
+    most = MOST_LARGE_MISTAKES if examples.images.shape[1] >= PHOTOGRAPH_SIDE else MOST_MISTAKES
     surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:most]
     if not len(surest):
         return []
@@ -158,7 +158,7 @@ def most_confident_mistakes(
     heats = heat_maps(images, predicted[surest])
     return [
         Mistake(
-            image=pixels_url(shrunk(image)),
+            image=pixels_url(shrink(image)),
             heat=pixels_url(_laid_over(image, heat)),
             position=int(position),
             path=examples.paths[position] if examples.paths is not None else None,
@@ -171,7 +171,7 @@ def most_confident_mistakes(
 
 
 def _laid_over(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.asarray(overlay(Image.fromarray(shrunk(image)), heat))
+    return np.asarray(overlay(Image.fromarray(shrink(image)), heat))
 
 
 def _corruption_results(
@@ -184,7 +184,7 @@ def _corruption_results(
         CorruptionResult(
             name=both(f"corruptions.{name}"),
             images=[
-                pixels_url(shrunk(corrupt(image, name, severity)[0])) for severity in SEVERITIES
+                pixels_url(shrink(corrupt(image, name, severity)[0])) for severity in SEVERITIES
             ],
             accuracies=accuracies,
         )

@@ -35,7 +35,7 @@ def measure_robustness(
         examples: pictures in the size that they are to be corrupted in, labels in the model's class
             order.
         file: the JSON file to keep the figures in.
-        say: hears a line for each corruption.
+        say: called with a line of progress for each corruption.
 
     Returns:
         By the corruption's name, the top-1 accuracies at severities 1 to 5.

@@ -21,8 +21,8 @@ from PIL import Image
 from imagette.reports.texts import NUMBERS, Both, both
 from imagette.wording import LANGUAGES
 
-LARGE = 128
-"""From so many pixels a side on, a picture is a photograph."""
+PHOTOGRAPH_SIDE = 128
+"""An image whose longer side has so many pixels or more is taken for a photograph."""
 
 
 def render(template: str, **values: object) -> str:
@@ -49,7 +49,7 @@ def pixels_url(pixels: NDArray[np.uint8]) -> str:
     Small images become PNG, which keeps every pixel; photographs become JPEG.
     """
     buffer = io.BytesIO()
-    if max(pixels.shape[:2]) >= LARGE and pixels.shape[2] == 3:
+    if max(pixels.shape[:2]) >= PHOTOGRAPH_SIDE and pixels.shape[2] == 3:
         Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "JPEG", quality=88)
         return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
     Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", optimize=True)
