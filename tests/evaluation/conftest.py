@@ -23,7 +23,7 @@ def make_run(make_bundle):
             dataset.class_names_fr,
             dataset.train.images.shape[1],
         )
-        (path / "recipe.toml").write_text('name = "seed"\nmodel = "tiny <b>"\nepochs = 9\n')
+        (path / "recipe.toml").write_text('name = "classic"\nmodel = "tiny <b>"\nepochs = 9\n')
         (path / "environment.json").write_text(
             json.dumps({"versions": {"keras": "3.15.1"}, "machine": {"cores": 2}})
         )

@@ -1,4 +1,4 @@
-"""The corruptions: each by what it must do to pictures."""
+"""The corruptions: each by what it must do to images."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,8 @@ from imagette.evaluation.corruptions import NAMES, SEVERITIES, corrupt
 
 
 @pytest.fixture(scope="module")
-def pictures() -> np.ndarray:
-    """Twelve pictures with shades, edges and fine grain."""
+def images() -> np.ndarray:
+    """Twelve images with shades, edges and fine grain."""
     random = np.random.default_rng(3)
     coarse = random.integers(30, 226, (12, 4, 4, 3), dtype=np.uint8)
     large = [Image.fromarray(one).resize((32, 32), Image.Resampling.BICUBIC) for one in coarse]
@@ -35,28 +35,28 @@ def test_they_are_the_paper_s_fifteen():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_changes_pictures_and_the_strongest_most(pictures, name):
-    found = [corrupt(pictures, name, severity) for severity in SEVERITIES]
+def test_each_changes_pictures_and_the_strongest_most(images, name):
+    found = [corrupt(images, name, severity) for severity in SEVERITIES]
 
-    assert all(one.shape == pictures.shape and one.dtype == np.uint8 for one in found)
-    far = [distance(one, pictures) for one in found]
+    assert all(one.shape == images.shape and one.dtype == np.uint8 for one in found)
+    far = [distance(one, images) for one in found]
     assert far[0] > 0.1
     # Elastic severities differ in kind: the first only shears, and shears most.
     assert far[4] > far[0] or name == "elastic_transform"
-    assert distance(found[4], pictures) < 110  # something of the picture is left
+    assert distance(found[4], images) < 110  # something of the image is left
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_same_call_gives_the_same_pixels(pictures, name):
-    before = pictures.copy()
+def test_the_same_call_gives_the_same_pixels(images, name):
+    before = images.copy()
 
-    assert (corrupt(pictures, name, 3) == corrupt(pictures, name, 3)).all()
-    assert (pictures == before).all()
+    assert (corrupt(images, name, 3) == corrupt(images, name, 3)).all()
+    assert (images == before).all()
 
 
 @pytest.mark.parametrize("name", ["gaussian_noise", "glass_blur", "motion_blur", "snow", "fog"])
-def test_another_seed_draws_otherwise(pictures, name):
-    assert (corrupt(pictures, name, 3) != corrupt(pictures, name, 3, seed=1)).any()
+def test_another_seed_draws_otherwise(images, name):
+    assert (corrupt(images, name, 3) != corrupt(images, name, 3, seed=1)).any()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -68,18 +68,18 @@ def test_pictures_of_any_size(name, size):
     assert corrupt(images[:0], name, 1).shape == (0, *size, 3)
 
 
-def test_more_pictures_than_are_taken_at_once(pictures, monkeypatch):
+def test_more_pictures_than_are_taken_at_once(images, monkeypatch):
     monkeypatch.setattr("imagette.evaluation.corruptions._PIXELS_AT_ONCE", 5 * 32 * 32)
-    found = corrupt(pictures, "contrast", 2)
+    found = corrupt(images, "contrast", 2)
     monkeypatch.undo()
-    assert (found == corrupt(pictures, "contrast", 2)).all()
+    assert (found == corrupt(images, "contrast", 2)).all()
 
 
 @pytest.mark.parametrize("name", ["defocus_blur", "motion_blur", "zoom_blur"])
-def test_blurs_smooth_and_keep_the_brightness(pictures, name):
-    found = corrupt(pictures, name, 5)
-    assert roughness(found) < 0.8 * roughness(pictures)
-    assert found.mean() == pytest.approx(pictures.mean(), abs=8)
+def test_blurs_smooth_and_keep_the_brightness(images, name):
+    found = corrupt(images, name, 5)
+    assert roughness(found) < 0.8 * roughness(images)
+    assert found.mean() == pytest.approx(images.mean(), abs=8)
 
 
 @pytest.mark.parametrize("severity", SEVERITIES)
@@ -111,42 +111,42 @@ def test_impulse_noise_strikes_the_paper_s_share():
 
 
 def test_glass_moves_pixels_by_one():
-    picture = np.zeros((1, 32, 32, 3), np.uint8)
-    picture[0, 16, 16] = 255
-    rows, columns = np.nonzero(corrupt(picture.repeat(50, axis=0), "glass_blur", 1).max((0, 3)))
+    image = np.zeros((1, 32, 32, 3), np.uint8)
+    image[0, 16, 16] = 255
+    rows, columns = np.nonzero(corrupt(image.repeat(50, axis=0), "glass_blur", 1).max((0, 3)))
     assert set(zip(rows.tolist(), columns.tolist(), strict=True)) == {
         (16, 16), (16, 17), (17, 16), (17, 17),
     }  # fmt: skip
 
 
 def test_zoom_blur_keeps_the_middle():
-    picture = np.zeros((1, 33, 33, 3), np.uint8)
-    picture[0, 16, 16] = 255
-    found = corrupt(picture, "zoom_blur", 5)[0, :, :, 0]
+    image = np.zeros((1, 33, 33, 3), np.uint8)
+    image[0, 16, 16] = 255
+    found = corrupt(image, "zoom_blur", 5)[0, :, :, 0]
     assert found.argmax() == 16 * 33 + 16
     assert (np.abs(found - found[::-1, ::-1].astype(int)) <= 1).all()
 
 
 def test_brightness_keeps_hue_and_adds_value():
-    picture = np.full((1, 2, 2, 3), (100, 40, 0), np.uint8)
-    assert corrupt(picture, "brightness", 4)[0, 0, 0].tolist() == [151, 60, 0]
-    assert corrupt(picture * 0, "brightness", 4)[0, 0, 0].tolist() == [51, 51, 51]
+    image = np.full((1, 2, 2, 3), (100, 40, 0), np.uint8)
+    assert corrupt(image, "brightness", 4)[0, 0, 0].tolist() == [151, 60, 0]
+    assert corrupt(image * 0, "brightness", 4)[0, 0, 0].tolist() == [51, 51, 51]
 
 
-def test_contrast_shrinks_around_the_mean(pictures):
-    found = corrupt(pictures, "contrast", 4).astype(float)
-    assert found.mean((1, 2)) == pytest.approx(pictures.mean((1, 2)), abs=0.5)
-    assert found.std() < pictures.std()
-    one = found[0, :, :, 0].std() / pictures[0, :, :, 0].astype(float).std()
+def test_contrast_shrinks_around_the_mean(images):
+    found = corrupt(images, "contrast", 4).astype(float)
+    assert found.mean((1, 2)) == pytest.approx(images.mean((1, 2)), abs=0.5)
+    assert found.std() < images.std()
+    one = found[0, :, :, 0].std() / images[0, :, :, 0].astype(float).std()
     assert one == pytest.approx(0.3, abs=0.01)
 
 
-def test_weather_brightens(pictures):
-    dark = pictures // 3
+def test_weather_brightens(images):
+    dark = images // 3
     for name in ("snow", "frost"):
         assert corrupt(dark, name, 5).mean() > dark.mean() + 20
 
 
-def test_fog_evens_out(pictures):
-    thin, thick = (corrupt(pictures, "fog", severity) for severity in (1, 5))
-    assert roughness(thick) < roughness(thin) < roughness(pictures)
+def test_fog_evens_out(images):
+    thin, thick = (corrupt(images, "fog", severity) for severity in (1, 5))
+    assert roughness(thick) < roughness(thin) < roughness(images)

@@ -30,7 +30,7 @@ def share_right(bundle, images, labels) -> float:
     return np.mean([p.index == label for p, label in zip(predictions, labels, strict=True)])
 
 
-def with_test_part(dataset):
+def with_test_split(dataset):
     train, test = split_validation(dataset.train, 0.3, seed=0)
     return replace(dataset, train=train, test=test)
 
@@ -50,8 +50,8 @@ def evaluated(tmp_path, evaluation):
 # On which pictures ----------------------------------------------------------------------------
 
 
-def test_run_with_test_part(tmp_path, colours, make_run):
-    data = with_test_part(colours)
+def test_run_with_test_split(tmp_path, colours, make_run):
+    data = with_test_split(colours)
     run = make_run(tmp_path / "runs" / "mine", data)
 
     evaluation = evaluate(run, data)
@@ -66,7 +66,7 @@ def test_run_with_test_part(tmp_path, colours, make_run):
     assert sum(map(sum, metrics["confusion"])) == 72
 
 
-def test_run_without_test_part_is_measured_on_what_training_held_out(colours, evaluation):
+def test_run_without_test_split_is_measured_on_what_training_held_out(colours, evaluation):
     run, metrics = evaluation.folder, evaluation.metrics
     held_out = split_validation(colours.train, 0.25, seed=7)[1]
 
@@ -122,7 +122,7 @@ def test_run_on_another_dataset_keeps_what_it_reached_on_its_own(colours, evalua
     assert json.loads((evaluated / "metrics.json").read_text()) == evaluation.metrics
 
 
-def test_bundle_on_a_dataset_without_test_part(tmp_path, colours, make_bundle, monkeypatch):
+def test_bundle_on_a_dataset_without_test_split(tmp_path, colours, make_bundle, monkeypatch):
     monkeypatch.chdir(tmp_path)
     bundle = make_bundle(tmp_path / "tiny.onnx", colours.class_names, colours.class_names_fr, 6)
 

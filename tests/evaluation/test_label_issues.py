@@ -1,4 +1,4 @@
-"""The audit: planted label errors and copies are found, and said of the right pictures."""
+"""Planted label errors and near duplicates are found, and said of the right pictures."""
 
 import csv
 import json
@@ -10,7 +10,8 @@ from support.html_pages import Page
 
 from imagette.data import Split, split_validation
 from imagette.errors import ImagetteError
-from imagette.evaluation.label_issues import audit
+from imagette.evaluation.label_issues import find_label_issues
+from imagette.evaluation.label_issues_page import write_label_issues
 from imagette.inference.classifier import Classifier
 
 
@@ -26,18 +27,19 @@ def test_planted_label_errors_are_found(digits, digits_run, tmp_path):
     labels = digits.test.labels.copy()
     labels[planted] = (labels[planted] + 1) % 10
 
-    found = audit(
-        digits_run.folder, replace(digits, test=Split(digits.test.images, labels)), out=tmp_path
+    found = find_label_issues(
+        digits_run.folder, replace(digits, test=Split(digits.test.images, labels))
     )
+    write_label_issues(found, tmp_path)
 
-    doubts = {pictures.split: some for pictures, some in found.doubts}
-    assert list(doubts) == ["test", "held-out", "train"]
-    positions = [doubt.position for doubt in doubts["test"]]
+    issues = {subset.split: some for subset, some in found.label_issues}
+    assert list(issues) == ["test", "held-out", "train"]
+    positions = [issue.position for issue in issues["test"]]
     assert set(planted) <= set(positions)
     assert len(positions) < 60  # not everything is doubted
-    scores = [doubt.score for doubt in doubts["test"]]
+    scores = [issue.score for issue in issues["test"]]
     assert scores == sorted(scores)
-    one = next(doubt for doubt in doubts["test"] if doubt.position == planted[0])
+    one = next(issue for issue in issues["test"] if issue.position == planted[0])
     assert (one.suggested + 1) % 10 == one.label
     assert one.confidence == pytest.approx(answers[planted[0]].max())
     table = [row for row in rows(tmp_path / "audit.csv") if row["split"] == "test"]
@@ -50,12 +52,13 @@ def test_planted_label_errors_are_found(digits, digits_run, tmp_path):
 def test_one_set_of_pictures_is_compared_with_nothing(colours, make_bundle, tmp_path):
     bundle = make_bundle(tmp_path / "tiny.onnx", colours.class_names, colours.class_names_fr, 6)
 
-    found = audit(bundle, colours, out=tmp_path / "out")
+    found = find_label_issues(bundle, colours)
+    page = write_label_issues(found, tmp_path / "out")
 
-    assert [pictures.split for pictures, _ in found.doubts] == ["train"]
+    assert [subset.split for subset, _ in found.label_issues] == ["train"]
     assert found.compared is None
     assert rows(tmp_path / "out" / "duplicates.csv") == []
-    assert "only one set of pictures" in Page(found.page).text
+    assert "only one set of pictures" in Page(page).text
 
 
 def test_held_out_pictures_are_told_from_learned_ones(colours, make_run, tmp_path):
@@ -64,9 +67,9 @@ def test_held_out_pictures_are_told_from_learned_ones(colours, make_run, tmp_pat
     data = replace(colours, test=test)
     _, held_out = split_validation(colours.train, 0.25, seed=7)
 
-    found = audit(run, data, out=tmp_path / "out")
+    found = find_label_issues(run, data)
 
-    splits = {pictures.split: pictures for pictures, _ in found.doubts}
+    splits = {subset.split: subset for subset, _ in found.label_issues}
     assert list(splits) == ["test", "held-out", "train"]
     assert (splits["held-out"].examples.images == held_out.images).all()
     assert sorted([*splits["held-out"].positions, *splits["train"].positions]) == list(range(240))
@@ -74,35 +77,35 @@ def test_held_out_pictures_are_told_from_learned_ones(colours, make_run, tmp_pat
         where = splits[name].positions
         assert (splits[name].examples.labels == colours.train.labels[where]).all()
     assert len(found.compared[1].examples) == 240
-    text = Page(found.page).text
+    text = Page(write_label_issues(found, tmp_path / "out")).text
     assert "The model may have learned these very labels" in text
     assert "Le modèle a pu apprendre ces étiquettes mêmes" in text
 
 
-def test_another_dataset_or_a_changed_one_has_no_held_out_part(colours, make_run, tmp_path):
+def test_another_dataset_or_a_changed_one_has_no_held_out_split(colours, make_run, tmp_path):
     run = make_run(tmp_path / "mine", colours, train_fingerprint=colours.train.fingerprint())
     changed = replace(colours, train=colours.train.take(np.arange(239)))
 
     for data in (changed, replace(colours, source="/others")):
-        found = audit(run, data, out=tmp_path / "out")
-        assert [pictures.split for pictures, _ in found.doubts] == ["train"]
+        found = find_label_issues(run, data)
+        assert [subset.split for subset, _ in found.label_issues] == ["train"]
 
 
-def test_copies_across_the_parts_are_paired(digits, digits_run, tmp_path):
+def test_copies_across_the_splits_are_paired(digits, digits_run, tmp_path):
     images = digits.test.images[:40].copy()
     images[7] = np.roll(digits.train.images[100], 1, axis=1)
     images[20] = digits.train.images[300] // 2 + 40
     test = Split(images, digits.test.labels[:40])
 
-    found = audit(digits_run.folder, replace(digits, test=test), out=tmp_path)
+    found = find_label_issues(digits_run.folder, replace(digits, test=test))
 
+    page = Page(write_label_issues(found, tmp_path))
     pairs = {int(row["index"]): row for row in rows(tmp_path / "duplicates.csv")}
     assert int(pairs[7]["other_index"]) == 100
     assert int(pairs[20]["other_index"]) == 300
     assert pairs[7]["split"] == "test"
     assert pairs[7]["other_split"] == "train"
     assert pairs[7]["other_label"] == digits.class_names[digits.train.labels[100]]
-    page = Page(found.page)
     assert all(image["src"].startswith("data:image/png;base64,") for image in page.images)
     assert all(image["alt"] and image["data-fr"] for image in page.images)
 
@@ -114,7 +117,7 @@ def test_hostile_names_are_escaped_and_files_named(colours, make_bundle, tmp_pat
     data = replace(colours, class_names=names, class_names_fr=names, train=split, test=split)
     bundle = make_bundle(tmp_path / "tiny.onnx", names, names, 6)
 
-    page = Page(audit(bundle, data, out=tmp_path / "out").page)
+    page = Page(write_label_issues(find_label_issues(bundle, data), tmp_path / "out"))
 
     assert page.tags.count("script") == 1
     assert "i" not in page.tags
@@ -125,15 +128,15 @@ def test_hostile_names_are_escaped_and_files_named(colours, make_bundle, tmp_pat
 
 def test_a_model_with_more_classes_than_the_dataset(colours, make_bundle, tmp_path):
     names = ("blue", "pink", "red", "green")
-    found = audit(make_bundle(tmp_path / "t.onnx", names, names, 6), colours, out=tmp_path / "out")
+    found = find_label_issues(make_bundle(tmp_path / "t.onnx", names, names, 6), colours)
 
-    [(pictures, _)] = found.doubts
-    assert {names[label] for label in pictures.examples.labels} == {"red", "green", "blue"}
+    [(subset, _)] = found.label_issues
+    assert {names[label] for label in subset.examples.labels} == {"red", "green", "blue"}
 
 
 def test_no_such_run(tmp_path):
     with pytest.raises(ImagetteError, match="no model file"):
-        audit(tmp_path / "nothing")
+        find_label_issues(tmp_path / "nothing")
 
 
 def test_a_bundle_carries_its_evaluation(digits_run):

@@ -11,7 +11,7 @@ from PIL import Image
 
 import imagette
 from imagette import ImagetteError, Recipe
-from imagette.evaluation.label_issues import audit
+from imagette.evaluation.label_issues import find_label_issues
 from imagette.evaluation.left_out import says_nothing
 from imagette.evaluation.report import MOST_LARGE_MISTAKES
 from imagette.training import default_recipe
@@ -112,12 +112,12 @@ def test_it_is_measured_again_and_refuses_other_pictures(learned, folder, tmp_pa
         more.unlink()
 
 
-def test_every_picture_was_learned(learned, tmp_path):
+def test_every_picture_was_learned(learned):
     """So labels are doubted without their picture, and other tests need other pictures."""
     run, _ = learned
-    found = audit(run.folder, out=tmp_path / "audit")
-    [(pictures, _)] = found.doubts
-    assert (pictures.split, len(pictures.examples)) == ("held-out", 16)
+    found = find_label_issues(run.folder)
+    [(subset, _)] = found.label_issues
+    assert (subset.split, len(subset.examples)) == ("held-out", 16)
     with pytest.raises(ImagetteError, match="has learned every picture"):
         imagette.evaluate(run.folder, flip=True)
 
@@ -144,8 +144,8 @@ def test_a_test_part_is_what_is_measured(folder, tmp_path):
     assert (run.metrics["split"], run.metrics["n"]) == ("test", 4)
     again = imagette.evaluate(run.folder, out=tmp_path / "again").metrics
     assert again["loss"] == pytest.approx(run.metrics["loss"], abs=1e-3)
-    doubts = audit(run.folder, out=tmp_path / "audit").doubts
-    assert [pictures.split for pictures, _ in doubts] == ["test", "held-out"]
+    label_issues = find_label_issues(run.folder).label_issues
+    assert [subset.split for subset, _ in label_issues] == ["test", "held-out"]
 
 
 def test_one_picture_a_class_and_copies(folder, tmp_path):

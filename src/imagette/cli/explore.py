@@ -43,13 +43,15 @@ def explore(
 
 
 def _audit(run: Path, dataset: str | None, data_dir: Path | None, folder: Path | None) -> None:
-    from imagette.evaluation.label_issues import audit
+    from imagette.evaluation.label_issues import find_label_issues
+    from imagette.evaluation.label_issues_page import write_label_issues
 
-    found = audit(run, dataset, data_dir=data_dir, out=folder)
-    for pictures, doubts in found.doubts:
-        learned = " (the model may have learned them)" if pictures.split == "train" else ""
+    found = find_label_issues(run, dataset, data_dir=data_dir)
+    page = write_label_issues(found, folder)
+    for subset, label_issues in found.label_issues:
+        learned = " (the model may have learned them)" if subset.split == "train" else ""
         print_line(
-            f"{pictures.split}: {len(doubts):,} of {len(pictures.examples):,} labels are"
+            f"{subset.split}: {len(label_issues):,} of {len(subset.examples):,} labels are"
             f" doubtful{learned}"
         )
     if found.compared:
@@ -58,7 +60,7 @@ def _audit(run: Path, dataset: str | None, data_dir: Path | None, folder: Path |
             f"near duplicates: {number:,} of {len(first.examples):,} {first.split} pictures"
             f" ({number / len(first.examples):.2%}) have one among the training pictures"
         )
-    print_line(f"Page: {found.page}, tables: audit.csv and duplicates.csv beside it")
+    print_line(f"Page: {page}, tables: audit.csv and duplicates.csv beside it")
 
 
 def _print_exploration(exploration: "Exploration") -> None:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from imagette.data.dataset import Dataset
 from imagette.data.explore import Copy, Exploration
 from imagette.files import write_bytes, write_text
-from imagette.reports.html import both, pixels_url, png_url, render
+from imagette.reports.html import pixels_url, png_url, render
 from imagette.reports.plotting import BLUE, INK, ORANGE, contact_sheet, short, styled, tile, to_png
+from imagette.reports.texts import Both, text
 from imagette.wording import LANGUAGES, Language, number
 
 MOST_CLASSES_DRAWN = 40
@@ -22,11 +23,6 @@ MOST_GROUPS_DRAWN = 12
 """Groups of duplicates that are shown; all are counted."""
 
 _MOST_COPIES_DRAWN = 4
-
-_SPLITS: dict[str, dict[Language, str]] = {
-    "train": {"en": "train", "fr": "entraînement"},
-    "test": {"en": "test", "fr": "test"},
-}
 
 
 def write(dataset: Dataset, exploration: Exploration) -> None:
@@ -65,8 +61,7 @@ def write(dataset: Dataset, exploration: Exploration) -> None:
         "data/explore.html.j2",
         dataset=dataset,
         exploration=exploration,
-        names=[both(en, fr) for en, fr in zip(*names.values(), strict=True)],
-        split_names={name: both(*words.values()) for name, words in _SPLITS.items()},
+        names=[Both(en, fr) for en, fr in zip(*names.values(), strict=True)],
         drawn=drawn,
         charts={language: png_url(chart) for language, chart in charts.items()},
         examples=[(label, _strip_url(images)) for label, images in examples],
@@ -98,13 +93,9 @@ def _chart(
     _draw_bars(axes, counts, drawn, language)
     axes.set_yticks(range(len(drawn)), [short(class_names[label]) for label in drawn])
     if len(drawn) < len(class_names):
-        half, classes = MOST_CLASSES_DRAWN // 2, number(len(class_names), language)
-        axes.set_title(
-            f"The {half} largest and the {half} smallest of {classes} classes"
-            if language == "en"
-            else f"Les {half} plus grandes et les {half} plus petites de {classes} classes",
-            pad=28,
-        )
+        half, classes = MOST_CLASSES_DRAWN // 2, len(class_names)
+        title = text("explore.largest_and_smallest", language, half=half, classes=classes)
+        axes.set_title(title, pad=28)
         axes.axhline(half - 0.5, color=INK, linewidth=1, linestyle=":")
     return to_png(figure)
 
@@ -120,7 +111,7 @@ def _draw_bars(
             [values[label] for label in drawn],
             height=0.92 * thickness,
             color=BLUE if split == "train" else ORANGE,
-            label=_SPLITS[split][language],
+            label=text(f"explore.split.{split}", language),
         )
         texts = [number(values[label], language) for label in drawn]
         axes.bar_label(bars, texts, padding=3, fontsize=8)
@@ -131,7 +122,7 @@ def _draw_bars(
     axes.tick_params("y", length=0)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, language)))
-    axes.set_xlabel("Pictures" if language == "en" else "Images")
+    axes.set_xlabel(text("common.pictures", language))
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
 
 

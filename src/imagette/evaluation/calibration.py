@@ -1,4 +1,4 @@
-"""Whether a confidence of 80 % is right eight times in ten, and how to make it so."""
+"""Calibration: whether a confidence of 80 % is right eight times in ten, and how to make it so."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,22 +1,21 @@
 """Measuring one model: a run or a bundle becomes metrics, plots and a report."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from imagette.data import BUILT_IN, Dataset, Split, load_dataset, split_validation
+from imagette.data import Dataset, Split, split_validation
 from imagette.errors import ImagetteError
+from imagette.evaluation.evaluated_model import EvaluatedModel, open_model, relabel_for, resize_for
 from imagette.evaluation.left_out import Answers, learned_all, leave_out_again
 from imagette.evaluation.metrics import measure
 from imagette.evaluation.robustness import measure_robustness
 from imagette.evaluation.writing import write_evaluation
 from imagette.inference.classifier import Classifier
-from imagette.runs import RunFolder, RunInfo, read_run
-from imagette.wording import listed
+from imagette.runs import RunInfo, read_run
 
 
 @dataclass(frozen=True)
@@ -27,11 +26,11 @@ class Evaluation:
         metrics: plain JSON values, as in `metrics.json`: what `imagette.evaluation.metrics.measure`
             gives, and `model` (name of the run or path of the bundle), `dataset` (its name) and
             `split` (`test`, `validation`, `leave-one-out` or `all`: which pictures were measured
-            on). Where it was
-            asked for, `flip_averaged` holds `accuracy` and `loss` of the answers averaged over each
-            picture and its mirror image, `corruptions` the accuracies under each corruption at
-            severities 1 to 5, by its name, and `corruption_accuracy` their mean. Where the model
-            can tell, `unknown_share` is the share of pictures it takes for none of its classes.
+            on). Where it was asked for, `flip_averaged` holds `accuracy` and `loss` of the answers
+            averaged over each picture and its mirror image, `corruptions` the accuracies under each
+            corruption at severities 1 to 5, by its name, and `corruption_accuracy` their mean.
+            Where the model can tell, `unknown_share` is the share of pictures it takes for none of
+            its classes (an out-of-distribution score under its threshold).
         folder: where metrics.json, confusion.png, reliability.png, report.html and, for a run,
             curves.png lie.
     """
@@ -43,28 +42,6 @@ class Evaluation:
     def report(self) -> Path:
         """The page to read."""
         return self.folder / "report.html"
-
-
-@dataclass(frozen=True)
-class Model:
-    """What is measured.
-
-    Attributes:
-        path: the folder of a run, or a bundle.
-        run: what the training left; None for a bundle.
-        info: what the run says of itself; None for a bundle.
-        classifier: the bundle, open.
-    """
-
-    path: Path
-    run: RunFolder | None
-    info: RunInfo | None
-    classifier: Classifier
-
-    @property
-    def name(self) -> str:
-        """The run's name, or the bundle's path."""
-        return self.run.name if self.run else str(self.path)
 
 
 def evaluate(
@@ -97,15 +74,15 @@ def evaluate(
         corruptions: also measure accuracy under the 15 common corruptions
             (`imagette.evaluation.corruptions`); takes minutes. Each is kept in corruptions.json,
             so that a stopped evaluation goes on where it was.
-        say: hears how far that is.
+        say: called with a line of progress for each corruption.
 
     Raises:
         ImagetteError: the run, the bundle or the dataset is missing, damaged or does not fit.
     """
     model = open_model(run_or_bundle)
     info, classifier = model.info, model.classifier
-    own_source = is_own(model, dataset)
-    if own_source and info and learned_all(classifier):
+    own = model.learned_from(dataset)
+    if own and info and learned_all(classifier):
         if flip or corruptions:
             raise ImagetteError(
                 f"The run {model.name} has learned every picture of {info.dataset}, so they cannot"
@@ -114,32 +91,22 @@ def evaluate(
             )
         name, answers = leave_out_again(classifier, info, data_dir)
     else:
-        loaded = load_pictures(dataset, data_dir, model, test_alone=True)
-        own_source, name = info is not None and loaded.source == info.dataset, loaded.name
-        chosen, split = _choose_pictures(loaded, info if own_source else None)
-        examples = fit(chosen, loaded.class_names, classifier)
+        loaded = model.load_dataset(dataset, data_dir, test_alone=True)
+        own, name = info is not None and loaded.source == info.dataset, loaded.name
+        chosen, split = _choose_split(loaded, info if own else None)
+        in_own_size = relabel_for(classifier, chosen, loaded.class_names)
+        examples = resize_for(classifier, in_own_size)
         answers = Answers(examples, split, *classifier.predict_arrays(examples.images))
     more: dict[str, Any] = {}
     if flip:
         more["flip_averaged"] = _average_with_mirrored(classifier, answers)
-    folder = Path(out) if out else _default_folder(model, own_source, name)
+    folder = Path(out) if out else _default_folder(model, own, name)
     if corruptions:
-        in_own_size = replace(chosen, labels=answers.examples.labels)
         found = measure_robustness(classifier, in_own_size, folder / "corruptions.json", say)
         more["corruptions"] = found
         more["corruption_accuracy"] = float(np.mean(list(found.values())))
     metrics = write_evaluation(folder, classifier, name, answers, model.run, model.name, more)
     return Evaluation(metrics, folder)
-
-
-def is_own(model: Model, dataset: str | Path | Dataset | None) -> bool:
-    """Whether a dataset, by its name or path, is the one that a run learned from, as None is."""
-    if model.info is None or dataset is None:
-        return model.info is not None
-    source = dataset.source if isinstance(dataset, Dataset) else dataset
-    named = str(source) in BUILT_IN or str(source).startswith("hf:")
-    found = str(source) if named else str(Path(source).resolve())
-    return found == model.info.dataset
 
 
 def _average_with_mirrored(classifier: Classifier, answers: Answers) -> dict[str, Any]:
@@ -149,66 +116,8 @@ def _average_with_mirrored(classifier: Classifier, answers: Answers) -> dict[str
     return {key: averaged[key] for key in ("accuracy", "loss")}
 
 
-def open_model(run_or_bundle: str | Path) -> Model:
-    """Open the model of a run, or a bundle.
-
-    Raises:
-        ImagetteError: it is missing or damaged, or the run did not come to a model.
-    """
-    path = Path(run_or_bundle)
-    if not path.is_dir():
-        return Model(path, None, None, Classifier(path))
-    run = read_run(path)
-    return Model(path, run, _facts_for_evaluation(run), Classifier(run.bundle))
-
-
-def _facts_for_evaluation(run: RunFolder) -> RunInfo:
-    if run.info is None or not run.bundle.is_file():
-        missing = "run.json" if run.info is None else "model.onnx"
-        raise ImagetteError(
-            f"The run {run.path} has no {missing}: its training stopped before it was written.",
-            run.resume_remedy,
-        )
-    return run.info
-
-
-def load_pictures(
-    dataset: str | Path | Dataset | None,
-    data_dir: str | Path | None,
-    model: Model,
-    test_alone: bool = False,
-) -> Dataset:
-    """The dataset named or, where none is, the one that the model was trained on.
-
-    Args:
-        dataset: as for `load_dataset`, or already loaded.
-        data_dir: where to look for CIFAR-10 first.
-        model: what will be measured.
-        test_alone: as for `load_dataset`.
-
-    Raises:
-        ImagetteError: it is missing or damaged, or none is known.
-    """
-    info, classifier = model.info, model.classifier
-    size, view = classifier.height, classifier.metadata.view or "whole"
-    if isinstance(dataset, Dataset):
-        return dataset
-    if dataset is not None:
-        source: str | Path = dataset
-    elif info is not None:
-        source, data_dir = info.dataset, data_dir or info.data_dir
-    elif classifier.metadata.dataset in BUILT_IN:
-        source = classifier.metadata.dataset
-    else:
-        raise ImagetteError(
-            f"{classifier.path} does not say on which dataset it can be measured.",
-            "Name one: `imagette evaluate BUNDLE DATASET`.",
-        )
-    return load_dataset(source, data_dir, size, view, test_alone)
-
-
-def _choose_pictures(dataset: Dataset, own_run: RunInfo | None) -> tuple[Split, str]:
-    """The pictures to measure on, and the name of the split they are."""
+def _choose_split(dataset: Dataset, own_run: RunInfo | None) -> tuple[Split, str]:
+    """The images to measure on, and the name of the split they are."""
     if dataset.test is not None:
         return dataset.test, "test"
     if own_run is not None:
@@ -228,31 +137,7 @@ def _check_unchanged(dataset: Dataset, own_run: RunInfo) -> None:
         )
 
 
-def fit(examples: Split, class_names: tuple[str, ...], classifier: Classifier) -> Split:
-    """The same pictures in the size, and the labels in the class order, of the model."""
-    labels = _relabel(examples.labels, class_names, classifier)
-    view = classifier.metadata.view or "whole"
-    return replace(examples.resized(classifier.height, classifier.width, view), labels=labels)
-
-
-def _relabel(
-    labels: NDArray[np.int64], class_names: tuple[str, ...], classifier: Classifier
-) -> NDArray[np.int64]:
-    positions = {name: position for position, name in enumerate(classifier.class_names)}
-    unknown = [name for name in class_names if name not in positions]
-    if unknown:
-        raise ImagetteError(
-            f"The model does not know {_quoted(unknown)}.",
-            f"Its classes are {_quoted(classifier.class_names)}: rename or leave out the others.",
-        )
-    return np.array([positions[name] for name in class_names], dtype=np.int64)[labels]
-
-
-def _quoted(names: list[str] | tuple[str, ...]) -> str:
-    return listed([repr(name) for name in names], "en")
-
-
-def _default_folder(model: Model, own: bool, dataset: str) -> Path:
+def _default_folder(model: EvaluatedModel, own: bool, dataset: str) -> Path:
     if model.run is None:
         return Path(f"evaluation-{model.path.stem}")
     # What a run reached on its own data must not be replaced by what it reaches elsewhere.
@@ -267,7 +152,7 @@ def evaluation_for_bundle(metrics: dict[str, Any], run: Path) -> dict[str, Any]:
         run: the folder of the run.
 
     Returns:
-        The metrics, and as `history` a row for each epoch (see `run_folder.Epoch`); numbers are
+        The metrics, and as `history` a row for each epoch (see `imagette.runs.Epoch`); numbers are
         rounded to six significant digits, because a server hands this out.
 
     Raises:

@@ -1,5 +1,5 @@
-"""What a head in closed form answers: to test pictures or, where there are none, to each picture
-that it learned, by a head that has not learned that one."""
+"""What a head in closed form answers: to test pictures or, where there are none, by leave-one-out
+cross-validation: to each picture that it learned, by a head that has not learned that one."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,6 +81,9 @@ def leave_out_again(
     """The name of a run's dataset, and the answers to each of its pictures without that picture.
 
     They are computed anew, from the features of the pictures, which are known.
+
+    Raises:
+        ImagetteError: the dataset is gone, or its pictures have changed since.
     """
     metadata = classifier.metadata
     if info.dataset in BUILT_IN:

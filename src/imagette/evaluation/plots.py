@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from imagette.reports.plotting import BLUE, COLOURS, FAINT, INK, ORANGE, short, styled, to_png
+from imagette.reports.texts import text
 from imagette.runs import Epoch
 from imagette.wording import Language, number, percent
 
@@ -49,9 +50,8 @@ def confusion(
     axes.set_facecolor(FAINT)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
-    en = language == "en"
-    axes.set_xlabel("Predicted class" if en else "Classe prédite")
-    axes.set_ylabel("True class" if en else "Vraie classe")
+    axes.set_xlabel(text("plots.predicted_class", language))
+    axes.set_ylabel(text("common.true_class", language))
     if classes <= MOST_NAMED_CLASSES:
         _name_both_axes(axes, class_names)
     if classes <= _MOST_CLASSES_WITH_NUMBERS:
@@ -61,7 +61,7 @@ def confusion(
     )
     colours.outline.set_visible(False)
     colours.ax.yaxis.set_major_formatter(_percents(language))
-    colours.set_label("Share of the true class" if en else "Split de la vraie classe")
+    colours.set_label(text("common.share_of_true_class", language))
     return to_png(figure)
 
 
@@ -80,8 +80,8 @@ def _name_both_axes(axes: Axes, class_names: Sequence[str]) -> None:
     if classes > 20:
         axes.tick_params("x", labelrotation=90)
     elif classes > 4 or max(map(len, names)) > 10:
-        for text in axes.get_xticklabels():
-            text.set(rotation=45, rotation_mode="anchor", ha="right", va="top")
+        for label in axes.get_xticklabels():
+            label.set(rotation=45, rotation_mode="anchor", ha="right", va="top")
     axes.set_yticks(range(classes), names, fontsize=size)
     axes.tick_params(length=0)
 
@@ -113,7 +113,6 @@ def reliability(bins: Sequence[dict[str, Any]], language: Language = "en") -> by
         bins: as `imagette.evaluation.calibration.reliability` gives them.
         language: of the words drawn in.
     """
-    en = language == "en"
     figure = Figure(figsize=(7, 6.4), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.3])
     width = 1 / len(bins)
@@ -124,16 +123,16 @@ def reliability(bins: Sequence[dict[str, Any]], language: Language = "en") -> by
     )
     upper.bar(
         middles, accuracies, 0.92 * width, color=BLUE, alpha=0.35,
-        label="Share of right answers" if en else "Split de bonnes réponses",
+        label=text("plots.right_answers", language),
     )  # fmt: skip
-    upper.plot([0, 1], [0, 1], ":", color=INK, label="As it should be" if en else "L’idéal")
+    upper.plot([0, 1], [0, 1], ":", color=INK, label=text("plots.ideal", language))
     upper.vlines(confidences, confidences, accuracies, color=ORANGE, linewidth=2)
     upper.plot(
         confidences, accuracies, "o", color=ORANGE, markersize=5,
-        label="Gap, at the mean confidence" if en else "Écart, à la confiance moyenne",
+        label=text("plots.gap", language),
     )  # fmt: skip
     upper.set(xlim=(0, 1), ylim=(0, 1.02))
-    upper.set_ylabel("Accuracy" if en else "Exactitude")
+    upper.set_ylabel(text("common.accuracy", language))
     upper.yaxis.set_major_formatter(_percents(language))
     upper.legend(loc="upper left")
     bars = lower.bar(middles, counts, 0.92 * width, color=BLUE)
@@ -142,9 +141,9 @@ def reliability(bins: Sequence[dict[str, Any]], language: Language = "en") -> by
     # Most answers are sure ones: on a plain scale the other bins would not be seen.
     lower.set_yscale("log")
     lower.set_ylim(0.7, 4 * max(counts))
-    lower.set_ylabel("Pictures" if en else "Images")
+    lower.set_ylabel(text("common.pictures", language))
     lower.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, language)))
-    lower.set_xlabel("Confidence of the answer" if en else "Confiance de la réponse")
+    lower.set_xlabel(text("plots.confidence", language))
     lower.xaxis.set_major_formatter(_percents(language))
     lower.minorticks_off()
     return to_png(figure)
@@ -159,15 +158,14 @@ def curves(history: Sequence[Epoch], best: Epoch | None, language: Language = "e
         best: the epoch whose weights were kept, marked if given.
         language: of the words drawn in.
     """
-    en = language == "en"
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     _two_curves(left, history, lambda e: e.loss, lambda e: e.val_loss, best, language)
-    left.set_title("Loss" if en else "Perte")
+    left.set_title(text("plots.loss", language))
     left.set_ylabel("nats")
     left.yaxis.set_major_formatter(_numbers(language))
     _two_curves(right, history, lambda e: e.accuracy, lambda e: e.val_accuracy, best, language)
-    right.set_title("Accuracy" if en else "Exactitude")
+    right.set_title(text("common.accuracy", language))
     right.yaxis.set_major_formatter(_percents(language))
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
@@ -182,23 +180,22 @@ def _two_curves(
     best: Epoch | None,
     language: Language,
 ) -> None:
-    en = language == "en"
     epochs = [entry.epoch for entry in history]
     marker = "o" if len(epochs) <= 30 else None
     for label, value, colour, dash in (
-        ("Training" if en else "Entraînement", of_training, ORANGE, "--"),
-        ("Validation", of_validation, BLUE, "-"),
+        (text("plots.training", language), of_training, ORANGE, "--"),
+        (text("plots.validation", language), of_validation, BLUE, "-"),
     ):
         values = [value(entry) for entry in history]
         axes.plot(epochs, values, dash, color=colour, marker=marker, markersize=3.5, label=label)
     if best is not None:
-        label = f"Best epoch: {best.epoch}" if en else f"Meilleure époque : {best.epoch}"
+        label = text("plots.best_epoch", language, epoch=best.epoch)
         axes.axvline(best.epoch, color=INK, linewidth=1, linestyle=":", zorder=1)
         axes.plot(
             best.epoch, of_validation(best), "D", color=INK, markersize=7, zorder=3, label=label
         )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.set_xlabel("Epoch" if en else "Époque")
+    axes.set_xlabel(text("plots.epoch", language))
 
 
 @dataclass(frozen=True)
@@ -241,8 +238,8 @@ def comparison(lines: Sequence[Line]) -> bytes:
     left.yaxis.set_major_formatter(_percents("en"))
     right.set_title("Accuracy measured, with its 95% interval")
     right.set_yticks(range(len(lines)), [short(line.name, 32) for line in lines])
-    for position, text in enumerate(right.get_yticklabels()):
-        text.set(color=COLOURS[position % len(COLOURS)], fontweight="bold")
+    for position, label in enumerate(right.get_yticklabels()):
+        label.set(color=COLOURS[position % len(COLOURS)], fontweight="bold")
     right.set_ylim(len(lines) - 0.4, -0.6)
     right.margins(x=0.25)
     if all(line.metrics is None for line in lines):

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -18,32 +17,33 @@ from imagette.evaluation.plots import MOST_NAMED_CLASSES
 from imagette.inference.bundle import BundleMetadata
 from imagette.inference.classifier import Classifier
 from imagette.inference.explain import overlay
-from imagette.reports.html import LARGE, both, pixels_url, png_url, render
-from imagette.reports.plotting import shrunk
+from imagette.reports.html import PHOTOGRAPH_SIDE, pixels_url, png_url, render
+from imagette.reports.plotting import shrink
+from imagette.reports.texts import Both, both
 from imagette.runs import RunFolder
 from imagette.wording import Language
 
 MOST_MISTAKES = 24
 MOST_LARGE_MISTAKES = 8
-"""Of large pictures, each of which takes the network a tenth of a second to explain."""
+"""Of photographs, each of which takes the network a tenth of a second to explain."""
 MOST_CONFUSIONS = 10
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """One picture the model was wrong about.
+    """One image the model was wrong about.
 
     Attributes:
-        picture: data URL of what the network saw.
+        image: data URL of what the network saw.
         heat: data URL of the same, under a map of what spoke for the wrong class.
-        position: its position among the pictures measured on.
+        position: its position among the images measured on.
         path: its file, relative to the dataset's folder; None where it comes from no file.
         true: position of its class.
         predicted: position of the class the model gave.
         confidence: probability of that class.
     """
 
-    picture: str
+    image: str
     heat: str
     position: int
     path: str | None
@@ -59,7 +59,7 @@ class Confusion:
     Attributes:
         true: position of the true class.
         predicted: position of the class the model gave.
-        count: number of pictures.
+        count: number of images.
         share: their share of the true class.
     """
 
@@ -71,41 +71,22 @@ class Confusion:
 
 @dataclass(frozen=True)
 class CorruptionResult:
-    """One corruption: what it does to a picture, and to the accuracy.
+    """One corruption: what it does to an image, and to the accuracy.
 
     Attributes:
         name: what to call it, in both languages.
-        pictures: data URLs of one picture at severities 1 to 5.
+        images: data URLs of one image at severities 1 to 5.
         accuracies: top-1 accuracies at those severities.
     """
 
-    name: Markup
-    pictures: list[str]
+    name: Both
+    images: list[str]
     accuracies: list[float]
 
     @property
     def mean(self) -> float:
         """Accuracy over all severities."""
         return sum(self.accuracies) / len(self.accuracies)
-
-
-CORRUPTIONS_FR = {
-    "gaussian_noise": "bruit gaussien",
-    "shot_noise": "bruit de photons",
-    "impulse_noise": "bruit impulsionnel",
-    "defocus_blur": "défaut de mise au point",
-    "glass_blur": "verre dépoli",
-    "motion_blur": "flou de bougé",
-    "zoom_blur": "flou de zoom",
-    "snow": "neige",
-    "frost": "givre",
-    "fog": "brouillard",
-    "brightness": "luminosité",
-    "contrast": "contraste",
-    "elastic_transform": "déformation élastique",
-    "pixelate": "gros pixels",
-    "jpeg_compression": "compression JPEG",
-}
 
 
 def page(
@@ -122,7 +103,7 @@ def page(
         metrics: what was measured; see `imagette.evaluation.Evaluation`.
         classifier: the model.
         figures: the plots `confusion`, `reliability` and, for a run, `curves`, as PNG by language.
-        examples: the pictures measured on, as the network saw them.
+        examples: the images measured on, as the network saw them.
         probabilities: float32 `(n, classes)`, what the model answered.
         run: the run whose model it is, if it is one.
     """
@@ -132,11 +113,9 @@ def page(
         title=Path(metrics["model"]).name,
         metrics=metrics,
         names=[
-            both(en, fr)
+            Both(en, fr)
             for en, fr in zip(metadata.class_names, metadata.class_names_fr, strict=True)
         ],
-        names_en=metadata.class_names,
-        names_fr=metadata.class_names_fr,
         classes=classes,
         untested=[label for label, row in enumerate(classes) if not row["support"]],
         chance=max(row["support"] for row in classes) / metrics["n"],
@@ -148,7 +127,7 @@ def page(
         named_in_plot=len(classes) <= MOST_NAMED_CLASSES,
         confusions=most_frequent_confusions(metrics["confusion"]),
         mistakes=most_confident_mistakes(examples, probabilities, classifier.heat_maps),
-        sufferings=_sufferings(metrics.get("corruptions", {}), examples, probabilities),
+        corruptions=_corruption_results(metrics.get("corruptions", {}), examples, probabilities),
         metadata=metadata,
         poor=metrics["accuracy"] < POOR,
         run=run,
@@ -161,17 +140,17 @@ def most_confident_mistakes(
     probabilities: NDArray[np.float32],
     heat_maps: Callable[[NDArray[np.uint8], NDArray[np.int64]], NDArray[np.float32]],
 ) -> list[Mistake]:
-    """The pictures whose wrong answer the model was surest of, the surest first.
+    """The images whose wrong answer the model was surest of, the surest first.
 
     Args:
-        examples: the pictures measured on, as the network saw them.
+        examples: the images measured on, as the network saw them.
         probabilities: float32 `(n, classes)`, what the model answered.
-        heat_maps: tells what speaks for a class in pictures, see `Classifier.heat_maps`.
+        heat_maps: tells what speaks for a class in images, see `Classifier.heat_maps`.
     """
     predicted = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != examples.labels)
-    most = MOST_LARGE_MISTAKES if examples.images.shape[1] >= LARGE else MOST_MISTAKES
+    most = MOST_LARGE_MISTAKES if examples.images.shape[1] >= PHOTOGRAPH_SIDE else MOST_MISTAKES
     surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:most]
     if not len(surest):
         return []
@@ -179,7 +158,7 @@ def most_confident_mistakes(
     heats = heat_maps(images, predicted[surest])
     return [
         Mistake(
-            picture=pixels_url(shrunk(image)),
+            image=pixels_url(shrink(image)),
             heat=pixels_url(_laid_over(image, heat)),
             position=int(position),
             path=examples.paths[position] if examples.paths is not None else None,
@@ -192,20 +171,20 @@ def most_confident_mistakes(
 
 
 def _laid_over(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.asarray(overlay(Image.fromarray(shrunk(image)), heat))
+    return np.asarray(overlay(Image.fromarray(shrink(image)), heat))
 
 
-def _sufferings(
+def _corruption_results(
     corruptions: dict[str, list[float]], examples: Split, probabilities: NDArray[np.float32]
 ) -> list[CorruptionResult]:
-    """Every corruption with the first picture that the model names rightly when it is whole."""
+    """Every corruption of the first image that the model names rightly when it is whole."""
     position = int((probabilities.argmax(axis=1) == examples.labels).argmax())
-    picture = examples.images[position : position + 1]
+    image = examples.images[position : position + 1]
     return [
         CorruptionResult(
-            name=both(name.replace("_", " ").replace("jpeg", "JPEG"), CORRUPTIONS_FR[name]),
-            pictures=[
-                pixels_url(shrunk(corrupt(picture, name, severity)[0])) for severity in SEVERITIES
+            name=both(f"corruptions.{name}"),
+            images=[
+                pixels_url(shrink(corrupt(image, name, severity)[0])) for severity in SEVERITIES
             ],
             accuracies=accuracies,
         )
@@ -224,16 +203,16 @@ def most_frequent_confusions(confusion: list[list[int]]) -> list[Confusion]:
     return sorted(pairs, key=lambda pair: -pair.count)[:MOST_CONFUSIONS]
 
 
-def _tables(metadata: BundleMetadata, run: RunFolder | None) -> list[tuple[Any, dict[str, Any]]]:
-    """RunInfo for those who want to make the same again: a title in both languages and a table."""
+def _tables(metadata: BundleMetadata, run: RunFolder | None) -> list[tuple[Both, dict[str, Any]]]:
+    """What it takes to make the same model again: tables, each under its title."""
     recipe = run.recipe if run else metadata.recipe or {}
     environment = run.environment if run else {}
     bundle = metadata.model_dump(exclude={"class_names", "class_names_fr", "recipe", "evaluation"})
     tables = [
-        (both("Recipe", "Recette"), recipe),
-        (both("Versions", "Versions"), environment.get("versions", {})),
-        (both("Machine", "Machine"), environment.get("machine", {})),
-        (both("Model file", "Fichier du modèle"), bundle),
+        (both("report.recipe"), recipe),
+        (both("report.versions"), environment.get("versions", {})),
+        (both("report.machine"), environment.get("machine", {})),
+        (both("report.model_file"), bundle),
     ]
     return [
         (title, {key: value for key, value in table.items() if value not in (None, "", {})})

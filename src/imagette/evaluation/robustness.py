@@ -11,6 +11,7 @@ import numpy as np
 
 from imagette.data.dataset import Split
 from imagette.evaluation.corruptions import NAMES, SEVERITIES, corrupt
+from imagette.evaluation.evaluated_model import resize_for
 from imagette.files import write_json
 from imagette.inference.classifier import Classifier
 
@@ -34,7 +35,7 @@ def measure_robustness(
         examples: pictures in the size that they are to be corrupted in, labels in the model's class
             order.
         file: the JSON file to keep the figures in.
-        say: hears a line for each corruption.
+        say: called with a line of progress for each corruption.
 
     Returns:
         By the corruption's name, the top-1 accuracies at severities 1 to 5.
@@ -53,8 +54,7 @@ def measure_robustness(
 
 def _accuracy(classifier: Classifier, examples: Split, name: str, severity: int) -> float:
     corrupted = replace(examples, images=corrupt(examples.images, name, severity))
-    view = classifier.metadata.view or "whole"
-    images = corrupted.resized(classifier.height, classifier.width, view).images
+    images = resize_for(classifier, corrupted).images
     return float(np.mean(classifier.predict_proba(images).argmax(axis=1) == examples.labels))
 
 

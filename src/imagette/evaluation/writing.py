@@ -56,23 +56,18 @@ def write_evaluation(
         "en": classifier.class_names,
         "fr": classifier.class_names_fr,
     }
-    figures: dict[str, dict[Language, bytes]] = {
-        "reliability": {
-            language: plots.reliability(metrics["reliability"], language) for language in LANGUAGES
-        },
-    }
-    if metrics["confusion"]:
-        figures["confusion"] = {
-            language: plots.confusion(metrics["confusion"], names[language], language)
-            for language in LANGUAGES
-        }
-    if run is not None and run.history:
-        figures["curves"] = {
-            language: plots.curves(run.history, run.best, language) for language in LANGUAGES
-        }
+    figures: dict[str, dict[Language, bytes]] = {}
+    for language in LANGUAGES:
+        drawn = {"reliability": plots.reliability(metrics["reliability"], language)}
+        if metrics["confusion"]:
+            drawn["confusion"] = plots.confusion(metrics["confusion"], names[language], language)
+        if run is not None and run.history:
+            drawn["curves"] = plots.curves(run.history, run.best, language)
+        for name, png in drawn.items():
+            figures.setdefault(name, {})[language] = png
     write_json(folder / "metrics.json", metrics)
-    for name, drawn in figures.items():
-        write_bytes(folder / f"{name}.png", drawn["en"])
+    for name, by_language in figures.items():
+        write_bytes(folder / f"{name}.png", by_language["en"])
     page = report.page(metrics, classifier, figures, examples, probabilities, run)
     write_text(folder / "report.html", page)
     return metrics

@@ -1,21 +1,28 @@
 """HTML pages that stand alone: one file, pictures inlined, in English and French.
 
-A page is a Jinja template beside the module it belongs to, and extends `page.html.j2`. Class names
-and all other values are escaped; a page loads nothing, from the network or from its folder.
+A page is a Jinja template beside the module it belongs to, and extends `page.html.j2`. Its words
+are in `locales/`: `{{ both("report.chance", chance=0.1) }}` (see `imagette.reports.texts`); a
+number alone is written `{{ 0.683 | percent }}`. Class names and all other values are escaped; a
+page loads nothing, from the network or from its folder.
 """
 
 import base64
 import io
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import numpy as np
-from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
-from imagette import wording
+from imagette.reports.texts import NUMBERS, Both, both
+from imagette.wording import LANGUAGES
+
+PHOTOGRAPH_SIDE = 128
+"""An image whose longer side has so many pixels or more is taken for a photograph."""
 
 
 def render(template: str, **values: object) -> str:
@@ -24,12 +31,11 @@ def render(template: str, **values: object) -> str:
     Args:
         template: path of the template inside the package.
         values: what the template asks for.
+
+    Returns:
+        The whole page.
     """
     return _environment().get_template(template).render(values)
-
-
-LARGE = 128
-"""From so many pixels a side on, a picture is a photograph."""
 
 
 def png_url(png: bytes) -> str:
@@ -38,23 +44,16 @@ def png_url(png: bytes) -> str:
 
 
 def pixels_url(pixels: NDArray[np.uint8]) -> str:
-    """Pixels, uint8 `(height, width, 3)` or with alpha `(height, width, 4)`, as a data URL.
+    """An image, uint8 `(height, width, 3)` or with alpha `(height, width, 4)`, as a data URL.
 
-    Small pictures keep every pixel; large ones, of photographs, are compressed as these are.
+    Small images become PNG, which keeps every pixel; photographs become JPEG.
     """
     buffer = io.BytesIO()
-    if max(pixels.shape[:2]) >= LARGE and pixels.shape[2] == 3:
+    if max(pixels.shape[:2]) >= PHOTOGRAPH_SIDE and pixels.shape[2] == 3:
         Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "JPEG", quality=88)
         return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
     Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", optimize=True)
     return png_url(buffer.getvalue())
-
-
-def both(english: object, french: object) -> Markup:
-    """A text in both languages, of which the page shows the one its reader chose."""
-    if english == french:
-        return Markup("{}").format(english)
-    return Markup('<span lang="en">{}</span><span lang="fr">{}</span>').format(english, french)
 
 
 @cache
@@ -67,16 +66,15 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.globals["both"] = both
-    for function in (wording.number, wording.percent, wording.duration):
-        environment.globals[function.__name__] = function
-        environment.filters[function.__name__] = _in_both_languages(function)
+    environment.filters |= {name: _in_both_languages(write) for name, write in NUMBERS.items()}
     return environment
 
 
-def _in_both_languages(function):  # type: ignore[no-untyped-def]
-    """As a filter, `{{ 0.683 | percent }}` writes the number for readers of either language."""
+def _in_both_languages(write: Callable[..., str]) -> Callable[..., Both]:
+    """As a filter of templates: a number, as readers of either language write it."""
 
-    def filtered(value: float, *options: object) -> Markup:
-        return both(*(function(value, language, *options) for language in wording.LANGUAGES))
+    def filtered(value: float, *options: Any) -> Both:
+        en, fr = (write(value, language, *options) for language in LANGUAGES)
+        return Both(en, fr)
 
     return filtered

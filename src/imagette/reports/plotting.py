@@ -76,7 +76,7 @@ def styled() -> Iterator[None]:
 
 
 def to_png(figure: Figure) -> bytes:
-    """Draw a figure as a PNG file."""
+    """The content of a PNG file that shows a figure."""
     buffer = io.BytesIO()
     # Laid out here, once: `savefig` would draw everything a first time for that.
     if engine := figure.get_layout_engine():
@@ -89,20 +89,20 @@ def to_png(figure: Figure) -> bytes:
 
 
 def short(name: str, length: int = 22) -> str:
-    """A class name on one line, cut where it would push the plot aside."""
+    """A class name on one line, cut after `length` letters so that it leaves room for the plot."""
     line = "".join(letter if letter.isprintable() else " " for letter in name).strip()
     return line if len(line) <= length else line[: length - 1].rstrip() + "…"
 
 
 def tile(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Fit a picture into a square of `side` pixels, its proportions kept.
+    """Fit an image into a square of `side` pixels, its proportions kept.
 
     Args:
         image: uint8 `(height, width, 3)`.
         side: longest side of the result, in pixels.
 
     Returns:
-        uint8 `(height, width, 3)`: a small picture enlarged a whole number of times, its pixels
+        uint8 `(height, width, 3)`: a small image enlarged a whole number of times, its pixels
         sharp; a large one shrunk.
     """
     height, width = image.shape[:2]
@@ -113,17 +113,25 @@ def tile(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
 
 
-def shrunk(image: NDArray[np.uint8], most: int = 256) -> NDArray[np.uint8]:
-    """A picture as it is or, where its longer side has more than `most` pixels, shrunk to that."""
+def shrink(image: NDArray[np.uint8], most: int = 256) -> NDArray[np.uint8]:
+    """An image, shrunk to `most` pixels on its longer side where that has more.
+
+    Args:
+        image: uint8 `(height, width, 3)`.
+        most: in pixels.
+
+    Returns:
+        uint8 `(height, width, 3)`.
+    """
     return tile(image, most) if max(image.shape[:2]) > most else image
 
 
 @styled()
 def contact_sheet(rows: list[tuple[str, list[NDArray[np.uint8]]]], title: str) -> bytes:
-    """Draw rows of pictures, each with a text before it.
+    """Draw rows of images, each with a text before it.
 
     Args:
-        rows: the text, which may have several lines, and the uint8 `(height, width, 3)` pictures.
+        rows: the text, which may have several lines, and the uint8 `(height, width, 3)` images.
         title: what stands above all rows.
 
     Returns:
@@ -131,9 +139,9 @@ def contact_sheet(rows: list[tuple[str, list[NDArray[np.uint8]]]], title: str) -
     """
     side, gap, margin, head = 128, 8, 24, 80
     columns = max(len(images) for _, images in rows)
-    pictures_left = 2 * margin + max(_width_of(text, fontsize=9) for text, _ in rows)
+    images_left = 2 * margin + max(_width_of(text, fontsize=9) for text, _ in rows)
     width = max(
-        pictures_left + columns * (side + gap) - gap + margin,
+        images_left + columns * (side + gap) - gap + margin,
         _width_of(title, fontsize=11, weight="bold") + 2 * margin,
     )
     height = head + len(rows) * (side + gap) - gap + margin
@@ -146,7 +154,7 @@ def contact_sheet(rows: list[tuple[str, list[NDArray[np.uint8]]]], title: str) -
         figure.text(margin / width, middle / height, text, va="center", fontsize=9)
         for column, image in enumerate(images):
             drawn = tile(image, side)
-            left = pictures_left + column * (side + gap) + (side - drawn.shape[1]) // 2
+            left = images_left + column * (side + gap) + (side - drawn.shape[1]) // 2
             # Pixel for pixel: `imshow` would resample and blur what should be sharp.
             figure.figimage(drawn, left, middle - drawn.shape[0] // 2, origin="upper")
     return to_png(figure)
