@@ -12,7 +12,7 @@ from support.running_server import RunningServer, free_port, is_listening, pictu
 
 from imagette import Classifier
 from imagette.assets import list_samples
-from imagette.serving.webapp_process import PageProcess
+from imagette.serving.webapp_process import WebappProcess
 from imagette.webapp.texts import TEXTS, answer_sentence, percent
 
 
@@ -148,7 +148,7 @@ def test_page_has_a_title_and_none_of_streamlits_menu(open_page, server, expect)
 def page_without_api():
     """The page as a process, and a port where its API may come."""
     api_port = free_port()
-    page = PageProcess("127.0.0.1", free_port(), f"http://127.0.0.1:{api_port}", 10_000_000)
+    page = WebappProcess("127.0.0.1", free_port(), f"http://127.0.0.1:{api_port}", 10_000_000)
     page.start()
     yield page, api_port
     page.stop()

@@ -15,11 +15,12 @@ from support.running_server import is_running, picture_file, wait_until
 
 from imagette import Classifier, ImagetteError, load_dataset
 from imagette.features import backbone
-from imagette.serving import lesson as lesson_module
-from imagette.serving import lessons, server
+from imagette.serving import server
 from imagette.serving.app import create_app
-from imagette.serving.schemas import AddedPictures, LessonAnswer, LessonPictures
+from imagette.serving.schemas.teach import AddedPictures, LessonAnswer, LessonPictures
 from imagette.serving.settings import Settings
+from imagette.serving.teaching import lesson as lesson_module
+from imagette.serving.teaching import lesson_store
 
 pytestmark = pytest.mark.usefixtures("backbone")
 
@@ -122,7 +123,7 @@ def lessons_in(client):
 
 
 def _folder(client):
-    return Path(client.application.extensions["imagette"][0]._settings.lessons_dir)
+    return Path(client.application.extensions["imagette"].settings.lessons_dir)
 
 
 @pytest.mark.parametrize(
@@ -397,7 +398,7 @@ def test_a_full_disk_is_told(client, monkeypatch):
     monkeypatch.setattr(lesson_module, "write_bytes", write)
     response = send(client, lesson, "cat", noise(1))
     assert (response.status_code, kind_of(response)) == (507, "no-room")
-    monkeypatch.setattr(lessons, "write_json", write)
+    monkeypatch.setattr(lesson_store, "write_json", write)
     assert client.post("/lessons", json={"class_names": ["a", "b"]}).status_code == 507
 
 

@@ -7,7 +7,7 @@ from threading import Thread
 import pytest
 from support.running_server import free_port, is_listening, wait_until
 
-from imagette.serving.webapp_process import PageProcess
+from imagette.serving.webapp_process import WebappProcess
 
 pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
 
@@ -34,7 +34,7 @@ def proxy_calls(monkeypatch):
 
 
 def test_nothing_is_asked_of_other_machines(proxy_calls):
-    page = PageProcess("0.0.0.0", free_port(), f"http://127.0.0.1:{free_port()}", 10_000_000)
+    page = WebappProcess("0.0.0.0", free_port(), f"http://127.0.0.1:{free_port()}", 10_000_000)
     page.start()
     try:
         wait_until(lambda: is_listening(page.port))

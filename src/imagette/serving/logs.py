@@ -16,7 +16,7 @@ _SECONDS_BETWEEN_WRITES = 0.1
 _MOST_WAITING = 100_000  # lines; older ones are lost where they cannot be written
 
 
-def write_json() -> None:
+def configure_json_logging() -> None:
     """Write the package's log as JSON from now on, all but requests."""
     logger = logging.getLogger("imagette")
     if not any(isinstance(handler.formatter, JsonFormatter) for handler in logger.handlers):

@@ -7,7 +7,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, Response, json, request
+from flask import Flask, Response, current_app, json, request
 from werkzeug.exceptions import HTTPException
 
 from imagette.errors import ImageError, ImagetteError
@@ -90,38 +90,41 @@ def problem_type(kind: str) -> str:
     return f"urn:imagette:problem:{kind}"
 
 
-def answer_errors_as_problems(app: Flask) -> None:
+def register_error_handlers(app: Flask) -> None:
     """Make the application answer every error, foreseen or not, as a problem.
 
-    The short name of the problem is left in the request's environment (see `watch`).
+    The short name of the problem is left in the request's environment, for the middleware.
     """
-
-    @app.errorhandler(RequestError)
-    @app.errorhandler(ImageError)
-    def refused(error: RequestError | ImageError) -> Response:
-        response = _response(kind_of(error), describe(error))
-        response.headers.extend(getattr(error, "headers", {}))
-        return response
-
-    @app.errorhandler(HTTPException)
-    def http_error(error: HTTPException) -> Response | HTTPException:
-        if error.code is None or error.code < 400:  # a redirect
-            return error
-        kind, detail = _from_http_status(error.code, app.config["MAX_CONTENT_LENGTH"])
-        response = _response(kind, _problem(kind, detail) | {"status": error.code})
-        if "Allow" in (headers := error.get_response().headers):
-            response.headers["Allow"] = headers["Allow"]
-        return response
-
-    @app.errorhandler(Exception)
-    def failed(error: Exception) -> Response:
-        fields = {"request_id": request.environ.get(ID_KEY)}
-        app.logger.error("An unforeseen error", exc_info=error, extra={"fields": fields})
-        kind, detail = _from_http_status(500, app.config["MAX_CONTENT_LENGTH"])
-        return _response(kind, _problem(kind, detail))
+    app.register_error_handler(RequestError, _handle_refusal)
+    app.register_error_handler(ImageError, _handle_refusal)
+    app.register_error_handler(HTTPException, _handle_http_error)
+    app.register_error_handler(Exception, _handle_failure)
 
 
-def _from_http_status(status: int, max_bytes: int) -> tuple[str, str]:
+def _handle_refusal(error: RequestError | ImageError) -> Response:
+    response = _response(kind_of(error), describe(error))
+    response.headers.extend(getattr(error, "headers", {}))
+    return response
+
+
+def _handle_http_error(error: HTTPException) -> Response | HTTPException:
+    if error.code is None or error.code < 400:  # a redirect
+        return error
+    kind, detail = _from_http_status(error.code)
+    response = _response(kind, _problem(kind, detail) | {"status": error.code})
+    if "Allow" in (headers := error.get_response().headers):
+        response.headers["Allow"] = headers["Allow"]
+    return response
+
+
+def _handle_failure(error: Exception) -> Response:
+    fields = {"request_id": request.environ.get(ID_KEY)}
+    current_app.logger.error("An unforeseen error", exc_info=error, extra={"fields": fields})
+    kind, detail = _from_http_status(500)
+    return _response(kind, _problem(kind, detail))
+
+
+def _from_http_status(status: int) -> tuple[str, str]:
     """Kind and detail of the problem for an error that Flask raised."""
     if status == 404:
         return (
@@ -135,6 +138,7 @@ def _from_http_status(status: int, max_bytes: int) -> tuple[str, str]:
             " The Allow header names those it does answer.",
         )
     if status == 413:
+        max_bytes = current_app.config["MAX_CONTENT_LENGTH"]
         return (
             "request-too-large",
             f"The request is larger than the {max_bytes / 1e6:g} MB, or has more fields than"

@@ -24,9 +24,8 @@ from imagette.inference.bundle import open_bundle
 from imagette.serving.app import DescribedApp, create_app, swap_model
 from imagette.serving.metrics import FOLDER_VARIABLE
 from imagette.serving.ports import check_free, is_up, resolve, url
-from imagette.serving.rate_limit import shared_storage
 from imagette.serving.settings import Settings
-from imagette.serving.webapp_process import PageProcess
+from imagette.serving.webapp_process import WebappProcess
 
 # A worker looks at one picture at a time; its other threads receive uploads meanwhile. They come
 # and go with the need, and one that waits for a client takes little, so there are as many as
@@ -71,7 +70,7 @@ def serve(
         check_free(address, ui_port, "--ui-port")
         page_key = secrets.token_urlsafe() if settings.api_keys else ""
         settings = _with_key(settings, page_key)
-        page = PageProcess(
+        page = WebappProcess(
             address, ui_port, url(address, port), settings.max_upload_bytes, page_key
         )
     with tempfile.TemporaryDirectory(prefix="imagette-", ignore_cleanup_errors=True) as folder:
@@ -86,10 +85,12 @@ def _without_teaching_where_it_cannot_be(settings: Settings) -> Settings:
     """
     if not settings.teach:
         return settings
-    from imagette.serving.lessons import prepare_to_teach  # with what only teaching needs
+    from imagette.serving.teaching.lesson_store import (
+        prepare_backbone,  # with what only teaching needs
+    )
 
     try:
-        prepare_to_teach()
+        prepare_backbone()
     except ImagetteError as reason:
         print(reason, "All else is served.", file=sys.stderr, flush=True)
         return settings.model_copy(update={"teach": False})
@@ -107,9 +108,8 @@ def _shared_among_workers(settings: Settings, folder: Path) -> Settings:
     metrics = folder / "metrics"
     metrics.mkdir()
     os.environ[FOLDER_VARIABLE] = str(metrics)
-    storage = settings.rate_storage or shared_storage(folder, settings.workers)
     lessons = settings.lessons_dir or folder / "lessons"
-    return settings.model_copy(update={"rate_storage": storage, "lessons_dir": lessons})
+    return settings.model_copy(update={"lessons_dir": lessons})
 
 
 def _make_server(address: str, port: int, workers: int) -> AbstractServer:
@@ -130,7 +130,7 @@ def _make_server(address: str, port: int, workers: int) -> AbstractServer:
 
 
 def _run(
-    server: AbstractServer, settings: Settings, page: PageProcess | None, folder: Path
+    server: AbstractServer, settings: Settings, page: WebappProcess | None, folder: Path
 ) -> None:
     """Run until a signal comes or a server stops by itself; leave no process behind.
 
@@ -230,7 +230,7 @@ def _stop_with(parent: BaseProcess) -> None:
 
 
 def _watch(
-    server: AbstractServer, page: PageProcess | None, stopped: Event, page_failed: Event
+    server: AbstractServer, page: WebappProcess | None, stopped: Event, page_failed: Event
 ) -> None:
     """Print the addresses once they answer; stop everything when the page has stopped."""
     addresses = {"API ": (server.bind_addr, server.bind_port, "/readyz")}

@@ -57,10 +57,10 @@ class Settings(BaseSettings):
     rate_storage: Annotated[
         str,
         Field(
-            description="where requests are counted: empty for this server's workers together, or"
-            " an address such as `redis://host:6379` that several servers share"
+            description="where requests are counted: in the memory of each worker, which counts"
+            " for itself, or at an address such as `redis://host:6379` for all of them together"
         ),
-    ] = ""
+    ] = "memory://"
     api_keys: Annotated[
         tuple[SecretStr, ...],
         NoDecode,

@@ -31,7 +31,7 @@ class UploadedImage:
     file: str = ""
 
 
-def read_pictures(request: Request, max_pictures: int) -> list[UploadedImage]:
+def read_images(request: Request, max_pictures: int) -> list[UploadedImage]:
     """The pictures of a request: multipart files, a raw body, or an array in JSON.
 
     Args:

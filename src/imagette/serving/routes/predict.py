@@ -1,4 +1,4 @@
-"""Answering a request about pictures, by whatever model."""
+"""`POST /predict`: what a picture shows; and the same by a lesson's model."""
 
 import time
 from collections.abc import Iterator
@@ -17,9 +17,11 @@ from imagette.inference.classifier import Classifier, Prediction
 from imagette.inference.explain import heat_png
 from imagette.reports.html import pixels_url, png_url
 from imagette.serving.metrics import Metrics
+from imagette.serving.openapi import DescribedBlueprint, predict_request, responses
 from imagette.serving.problems import RequestError, describe, kind_of
-from imagette.serving.schemas import PredictOptions
-from imagette.serving.uploads import UploadedImage, read_pictures
+from imagette.serving.schemas.predict import PictureAnswer, PredictOptions, SeveralAnswers
+from imagette.serving.state import server_state
+from imagette.serving.uploads import UploadedImage, read_images
 
 _LARGE = 1_000_000
 """Pixels: smaller pictures take some megabytes, and do not wait for each other."""
@@ -29,6 +31,20 @@ PREDICT_PROBLEMS = (
     "wrong-shape", "wrong-values", "picture-too-large", "too-many-pictures",
     "unsupported-content-type", "out-of-time",
 )  # fmt: skip
+
+blueprint = DescribedBlueprint("predict", __name__)
+
+
+@blueprint.post(
+    "/predict",
+    responses=responses([PictureAnswer, SeveralAnswers], *PREDICT_PROBLEMS),
+    openapi_extensions=predict_request(),
+)
+def predict() -> dict[str, Any]:
+    """What a picture, or each of several, shows"""
+    state = server_state()
+    most = state.settings.max_pictures
+    return answer_request(state.model.now.classifier, most, state.gate, state.metrics)
 
 
 class Turns:
@@ -96,7 +112,7 @@ def answer_request(
         ImageError: the one picture cannot be read or has too many pixels.
     """
     options = _read_options()
-    pictures = read_pictures(
+    pictures = read_images(
         request._get_current_object(),  # type: ignore[attr-defined]  # a proxy is slower
         max_pictures,
     )
