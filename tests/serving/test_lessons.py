@@ -418,7 +418,7 @@ def test_without_what_it_needs_the_server_says_so_and_goes_on(
         backbone, "find_spec", lambda name: None if name == package else find_spec(name)
     )
     settings = Settings(model=bundle_path, teach=True, lessons_dir=tmp_path)
-    assert server._without_teaching_where_it_cannot_be(settings).teach is False
+    assert server._disable_teaching_if_unavailable(settings).teach is False
     told = capsys.readouterr().err
     assert f"Teaching needs the package {package.replace('_', '-')}, which is not" in told
     assert "pip install 'imagette[train]'" in told
@@ -430,7 +430,7 @@ def test_a_backbone_that_cannot_be_made_is_told(monkeypatch, capsys, tmp_path, b
     monkeypatch.setenv("IMAGETTE_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(backbone.sys, "executable", "/bin/false")
     settings = Settings(model=bundle_path, teach=True)
-    assert server._without_teaching_where_it_cannot_be(settings).teach is False
+    assert server._disable_teaching_if_unavailable(settings).teach is False
     assert "could not be made" in capsys.readouterr().err
 
 

@@ -395,7 +395,7 @@ def serve(
         int | None, _setting("Requests of one client in a minute; 0 for no limit.")
     ] = None,
     rate_storage: Annotated[
-        str | None, _setting("Where several servers count them, such as redis://host:6379.")
+        str | None, _setting("Where workers count them together, such as redis://host:6379.")
     ] = None,
     api_keys: Annotated[
         str | None,

@@ -155,17 +155,17 @@ def json_request(model: type[BaseModel]) -> dict[str, Any]:
 
 def _files() -> dict[str, Any]:
     """Files of pictures by content type."""
-    picture = {"type": "string", "format": "binary"}
+    image = {"type": "string", "format": "binary"}
     return {
         "multipart/form-data": {
             "schema": {
                 "type": "object",
                 "required": ["image"],
-                "properties": {"image": {"type": "array", "items": picture, "minItems": 1}},
+                "properties": {"image": {"type": "array", "items": image, "minItems": 1}},
             }
         },
-        "image/*": {"schema": picture},
-        "application/octet-stream": {"schema": picture},
+        "image/*": {"schema": image},
+        "application/octet-stream": {"schema": image},
     }
 
 

@@ -120,14 +120,14 @@ class Settings(BaseSettings):
 
     @field_validator("api_keys", "cors_origins", mode="before")
     @classmethod
-    def _split_at_commas(cls, value: Any) -> Any:
+    def _split_commas(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         return tuple(part.strip() for part in value.split(",") if part.strip())
 
     @field_validator("api_keys", mode="before")
     @classmethod
-    def _has_keys(cls, value: Any) -> Any:
+    def _require_a_key(cls, value: Any) -> Any:
         # One that was meant to be given, and is not, must not open the server to all.
         if isinstance(value, str) and not value.replace(",", "").strip():
             raise ValueError("There is no key in it")
@@ -135,7 +135,7 @@ class Settings(BaseSettings):
 
     @field_validator("api_keys")
     @classmethod
-    def _are_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    def _check_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         if not all(key.get_secret_value().strip() for key in keys):
             raise ValueError("One of them is blank")
         if not all(key.get_secret_value().isascii() for key in keys):

@@ -113,18 +113,18 @@ def serve_webapp(
     """
     address = resolve(host)
     check_free(address, port, "--port")
-    page = WebappProcess(address, port, api_url, max_upload_bytes, api_key)
+    webapp = WebappProcess(address, port, api_url, max_upload_bytes, api_key)
     try:
-        page.start()
-        while not (page.has_stopped() or is_up(address, port, "/_stcore/health")):
+        webapp.start()
+        while not (webapp.has_stopped() or is_up(address, port, "/_stcore/health")):
             time.sleep(0.1)
-        if not page.has_stopped():
+        if not webapp.has_stopped():
             print(f"The page is ready: {url(address, port)}", flush=True)
-        page.wait()
+        webapp.wait()
     except KeyboardInterrupt:
         return
     finally:
-        page.stop()
+        webapp.stop()
     raise ImagetteError(
         "The web page stopped by itself.", "The messages above say why; start it again."
     )
