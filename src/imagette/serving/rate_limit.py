@@ -1,9 +1,9 @@
 """How often each client may ask.
 
-`limits`, the library that Flask-Limiter is made of, does the counting. It is used directly: around
-it, Flask-Limiter takes some 60 µs a request more. Its storage in memory takes 3 µs a request and,
-up to a hundred times a second, a thread that drops the clients whose minute is over: under 1 % of a
-processor with a hundred clients a minute, a seventh of it with ten thousand. Redis has no such cost.
+`limits`, the library that Flask-Limiter is made of, does the counting. It is used directly, since
+Flask-Limiter takes some 60 µs a request more. Its storage in memory takes 3 µs a request and, up to
+a hundred times a second, a thread that drops the clients whose minute is over: less than 1 % of a
+processor with a hundred clients a minute, a seventh with ten thousand, where Redis is better.
 """
 
 import ipaddress
