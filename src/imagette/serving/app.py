@@ -5,6 +5,7 @@ Any WSGI server can run it: the factory is `imagette.serving.app:create_app`.
 
 import io
 import time
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import imagette
 from imagette.serving.auth import guard
+from imagette.serving.gate import Gate
 from imagette.serving.logs import RequestLog, write_json
 from imagette.serving.metrics import Metrics
 from imagette.serving.middleware import watch
@@ -26,7 +28,7 @@ from imagette.serving.problems import (
 )
 from imagette.serving.routes.dataset import describe_dataset
 from imagette.serving.routes.model import ServedModel
-from imagette.serving.routes.predict import PREDICT_PROBLEMS, Turns, answer_request
+from imagette.serving.routes.predict import PREDICT_PROBLEMS, answer_request
 from imagette.serving.schemas import (
     DatasetAnswer,
     Health,
@@ -61,14 +63,14 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
     app.extensions["imagette"] = model, metrics
     guard(app, settings)
     answer_errors_as_problems(app)
-    turns = Turns(settings.max_seconds)
-    _add_predict(app, settings, model, metrics, turns)
+    gate = Gate(settings.max_seconds, Lock())
+    _add_predict(app, settings, model, metrics, gate)
     _add_model(app, model)
     _add_health(app, model, metrics)
     if settings.teach:
         from imagette.serving.routes.teach import add_lessons  # with what only teaching needs
 
-        add_lessons(app, settings, turns, metrics)
+        add_lessons(app, settings, gate, metrics)
     app.add_docs()
     _add_index(app)
     log = _start_log() if settings.log_requests else None
@@ -122,7 +124,7 @@ class _InMemoryRequest(Request):
 
 
 def _add_predict(
-    app: DescribedApp, settings: Settings, model: ServedModel, metrics: Metrics, turns: Turns
+    app: DescribedApp, settings: Settings, model: ServedModel, metrics: Metrics, gate: Gate
 ) -> None:
     @app.post(
         "/predict",
@@ -131,7 +133,7 @@ def _add_predict(
     )
     def predict() -> dict[str, Any]:
         """What a picture, or each of several, shows"""
-        return answer_request(model.now.classifier, settings.max_pictures, turns, metrics)
+        return answer_request(model.now.classifier, settings.max_pictures, gate, metrics)
 
 
 def _add_model(app: DescribedApp, model: ServedModel) -> None:
@@ -168,7 +170,7 @@ def _add_health(app: DescribedApp, model: ServedModel, metrics: Metrics) -> None
             return {"status": "ready"}
         classifier = model.now.classifier
         try:
-            classifier.predict_pixels(
+            classifier.predict_arrays(
                 np.zeros((1, classifier.height, classifier.width, 3), np.uint8)
             )
         except Exception as error:  # whatever it is, the server is not ready

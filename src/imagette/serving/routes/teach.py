@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from imagette.errors import ImageError
 from imagette.inference.classifier import Classifier
+from imagette.serving.gate import Gate
 from imagette.serving.lesson import Lesson
 from imagette.serving.lesson_names import clean_name
 from imagette.serving.lessons import Lessons
@@ -22,7 +23,7 @@ from imagette.serving.openapi import (
     responses,
 )
 from imagette.serving.problems import RequestError, describe, kind_of
-from imagette.serving.routes.predict import PREDICT_PROBLEMS, Turns, answer_request
+from imagette.serving.routes.predict import PREDICT_PROBLEMS, answer_request
 from imagette.serving.schemas import (
     AddedPictures,
     Deleted,
@@ -45,13 +46,13 @@ _FILE = {"type": "string", "format": "binary"}
 _DISK = "no-room"
 
 
-def add_lessons(app: DescribedApp, settings: Settings, turns: Turns, metrics: Metrics) -> None:
+def add_lessons(app: DescribedApp, settings: Settings, gate: Gate, metrics: Metrics) -> None:
     """Add the addresses below `/lessons` to the application.
 
     Args:
         app: the application.
         settings: the bounds, and the folder of the lessons.
-        turns: whose time pictures take.
+        gate: what pictures pass before they are decoded.
         metrics: where requests are counted.
 
     Raises:
@@ -59,8 +60,8 @@ def add_lessons(app: DescribedApp, settings: Settings, turns: Turns, metrics: Me
     """
     lessons = Lessons(settings)
     _add_lesson(app, lessons)
-    _add_pictures(app, settings, lessons, turns, metrics)
-    _add_model(app, settings, lessons, turns, metrics)
+    _add_pictures(app, settings, lessons, gate, metrics)
+    _add_model(app, settings, lessons, gate, metrics)
 
 
 def _add_lesson(app: DescribedApp, lessons: Lessons) -> None:
@@ -90,7 +91,7 @@ def _add_lesson(app: DescribedApp, lessons: Lessons) -> None:
 
 
 def _add_pictures(
-    app: DescribedApp, settings: Settings, lessons: Lessons, turns: Turns, metrics: Metrics
+    app: DescribedApp, settings: Settings, lessons: Lessons, gate: Gate, metrics: Metrics
 ) -> None:
     @app.post(
         "/lessons/<lesson>/pictures",
@@ -105,10 +106,10 @@ def _add_pictures(
         lesson = lessons.find(path.lesson)
         class_name = clean_name(request.args.get("class", ""))
         lesson.check_class(class_name)
-        deadline, kept, refused = turns.deadline(), [], []
+        request_gate, kept, refused = gate.for_request(), [], []
         for content, file in read_files(request, settings.max_pictures):
             try:
-                name = _add(lesson, class_name, content, turns, deadline)
+                name = _add(lesson, class_name, content, request_gate)
             except (RequestError, ImageError) as error:
                 if kind_of(error) in ("no-lesson", _DISK):
                     raise
@@ -138,7 +139,7 @@ def _add_pictures(
 
 
 def _add_model(
-    app: DescribedApp, settings: Settings, lessons: Lessons, turns: Turns, metrics: Metrics
+    app: DescribedApp, settings: Settings, lessons: Lessons, gate: Gate, metrics: Metrics
 ) -> None:
     @app.get(
         "/lessons/<lesson>/model",
@@ -162,9 +163,7 @@ def _add_model(
     def predict_by_lesson(path: LessonPath) -> dict[str, Any]:
         """What a picture, or each of several, shows, as far as the lesson has taught"""
         classifier = Classifier(_taught(path), max_pixels=settings.max_pixels)
-        return answer_request(
-            classifier, settings.max_pictures, turns, metrics, count_classes=False
-        )
+        return answer_request(classifier, settings.max_pictures, gate, metrics, count_classes=False)
 
     def _taught(path: LessonPath) -> Taught:
         if taught := lessons.find(path.lesson).taught():
@@ -190,12 +189,12 @@ def _read_class_names() -> list[str]:
         ) from error
 
 
-def _add(lesson: Lesson, class_name: str, content: bytes, turns: Turns, deadline: float) -> str:
+def _add(lesson: Lesson, class_name: str, content: bytes, gate: Gate) -> str:
     if not content:
         raise RequestError(
             "empty-picture", "The file is empty.", "Choose the picture again and send it."
         )
-    return lesson.add(class_name, content, turns.before(deadline))
+    return lesson.add(class_name, content, gate)
 
 
 def _small(lesson: Lesson, class_name: str, names: list[str]) -> list[dict[str, str]]:
