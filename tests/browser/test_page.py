@@ -42,7 +42,7 @@ def test_upload_and_answer(open_page, server, bundle_path, expect, language):
     assert seen.evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
     data = base64.b64decode(seen.get_attribute("src").partition(",")[2])
     pixels = np.asarray(Image.open(io.BytesIO(data)))
-    np.testing.assert_array_equal(pixels, Classifier(bundle_path).preprocess(picture))
+    np.testing.assert_array_equal(pixels, Classifier(bundle_path).views(picture)[0].pixels)
     # The picture before it is decoded and shown.
     assert (
         page.locator(".imagette-pictures img").first.evaluate("image => image.naturalWidth") == 90

@@ -74,7 +74,7 @@ def test_probes(client, monkeypatch):
         raise RuntimeError("broken")
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(model.now.classifier), "predict_pixels", fail)
+        patch.setattr(type(model.now.classifier), "predict_arrays", fail)
         response = client.get("/readyz")
         assert response.status_code == 503
         assert response.json["type"].endswith("not-ready")
@@ -87,7 +87,7 @@ def test_asking_whether_it_is_ready_costs_next_to_nothing(client, monkeypatch):
     model = client.application.extensions["imagette"].model
     monkeypatch.setattr(time, "monotonic", lambda: 100.0)
     asked = []
-    monkeypatch.setattr(type(model.now.classifier), "predict_pixels", lambda *_: asked.append(1))
+    monkeypatch.setattr(type(model.now.classifier), "predict_arrays", lambda *_: asked.append(1))
     for _ in range(50):
         assert client.get("/readyz").status_code == 200
     assert len(asked) == 1

@@ -190,7 +190,7 @@ def load_pictures(
         ImagetteError: it is missing or damaged, or none is known.
     """
     info, classifier = model.info, model.classifier
-    size, view = classifier.height, classifier.metadata.view or "whole"
+    size, view = classifier.height, classifier.view
     if isinstance(dataset, Dataset):
         return dataset
     if dataset is not None:
@@ -231,7 +231,7 @@ def _check_unchanged(dataset: Dataset, own_run: RunInfo) -> None:
 def fit(examples: Split, class_names: tuple[str, ...], classifier: Classifier) -> Split:
     """The same pictures in the size, and the labels in the class order, of the model."""
     labels = _relabel(examples.labels, class_names, classifier)
-    view = classifier.metadata.view or "whole"
+    view = classifier.view
     return replace(examples.resized(classifier.height, classifier.width, view), labels=labels)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from imagette.data.dataset import Split
 from imagette.evaluation.corruptions import NAMES, SEVERITIES, corrupt
 from imagette.files import write_json
+from imagette.images.opened import PREPROCESS_VERSION
 from imagette.inference.classifier import Classifier
 
 _VERSION = 2
@@ -53,15 +54,14 @@ def measure_robustness(
 
 def _accuracy(classifier: Classifier, examples: Split, name: str, severity: int) -> float:
     corrupted = replace(examples, images=corrupt(examples.images, name, severity))
-    view = classifier.metadata.view or "whole"
-    images = corrupted.resized(classifier.height, classifier.width, view).images
+    images = corrupted.resized(classifier.height, classifier.width, classifier.view).images
     return float(np.mean(classifier.predict_proba(images).argmax(axis=1) == examples.labels))
 
 
 def _key(classifier: Classifier, examples: Split) -> str:
     """A digest of all that the figures depend on."""
     digest = blake2b(classifier.path.read_bytes(), digest_size=16)
-    digest.update(f"{examples.fingerprint()} {_VERSION}".encode())
+    digest.update(f"{examples.fingerprint()} {_VERSION} {PREPROCESS_VERSION}".encode())
     return digest.hexdigest()
 
 

@@ -4,6 +4,7 @@ Any WSGI server can run it: the factory is `imagette.serving.app:create_app`.
 """
 
 import io
+from threading import Lock
 from typing import Any
 
 from flask import Request, Response
@@ -14,6 +15,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from imagette.serving.auth import Authenticator
 from imagette.serving.cors import CorsPolicy
+from imagette.serving.gate import Gate
 from imagette.serving.logs import RequestLog, configure_json_logging
 from imagette.serving.metrics import Metrics
 from imagette.serving.middleware import RequestMiddleware
@@ -76,7 +78,7 @@ def _make_state(settings: Settings) -> ServerState:
         settings=settings,
         model=ServedModel(settings),
         metrics=Metrics(),
-        gate=predict.Turns(settings.max_seconds),
+        gate=Gate(settings.max_seconds, Lock()),
         lessons=lessons,
         log=log,
     )

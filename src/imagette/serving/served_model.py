@@ -52,7 +52,7 @@ class ServedModel:
         """
         if time.monotonic() >= self._ready_until:
             network = self.now.classifier
-            network.predict_pixels(np.zeros((1, network.height, network.width, 3), np.uint8))
+            network.predict_arrays(np.zeros((1, network.height, network.width, 3), np.uint8))
             self._ready_until = time.monotonic() + 1
 
     def swap(self) -> None:

@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from imagette.errors import ImagetteError
-from imagette.images.preprocess import MAX_PIXELS
+from imagette.images.open import MAX_PIXELS
 
 
 class Settings(BaseSettings):

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, cast
 
 from flask import current_app
 
+from imagette.serving.gate import Gate
 from imagette.serving.logs import RequestLog
 from imagette.serving.metrics import Metrics
 from imagette.serving.served_model import ServedModel
 from imagette.serving.settings import Settings
 
 if TYPE_CHECKING:
-    from imagette.serving.routes.predict import Turns
     from imagette.serving.teaching.lesson_store import LessonStore
 
 EXTENSION = "imagette"
@@ -33,7 +33,7 @@ class ServerState:
     settings: Settings
     model: ServedModel
     metrics: Metrics
-    gate: "Turns"
+    gate: Gate
     lessons: "LessonStore | None"
     log: RequestLog | None
 

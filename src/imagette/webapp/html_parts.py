@@ -15,7 +15,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from imagette.assets import Sample
-from imagette.images.open import open_image
+from imagette.images.colour import BACKGROUND
+from imagette.images.open import open_file
 from imagette.webapp.texts import Texts, percent
 from imagette.wording import Language, number
 
@@ -127,7 +128,7 @@ def preview(picture: bytes) -> Preview | None:
         picture: the bytes of a file that the API has accepted, so it is not too large.
     """
     try:
-        opened = open_image(io.BytesIO(picture))
+        opened = open_file(io.BytesIO(picture))
         opened.thumbnail(_PREVIEW_SIZE)
         image = _flatten(ImageOps.exif_transpose(opened))
     # Pillow raises nearly any exception; the page then shows only what the network saw.
@@ -139,14 +140,14 @@ def preview(picture: bytes) -> Preview | None:
 
 
 def _flatten(image: Image.Image) -> Image.Image:
-    """Bring any mode to RGB, deep greyscale by its full range, transparency over white."""
+    """Bring any mode to RGB, deep greyscale by its full range, transparency over grey."""
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image, dtype=np.float64)
         top = 65535 if values.max() > 255 else 255 if values.max() > 1 else 1
         image = Image.fromarray((values / top * 255).clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        image = Image.alpha_composite(Image.new("RGBA", image.size, BACKGROUND), image)
     return image.convert("RGB")
 
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from imagette.errors import ImageError
 from imagette.inference.classifier import Classifier
+from imagette.serving.gate import Gate
 from imagette.serving.openapi import (
     DescribedBlueprint,
     json_request,
@@ -18,7 +19,7 @@ from imagette.serving.openapi import (
     responses,
 )
 from imagette.serving.problems import RequestError, describe, kind_of
-from imagette.serving.routes.predict import PREDICT_PROBLEMS, Turns, answer_request
+from imagette.serving.routes.predict import PREDICT_PROBLEMS, answer_request
 from imagette.serving.schemas.model import InputSize
 from imagette.serving.schemas.predict import PictureAnswer, SeveralAnswers
 from imagette.serving.schemas.teach import (
@@ -86,10 +87,10 @@ def add_pictures(path: LessonPath) -> dict[str, Any]:
     state, lesson = server_state(), _lessons().find(path.lesson)
     class_name = clean_name(request.args.get("class", ""))
     lesson.check_class(class_name)
-    deadline, kept, refused = state.gate.deadline(), [], []
+    gate, kept, refused = state.gate.for_request(), [], []
     for content, file in read_files(request, state.settings.max_pictures):
         try:
-            name = _add(lesson, class_name, content, state.gate, deadline)
+            name = _add(lesson, class_name, content, gate)
         except (RequestError, ImageError) as error:
             if kind_of(error) in ("no-lesson", _DISK):
                 raise
@@ -181,12 +182,12 @@ def _read_class_names() -> list[str]:
         ) from error
 
 
-def _add(lesson: Lesson, class_name: str, content: bytes, turns: Turns, deadline: float) -> str:
+def _add(lesson: Lesson, class_name: str, content: bytes, gate: Gate) -> str:
     if not content:
         raise RequestError(
             "empty-picture", "The file is empty.", "Choose the picture again and send it."
         )
-    return lesson.add(class_name, content, turns.before(deadline))
+    return lesson.add(class_name, content, gate)
 
 
 def _thumbnails(lesson: Lesson, class_name: str, names: list[str]) -> list[dict[str, str]]:

@@ -19,7 +19,8 @@ from PIL import Image
 from imagette.errors import ImagetteError
 from imagette.features.backbone import Backbone
 from imagette.files import write_bytes
-from imagette.images.preprocess import Turn, to_pixels, to_rgb
+from imagette.images.opened import OpenedImage, open_image
+from imagette.serving.gate import Gate
 from imagette.serving.problems import RequestError
 from imagette.serving.settings import Settings
 from imagette.serving.teaching.taught_model import VIEW, TaughtModel, fit_taught_model
@@ -90,13 +91,13 @@ class Lesson:
         """Names of the pictures of each class, the first that came first."""
         return {name: self._list(name) for name in self._class_names()}
 
-    def add(self, class_name: str, content: bytes, turn: Turn) -> str:
+    def add(self, class_name: str, content: bytes, gate: Gate) -> str:
         """Keep a picture of a class, upright, reduced, and without what the file says besides.
 
         Args:
             class_name: one of the lesson's.
             content: of the file.
-            turn: as for `imagette.images.preprocess.to_rgb`.
+            gate: what it passes before it is decoded.
 
         Returns:
             The picture's name.
@@ -105,10 +106,11 @@ class Lesson:
             RequestError: the lesson is full, or has the picture already.
             ImageError: it cannot be read or has too many pixels.
         """
-        size, most = self._backbone.size, self._settings.max_pixels
-        small = _reduce(content, most, turn)
+        size, opened = self._backbone.size, open_image(content, self._settings.max_pixels)
+        with gate(opened.pixels):
+            small = _reduce(opened)
+            pixels = opened.views(size, size, VIEW)[0].pixels
         name = blake2b(small, digest_size=12).hexdigest()
-        pixels = to_pixels(content, size, size, most, turn, view=VIEW)
         features = io.BytesIO()
         np.save(features, self._backbone.compute(pixels[None])[0].astype(np.float16))
         with disk_problems(), self._lock:
@@ -231,9 +233,9 @@ def _thumbnail(path: Path) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
 
 
-def _reduce(content: bytes, max_pixels: int, turn: Turn) -> bytes:
+def _reduce(opened: OpenedImage) -> bytes:
     """A picture as a small PNG file that holds pixels alone."""
-    image = to_rgb(content, max_pixels, IMAGE_SIDE, turn)
+    image = opened.to_rgb(IMAGE_SIDE)
     image.thumbnail((IMAGE_SIDE, IMAGE_SIDE))
     pixels = Image.new("RGB", image.size)  # a copy would take along what else is in the file
     pixels.paste(image)

@@ -12,7 +12,7 @@ from imagette.features.backbone import LICENCE, PARAMETERS, Backbone
 from imagette.heads.graph import add_head
 from imagette.heads.head import Head, fit_head
 from imagette.heads.ood_score import METHOD, THRESHOLD
-from imagette.images.preprocess import ViewName
+from imagette.images.views import ViewName
 from imagette.inference.bundle import BundleMetadata
 
 VIEW: ViewName = "centre"
