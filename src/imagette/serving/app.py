@@ -67,7 +67,8 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
 def _make_state(settings: Settings) -> ServerState:
     lessons = None
     if settings.teach:
-        from imagette.serving.teaching.lesson_store import LessonStore  # what only teaching needs
+        # Imported only here: teaching needs more packages.
+        from imagette.serving.teaching.lesson_store import LessonStore
 
         lessons = LessonStore(settings)
     log = None
@@ -88,7 +89,7 @@ def _blueprints(settings: Settings) -> list[DescribedBlueprint]:
     """The groups of routes, in the order in which they are listed."""
     found = [predict.blueprint, model.blueprint, dataset.blueprint, health.blueprint]
     if settings.teach:
-        from imagette.serving.routes import teach  # with what only teaching needs
+        from imagette.serving.routes import teach  # only here: teaching needs more packages
 
         found.append(teach.blueprint)
     return [*found, docs.blueprint]

@@ -37,25 +37,14 @@ blueprint = DescribedBlueprint("predict", __name__)
 )
 def predict() -> dict[str, Any]:
     """What a picture, or each of several, shows"""
-    state = server_state()
-    most = state.settings.max_pictures
-    return answer_request(state.model.now.classifier, most, state.gate, state.metrics)
+    return answer_request(server_state().model.now.classifier)
 
 
-def answer_request(
-    classifier: Classifier,
-    max_pictures: int,
-    gate: Gate,
-    metrics: Metrics,
-    count_classes: bool = True,
-) -> dict[str, Any]:
+def answer_request(classifier: Classifier, count_classes: bool = True) -> dict[str, Any]:
     """What the picture of the request under way shows, or each of several, as JSON has it.
 
     Args:
         classifier: what answers.
-        max_pictures: refuse requests with more pictures than this.
-        gate: what each picture passes before it is decoded.
-        metrics: where it is counted.
         count_classes: whether answers are counted by class: where anybody may name classes, there
             would be no end of them.
 
@@ -63,12 +52,12 @@ def answer_request(
         RequestError: an option or the request cannot be understood, or the one picture is refused.
         ImageError: the one picture cannot be read or has too many pixels.
     """
-    options = _read_options()
+    state, options = server_state(), _read_options()
     images = read_images(
         request._get_current_object(),  # type: ignore[attr-defined]  # a proxy is slower
-        max_pictures,
+        state.settings.max_pictures,
     )
-    gate, counts = gate.for_request(), metrics if count_classes else None
+    gate, counts = state.gate.for_request(), state.metrics if count_classes else None
     if len(images) == 1:
         return _answer(classifier, images[0], options, counts, gate)
     predictions = []
@@ -76,7 +65,7 @@ def answer_request(
         try:
             result = _answer(classifier, image, options, counts, gate)
         except (RequestError, ImageError) as error:
-            metrics.count_problem(kind_of(error))
+            state.metrics.count_problem(kind_of(error))
             result = describe(error)
         predictions.append({"file": image.file} | result)
     return {"predictions": predictions}

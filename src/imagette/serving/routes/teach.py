@@ -43,7 +43,6 @@ from imagette.serving.uploads import read_files, read_json
 _FILE = {"type": "string", "format": "binary"}
 _DISK = "no-room"
 
-
 blueprint = DescribedBlueprint("teach", __name__)
 
 
@@ -64,13 +63,13 @@ def begin_lesson() -> tuple[dict[str, Any], int, dict[str, str]]:
 @blueprint.get("/lessons/<lesson>", responses=responses(LessonAnswer, "no-lesson", _DISK))
 def show_lesson(path: LessonPath) -> dict[str, Any]:
     """Where a lesson stands: its pictures, and how good what they teach is"""
-    return _describe(_lessons().find(path.lesson))
+    return _describe(_find_lesson(path))
 
 
 @blueprint.delete("/lessons/<lesson>", responses=responses(Deleted, "no-lesson", _DISK))
 def delete_lesson(path: LessonPath) -> dict[str, str]:
     """Forget a lesson and its pictures"""
-    _lessons().find(path.lesson).delete()
+    _find_lesson(path).delete()
     return {"status": "deleted"}
 
 
@@ -84,7 +83,7 @@ def delete_lesson(path: LessonPath) -> dict[str, str]:
 )  # fmt: skip
 def add_pictures(path: LessonPath) -> dict[str, Any]:
     """Add pictures of a class; those that cannot be used are told one by one"""
-    state, lesson = server_state(), _lessons().find(path.lesson)
+    state, lesson = server_state(), _find_lesson(path)
     class_name = clean_name(request.args.get("class", ""))
     lesson.check_class(class_name)
     gate, kept, refused = state.gate.for_request(), [], []
@@ -107,7 +106,7 @@ def add_pictures(path: LessonPath) -> dict[str, Any]:
 )
 def show_pictures(path: LessonPath) -> dict[str, Any]:
     """The pictures of a lesson, small"""
-    lesson = _lessons().find(path.lesson)
+    lesson = _find_lesson(path)
     images = lesson.images().items()
     return {"classes": {name: _thumbnails(lesson, name, found) for name, found in images}}
 
@@ -118,7 +117,7 @@ def show_pictures(path: LessonPath) -> dict[str, Any]:
 )
 def delete_picture(path: LessonPicturePath) -> dict[str, Any]:
     """Take a picture away from a lesson"""
-    lesson = _lessons().find(path.lesson)
+    lesson = _find_lesson(path)
     lesson.remove(path.picture)
     return _describe(lesson)
 
@@ -145,14 +144,13 @@ def download_model(path: LessonPath) -> Response:
 )
 def predict_by_lesson(path: LessonPath) -> dict[str, Any]:
     """What a picture, or each of several, shows, as far as the lesson has taught"""
-    state = server_state()
-    classifier = Classifier(_taught_model(path), max_pixels=state.settings.max_pixels)
-    most = state.settings.max_pictures
-    return answer_request(classifier, most, state.gate, state.metrics, count_classes=False)
+    max_pixels = server_state().settings.max_pixels
+    classifier = Classifier(_taught_model(path), max_pixels=max_pixels)
+    return answer_request(classifier, count_classes=False)
 
 
 def _taught_model(path: LessonPath) -> TaughtModel:
-    if model := _lessons().find(path.lesson).taught_model():
+    if model := _find_lesson(path).taught_model():
         return model
     raise RequestError(
         "not-learned",
@@ -166,6 +164,10 @@ def _lessons() -> LessonStore:
     if lessons is None:
         raise RuntimeError("The blueprint is registered where nothing may be taught")
     return lessons
+
+
+def _find_lesson(path: LessonPath) -> Lesson:
+    return _lessons().find(path.lesson)
 
 
 def _read_class_names() -> list[str]:
