@@ -5,6 +5,7 @@ import time
 
 import pytest
 from pydantic import SecretStr
+from support.problems import kind_of
 from support.running_server import picture_file
 
 from imagette import ImagetteError
@@ -19,11 +20,6 @@ def make_client(bundle_path):
         return create_app(Settings(model=bundle_path, **settings)).test_client()
 
     return make
-
-
-def kind_of(response):
-    assert response.mimetype == "application/problem+json"
-    return response.json["type"].rpartition(":")[2]
 
 
 @pytest.mark.parametrize(

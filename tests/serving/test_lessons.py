@@ -11,6 +11,7 @@ from threading import Thread
 import numpy as np
 import pytest
 from PIL import Image
+from support.problems import kind_of
 from support.running_server import is_running, picture_file, wait_until
 
 from imagette import Classifier, ImagetteError, load_dataset
@@ -70,11 +71,6 @@ def begin(client, *names):
 def send(client, lesson, class_name, *pictures):
     data = {"image": [(io.BytesIO(picture), f"{n}.png") for n, picture in enumerate(pictures)]}
     return client.post(f"{lesson}/pictures", query_string={"class": class_name}, data=data)
-
-
-def kind_of(response):
-    assert response.mimetype == "application/problem+json"
-    return response.json["type"].rpartition(":")[2]
 
 
 def test_it_is_off_unless_asked_for(bundle_path):

@@ -126,34 +126,22 @@ def _handle_failure(error: Exception) -> Response:
 
 def _from_http_status(status: int) -> tuple[str, str]:
     """Kind and detail of the problem for an error that Flask raised."""
-    if status == 404:
-        return (
-            "not-found",
-            "There is nothing at this address. GET / lists the addresses that there are.",
-        )
-    if status == 405:
-        return (
-            "method-not-allowed",
-            "This address does not answer this method."
-            " The Allow header names those it does answer.",
-        )
-    if status == 413:
-        max_bytes = current_app.config["MAX_CONTENT_LENGTH"]
-        return (
-            "request-too-large",
-            f"The request is larger than the {max_bytes / 1e6:g} MB, or has more fields than"
-            " the 1,000, that this server takes. Make the pictures smaller, or send fewer at once.",
-        )
-    if status >= 500:
-        return (
-            "internal-error",
-            "Something failed inside the server."
-            " Try again; if it fails again, ask whoever runs the server to look at its log.",
-        )
-    return (
-        "bad-request",
-        "The request is cut short or not well formed. Send it again, with a standard HTTP client.",
-    )
+    kind = _KINDS_OF_STATUS.get(status, "internal-error" if status >= 500 else "bad-request")
+    return kind, _DETAILS[kind].format(megabytes=current_app.config["MAX_CONTENT_LENGTH"] / 1e6)
+
+
+_KINDS_OF_STATUS = {404: "not-found", 405: "method-not-allowed", 413: "request-too-large"}
+_DETAILS = {
+    "not-found": "There is nothing at this address. GET / lists the addresses that there are.",
+    "method-not-allowed": "This address does not answer this method."
+    " The Allow header names those it does answer.",
+    "request-too-large": "The request is larger than the {megabytes:g} MB, or has more fields than"
+    " the 1,000, that this server takes. Make the pictures smaller, or send fewer at once.",
+    "internal-error": "Something failed inside the server."
+    " Try again; if it fails again, ask whoever runs the server to look at its log.",
+    "bad-request": "The request is cut short or not well formed."
+    " Send it again, with a standard HTTP client.",
+}
 
 
 def _response(kind: str, problem: dict[str, Any]) -> Response:

@@ -126,28 +126,18 @@ def _from_form(request: Request, max_images: int) -> list[tuple[bytes, str]]:
     raise RequestError("no-picture", problem, _HOW_TO_SEND)
 
 
+_Value = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+_Pixel = Annotated[list[_Value], Field(min_length=3, max_length=3), FailFast()]
+_Side = Field(min_length=1, max_length=_MOST_SIDE)
+_Row = Annotated[list[_Pixel], _Side, FailFast()]
+
+
 class ArrayBody(BaseModel):
     """`{"image": [[[r, g, b], …], …]}`; reading stops at the first wrong element or length."""
 
     model_config = ConfigDict(strict=True)
 
-    image: Annotated[
-        list[
-            Annotated[
-                list[
-                    Annotated[
-                        list[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]],
-                        Field(min_length=3, max_length=3),
-                        FailFast(),
-                    ]
-                ],
-                Field(min_length=1, max_length=_MOST_SIDE),
-                FailFast(),
-            ]
-        ],
-        Field(min_length=1, max_length=_MOST_SIDE),
-        FailFast(),
-    ]
+    image: Annotated[list[_Row], _Side, FailFast()]
 
 
 def _from_json(body: bytes) -> NDArray[np.float64]:

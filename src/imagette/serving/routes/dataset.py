@@ -24,15 +24,6 @@ blueprint = DescribedBlueprint("dataset", __name__)
 def show_dataset() -> Response:
     """What the model learned from, with examples, where that is at hand"""
     name = server_state().model.now.classifier.metadata.dataset
-    return Response(_describe_dataset(name), mimetype="application/json")
-
-
-def _describe_dataset(name: str | None) -> bytes:
-    """The dataset that a bundle calls so, as JSON in UTF-8.
-
-    Raises:
-        RequestError: it is not CIFAR-10, or that is not on this machine (nothing is downloaded).
-    """
     folder = _find_cifar10() if name == "cifar10" else None
     if folder is None:
         raise RequestError(
@@ -42,7 +33,7 @@ def _describe_dataset(name: str | None) -> bytes:
             " it is CIFAR-10; another dataset is never shown.",
         )
     try:
-        return _describe_cifar10(folder)
+        return Response(_describe_cifar10(folder), mimetype="application/json")
     except ImagetteError as error:
         raise RequestError("no-dataset", error.problem, error.remedy) from error
 
