@@ -35,7 +35,7 @@ def ask_alone(classifier: Classifier, end: float, latencies: list[float]) -> Non
     def client() -> None:
         while (start := time.perf_counter()) < end:
             with turn:
-                classifier.predict_pixels(picture[np.newaxis])
+                classifier.predict(picture)
             latencies.append(time.perf_counter() - start)
 
     run([client] * CLIENTS)
@@ -62,7 +62,7 @@ def ask_in_batches(
             asked = [entry for entry in batch if entry is not None]
             going -= len(batch) - len(asked)
             if asked:
-                found = classifier.predict_pixels(np.stack([picture for picture, _ in asked]))
+                found = classifier.predict([picture for picture, _ in asked])
                 for (_, answer), prediction in zip(asked, found, strict=True):
                     answer.put(prediction)
 

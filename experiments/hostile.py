@@ -135,7 +135,7 @@ class Report:
 def decode(picture: object) -> str:
     """What the decoder makes of a picture; raises what it must never raise."""
     from imagette.errors import ImageError
-    from imagette.images.preprocess import to_pixels
+    from imagette.images.opened import to_pixels
 
     try:
         pixels = to_pixels(picture, 32, 32, MAX_PIXELS)  # type: ignore[arg-type]
@@ -191,7 +191,7 @@ def guided_pictures(report: Report, seed: int) -> None:
     with atheris.instrument_imports(include=["PIL", "imagette.inference"]):
         from hostile_inputs import pictures
 
-        import imagette.images.preprocess  # noqa: F401
+        import imagette.images.opened  # noqa: F401
 
         seeds = pictures.seeds()
 

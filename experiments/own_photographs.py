@@ -36,7 +36,7 @@ from sklearn.metrics import roc_auc_score
 from imagette import Classifier
 from imagette.features.backbone import ensure_backbone
 from imagette.files import write_csv, write_json, write_text
-from imagette.images.preprocess import find_pictures
+from imagette.images.open import find_images
 from imagette.training.environment import environment
 
 RIVALS = Path(__file__).parent / "rivals"
@@ -127,7 +127,7 @@ def ask(folders: list[Path], work: Path) -> Iterator[dict]:
         classifier = Classifier(work / "runs" / folder.name / "run")
         own: list[float] = []
         for asked in [folder, *(other for other in folders if other != folder)]:
-            files = find_pictures(asked / "test")
+            files = find_images(asked / "test")
             answers = classifier.predict(list(files))
             familiarity = [answer.familiarity for answer in answers]
             own = own or familiarity

@@ -19,7 +19,8 @@ from scipy.ndimage import gaussian_filter
 from sklearn.metrics import roc_auc_score
 
 from imagette import Classifier
-from imagette.images.preprocess import find_pictures, to_rgb
+from imagette.images.open import find_images
+from imagette.images.opened import open_image
 
 Split = tuple[Image.Image, tuple[float, float, float, float] | None]
 """A picture, and the box of it that is brought to the network's size (None for all of it)."""
@@ -31,8 +32,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("models", nargs="*", default=["cifar10", "cifar10-lite"])
     arguments = parser.parse_args()
-    files = find_pictures(arguments.folder)
-    images = [to_rgb(file) for file in files]
+    files = find_images(arguments.folder)
+    images = [open_image(file).to_rgb() for file in files]
     for model in arguments.models:
         classifier = Classifier(model)
         names = {name: position for position, name in enumerate(classifier.class_names)}

@@ -32,7 +32,7 @@ from sklearn.metrics import roc_auc_score
 
 from imagette import Classifier, load_dataset
 from imagette.data import Split, split_validation
-from imagette.images.preprocess import find_pictures
+from imagette.images.open import find_images
 from imagette.training.calibrate_bundle import remove_finish
 from imagette.training.onnx_graph import find_ends, run_to
 
@@ -220,7 +220,7 @@ class Photographs:
         self.columns: list[str] = []
         if folder is None:
             return
-        files = find_pictures(folder)
+        files = find_images(folder)
         self.is_other = np.array([file.parent.name == "none" for file in files])
         views = [classifier.views(file) for file in files]
         self.of = np.repeat(np.arange(len(files)), [len(each) for each in views])

@@ -32,7 +32,7 @@ def test_what_predicts_and_serves_needs_no_training_framework():
 import imagette
 imagette.Classifier, imagette.Prediction, imagette.ImageError
 import imagette.inference.bundle
-import imagette.images.preprocess
+import imagette.images.opened
 import imagette.serving.app
 """
     assert not modules_after(code) & HEAVY

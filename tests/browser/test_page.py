@@ -12,7 +12,7 @@ from support.running_server import RunningServer, free_port, is_listening, pictu
 
 from imagette import Classifier
 from imagette.assets import list_samples
-from imagette.serving.webapp_process import PageProcess
+from imagette.serving.webapp_process import WebappProcess
 from imagette.webapp.sentences import answer_sentence, confidence_percent
 from imagette.webapp.texts import TEXTS
 
@@ -46,7 +46,7 @@ def test_upload_and_answer(open_page, server, bundle_path, expect, language):
     assert seen.evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
     data = base64.b64decode(seen.get_attribute("src").partition(",")[2])
     pixels = np.asarray(Image.open(io.BytesIO(data)))
-    np.testing.assert_array_equal(pixels, Classifier(bundle_path).preprocess(picture))
+    np.testing.assert_array_equal(pixels, Classifier(bundle_path).views(picture)[0].pixels)
     # The picture before it is decoded and shown.
     assert page.locator(".imagette-images img").first.evaluate("image => image.naturalWidth") == 90
 
@@ -150,7 +150,7 @@ def test_page_has_a_title_and_none_of_streamlits_menu(open_page, server, expect)
 def page_without_api():
     """The page as a process, and a port where its API may come."""
     api_port = free_port()
-    page = PageProcess("127.0.0.1", free_port(), f"http://127.0.0.1:{api_port}", 10_000_000)
+    page = WebappProcess("127.0.0.1", free_port(), f"http://127.0.0.1:{api_port}", 10_000_000)
     page.start()
     yield page, api_port
     page.stop()

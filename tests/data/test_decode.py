@@ -14,10 +14,10 @@ COUNT = 30
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """An empty cache; five pictures are many, and ten a portion."""
+    """An empty cache; five pictures are many, and ten a batch."""
     monkeypatch.setenv("IMAGETTE_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(decoding, "_KEPT_FROM_PICTURES", 5)
-    monkeypatch.setattr(decoding, "_PORTION", 10)
+    monkeypatch.setattr(decoding, "_BATCH", 10)
     return tmp_path / "cache" / "pictures"
 
 
@@ -50,7 +50,7 @@ def test_they_are_kept_and_taken_from_there(files, cache, monkeypatch):
     assert sorted(unreadable) == [7, 29]
     assert unreadable[7].startswith("cannot be read as a picture")
 
-    monkeypatch.setattr(decoding, "to_pixels", None)  # nothing is decoded any more
+    monkeypatch.setattr(decoding, "decode_image", None)  # nothing is decoded any more
     again, still = decode(files, 8, stamps(files), 0)
     assert np.array_equal(again, images)
     assert still == unreadable
@@ -66,6 +66,13 @@ def test_another_size_or_a_changed_picture_is_decoded(files):
     assert reds(first)[0] == 0
 
 
+def test_what_preprocessing_of_another_version_has_made_is_not_taken(files, cache, monkeypatch):
+    decode(files, 8, stamps(files), 0)
+    monkeypatch.setattr(decoding, "PREPROCESS_VERSION", decoding.PREPROCESS_VERSION + 1)
+    decode(files, 8, stamps(files), 0)
+    assert len(list(cache.glob("*.rgb"))) == 2
+
+
 def test_few_are_not_kept(files, cache):
     images, _ = decode(files[:4], 8, stamps(files[:4]), 0)
     assert reds(images) == [0, 1, 2, 3]
@@ -75,15 +82,15 @@ def test_few_are_not_kept(files, cache):
 
 
 def test_what_was_stopped_goes_on(files, cache, monkeypatch):
-    to_pixels, seen = decoding.to_pixels, []
+    decode_image, seen = decoding.decode_image, []
 
     def stopped(source, *size):
         seen.append(source)
         if source == files[15]:
             raise KeyboardInterrupt
-        return to_pixels(source, *size)
+        return decode_image(source, *size)
 
-    monkeypatch.setattr(decoding, "to_pixels", stopped)
+    monkeypatch.setattr(decoding, "decode_image", stopped)
     with pytest.raises(KeyboardInterrupt):
         decode(files, 8, stamps(files), 0)
     (partial,) = cache.glob("*.partial")
@@ -94,10 +101,12 @@ def test_what_was_stopped_goes_on(files, cache, monkeypatch):
 
     seen.clear()
     monkeypatch.setattr(
-        decoding, "to_pixels", lambda source, *size: seen.append(source) or to_pixels(source, *size)
+        decoding,
+        "decode_image",
+        lambda source, *size: seen.append(source) or decode_image(source, *size),
     )
     images, unreadable = decode(files, 8, stamps(files), 0)
-    assert set(seen) == set(files[10:])  # the first portion was done
+    assert set(seen) == set(files[10:])  # the first batch was done
     assert reds(images) == READABLE
     assert sorted(unreadable) == [7, 29]
 

@@ -310,7 +310,7 @@ def test_share_of_strangers(tmp_path):
 
     evaluation = evaluate(lite.path, data, out=tmp_path)
 
-    strangers = [not prediction.known for prediction in lite.predict_pixels(images)]
+    strangers = [not prediction.known for prediction in lite.predict(list(images))]
     assert evaluation.metrics["unknown_share"] == np.mean(strangers) > 0.5
     assert "look like none of them" in Page(evaluation.report).text
 

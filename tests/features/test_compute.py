@@ -48,9 +48,9 @@ def test_ten_pictures_more_cost_ten_pictures(backbone, pictures, monkeypatch):
     seen = []
     monkeypatch.setattr(
         compute,
-        "to_pixels",
-        lambda content, *rest, to_pixels=compute.to_pixels, **more: (
-            seen.append(content) or to_pixels(content, *rest, **more)
+        "decode_image",
+        lambda content, *rest, decode_image=compute.decode_image: (
+            seen.append(content) or decode_image(content, *rest)
         ),
     )
     first = compute_features(pictures[:4], backbone, "whole")
@@ -61,6 +61,9 @@ def test_ten_pictures_more_cost_ten_pictures(backbone, pictures, monkeypatch):
     pictures[0].write_bytes(pictures[5].read_bytes())  # it is known by what is in it
     assert np.array_equal(compute_features(pictures[:1], backbone, "whole").rows, again.rows[5:])
     assert len(seen) == 6
+    monkeypatch.setattr(compute, "PREPROCESS_VERSION", compute.PREPROCESS_VERSION + 1)
+    compute_features(pictures[:1], backbone, "whole")
+    assert len(seen) == 7  # other pixels, other features
 
 
 def test_what_cannot_be_read_is_told_and_left_out(backbone, pictures, tmp_path):

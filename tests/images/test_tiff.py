@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, features
 
 from imagette.errors import ImageError
-from imagette.images.preprocess import to_pixels
+from imagette.images.opened import to_pixels
 from imagette.images.tiff import check_tiff
 
 BYTE, SHORT, LONG, SLONG8 = 1, 3, 4, 17

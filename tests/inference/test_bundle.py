@@ -59,7 +59,7 @@ def test_height_and_width_are_told_apart(changed):
     path = changed(widen)
     bundle = open_bundle(path)
     assert (bundle.height, bundle.width) == (32, 48)
-    assert Classifier(path).preprocess(np.zeros((7, 9, 3), np.uint8)).shape == (32, 48, 3)
+    assert Classifier(path).views(np.zeros((7, 9, 3), np.uint8))[0].pixels.shape == (32, 48, 3)
 
 
 def test_metadata_goes_through_a_file_unharmed(changed):

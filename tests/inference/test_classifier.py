@@ -77,11 +77,21 @@ def test_every_kind_of_picture_gives_the_same_answer(classifier, tmp_path):
     assert answers == [answers[0]] * len(kinds)
 
 
-def test_preprocess_shows_what_the_network_sees(classifier):
-    seen = classifier.preprocess(Image.new("RGB", (100, 50), (10, 20, 30)))
-    assert seen.shape == (32, 32, 3)
-    assert seen.dtype == np.uint8
-    assert (seen == (10, 20, 30)).all()
+def test_views_are_what_the_network_sees(classifier):
+    image = Image.new("RGB", (200, 100), (10, 20, 30))
+    image.paste((90, 20, 30), (0, 0, 40, 100))
+    views = classifier.views(image)
+    assert len(views) > 1
+    assert {(view.pixels.shape, view.pixels.dtype) for view in views} == {
+        ((32, 32, 3), np.dtype("uint8"))
+    }
+    assert (views[0].pixels[:, -1] == (10, 20, 30)).all()
+    # They are predicted about, and explained, as the picture itself is.
+    assert classifier.predict(views) == classifier.predict(image)
+    assert classifier.predict([views, image]) == [classifier.predict(image)] * 2
+    assert (classifier.explain(views).heat == classifier.explain(image).heat).all()
+    with pytest.raises(ImageError, match="A tuple is not a picture"):
+        classifier.predict((1, 2))
 
 
 def test_probabilities_of_ready_pictures(classifier, pictures):
@@ -91,14 +101,13 @@ def test_probabilities_of_ready_pictures(classifier, pictures):
     assert found.dtype == np.float32
     np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
     np.testing.assert_allclose(found, classifier.predict_proba(images), atol=1e-6)
-    predictions = classifier.predict_pixels(images)
+    predictions = classifier.predict(list(images))
     assert [one.index for one in predictions] == found.argmax(1).tolist()
 
 
 def test_no_ready_pictures_give_no_probabilities(classifier):
     none = np.zeros((0, 32, 32, 3), np.uint8)
     assert classifier.predict_proba(none).shape == (0, 10)
-    assert classifier.predict_pixels(none) == []
 
 
 def test_a_bad_picture_in_a_list_is_named(classifier, pictures, tmp_path):

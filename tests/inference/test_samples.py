@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import imagette
-from imagette.images.preprocess import to_rgb
+from imagette.images.opened import open_image
 
 FOLDER = Path(imagette.__file__).parent / "assets" / "samples"
 ENTRIES = json.loads((FOLDER / "samples.json").read_text(encoding="utf-8"))
@@ -21,7 +21,7 @@ def test_the_list_names_every_picture_once():
 def test_every_sample_opens_and_is_described_in_both_languages(entry):
     assert set(entry) == {"file", "en", "fr", "alt_en", "alt_fr"}
     assert all(text.strip() for text in entry.values())
-    assert to_rgb(FOLDER / entry["file"]).size == (320, 320)
+    assert open_image(FOLDER / entry["file"]).to_rgb().size == (320, 320)
 
 
 def test_samples_are_named_rightly_or_called_unknown():

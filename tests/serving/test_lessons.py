@@ -11,15 +11,17 @@ from threading import Thread
 import numpy as np
 import pytest
 from PIL import Image
+from support.problems import kind_of
 from support.running_server import is_running, picture_file, wait_until
 
 from imagette import Classifier, ImagetteError, load_dataset
 from imagette.features import backbone
-from imagette.serving import lesson as lesson_module
-from imagette.serving import lessons, server
+from imagette.serving import server
 from imagette.serving.app import create_app
-from imagette.serving.schemas import AddedPictures, LessonAnswer, LessonPictures
+from imagette.serving.schemas.teach import AddedPictures, LessonAnswer, LessonPictures
 from imagette.serving.settings import Settings
+from imagette.serving.teaching import lesson as lesson_module
+from imagette.serving.teaching import lesson_store
 
 pytestmark = pytest.mark.usefixtures("backbone")
 
@@ -71,11 +73,6 @@ def send(client, lesson, class_name, *pictures):
     return client.post(f"{lesson}/pictures", query_string={"class": class_name}, data=data)
 
 
-def kind_of(response):
-    assert response.mimetype == "application/problem+json"
-    return response.json["type"].rpartition(":")[2]
-
-
 def test_it_is_off_unless_asked_for(bundle_path):
     client = create_app(Settings(model=bundle_path)).test_client()
     assert client.post("/lessons", json={"class_names": ["a", "b"]}).status_code == 404
@@ -122,7 +119,7 @@ def lessons_in(client):
 
 
 def _folder(client):
-    return Path(client.application.extensions["imagette"][0]._settings.lessons_dir)
+    return Path(client.application.extensions["imagette"].settings.lessons_dir)
 
 
 @pytest.mark.parametrize(
@@ -397,7 +394,7 @@ def test_a_full_disk_is_told(client, monkeypatch):
     monkeypatch.setattr(lesson_module, "write_bytes", write)
     response = send(client, lesson, "cat", noise(1))
     assert (response.status_code, kind_of(response)) == (507, "no-room")
-    monkeypatch.setattr(lessons, "write_json", write)
+    monkeypatch.setattr(lesson_store, "write_json", write)
     assert client.post("/lessons", json={"class_names": ["a", "b"]}).status_code == 507
 
 
@@ -417,7 +414,7 @@ def test_without_what_it_needs_the_server_says_so_and_goes_on(
         backbone, "find_spec", lambda name: None if name == package else find_spec(name)
     )
     settings = Settings(model=bundle_path, teach=True, lessons_dir=tmp_path)
-    assert server._without_teaching_where_it_cannot_be(settings).teach is False
+    assert server._disable_teaching_if_unavailable(settings).teach is False
     told = capsys.readouterr().err
     assert f"Teaching needs the package {package.replace('_', '-')}, which is not" in told
     assert "pip install 'imagette[train]'" in told
@@ -429,7 +426,7 @@ def test_a_backbone_that_cannot_be_made_is_told(monkeypatch, capsys, tmp_path, b
     monkeypatch.setenv("IMAGETTE_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(backbone.sys, "executable", "/bin/false")
     settings = Settings(model=bundle_path, teach=True)
-    assert server._without_teaching_where_it_cannot_be(settings).teach is False
+    assert server._disable_teaching_if_unavailable(settings).teach is False
     assert "could not be made" in capsys.readouterr().err
 
 

@@ -66,7 +66,7 @@ def test_metrics_of_all_workers_together(start_server):
 
 
 def test_probes(client, monkeypatch):
-    model, _ = client.application.extensions["imagette"]
+    model = client.application.extensions["imagette"].model
     asked = []
 
     def fail(*_):
@@ -74,7 +74,7 @@ def test_probes(client, monkeypatch):
         raise RuntimeError("broken")
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(model.now.classifier), "predict_pixels", fail)
+        patch.setattr(type(model.now.classifier), "predict_arrays", fail)
         response = client.get("/readyz")
         assert response.status_code == 503
         assert response.json["type"].endswith("not-ready")
@@ -84,10 +84,10 @@ def test_probes(client, monkeypatch):
 
 
 def test_asking_whether_it_is_ready_costs_next_to_nothing(client, monkeypatch):
-    model, _ = client.application.extensions["imagette"]
+    model = client.application.extensions["imagette"].model
     monkeypatch.setattr(time, "monotonic", lambda: 100.0)
     asked = []
-    monkeypatch.setattr(type(model.now.classifier), "predict_pixels", lambda *_: asked.append(1))
+    monkeypatch.setattr(type(model.now.classifier), "predict_arrays", lambda *_: asked.append(1))
     for _ in range(50):
         assert client.get("/readyz").status_code == 200
     assert len(asked) == 1
@@ -117,7 +117,7 @@ def test_a_log_that_cannot_be_written_for_a_while_goes_on_later(monkeypatch, cap
 
 
 def test_a_swap_that_fails_in_any_way_leaves_the_model(client, monkeypatch):
-    model, _ = client.application.extensions["imagette"]
+    model = client.application.extensions["imagette"].model
 
     def fail(_):
         raise MemoryError

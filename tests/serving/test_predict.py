@@ -120,7 +120,7 @@ def test_seen_gives_the_pixels_that_the_network_saw(client, bundle_path):
     head, _, data = answer["seen"].partition(",")
     assert head == "data:image/png;base64"
     seen = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
-    np.testing.assert_array_equal(seen, Classifier(bundle_path).preprocess(file))
+    np.testing.assert_array_equal(seen, Classifier(bundle_path).views(file)[0].pixels)
     assert "seen" not in client.post("/predict", data=file, content_type="image/png").json
 
 

@@ -249,7 +249,7 @@ def test_an_unforeseen_error_is_logged_and_not_shown(client, monkeypatch, caplog
     def fail(*_):
         raise ZeroDivisionError("private words")
 
-    monkeypatch.setattr("imagette.inference.classifier.Classifier.predict_views", fail)
+    monkeypatch.setattr("imagette.inference.classifier.Classifier.predict", fail)
     response = client.post("/predict", data=GOOD, content_type="image/png")
     assert_problem(response, 500, "internal-error")
     assert "private words" not in response.text

@@ -7,7 +7,7 @@ from threading import Thread
 import pytest
 from support.running_server import free_port, is_listening, wait_until
 
-from imagette.serving.webapp_process import PageProcess
+from imagette.serving.webapp_process import WebappProcess
 
 pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
 
@@ -34,11 +34,11 @@ def proxy_calls(monkeypatch):
 
 
 def test_nothing_is_asked_of_other_machines(proxy_calls):
-    page = PageProcess("0.0.0.0", free_port(), f"http://127.0.0.1:{free_port()}", 10_000_000)
-    page.start()
+    webapp = WebappProcess("0.0.0.0", free_port(), f"http://127.0.0.1:{free_port()}", 10_000_000)
+    webapp.start()
     try:
-        wait_until(lambda: is_listening(page.port))
-        connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=30)
+        wait_until(lambda: is_listening(webapp.port))
+        connection = http.client.HTTPConnection("127.0.0.1", webapp.port, timeout=30)
         # A page of another site: Streamlit would look up this machine's public address to compare.
         headers = {
             "Origin": "http://example.org",
@@ -50,5 +50,5 @@ def test_nothing_is_asked_of_other_machines(proxy_calls):
         connection.request("GET", "/_stcore/stream", headers=headers)
         assert connection.getresponse().status == 403
     finally:
-        page.stop()
+        webapp.stop()
     assert proxy_calls == []

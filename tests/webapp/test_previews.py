@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imagette.images.colour import BACKGROUND
 from imagette.webapp.previews import preview
 
 
@@ -52,9 +53,10 @@ def test_deep_grey_is_scaled_and_not_cut_off():
     assert 120 < middle < 135
 
 
-def test_transparency_is_laid_over_white():
+def test_transparency_is_laid_over_what_the_network_sees_it_over():
     clear = Image.new("RGBA", (20, 20), (0, 0, 0, 0))
-    assert np.asarray(opened(preview(saved(clear, "PNG")).url)).min() > 250
+    shown = np.asarray(opened(preview(saved(clear, "PNG")).url))
+    np.testing.assert_allclose(shown, np.broadcast_to(BACKGROUND, shown.shape), atol=2)
 
 
 def test_an_image_lying_on_its_side_is_turned():

@@ -78,10 +78,10 @@ def _in_words(prediction: "Prediction") -> str:
 def _draw_why(explanation: "Explanation", name: str, picture: str | bytes, folder: Path) -> Path:
     """Write the picture with its heat map over it; the file that was written."""
     from imagette.files import write_bytes
-    from imagette.images.preprocess import to_rgb
+    from imagette.images.opened import open_image
     from imagette.inference.explain import overlay
 
-    image = to_rgb(picture)
+    image = open_image(picture).to_rgb()
     image.thumbnail((1024, 1024))
     enlarged = max(1, 256 // max(image.size))  # a picture of 32 pixels would show nothing
     image = image.resize((image.width * enlarged, image.height * enlarged), resample=0)
@@ -100,13 +100,13 @@ def _free(path: Path) -> Path:
 
 def _sources(pictures: list[str]) -> Iterator[tuple[str, str | bytes]]:
     """Name and contents of each picture; folders give the pictures in them."""
-    from imagette.images.preprocess import find_pictures
+    from imagette.images.open import find_images
 
     for picture in pictures:
         if picture == "-":
             yield "stdin", sys.stdin.buffer.read()
         elif Path(picture).is_dir():
-            found = find_pictures(Path(picture))
+            found = find_images(Path(picture))
             if not found:
                 raise ImagetteError(
                     f"There are no pictures in {picture}.", "Name a folder that holds some."

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from imagette.data import Dataset
-from imagette.images.preprocess import ViewName
+from imagette.images.views import ViewName
 from imagette.training.recipe import Recipe
 from imagette.training.reporter import Reporter
 

@@ -78,13 +78,13 @@ def page(
 
     Where the API asks for keys, the page's own is in the environment: IMAGETTE_API_KEY.
     """
-    from imagette.serving.webapp_process import serve_page
+    from imagette.serving.webapp_process import serve_webapp
 
     settings = Settings(max_upload_bytes=max_upload_bytes)
     key = os.environ.get("IMAGETTE_API_KEY", "")
     # A stop asked for by a service manager is as clean as one from the keyboard.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    serve_page(api, host, port, settings.max_upload_bytes, key)
+    serve_webapp(api, host, port, settings.max_upload_bytes, key)
 
 
 def demo(

@@ -9,7 +9,7 @@ import numpy as np
 from imagette.data.dataset import Dataset, Split, split_validation
 from imagette.data.sources.image_index import ImageIndex
 from imagette.errors import ImagetteError
-from imagette.images.preprocess import ViewName
+from imagette.images.views import ViewName
 
 __all__ = ["BUILT_IN", "Dataset", "Split", "find_pictures", "load_dataset", "split_validation"]
 

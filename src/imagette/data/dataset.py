@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from imagette.errors import ImagetteError
 
 if TYPE_CHECKING:
-    from imagette.images.preprocess import ViewName
+    from imagette.images.views import ViewName
 
 IMBALANCE_RATIO = 1.5
 """From this ratio of the largest class to the smallest on, classes are weighed."""
@@ -73,7 +73,7 @@ class Split:
         """The same pictures with so many rows and columns, seen as any other is; many are a
         memory-mapped file."""
         from imagette.data.decode import allocate
-        from imagette.images.preprocess import to_pixels
+        from imagette.images.opened import to_pixels
 
         if self.images.shape[1:3] == (height, width):
             return self

@@ -1,7 +1,7 @@
 """Many pictures at once: decoded in parallel, kept on disk, and mapped from there when large.
 
 What was decoded is kept in the user's cache where decoding it took a while. A file of raw pixels
-grows a portion at a time, with a line about each portion beside it, so that decoding that was
+grows a batch at a time, with a line about each batch beside it, so that decoding that was
 stopped goes on where it was.
 """
 
@@ -9,11 +9,10 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from hashlib import blake2b
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +21,17 @@ from rich.progress import Progress
 
 from imagette.data.cache import kept_folder
 from imagette.errors import ImageError
-from imagette.images.preprocess import MAX_PIXELS, PREPROCESS_VERSION, ViewName, to_pixels
+from imagette.images.open import MAX_PIXELS, ImageInput
+from imagette.images.opened import PREPROCESS_VERSION, open_image
+from imagette.images.views import ViewName
 
 LARGE = 1_000_000_000
 """Arrays of more bytes than this are mapped from a file instead of being read into memory."""
 
 _KEPT_FROM_PICTURES = 1_000
 _KEPT_FROM_BYTES = 100_000_000
-_PORTION = 512
-MAX_PIXELS_OF_OWN = 178_956_970
+_BATCH = 512
+_MAX_PIXELS_OF_OWN = 178_956_970
 """Own pictures may be those of the largest cameras; of more, Pillow suspects an attack."""
 
 _ONE_LARGE = Lock()
@@ -65,8 +66,8 @@ def decode(
     if not many and len(sources) * size**2 * 3 <= LARGE:
         images = [np.empty((0, size, size, 3), np.uint8)]
         unreadable: Unreadable = {}
-        for start, portion in _decode_from(sources, 0, size, view):
-            images.append(_split(portion, start, size, unreadable))
+        for start, batch in _decode_from(sources, 0, size, view):
+            images.append(_keep_readable(batch, start, size, unreadable))
         return np.concatenate(images), unreadable
     key = blake2b(
         json.dumps([PREPROCESS_VERSION, size, view, *stamp]).encode(), digest_size=16
@@ -81,8 +82,8 @@ def map_rows(images: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.u
     if len(rows) * images[:1].nbytes <= LARGE:
         return images[rows]
     mapped = allocate((len(rows), *images.shape[1:]))
-    for start in range(0, len(rows), _PORTION):
-        mapped[start : start + _PORTION] = images[rows[start : start + _PORTION]]
+    for start in range(0, len(rows), _BATCH):
+        mapped[start : start + _BATCH] = images[rows[start : start + _BATCH]]
     return mapped
 
 
@@ -112,13 +113,13 @@ def _decode_into(pixels: Path, sources: Sequence[Source], size: int, view: ViewN
             partial.unlink(missing_ok=True)
             done, unreadable, written = 0, {}, 0
         with partial.open("ab") as file, log.open("a", encoding="utf-8") as lines:
-            # What was written after the last line of the log belongs to no portion.
+            # What was written after the last line of the log belongs to no batch.
             file.truncate(written)
-            for start, portion in _decode_from(sources, done, size, view):
+            for start, batch in _decode_from(sources, done, size, view):
                 failed: Unreadable = {}
-                file.write(_split(portion, start, size, failed).tobytes())
+                file.write(_keep_readable(batch, start, size, failed).tobytes())
                 file.flush()
-                lines.write(json.dumps({"done": start + len(portion), "unreadable": failed}) + "\n")
+                lines.write(json.dumps({"done": start + len(batch), "unreadable": failed}) + "\n")
                 lines.flush()
                 unreadable |= failed
         partial.replace(pixels)
@@ -152,19 +153,19 @@ def _open(pixels: Path, size: int) -> NDArray[np.uint8]:
 def _decode_from(
     sources: Sequence[Source], first: int, size: int, view: ViewName
 ) -> Iterator[tuple[int, list[NDArray[np.uint8] | str]]]:
-    """Decode a portion at a time, in parallel (Pillow lets go of the interpreter meanwhile).
+    """Decode a batch at a time, in parallel (Pillow lets go of the interpreter meanwhile).
 
     Yields:
-        The position of the portion's first picture, and of each picture its pixels or the reason
+        The position of the batch's first picture, and of each picture its pixels or the reason
         why it has none.
     """
     console = Console(stderr=True)
     bar = Progress(console=console, transient=True, disable=not console.is_terminal)
     with bar, ThreadPoolExecutor() as pool:
         task = bar.add_task("Reading pictures", total=len(sources), completed=first)
-        for start in range(first, len(sources), _PORTION):
-            portion = sources[start : start + _PORTION]
-            results = pool.map(lambda source: _decode_one(source, size, view), portion)
+        for start in range(first, len(sources), _BATCH):
+            batch = sources[start : start + _BATCH]
+            results = pool.map(lambda source: _decode_one(source, size, view), batch)
             decoded = []
             for result in results:
                 decoded.append(result)
@@ -188,20 +189,26 @@ def decode_source(source: Source, size: int, view: ViewName) -> NDArray[np.uint8
         ImageError: it cannot be read, or has too many pixels.
         OSError: the function that gives its bytes cannot.
     """
-    picture = source() if callable(source) else source
-    return to_pixels(picture, size, size, MAX_PIXELS_OF_OWN, large_ones_alone, view)
+    return decode_image(source() if callable(source) else source, size, view)
 
 
-def large_ones_alone(pixels: int) -> AbstractContextManager[Any]:
-    """What takes more than half a gigabyte to decode waits until no other such picture is."""
-    return _ONE_LARGE if pixels > MAX_PIXELS else nullcontext()
+def decode_image(image: ImageInput, size: int, view: ViewName) -> NDArray[np.uint8]:
+    """The pixels of a picture, uint8 `(size, size, 3)`; of those that take more than half a
+    gigabyte to decode, one at a time is.
+
+    Raises:
+        ImageError: it cannot be read, or has too many pixels.
+    """
+    opened = open_image(image, _MAX_PIXELS_OF_OWN)
+    with _ONE_LARGE if opened.pixels > MAX_PIXELS else nullcontext():
+        return opened.views(size, size, view)[0].pixels
 
 
-def _split(
-    portion: list[NDArray[np.uint8] | str], start: int, size: int, unreadable: Unreadable
+def _keep_readable(
+    batch: list[NDArray[np.uint8] | str], start: int, size: int, unreadable: Unreadable
 ) -> NDArray[np.uint8]:
-    """The pictures of a portion; the reasons of others go into `unreadable`."""
-    unreadable |= {number: one for number, one in enumerate(portion, start) if isinstance(one, str)}
-    return np.array([one for one in portion if not isinstance(one, str)], np.uint8).reshape(
+    """The pictures of a batch; the reasons of others go into `unreadable`."""
+    unreadable |= {number: one for number, one in enumerate(batch, start) if isinstance(one, str)}
+    return np.array([one for one in batch if not isinstance(one, str)], np.uint8).reshape(
         -1, size, size, 3
     )

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagette.data.decode import Source, decode_source
-from imagette.images.preprocess import ViewName
+from imagette.images.views import ViewName
 
 
 class OnDemand:

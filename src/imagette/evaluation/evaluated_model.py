@@ -72,7 +72,7 @@ class EvaluatedModel:
                 f"{classifier.path} does not say on which dataset it can be measured.",
                 "Name one: `imagette evaluate BUNDLE DATASET`.",
             )
-        view = classifier.metadata.view or "whole"
+        view = classifier.view
         return load_dataset(source, data_dir, classifier.height, view, test_alone)
 
 
@@ -97,7 +97,7 @@ def open_model(run_or_bundle: str | Path) -> EvaluatedModel:
 
 def resize_for(classifier: Classifier, examples: Split) -> Split:
     """The same images in the size that a model takes, as it looks at any picture."""
-    view = classifier.metadata.view or "whole"
+    view = classifier.view
     return examples.resized(classifier.height, classifier.width, view)
 
 

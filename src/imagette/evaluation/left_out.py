@@ -93,7 +93,7 @@ def leave_out_again(
     options = (metadata.recipe or {}).get("model_options", {})
     backbone = open_backbone(options.get("variant", 0))
     learned = replace(found, test=None)  # test pictures have no part in it
-    collected = collect(learned, backbone, metadata.view or "whole").train
+    collected = collect(learned, backbone, classifier.view).train
     if info.train_fingerprint != collected.fingerprint():
         raise ImagetteError(
             f"The pictures in {info.dataset} have changed since the run was trained, so that what"

@@ -13,6 +13,7 @@ from imagette.data.dataset import Split
 from imagette.evaluation.corruptions import NAMES, SEVERITIES, corrupt
 from imagette.evaluation.evaluated_model import resize_for
 from imagette.files import write_json
+from imagette.images.opened import PREPROCESS_VERSION
 from imagette.inference.classifier import Classifier
 
 _VERSION = 2
@@ -61,7 +62,7 @@ def _accuracy(classifier: Classifier, examples: Split, name: str, severity: int)
 def _key(classifier: Classifier, examples: Split) -> str:
     """A digest of all that the figures depend on."""
     digest = blake2b(classifier.path.read_bytes(), digest_size=16)
-    digest.update(f"{examples.fingerprint()} {_VERSION}".encode())
+    digest.update(f"{examples.fingerprint()} {_VERSION} {PREPROCESS_VERSION}".encode())
     return digest.hexdigest()
 
 

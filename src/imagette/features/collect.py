@@ -16,7 +16,7 @@ from imagette.features.compute import compute_features
 from imagette.heads.head import directions
 from imagette.heads.ood_score import spread_over_classes
 from imagette.heads.ridge import fit_ridge, make_targets
-from imagette.images.preprocess import ViewName
+from imagette.images.views import ViewName
 
 TO_CHOOSE_BY = 200
 """The view is chosen by so many pictures, five or more of a class."""

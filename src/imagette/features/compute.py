@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
-from imagette.data.decode import MAX_PIXELS_OF_OWN, Source, large_ones_alone
+from imagette.data.decode import Source, decode_image
 from imagette.errors import ImageError
 from imagette.features.backbone import Backbone, cores
 from imagette.features.store import FeatureStore
-from imagette.images.preprocess import PREPROCESS_VERSION, ViewName, to_pixels
+from imagette.images.opened import PREPROCESS_VERSION
+from imagette.images.views import ViewName
 from imagette.models.efficientnet_lite import FEATURES
 
 _AT_ONCE = 4
@@ -88,11 +89,7 @@ def _compute(
             ).digest()
             row = store.find(key)
             if row is None:
-                size = backbone.size
-                pixels = to_pixels(
-                    content, size, size, MAX_PIXELS_OF_OWN, large_ones_alone, view=view
-                )
-                missing.append((place, key, pixels))
+                missing.append((place, key, decode_image(content, backbone.size, view)))
             found.append((digest, "" if row is None else row))
         except ImageError as error:
             found.append((b"", error.problem.replace("The picture ", "", 1)))
@@ -114,6 +111,5 @@ def _read(source: Source) -> bytes | NDArray[np.uint8]:
 
 
 def _digest(content: bytes | NDArray[np.uint8]) -> bytes:
-    if isinstance(content, bytes):
-        return blake2b(content, digest_size=16).digest()
-    return blake2b(np.ascontiguousarray(content).data, digest_size=16).digest()
+    data = content if isinstance(content, bytes) else np.ascontiguousarray(content).data
+    return blake2b(data, digest_size=16).digest()

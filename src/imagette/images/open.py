@@ -1,17 +1,40 @@
-"""Opening a file of a picture, whatever it holds, without harm."""
+"""Which pictures are accepted, and opening one without harm, whatever it holds."""
 
+import io
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from numpy import ndarray
+from numpy.typing import NDArray
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
-from imagette.images.tiff import check_tiff
+from imagette.errors import ImageError
+from imagette.images.array import from_array
+from imagette.images.tiff import check_tiff, decoded_size
 
 with suppress(ImportError):  # the extra `heif`
     import pillow_heif
 
     pillow_heif.register_heif_opener(thumbnails=False)
+
+ImageInput = str | Path | bytes | Image.Image | NDArray
+"""What a picture may come as: a path, a file's bytes, a PIL image, or an array."""
+
+MAX_PIXELS = 50_000_000
+"""Pictures with more pixels than this are refused before they are decoded (decompression bombs)."""
+
+MAX_PIXELS_IN_PYTHON = 1_000_000
+"""The same for the few formats (QOI, plain PPM, some DDS…) whose decoder in Pillow is Python code:
+up to 5 seconds a million pixels."""
+
+SUFFIXES = frozenset([
+    ".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".hif", ".ico", ".j2k", ".jfif",
+    ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pcx", ".pgm", ".png", ".pnm", ".ppm", ".qoi",
+    ".tga", ".tif", ".tiff", ".webp",
+])  # fmt: skip
+"""Endings by which a file in a folder is taken for a picture; contents decide how it is read."""
 
 # Not here: PostScript, a program that Pillow would have Ghostscript run; what needs another program
 # to be read; what holds a whole file of any kind (IPTC), or a JPEG that no limit sees (BLP); and
@@ -23,7 +46,17 @@ _FORMATS = frozenset([
 ])  # fmt: skip
 
 
-def open_image(file: str | Path | BinaryIO) -> Image.Image:
+def find_images(folder: Path) -> list[Path]:
+    """Files in `folder`, however deep, that look like pictures by their ending; hidden ones not."""
+    return [path for path in sorted(folder.rglob("*")) if is_image(path)]
+
+
+def is_image(path: Path) -> bool:
+    """Whether a path is a file that looks like a picture by its ending, and is not hidden."""
+    return path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file()
+
+
+def open_file(file: str | Path | BinaryIO) -> Image.Image:
     """Open a picture by its contents; its pixels are not decoded yet.
 
     Args:
@@ -40,3 +73,92 @@ def open_image(file: str | Path | BinaryIO) -> Image.Image:
     Image.preinit()  # before the rare formats, so that the common ones are tried first
     Image.init()
     return Image.open(file, formats=[name for name in Image.ID if name in _FORMATS])
+
+
+def open_input(image: ImageInput) -> Image.Image:
+    """The picture as a PIL image, its pixels not decoded yet where it comes from a file.
+
+    Raises:
+        ImageError: there is no such file, or it cannot be read as a picture.
+    """
+    if isinstance(image, Image.Image):
+        return image
+    if isinstance(image, ndarray):
+        return from_array(image)
+    if not isinstance(image, str | Path | bytes):
+        raise ImageError(
+            f"A {type(image).__name__} is not a picture.",
+            "Give a path, the bytes of a file, a PIL image or an array.",
+        )
+    if isinstance(image, str | Path) and not _is_file(image):
+        raise ImageError(f"There is no file {image}.", "Check its name and folder.")
+    if image == b"" or (isinstance(image, str | Path) and Path(image).stat().st_size == 0):
+        raise ImageError(f"{_name(image)} is empty.", "Choose another one.")
+    try:
+        return open_file(io.BytesIO(image) if isinstance(image, bytes) else image)
+    except Image.DecompressionBombError as error:
+        raise ImageError(
+            f"{_name(image)} has far too many pixels.",
+            "Make it smaller and send it again.",
+            too_large=True,
+        ) from error
+    except PermissionError as error:
+        raise ImageError(
+            f"{_name(image)} may not be read.",
+            "Give yourself the right to read it, then try again.",
+        ) from error
+    except Exception as error:
+        raise unreadable(image) from error
+
+
+def check_size(source: ImageInput, image: Image.Image, max_pixels: int) -> int:
+    """Refuse what has too many pixels, or none.
+
+    Args:
+        source: what the picture came as; a message names it if it is a path.
+        image: the same, opened.
+        max_pixels: how many it may have.
+
+    Returns:
+        How many are decoded at once.
+
+    Raises:
+        ImageError: it has too many, or none.
+    """
+    width, height = image.size
+    if width * height == 0:
+        raise ImageError(f"{_name(source)} has no pixels.", "Choose another one.")
+    whole = kind = ""
+    if any(tile[0] in Image.DECODERS for tile in getattr(image, "tile", [])):
+        max_pixels, kind = min(max_pixels, MAX_PIXELS_IN_PYTHON), f" in a {image.format} file"
+    if isinstance(image, TiffImageFile) and (decoded := decoded_size(image)) != image.size:
+        (width, height), whole = decoded, " with its tiles whole"
+    if width * height > max_pixels:
+        raise ImageError(
+            f"{_name(source)} has {width}×{height} pixels{whole}, more than the"
+            f" {max_pixels / 1e6:g} million allowed{kind}.",
+            "Make it smaller and send it again.",
+            too_large=True,
+        )
+    # These may hold a picture that is larger than they say.
+    return max_pixels if image.format in ("ICO", "CUR", "ICNS", "AVIF") else width * height
+
+
+def unreadable(source: ImageInput) -> ImageError:
+    """What is wrong with a picture that no reader can make sense of."""
+    return ImageError(
+        f"{_name(source)} cannot be read as a picture: it is damaged, cut short, or of a kind"
+        " that is not known.",
+        "Save it again as PNG or JPEG.",
+    )
+
+
+def _is_file(path: str | Path) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:  # a name that is too long, say
+        return False
+
+
+def _name(source: ImageInput) -> str:
+    return str(source) if isinstance(source, str | Path) else "The picture"

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
+from PIL.TiffImagePlugin import TiffImageFile
 
 _WIDTH, _LENGTH = 256, 257
 _STRIP_OFFSETS, _STRIP_BYTES = 273, 279
-TILE_WIDTH, TILE_LENGTH = 322, 323
+_TILE_WIDTH, _TILE_LENGTH = 322, 323
 _TILE_OFFSETS, _TILE_BYTES = 324, 325
 
 _BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">", b"II\0*": "<", b"MM*\0": ">", b"II+\0": "<"}
@@ -63,13 +64,22 @@ def check_tiff(file: BinaryIO) -> None:
     file.seek(0)
 
 
+def decoded_size(image: TiffImageFile) -> tuple[int, int]:
+    """The width and height that are decoded: tiles are, however little of them a picture shows."""
+    tags = getattr(image, "tag_v2", {})  # a copy of an image has none
+    sizes = (tags.get(tag) for tag in (_TILE_WIDTH, _TILE_LENGTH))
+    tile_width, tile_height = (size if isinstance(size, int) and size else 1 for size in sizes)
+    columns, rows = -(-image.width // tile_width), -(-image.height // tile_height)
+    return columns * tile_width, rows * tile_height
+
+
 def _check(file: BinaryIO, order: str, head: bytes) -> None:
     entries = list(_read_entries(file, order, head))
     if any(each.count > _MOST_NUMBERS and each.type not in _NOT_NUMBERS for each in entries):
         raise ValueError("a tag of too many numbers")
     for tag in (_WIDTH, _LENGTH, _STRIP_OFFSETS, _TILE_OFFSETS):
         _numbers(file, order, entries, tag)
-    tile = [_numbers(file, order, entries, tag) for tag in (TILE_WIDTH, TILE_LENGTH)]
+    tile = [_numbers(file, order, entries, tag) for tag in (_TILE_WIDTH, _TILE_LENGTH)]
     if any(map(len, tile)) and not all(len(side) == 1 and side[0] > 0 for side in tile):
         raise ValueError("tiles without a size")
     most = max(_MOST_BYTES, file.seek(0, 2))

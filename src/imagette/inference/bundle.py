@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from imagette.errors import ImagetteError
-from imagette.images.preprocess import ViewName
+from imagette.images.views import ViewName
 
 FORMAT_VERSION = 1
 """Raised when an older Imagette could no longer read a newer bundle rightly."""
@@ -63,7 +63,7 @@ class BundleMetadata(BaseModel):
             classes. None where the graph does not give it.
         familiarity_method: how that is computed, in a few words.
         view: what of a picture the network learned from, `whole` or `centre` (see
-            `imagette.images.preprocess.ViewName`); None where it is looked at several times.
+            `imagette.images.views.ViewName`); None where it is looked at several times.
         evaluation: what was measured when the training ended: the content of `metrics.json`, with
             the rows of `history.csv` as `history`.
         licence: under what terms the file may be used.

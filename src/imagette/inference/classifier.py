@@ -1,27 +1,25 @@
 """Picture in, prediction out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, overload
+from typing import Any, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imagette.errors import ImagetteError
 from imagette.images.batches import batches, default_batch_size
-from imagette.images.preprocess import (
-    MAX_PIXELS,
-    Picture,
-    Turn,
-    View,
-    at_once,
-    to_pixels,
-    to_views,
-)
+from imagette.images.open import MAX_PIXELS, ImageInput
+from imagette.images.opened import open_image
+from imagette.images.views import View, ViewName
 from imagette.inference.bundle import BundleMetadata, open_bundle
 from imagette.inference.explain import heat_maps, spread
 
 BATCH_SIZE = 256
+
+Views = tuple[View, ...]
+"""The looks that are taken at one picture, as `Classifier.views` gives them."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,8 @@ class Explanation:
     heat: NDArray[np.float32]
 
 
-class Answering(Protocol):
-    """What answers about pixels: an open `imagette.inference.bundle.Bundle`, or what does the same.
+class Runnable(Protocol):
+    """What runs on pixels: an open `imagette.inference.bundle.Bundle`, or what does the same.
 
     Attributes:
         path: where it is kept.
@@ -86,7 +84,7 @@ class Answering(Protocol):
     def run(
         self, images: NDArray[np.uint8]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Probabilities `(n, classes)` and familiarity `(n,)`, as of `Bundle.answer`."""
+        """Probabilities `(n, classes)` and familiarity `(n,)`, as of `Bundle.run`."""
 
 
 class Classifier:
@@ -94,8 +92,7 @@ class Classifier:
 
     Args:
         bundle: path of a `.onnx` bundle or of a run, or the name of a model that ships with the
-            package, `cifar10` or `cifar10-lite`; `cifar10` if None. Or what answers as a bundle
-            does.
+            package, `cifar10` or `cifar10-lite`; `cifar10` if None. Or what runs as a bundle does.
         threads: CPU threads one prediction may use; ONNX Runtime's choice if None.
         max_pixels: pictures with more pixels than this are refused.
 
@@ -105,7 +102,7 @@ class Classifier:
 
     def __init__(
         self,
-        bundle: str | Path | Answering | None = None,
+        bundle: str | Path | Runnable | None = None,
         *,
         threads: int | None = None,
         max_pixels: int = MAX_PIXELS,
@@ -121,19 +118,26 @@ class Classifier:
         self.height = self._bundle.height
         self.width = self._bundle.width
 
+    @property
+    def view(self) -> ViewName:
+        """What of each picture of a dataset the model is given: a network that looks at single
+        pictures several times (`metadata.view` is None) learns from, and is measured on, all of
+        each."""
+        return self.metadata.view or "whole"
+
     @overload
-    def predict(self, picture: Picture) -> Prediction: ...
+    def predict(self, image: ImageInput | Views) -> Prediction: ...
     @overload
-    def predict(self, picture: list[Picture]) -> list[Prediction]: ...
-    def predict(self, picture: Picture | list[Picture]) -> Prediction | list[Prediction]:
+    def predict(self, image: list[Any]) -> list[Prediction]: ...
+    def predict(self, image: ImageInput | Views | list[Any]) -> Prediction | list[Prediction]:
         """Say what a picture, or each picture of a list, shows.
 
-        Where the model has no `view`, a large picture is looked at several times (see
-        `preprocess.to_views`), and the answers are averaged.
+        Where the model has no `view` in its metadata, a large picture is looked at several times
+        (see `imagette.images.opened.OpenedImage.views`), and the answers are averaged.
 
         Args:
-            picture: a path, the bytes of a file, a PIL image, an array (see
-                `imagette.images.preprocess.from_array`), or a list of those.
+            image: a path, the bytes of a file, a PIL image, an array (see
+                `imagette.images.array.from_array`), or the `views` of one; or a list of those.
 
         Returns:
             A `Prediction`, or a list of them for a list.
@@ -141,53 +145,42 @@ class Classifier:
         Raises:
             ImageError: a picture cannot be read or has too many pixels.
         """
-        if not isinstance(picture, list):
-            return self.predict_views([self.views(picture)])[0]
+        if not isinstance(image, list):
+            return self._predict([image])[0]
         # In batches, so that a long list of large pictures never lies decoded in memory at once.
         predictions: list[Prediction] = []
-        for portion in batches(len(picture), BATCH_SIZE):
-            predictions += self.predict_views([self.views(one) for one in picture[portion]])
+        for batch in batches(len(image), BATCH_SIZE):
+            predictions += self._predict(image[batch])
         return predictions
 
-    def explain(self, picture: Picture, index: int | None = None) -> Explanation:
+    def explain(self, image: ImageInput | Views, index: int | None = None) -> Explanation:
         """Say what a picture shows, and where in it lies what that rests on.
 
         Args:
-            picture: one, as `predict` takes it.
+            image: one, as `predict` takes it.
             index: the class to explain, by its position; the most probable one if None.
 
         Raises:
             ImageError: the picture cannot be read or has too many pixels.
         """
-        return self.explain_views(self.views(picture), index)
-
-    def explain_views(self, views: list[View], index: int | None = None) -> Explanation:
-        """What `explain` gives, for the views of a picture."""
-        prediction = self.predict_views([views])[0]
+        views = self.views(image)
+        prediction = self._predict([views])[0]
         index = prediction.index if index is None else index
         return Explanation(prediction, index, self._heat(views, index))
 
-    def views(self, picture: Picture, turn: Turn = at_once) -> list[View]:
-        """The looks that are taken at a picture; the first is at all of it.
+    def views(self, image: ImageInput | Views) -> Views:
+        """The looks that are taken at a picture; the first of several is at all of it.
 
         Args:
-            picture: as for `predict`.
-            turn: gives for a number of pixels what is to be entered while so many are decoded.
+            image: one, as `predict` takes it; views are given back as they are.
 
         Raises:
             ImageError: the picture cannot be read or has too many pixels.
         """
-        view = self.metadata.view
-        return to_views(picture, self.height, self.width, self.max_pixels, turn, view)
-
-    def preprocess(self, picture: Picture) -> NDArray[np.uint8]:
-        """What the network sees of a picture at first: uint8 `(height, width, 3)`.
-
-        Raises:
-            ImageError: the picture cannot be read or has too many pixels.
-        """
-        view = self.metadata.view or "whole"
-        return to_pixels(picture, self.height, self.width, self.max_pixels, view=view)
+        if isinstance(image, tuple) and image and isinstance(image[0], View):
+            return image
+        opened = open_image(image, self.max_pixels)  # type: ignore[arg-type]  # other tuples fail
+        return opened.views(self.height, self.width, self.metadata.view)
 
     def predict_proba(
         self, images: NDArray[np.uint8], batch_size: int | None = None
@@ -226,7 +219,7 @@ class Classifier:
             raise ImagetteError(
                 f"Pictures of shape {images.shape} and type {images.dtype} are not what this model"
                 f" takes: uint8 (n, {self.height}, {self.width}, 3).",
-                "Bring each to that by `preprocess`, or give any pictures to `predict`.",
+                "Bring each to that by `views`, or give any pictures to `predict`.",
             )
         batch_size = batch_size or default_batch_size(BATCH_SIZE, self.height, self.width)
         if len(images) <= batch_size:
@@ -234,10 +227,10 @@ class Classifier:
         probabilities = np.empty((len(images), len(self.class_names)), np.float32)
         familiarity = np.empty(len(images), np.float32)
         knows = self.metadata.familiarity_threshold is not None
-        for portion in batches(len(images), batch_size):
-            probabilities[portion], found = self._bundle.run(images[portion])
+        for batch in batches(len(images), batch_size):
+            probabilities[batch], found = self._bundle.run(images[batch])
             if found is not None:
-                familiarity[portion] = found
+                familiarity[batch] = found
         return probabilities, familiarity if knows else None
 
     def heat_maps(
@@ -254,34 +247,19 @@ class Classifier:
         """
         return heat_maps(self.predict_proba, images, indices)
 
-    def predict_pixels(self, images: NDArray[np.uint8]) -> list[Prediction]:
-        """Predictions for pictures that are already as the network takes them.
+    def _predict(self, images: Sequence[ImageInput | Views]) -> list[Prediction]:
+        """What each of a few pictures shows: the answers to its views, averaged."""
+        looks = [self.views(image) for image in images]
+        pixels = np.array([view.pixels for views in looks for view in views])
+        probabilities, familiarity = self.predict_arrays(pixels)
+        if len(pixels) > len(looks):  # rarely so of what an API is asked
+            ends = np.cumsum([len(views) for views in looks])[:-1]
+            probabilities = _means(probabilities, ends)
+            familiarity = None if familiarity is None else _means(familiarity, ends)
+        known = [None] * len(looks) if familiarity is None else familiarity.tolist()
+        return list(map(self._prediction, probabilities.tolist(), known))
 
-        Args:
-            images: uint8 `(n, height, width, 3)`.
-        """
-        probabilities, familiarity = self.predict_arrays(images)
-        if familiarity is None:
-            return [self._prediction(row, None) for row in probabilities.tolist()]
-        pairs = zip(probabilities.tolist(), familiarity.tolist(), strict=True)
-        return [self._prediction(*pair) for pair in pairs]
-
-    def predict_views(self, pictures: list[list[View]]) -> list[Prediction]:
-        """Predictions about pictures, each from its views: their answers are averaged."""
-        images = np.array([view.pixels for views in pictures for view in views])
-        if len(images) == len(pictures):  # small ones: most of what an API is asked, and quicker
-            return self.predict_pixels(images)
-        probabilities, familiarity = self.predict_arrays(images)
-        predictions, start = [], 0
-        for views in pictures:
-            portion = slice(start, start + len(views))
-            start = portion.stop
-            known = None if familiarity is None else float(familiarity[portion].mean())
-            means = probabilities[portion].mean(axis=0).tolist()
-            predictions.append(self._prediction(means, known))
-        return predictions
-
-    def _heat(self, views: list[View], index: int) -> NDArray[np.float32]:
+    def _heat(self, views: Views, index: int) -> NDArray[np.float32]:
         """Where in a picture lies what speaks for a class.
 
         That of one view, because each costs as much as many answers: all of the picture, unless a
@@ -305,3 +283,8 @@ class Classifier:
             known=None if familiarity is None or threshold is None else familiarity >= threshold,
             familiarity=familiarity,
         )
+
+
+def _means(rows: NDArray[np.float32], ends: NDArray[np.integer]) -> NDArray[np.float32]:
+    """The mean of each group of rows; all but the last end before the rows at `ends`."""
+    return np.stack([group.mean(axis=0) for group in np.split(rows, ends)])

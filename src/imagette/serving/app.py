@@ -4,39 +4,28 @@ Any WSGI server can run it: the factory is `imagette.serving.app:create_app`.
 """
 
 import io
-import time
+from threading import Lock
 from typing import Any
 
-import numpy as np
 from flask import Request, Response
 from flask.json.provider import DefaultJSONProvider
 from PIL import Image
 from pydantic_core import to_json
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-import imagette
-from imagette.serving.auth import guard
-from imagette.serving.logs import RequestLog, write_json
+from imagette.serving.auth import Authenticator
+from imagette.serving.cors import CorsPolicy
+from imagette.serving.gate import Gate
+from imagette.serving.logs import RequestLog, configure_json_logging
 from imagette.serving.metrics import Metrics
-from imagette.serving.middleware import watch
-from imagette.serving.openapi import DescribedApp, predict_request, responses
-from imagette.serving.problems import (
-    RequestError,
-    answer_errors_as_problems,
-)
-from imagette.serving.routes.dataset import describe_dataset
-from imagette.serving.routes.model import ServedModel
-from imagette.serving.routes.predict import PREDICT_PROBLEMS, Turns, answer_request
-from imagette.serving.schemas import (
-    DatasetAnswer,
-    Health,
-    Index,
-    ModelAnswer,
-    PictureAnswer,
-    Readiness,
-    SeveralAnswers,
-)
+from imagette.serving.middleware import RequestMiddleware
+from imagette.serving.openapi import DescribedApp, DescribedBlueprint
+from imagette.serving.problems import register_error_handlers
+from imagette.serving.rate_limit import RateLimit
+from imagette.serving.routes import dataset, docs, health, model, predict
+from imagette.serving.served_model import ServedModel
 from imagette.serving.settings import Settings
+from imagette.serving.state import EXTENSION, ServerState
 
 
 def create_app(settings: Settings | None = None) -> DescribedApp:
@@ -49,7 +38,6 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
         ImagetteError: the model cannot be loaded, or a setting is not usable.
     """
     settings = settings or Settings()
-    model, metrics = ServedModel(settings), Metrics()
     # Icons (ICO, ICNS) hold pictures larger than they say; Pillow itself refuses those beyond twice
     # this number before it decodes them.
     Image.MAX_IMAGE_PIXELS = settings.max_pixels // 2
@@ -58,26 +46,53 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
     app.request_class = _InMemoryRequest
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes
     app.json = _QuickJson(app)
-    app.extensions["imagette"] = model, metrics
-    guard(app, settings)
-    answer_errors_as_problems(app)
-    turns = Turns(settings.max_seconds)
-    _add_predict(app, settings, model, metrics, turns)
-    _add_model(app, model)
-    _add_health(app, model, metrics)
-    if settings.teach:
-        from imagette.serving.routes.teach import add_lessons  # with what only teaching needs
-
-        add_lessons(app, settings, turns, metrics)
-    app.add_docs()
-    _add_index(app)
-    log = _start_log() if settings.log_requests else None
-    app.extensions["imagette.log"] = log
-    watch(app, metrics, log, settings.cors_origins)
+    state = app.extensions[EXTENSION] = _make_state(settings)
+    if settings.requests_per_minute:
+        limit = RateLimit(settings.requests_per_minute, settings.rate_storage)
+        app.before_request(limit.count_request)
+    if settings.api_keys:
+        app.before_request(Authenticator(settings.api_keys).authenticate)
+    register_error_handlers(app)
+    for blueprint in _blueprints(settings):
+        app.register_api(blueprint)
+    app.describe()
+    cors = CorsPolicy(settings.cors_origins)
+    app.wsgi_app = RequestMiddleware(app, state.metrics, state.log, cors)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, count, count, count)  # type: ignore[method-assign]
     return app
+
+
+def _make_state(settings: Settings) -> ServerState:
+    lessons = None
+    if settings.teach:
+        # Imported only here: teaching needs more packages.
+        from imagette.serving.teaching.lesson_store import LessonStore
+
+        lessons = LessonStore(settings)
+    log = None
+    if settings.log_requests:
+        configure_json_logging()
+        log = RequestLog()
+    return ServerState(
+        settings=settings,
+        model=ServedModel(settings),
+        metrics=Metrics(),
+        gate=Gate(settings.max_seconds, Lock()),
+        lessons=lessons,
+        log=log,
+    )
+
+
+def _blueprints(settings: Settings) -> list[DescribedBlueprint]:
+    """The groups of routes, in the order in which they are listed."""
+    found = [predict.blueprint, model.blueprint, dataset.blueprint, health.blueprint]
+    if settings.teach:
+        from imagette.serving.routes import teach  # only here: teaching needs more packages
+
+        found.append(teach.blueprint)
+    return [*found, docs.blueprint]
 
 
 def swap_model(app: DescribedApp) -> None:
@@ -85,21 +100,16 @@ def swap_model(app: DescribedApp) -> None:
 
     What came of it stands in the log and in the metrics.
     """
-    model, metrics = app.extensions["imagette"]
+    state: ServerState = app.extensions[EXTENSION]
     try:
-        model.swap()
+        state.model.swap()
     # Whatever it is: the thread that swaps must live to the next time.
     except Exception as error:
         app.logger.error("The model was not replaced: %s", error)
-        metrics.count_swap("failed")
+        state.metrics.count_swap("failed")
     else:
         app.logger.info("The model was loaded anew")
-        metrics.count_swap("done")
-
-
-def _start_log() -> RequestLog:
-    write_json()
-    return RequestLog()
+        state.metrics.count_swap("done")
 
 
 class _QuickJson(DefaultJSONProvider):
@@ -119,80 +129,3 @@ class _InMemoryRequest(Request):
 
     def _get_file_stream(self, *_: Any, **__: Any) -> io.BytesIO:  # type: ignore[override]
         return io.BytesIO()
-
-
-def _add_predict(
-    app: DescribedApp, settings: Settings, model: ServedModel, metrics: Metrics, turns: Turns
-) -> None:
-    @app.post(
-        "/predict",
-        responses=responses([PictureAnswer, SeveralAnswers], *PREDICT_PROBLEMS),
-        openapi_extensions=predict_request(),
-    )
-    def predict() -> dict[str, Any]:
-        """What a picture, or each of several, shows"""
-        return answer_request(model.now.classifier, settings.max_pictures, turns, metrics)
-
-
-def _add_model(app: DescribedApp, model: ServedModel) -> None:
-    datasets: dict[str | None, bytes] = {}
-
-    @app.get("/model", responses=responses(ModelAnswer))
-    def show_model() -> Response:
-        """What the model is and knows, how good it is, and the limits of this server"""
-        return Response(model.now.description, mimetype="application/json")
-
-    @app.get("/dataset", responses=responses(DatasetAnswer, "no-dataset"))
-    def show_dataset() -> Response:
-        """What the model learned from, with examples, where that is at hand"""
-        name = model.now.classifier.metadata.dataset
-        if name not in datasets:
-            datasets[name] = describe_dataset(name)
-        return Response(datasets[name], mimetype="application/json")
-
-
-def _add_health(app: DescribedApp, model: ServedModel, metrics: Metrics) -> None:
-    @app.get("/healthz", responses=responses(Health), **app.without_key())
-    def show_health() -> dict[str, str]:
-        """Whether the server is alive"""
-        return {"status": "ok"}
-
-    ready_until = 0.0
-
-    @app.get("/readyz", responses=responses(Readiness, "not-ready"), **app.without_key())
-    def show_readiness() -> dict[str, str]:
-        """Whether the model answers"""
-        nonlocal ready_until
-        # Anyone may ask, as often as they like: a good answer holds for a second.
-        if time.monotonic() < ready_until:
-            return {"status": "ready"}
-        classifier = model.now.classifier
-        try:
-            classifier.predict_pixels(
-                np.zeros((1, classifier.height, classifier.width, 3), np.uint8)
-            )
-        except Exception as error:  # whatever it is, the server is not ready
-            app.logger.error("The model does not answer", exc_info=error)
-            raise RequestError(
-                "not-ready", "The model does not answer.", "Look at the server's log."
-            ) from error
-        ready_until = time.monotonic() + 1
-        return {"status": "ready"}
-
-    @app.get("/metrics", responses=responses({"type": "string"}, kind="text/plain"))
-    def show_metrics() -> Response:
-        """Counts and times, as Prometheus reads them"""
-        return Response(metrics.render(), content_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-def _add_index(app: DescribedApp) -> None:
-    @app.get("/", responses=responses(Index))
-    def show_index() -> dict[str, Any]:
-        """What there is at this server"""
-        return index
-
-    index = {
-        "name": "imagette",
-        "version": imagette.__version__,
-        "endpoints": app.endpoints(),
-    }

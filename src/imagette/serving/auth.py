@@ -1,79 +1,54 @@
-"""Who may ask, and how often."""
+"""Who may ask: whoever sends one of the server's keys."""
 
 import hmac
-import logging
+from collections.abc import Iterable
 from hashlib import sha256
 
-from flask import Flask, request
+from flask import request
+from pydantic import SecretStr
 
 from imagette.serving.problems import RequestError
-from imagette.serving.rate_limit import RateLimit
-from imagette.serving.settings import Settings
 
-# What a server that watches this one asks. They take neither key nor turn.
-_PROBES = frozenset(("show_health", "show_readiness"))
-# A browser cannot send a key with an address that is typed in; and these say nothing of the model.
-_OPEN = _PROBES | {"show_openapi", "show_docs", "send_docs_file"}
+# A browser cannot send a key with an address that is typed in, nor do probes have one; and these
+# say nothing of the model.
+OPEN_RULES = frozenset(("/healthz", "/readyz", "/openapi.json", "/docs", "/docs/<name>"))
+"""URL rules that ask for no key."""
 
 
-def guard(app: Flask, settings: Settings) -> None:
-    """Hold every request to the keys and the rate of the settings.
+class Authenticator:
+    """Holds requests to the server's keys.
 
-    Raises:
-        ImagetteError: requests cannot be counted where the settings say.
+    Args:
+        keys: the keys, of which any one will do.
     """
-    if settings.requests_per_minute:
-        _limit_rate(app, settings)
-    if settings.api_keys:
-        _ask_for_keys(app, [key.get_secret_value() for key in settings.api_keys])
 
+    def __init__(self, keys: Iterable[SecretStr]) -> None:
+        # Digests are all of one length, which a comparison in constant time needs.
+        self._digests = [_digest(key.get_secret_value()) for key in keys]
 
-def _limit_rate(app: Flask, settings: Settings) -> None:
-    limit = RateLimit(settings.requests_per_minute, settings.rate_storage or "memory://")
+    def authenticate(self) -> None:
+        """Check the key of the request under way; a `before_request` function of Flask.
 
-    @app.before_request
-    def count() -> None:
-        address = request.remote_addr or ""
-        if request.endpoint in _PROBES:
-            return
-        try:
-            if limit.allows(address):
-                return
-            seconds = limit.seconds_to_wait(address)
-        except Exception:  # whatever the client of a storage elsewhere raises
-            # Rather a server without a limit than none.
-            logging.getLogger("imagette").exception("Requests cannot be counted")
-            return
-        raise RequestError(
-            "too-many-requests",
-            f"This client has asked more than the {settings.requests_per_minute} times a minute"
-            " that this server allows.",
-            f"Ask again in {seconds} s.",
-            {"Retry-After": str(seconds)},
-        )
-
-
-def _ask_for_keys(app: Flask, keys: list[str]) -> None:
-    # Digests are all of one length, which a comparison in constant time needs.
-    digests = [sha256(key.encode()).digest() for key in keys]
-
-    def is_key(given: str) -> bool:
-        digest = sha256(given.encode()).digest()
-        # All are compared, so that the time does not tell which one it was.
-        return sum(hmac.compare_digest(digest, known) for known in digests) > 0
-
-    @app.before_request
-    def check_key() -> None:
+        Raises:
+            RequestError: it has none that the server knows.
+        """
+        rule = request.url_rule
         # A browser asks by OPTIONS, without a key, whether it may send one.
-        if request.endpoint in _OPEN or request.method == "OPTIONS":
+        if request.method == "OPTIONS" or (rule is not None and rule.rule in OPEN_RULES):
             return
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             key = request.headers.get("X-API-Key", "")
-        if not is_key(key.strip()):
+        given = _digest(key.strip())
+        # All are compared, so that the time does not tell which one it was.
+        if sum(hmac.compare_digest(given, known) for known in self._digests) == 0:
             raise RequestError(
                 "unauthorized",
                 "This server asks for a key, and the request has none that it knows.",
                 "Send yours in the header `Authorization: Bearer KEY` or `X-API-Key: KEY`.",
                 {"WWW-Authenticate": "Bearer"},
             )
+
+
+def _digest(key: str) -> bytes:
+    return sha256(key.encode()).digest()

@@ -11,6 +11,7 @@ from apig_wsgi import make_lambda_handler
 from flask import Flask
 
 from imagette.serving.app import create_app
+from imagette.serving.state import EXTENSION
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -28,7 +29,7 @@ def make_handler(app: Flask) -> Handler:
         A function of an event of API Gateway (a REST or an HTTP API) or of a function URL, and of
         Lambda's context, that gives the answer in the form that this door takes.
     """
-    log = app.extensions.get("imagette.log")
+    log = app.extensions[EXTENSION].log
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         # Who asks is what the door saw; of a REST API, apig-wsgi takes what the client claims.

@@ -16,7 +16,7 @@ _SECONDS_BETWEEN_WRITES = 0.1
 _MOST_WAITING = 100_000  # lines; older ones are lost where they cannot be written
 
 
-def write_json() -> None:
+def configure_json_logging() -> None:
     """Write the package's log as JSON from now on, all but requests."""
     logger = logging.getLogger("imagette")
     if not any(isinstance(handler.formatter, JsonFormatter) for handler in logger.handlers):
@@ -46,7 +46,9 @@ class RequestLog:
     """One line of JSON a request.
 
     Lines are written some at a time by a thread of their own: a request that wrote its own would
-    let go of Python's lock and wait for it among all others.
+    let go of Python's lock and wait for it among all others. `logging`'s QueueHandler and
+    QueueListener are not used: they take 20 µs of a processor a line, where this takes 3, and wake
+    their thread for each, which together is a quarter more time for a request to a small network.
     """
 
     def __init__(self) -> None:

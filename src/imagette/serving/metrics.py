@@ -6,7 +6,7 @@ adds all of them up, those of workers that have died too.
 """
 
 import os
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,42 +31,34 @@ class Metrics:
         from prometheus_client import CollectorRegistry, Counter, Histogram
 
         self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "imagette_requests",
-            "Requests that were answered.",
-            ("method", "route", "status"),
-            registry=self._registry,
+        counter = partial(Counter, registry=self._registry)
+        histogram = partial(Histogram, registry=self._registry)
+        self._requests = counter(
+            "imagette_requests", "Requests that were answered.", ("method", "route", "status")
         )
-        self._problems = Counter(
+        self._problems = counter(
             "imagette_problems",
             "Errors by kind, those of single pictures among several too.",
             ("kind",),
-            registry=self._registry,
         )
-        self._request_seconds = Histogram(
+        self._request_seconds = histogram(
             "imagette_request_seconds",
             "From a request's head to its answer, in seconds.",
             ("route",),
             buckets=_REQUEST_BUCKETS,
-            registry=self._registry,
         )
-        self._inference_seconds = Histogram(
+        self._inference_seconds = histogram(
             "imagette_inference_seconds",
             "Reading a picture, when its turn has come, and asking the network, in seconds.",
             buckets=_INFERENCE_BUCKETS,
-            registry=self._registry,
         )
-        self._predictions = Counter(
+        self._predictions = counter(
             "imagette_predictions",
             "Pictures that were answered, by class, and by whether they look like any of them.",
             ("class", "known"),
-            registry=self._registry,
         )
-        self._swaps = Counter(
-            "imagette_model_swaps",
-            "Times that the model's file was loaded anew.",
-            ("outcome",),
-            registry=self._registry,
+        self._swaps = counter(
+            "imagette_model_swaps", "Times that the model's file was loaded anew.", ("outcome",)
         )
         # There from the start, at zero: Prometheus sees no increase in a first value.
         for outcome in ("done", "failed"):

@@ -7,13 +7,13 @@ the smallest network takes 170.
 
 import os
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
-from imagette.serving.cors import headers_for_sites
+from imagette.serving.cors import CorsPolicy
 from imagette.serving.logs import RequestLog
 from imagette.serving.metrics import Metrics
 
@@ -40,12 +40,11 @@ _HEADERS_OF_DATA = [
     ("Cache-Control", "no-store"),
 ]
 
-
 _LESSON = re.compile("^/lessons/[^/]+")
 
 
-def watch(app: Flask, metrics: Metrics, log: RequestLog | None, origins: Collection[str]) -> None:
-    """Give every request an id, count it, log it if wanted, and add headers to its answer.
+class RequestMiddleware:
+    """Gives every request an id, counts it, logs it if wanted, and adds headers to its answer.
 
     A client's own `X-Request-ID` is kept where it is short and harmless. What is logged of a
     request is its head and its outcome, nothing of its body, no file names, and of a lesson's
@@ -53,25 +52,28 @@ def watch(app: Flask, metrics: Metrics, log: RequestLog | None, origins: Collect
 
     Args:
         app: complete, all its addresses known.
-        metrics: where it is counted.
-        log: where it is logged.
-        origins: of the sites whose pages may read the answers.
+        metrics: where requests are counted.
+        log: where they are logged.
+        cors: which pages may read the answers.
     """
-    of_sites = headers_for_sites(origins)
-    application = app.wsgi_app
-    rules = list(app.url_map.iter_rules())
-    routes = {rule.rule: rule.rule for rule in rules if not rule.arguments}
-    patterns = {
-        rule.rule: re.compile(re.sub("<[^>]+>", "[^/]+", rule.rule))
-        for rule in rules
-        if rule.arguments
-    }
 
-    def route_of(path: str) -> str:
-        matching = (rule for rule, pattern in patterns.items() if pattern.fullmatch(path))
-        return routes.get(path) or next(matching, "")
+    def __init__(
+        self, app: Flask, metrics: Metrics, log: RequestLog | None, cors: CorsPolicy
+    ) -> None:
+        self._application = app.wsgi_app
+        self._metrics, self._log, self._cors = metrics, log, cors
+        rules = list(app.url_map.iter_rules())
+        self._routes = {rule.rule for rule in rules if not rule.arguments}
+        self._patterns = {
+            rule.rule: re.compile(re.sub("<[^>]+>", "[^/]+", rule.rule))
+            for rule in rules
+            if rule.arguments
+        }
 
-    def watched(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Answer a request, as WSGI has it."""
         started = perf_counter()
         path = environ["PATH_INFO"]
         request_id = environ.get("HTTP_X_REQUEST_ID", "")
@@ -84,21 +86,26 @@ def watch(app: Flask, metrics: Metrics, log: RequestLog | None, origins: Collect
         def start(line: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             nonlocal status
             status = int(line[:3])
-            return start_response(
-                line, [*headers, *added, *of_sites(environ), ("X-Request-ID", request_id)], *rest
-            )
+            own = [*added, *self._cors.headers(environ), ("X-Request-ID", request_id)]
+            return start_response(line, [*headers, *own], *rest)
 
-        answer = application(environ, start)
+        answer = self._application(environ, start)
         seconds = perf_counter() - started
         problem = environ.get(PROBLEM_KEY)
-        metrics.count_request(environ["REQUEST_METHOD"], route_of(path), status, seconds)
+        route = self._route(path)
+        self._metrics.count_request(environ["REQUEST_METHOD"], route, status, seconds)
         if problem:
-            metrics.count_problem(problem)
-        if log:
-            log.write(_describe(environ, status, seconds))
+            self._metrics.count_problem(problem)
+        if self._log:
+            self._log.write(_describe(environ, status, seconds))
         return answer
 
-    app.wsgi_app = watched  # type: ignore[method-assign, assignment]
+    def _route(self, path: str) -> str:
+        """The URL rule of an address; empty where there is nothing."""
+        if path in self._routes:
+            return path
+        matching = (rule for rule, known in self._patterns.items() if known.fullmatch(path))
+        return next(matching, "")
 
 
 def _describe(environ: "WSGIEnvironment", status: int, seconds: float) -> dict[str, Any]:

@@ -1,23 +1,24 @@
-"""`/openapi.json`, made from the code, and `/docs`, a page to read and to try it on.
+"""`/openapi.json`, made from the code.
 
 flask-openapi3 collects the endpoints; the answers' schemas are pydantic's own. Nothing of it works
 while requests are answered.
 """
 
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-from flask import Response, abort, json, send_file
-from flask_openapi3 import Info, OpenAPI
+from flask_openapi3 import APIBlueprint, Info, OpenAPI
 from flask_openapi3.models import Parameter
 from flask_openapi3.types import ResponseDict
-from flask_openapi3.utils import parse_query
+from flask_openapi3.utils import get_operation_id_for_path, parse_query
 from pydantic import BaseModel
 
 import imagette
+from imagette.serving.auth import OPEN_RULES
 from imagette.serving.problems import KINDS
-from imagette.serving.schemas import PicturesOptions, PredictOptions, Problem, schemas
+from imagette.serving.schemas import json_schemas
+from imagette.serving.schemas.predict import PredictOptions
+from imagette.serving.schemas.problem import Problem
+from imagette.serving.schemas.teach import PicturesOptions
 from imagette.serving.uploads import ArrayBody
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -29,19 +30,6 @@ _KEYS = {
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
 
-_PAGE = Path(__file__).with_name("docs")
-_SWAGGER = Path(str(find_spec("flask_openapi3_swagger").origin)).parent / "templates" / "swagger"  # type: ignore[union-attr]
-_DOCS_FILES = {
-    "start.js": _PAGE / "start.js",
-    "swagger-ui-bundle.js": _SWAGGER / "js" / "swagger-ui-bundle.js",
-    "swagger-ui.css": _SWAGGER / "css" / "swagger-ui.css",
-}
-# Swagger UI writes styles into its elements and shows pictures of its own by data URLs.
-_DOCS_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
-    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-
 
 class DescribedApp(OpenAPI):
     """A Flask application that describes its endpoints.
@@ -51,7 +39,7 @@ class DescribedApp(OpenAPI):
     """
 
     def __init__(self, with_keys: bool) -> None:
-        components: dict[str, Any] = {"schemas": schemas(_REFERENCE)}
+        components: dict[str, Any] = {"schemas": json_schemas(_REFERENCE)}
         extensions: dict[str, Any] = {"components": components}
         if with_keys:
             components["securitySchemes"] = _KEYS
@@ -72,44 +60,40 @@ class DescribedApp(OpenAPI):
         )
         self._with_keys = with_keys
 
-    def endpoints(self) -> dict[str, str]:
-        """Every described endpoint, such as `GET /model`, with what it answers."""
-        return {
+    def describe(self) -> None:
+        """Make the description, once all endpoints are there.
+
+        Attributes:
+            endpoints: every described endpoint, such as `GET /model`, with what it answers.
+            document: `/openapi.json`, in UTF-8.
+        """
+        paths = self.api_doc["paths"]
+        self.endpoints: dict[str, str] = {
             f"{method.upper()} {path}": operation["summary"]
-            for path, operations in self.api_doc["paths"].items()
+            for path, operations in paths.items()
             for method, operation in operations.items()
         }
+        if self._with_keys:
+            for path in OPEN_RULES & paths.keys():
+                paths[path]["get"]["security"] = []
+        self.document: bytes = self.json.dumps(self.api_doc).encode()
 
-    def add_docs(self) -> None:
-        """Add `/openapi.json` and `/docs`."""
-        spec: list[bytes] = []
 
-        @self.get("/openapi.json", responses=responses({"type": "object"}), **self.without_key())
-        def show_openapi() -> Response:
-            """This API as an OpenAPI 3.1 document"""
-            if not spec:
-                spec.append(json.dumps(self.api_doc).encode())
-            return Response(spec[0], mimetype="application/json")
+class DescribedBlueprint(APIBlueprint):
+    """A group of endpoints of a `DescribedApp`.
 
-        @self.get(
-            "/docs", responses=responses({"type": "string"}, kind="text/html"), **self.without_key()
-        )
-        def show_docs() -> Response:
-            """This API as a page to read and to try it on"""
-            response = send_file(_PAGE / "index.html", max_age=3600)
-            response.headers["Content-Security-Policy"] = _DOCS_POLICY
-            return response
+    Args:
+        name: what Flask calls it.
+        import_name: `__name__` of the module that it is in.
+    """
 
-        def send_docs_file(name: str) -> Response:
-            if name not in _DOCS_FILES:
-                abort(404)
-            return send_file(_DOCS_FILES[name], max_age=3600)
+    def __init__(self, name: str, import_name: str) -> None:
+        # Ids of operations do not have the group in them, so that endpoints may change groups.
+        super().__init__(name, import_name, operation_id_callback=_operation_id)
 
-        self.add_url_rule("/docs/<name>", view_func=send_docs_file)
 
-    def without_key(self) -> dict[str, Any]:
-        """What an endpoint says of itself that asks for no key."""
-        return {"security": []} if self._with_keys else {}
+def _operation_id(*, name: str, path: str, method: str) -> str:
+    return get_operation_id_for_path(name=name, path=path, method=method)
 
 
 def responses(
@@ -171,17 +155,17 @@ def json_request(model: type[BaseModel]) -> dict[str, Any]:
 
 def _files() -> dict[str, Any]:
     """Files of pictures by content type."""
-    picture = {"type": "string", "format": "binary"}
+    image = {"type": "string", "format": "binary"}
     return {
         "multipart/form-data": {
             "schema": {
                 "type": "object",
                 "required": ["image"],
-                "properties": {"image": {"type": "array", "items": picture, "minItems": 1}},
+                "properties": {"image": {"type": "array", "items": image, "minItems": 1}},
             }
         },
-        "image/*": {"schema": picture},
-        "application/octet-stream": {"schema": picture},
+        "image/*": {"schema": image},
+        "application/octet-stream": {"schema": image},
     }
 
 

@@ -7,7 +7,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, Response, json, request
+from flask import Flask, Response, current_app, json, request
 from werkzeug.exceptions import HTTPException
 
 from imagette.errors import ImageError, ImagetteError
@@ -90,66 +90,58 @@ def problem_type(kind: str) -> str:
     return f"urn:imagette:problem:{kind}"
 
 
-def answer_errors_as_problems(app: Flask) -> None:
+def register_error_handlers(app: Flask) -> None:
     """Make the application answer every error, foreseen or not, as a problem.
 
-    The short name of the problem is left in the request's environment (see `watch`).
+    The short name of the problem is left in the request's environment, for the middleware.
     """
-
-    @app.errorhandler(RequestError)
-    @app.errorhandler(ImageError)
-    def refused(error: RequestError | ImageError) -> Response:
-        response = _response(kind_of(error), describe(error))
-        response.headers.extend(getattr(error, "headers", {}))
-        return response
-
-    @app.errorhandler(HTTPException)
-    def http_error(error: HTTPException) -> Response | HTTPException:
-        if error.code is None or error.code < 400:  # a redirect
-            return error
-        kind, detail = _from_http_status(error.code, app.config["MAX_CONTENT_LENGTH"])
-        response = _response(kind, _problem(kind, detail) | {"status": error.code})
-        if "Allow" in (headers := error.get_response().headers):
-            response.headers["Allow"] = headers["Allow"]
-        return response
-
-    @app.errorhandler(Exception)
-    def failed(error: Exception) -> Response:
-        fields = {"request_id": request.environ.get(ID_KEY)}
-        app.logger.error("An unforeseen error", exc_info=error, extra={"fields": fields})
-        kind, detail = _from_http_status(500, app.config["MAX_CONTENT_LENGTH"])
-        return _response(kind, _problem(kind, detail))
+    app.register_error_handler(RequestError, _handle_refusal)
+    app.register_error_handler(ImageError, _handle_refusal)
+    app.register_error_handler(HTTPException, _handle_http_error)
+    app.register_error_handler(Exception, _handle_failure)
 
 
-def _from_http_status(status: int, max_bytes: int) -> tuple[str, str]:
+def _handle_refusal(error: RequestError | ImageError) -> Response:
+    response = _response(kind_of(error), describe(error))
+    response.headers.extend(getattr(error, "headers", {}))
+    return response
+
+
+def _handle_http_error(error: HTTPException) -> Response | HTTPException:
+    if error.code is None or error.code < 400:  # a redirect
+        return error
+    kind, detail = _from_http_status(error.code)
+    response = _response(kind, _problem(kind, detail) | {"status": error.code})
+    if "Allow" in (headers := error.get_response().headers):
+        response.headers["Allow"] = headers["Allow"]
+    return response
+
+
+def _handle_failure(error: Exception) -> Response:
+    fields = {"request_id": request.environ.get(ID_KEY)}
+    current_app.logger.error("An unforeseen error", exc_info=error, extra={"fields": fields})
+    kind, detail = _from_http_status(500)
+    return _response(kind, _problem(kind, detail))
+
+
+def _from_http_status(status: int) -> tuple[str, str]:
     """Kind and detail of the problem for an error that Flask raised."""
-    if status == 404:
-        return (
-            "not-found",
-            "There is nothing at this address. GET / lists the addresses that there are.",
-        )
-    if status == 405:
-        return (
-            "method-not-allowed",
-            "This address does not answer this method."
-            " The Allow header names those it does answer.",
-        )
-    if status == 413:
-        return (
-            "request-too-large",
-            f"The request is larger than the {max_bytes / 1e6:g} MB, or has more fields than"
-            " the 1,000, that this server takes. Make the pictures smaller, or send fewer at once.",
-        )
-    if status >= 500:
-        return (
-            "internal-error",
-            "Something failed inside the server."
-            " Try again; if it fails again, ask whoever runs the server to look at its log.",
-        )
-    return (
-        "bad-request",
-        "The request is cut short or not well formed. Send it again, with a standard HTTP client.",
-    )
+    kind = _KINDS_OF_STATUS.get(status, "internal-error" if status >= 500 else "bad-request")
+    return kind, _DETAILS[kind].format(megabytes=current_app.config["MAX_CONTENT_LENGTH"] / 1e6)
+
+
+_KINDS_OF_STATUS = {404: "not-found", 405: "method-not-allowed", 413: "request-too-large"}
+_DETAILS = {
+    "not-found": "There is nothing at this address. GET / lists the addresses that there are.",
+    "method-not-allowed": "This address does not answer this method."
+    " The Allow header names those it does answer.",
+    "request-too-large": "The request is larger than the {megabytes:g} MB, or has more fields than"
+    " the 1,000, that this server takes. Make the pictures smaller, or send fewer at once.",
+    "internal-error": "Something failed inside the server."
+    " Try again; if it fails again, ask whoever runs the server to look at its log.",
+    "bad-request": "The request is cut short or not well formed."
+    " Send it again, with a standard HTTP client.",
+}
 
 
 def _response(kind: str, problem: dict[str, Any]) -> Response:

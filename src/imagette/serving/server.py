@@ -24,9 +24,8 @@ from imagette.inference.bundle import open_bundle
 from imagette.serving.app import DescribedApp, create_app, swap_model
 from imagette.serving.metrics import FOLDER_VARIABLE
 from imagette.serving.ports import check_free, is_up, resolve, url
-from imagette.serving.rate_limit import shared_storage
 from imagette.serving.settings import Settings
-from imagette.serving.webapp_process import PageProcess
+from imagette.serving.webapp_process import WebappProcess
 
 # A worker looks at one picture at a time; its other threads receive uploads meanwhile. They come
 # and go with the need, and one that waits for a client takes little, so there are as many as
@@ -57,11 +56,11 @@ def serve(
         ImagetteError: the model cannot be loaded, an address cannot be listened on, the web page
             is not installed, or a server stopped by itself.
     """
-    settings = _without_teaching_where_it_cannot_be(settings or Settings())
+    settings = _disable_teaching_if_unavailable(settings or Settings())
     open_bundle(settings.model, threads=1)
     address = resolve(host)
     check_free(address, port, "--port")
-    page = None
+    webapp = None
     if ui:
         if ui_port == port:
             raise ImagetteError(
@@ -69,47 +68,48 @@ def serve(
                 "Choose another one with --port or --ui-port.",
             )
         check_free(address, ui_port, "--ui-port")
-        page_key = secrets.token_urlsafe() if settings.api_keys else ""
-        settings = _with_key(settings, page_key)
-        page = PageProcess(
-            address, ui_port, url(address, port), settings.max_upload_bytes, page_key
+        webapp_key = secrets.token_urlsafe() if settings.api_keys else ""
+        settings = _add_key(settings, webapp_key)
+        webapp = WebappProcess(
+            address, ui_port, url(address, port), settings.max_upload_bytes, webapp_key
         )
     with tempfile.TemporaryDirectory(prefix="imagette-", ignore_cleanup_errors=True) as folder:
-        settings = _shared_among_workers(settings, Path(folder))
-        _run(_make_server(address, port, settings.workers), settings, page, Path(folder))
+        settings = _share_among_workers(settings, Path(folder))
+        _run(_make_server(address, port, settings.workers), settings, webapp, Path(folder))
 
 
-def _without_teaching_where_it_cannot_be(settings: Settings) -> Settings:
+def _disable_teaching_if_unavailable(settings: Settings) -> Settings:
     """The settings, with teaching off and that said where this machine lacks something for it.
 
     What the workers need for it is made here, once for all.
     """
     if not settings.teach:
         return settings
-    from imagette.serving.lessons import prepare_to_teach  # with what only teaching needs
+    from imagette.serving.teaching.lesson_store import (
+        prepare_backbone,  # with what only teaching needs
+    )
 
     try:
-        prepare_to_teach()
+        prepare_backbone()
     except ImagetteError as reason:
         print(reason, "All else is served.", file=sys.stderr, flush=True)
         return settings.model_copy(update={"teach": False})
     return settings
 
 
-def _with_key(settings: Settings, key: str) -> Settings:
+def _add_key(settings: Settings, key: str) -> Settings:
     """The settings with one more key, if it is one."""
     keys = (*settings.api_keys, *([SecretStr(key)] if key else []))
     return settings.model_copy(update={"api_keys": keys})
 
 
-def _shared_among_workers(settings: Settings, folder: Path) -> Settings:
+def _share_among_workers(settings: Settings, folder: Path) -> Settings:
     """Let the workers count, and keep lessons, in files, so that any knows what all did."""
     metrics = folder / "metrics"
     metrics.mkdir()
     os.environ[FOLDER_VARIABLE] = str(metrics)
-    storage = settings.rate_storage or shared_storage(folder, settings.workers)
     lessons = settings.lessons_dir or folder / "lessons"
-    return settings.model_copy(update={"rate_storage": storage, "lessons_dir": lessons})
+    return settings.model_copy(update={"lessons_dir": lessons})
 
 
 def _make_server(address: str, port: int, workers: int) -> AbstractServer:
@@ -130,22 +130,24 @@ def _make_server(address: str, port: int, workers: int) -> AbstractServer:
 
 
 def _run(
-    server: AbstractServer, settings: Settings, page: PageProcess | None, folder: Path
+    server: AbstractServer, settings: Settings, webapp: WebappProcess | None, folder: Path
 ) -> None:
     """Run until a signal comes or a server stops by itself; leave no process behind.
 
     The workers leave in `folder` which of them take SIGHUP.
     """
-    stopped, page_failed = Event(), Event()
+    stopped, webapp_failed = Event(), Event()
 
     # Granian calls this once it handles signals, so that none can leave the page behind.
     @server.on_startup
     def start_others() -> None:
         if hasattr(signal, "SIGHUP"):
             _handle_hangup(server, folder)
-        if page:
-            page.start()
-        Thread(target=_watch, args=(server, page, stopped, page_failed), daemon=True).start()
+        if webapp:
+            webapp.start()
+        Thread(
+            target=_watch_processes, args=(server, webapp, stopped, webapp_failed), daemon=True
+        ).start()
 
     try:
         server.serve(target_loader=partial(_load_app, settings, folder), wrap_loader=False)
@@ -156,9 +158,9 @@ def _run(
         ) from error
     finally:
         stopped.set()
-        if page:
-            page.stop()
-    if page_failed.is_set():
+        if webapp:
+            webapp.stop()
+    if webapp_failed.is_set():
         raise ImagetteError(
             "The web page stopped by itself, so the API was stopped too.",
             "The messages above say why; start it again, or serve without the page.",
@@ -205,7 +207,7 @@ def _load_app(settings: Settings, folder: Path) -> Flask:
             # below, which all later threads leave it to.
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
             _takes_hangup(folder, os.getpid()).touch()
-        Thread(target=_stop_with, args=(parent,), daemon=True).start()
+        Thread(target=_stop_with_parent, args=(parent,), daemon=True).start()
     try:
         app = create_app(settings)
     except ImagetteError as error:  # the model's file was changed since the server started
@@ -221,7 +223,7 @@ def _swap_at_hangup(app: DescribedApp) -> None:
         swap_model(app)
 
 
-def _stop_with(parent: BaseProcess) -> None:
+def _stop_with_parent(parent: BaseProcess) -> None:
     """Stop this worker when its parent is gone, even if that was killed."""
     parent.join()
     while True:  # a worker that is still starting does not listen yet
@@ -229,21 +231,21 @@ def _stop_with(parent: BaseProcess) -> None:
         time.sleep(1)
 
 
-def _watch(
-    server: AbstractServer, page: PageProcess | None, stopped: Event, page_failed: Event
+def _watch_processes(
+    server: AbstractServer, webapp: WebappProcess | None, stopped: Event, webapp_failed: Event
 ) -> None:
     """Print the addresses once they answer; stop everything when the page has stopped."""
     addresses = {"API ": (server.bind_addr, server.bind_port, "/readyz")}
-    if page:
-        addresses["Page"] = (page.address, page.port, "/_stcore/health")
+    if webapp:
+        addresses["Page"] = (webapp.address, webapp.port, "/_stcore/health")
     # Waiting comes first: the workers are forked meanwhile, and find this thread at rest.
-    while not stopped.wait(0.1) and not (page and page.has_stopped()):
+    while not stopped.wait(0.1) and not (webapp and webapp.has_stopped()):
         if all(is_up(*address) for address in addresses.values()):
             lines = [f"  {name}  {url(host, port)}" for name, (host, port, _) in addresses.items()]
             print("Imagette is ready:", *lines, "Press Ctrl-C to stop.", sep="\n", flush=True)
             break
-    if page:
-        page.wait()
+    if webapp:
+        webapp.wait()
         if not server.interrupt_signal:
-            page_failed.set()
+            webapp_failed.set()
             server.signal_handler_interrupt()

@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from imagette.errors import ImagetteError
-from imagette.images.preprocess import MAX_PIXELS
+from imagette.images.open import MAX_PIXELS
 
 
 class Settings(BaseSettings):
@@ -57,10 +57,10 @@ class Settings(BaseSettings):
     rate_storage: Annotated[
         str,
         Field(
-            description="where requests are counted: empty for this server's workers together, or"
-            " an address such as `redis://host:6379` that several servers share"
+            description="where requests are counted: in the memory of each worker, which counts"
+            " for itself, or at an address such as `redis://host:6379` for all of them together"
         ),
-    ] = ""
+    ] = "memory://"
     api_keys: Annotated[
         tuple[SecretStr, ...],
         NoDecode,
@@ -124,14 +124,14 @@ class Settings(BaseSettings):
 
     @field_validator("api_keys", "cors_origins", mode="before")
     @classmethod
-    def _split_at_commas(cls, value: Any) -> Any:
+    def _split_commas(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         return tuple(part.strip() for part in value.split(",") if part.strip())
 
     @field_validator("api_keys", mode="before")
     @classmethod
-    def _has_keys(cls, value: Any) -> Any:
+    def _require_a_key(cls, value: Any) -> Any:
         # One that was meant to be given, and is not, must not open the server to all.
         if isinstance(value, str) and not value.replace(",", "").strip():
             raise ValueError("There is no key in it")
@@ -139,7 +139,7 @@ class Settings(BaseSettings):
 
     @field_validator("api_keys")
     @classmethod
-    def _are_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    def _check_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         if not all(key.get_secret_value().strip() for key in keys):
             raise ValueError("One of them is blank")
         if not all(key.get_secret_value().isascii() for key in keys):

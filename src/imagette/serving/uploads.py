@@ -31,12 +31,12 @@ class UploadedImage:
     file: str = ""
 
 
-def read_pictures(request: Request, max_pictures: int) -> list[UploadedImage]:
+def read_images(request: Request, max_images: int) -> list[UploadedImage]:
     """The pictures of a request: multipart files, a raw body, or an array in JSON.
 
     Args:
         request: the request, its body not read yet.
-        max_pictures: refuse requests with more pictures than this.
+        max_images: refuse requests with more pictures than this.
 
     Raises:
         RequestError: there is no picture, or it does not come in any of the ways above.
@@ -45,15 +45,15 @@ def read_pictures(request: Request, max_pictures: int) -> list[UploadedImage]:
     kind = request.mimetype
     if _is_json(kind):
         return [UploadedImage(_from_json(_read_filled_body(request)))]
-    return [UploadedImage(content, file) for content, file in read_files(request, max_pictures)]
+    return [UploadedImage(content, file) for content, file in read_files(request, max_images)]
 
 
-def read_files(request: Request, max_pictures: int) -> list[tuple[bytes, str]]:
+def read_files(request: Request, max_images: int) -> list[tuple[bytes, str]]:
     """The files of a request, with their names: multipart, or a raw body.
 
     Args:
         request: the request, its body not read yet.
-        max_pictures: refuse requests with more files than this.
+        max_images: refuse requests with more files than this.
 
     Raises:
         RequestError: there is no file, or it does not come in any of the ways above.
@@ -61,7 +61,7 @@ def read_files(request: Request, max_pictures: int) -> list[tuple[bytes, str]]:
     """
     kind = request.mimetype
     if kind == "multipart/form-data":
-        return _from_form(request, max_pictures)
+        return _from_form(request, max_images)
     if kind.startswith("image/") or kind == "application/octet-stream":
         return [(_read_filled_body(request), "")]
     raise RequestError(
@@ -107,12 +107,12 @@ def _read_filled_body(request: Request) -> bytes:
     return body
 
 
-def _from_form(request: Request, max_pictures: int) -> list[tuple[bytes, str]]:
+def _from_form(request: Request, max_images: int) -> list[tuple[bytes, str]]:
     files = request.files.getlist("image")
-    if len(files) > max_pictures:
+    if len(files) > max_images:
         raise RequestError(
             "too-many-pictures",
-            f"The request holds {len(files)} pictures, more than the {max_pictures} allowed.",
+            f"The request holds {len(files)} pictures, more than the {max_images} allowed.",
             "Send them in several requests.",
         )
     if files:
@@ -126,28 +126,18 @@ def _from_form(request: Request, max_pictures: int) -> list[tuple[bytes, str]]:
     raise RequestError("no-picture", problem, _HOW_TO_SEND)
 
 
+_Value = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+_Pixel = Annotated[list[_Value], Field(min_length=3, max_length=3), FailFast()]
+_Side = Field(min_length=1, max_length=_MOST_SIDE)
+_Row = Annotated[list[_Pixel], _Side, FailFast()]
+
+
 class ArrayBody(BaseModel):
     """`{"image": [[[r, g, b], …], …]}`; reading stops at the first wrong element or length."""
 
     model_config = ConfigDict(strict=True)
 
-    image: Annotated[
-        list[
-            Annotated[
-                list[
-                    Annotated[
-                        list[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]],
-                        Field(min_length=3, max_length=3),
-                        FailFast(),
-                    ]
-                ],
-                Field(min_length=1, max_length=_MOST_SIDE),
-                FailFast(),
-            ]
-        ],
-        Field(min_length=1, max_length=_MOST_SIDE),
-        FailFast(),
-    ]
+    image: Annotated[list[_Row], _Side, FailFast()]
 
 
 def _from_json(body: bytes) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """The web page as a process of its own: Streamlit, which speaks to the API over HTTP only.
 
-`PageProcess` is the parent's half; run as a program, this module is the child's. How Streamlit
+`WebappProcess` is the parent's half; run as a program, this module is the child's. How Streamlit
 looks and behaves is said in `webapp/.streamlit/config.toml`, where it looks for that.
 """
 
@@ -20,7 +20,7 @@ from imagette.serving.ports import check_free, is_up, resolve, url
 _SCRIPT = Path(__file__).parents[1] / "webapp" / "app.py"
 
 
-class PageProcess:
+class WebappProcess:
     """The process that serves the page.
 
     Args:
@@ -93,7 +93,7 @@ class PageProcess:
             self._process.wait()
 
 
-def serve_page(
+def serve_webapp(
     api_url: str, host: str, port: int, max_upload_bytes: int, api_key: str = ""
 ) -> None:
     """Serve the page alone, beside an API that runs elsewhere, until Ctrl-C.
@@ -113,18 +113,18 @@ def serve_page(
     """
     address = resolve(host)
     check_free(address, port, "--port")
-    page = PageProcess(address, port, api_url, max_upload_bytes, api_key)
+    webapp = WebappProcess(address, port, api_url, max_upload_bytes, api_key)
     try:
-        page.start()
-        while not (page.has_stopped() or is_up(address, port, "/_stcore/health")):
+        webapp.start()
+        while not (webapp.has_stopped() or is_up(address, port, "/_stcore/health")):
             time.sleep(0.1)
-        if not page.has_stopped():
+        if not webapp.has_stopped():
             print(f"The page is ready: {url(address, port)}", flush=True)
-        page.wait()
+        webapp.wait()
     except KeyboardInterrupt:
         return
     finally:
-        page.stop()
+        webapp.stop()
     raise ImagetteError(
         "The web page stopped by itself.", "The messages above say why; start it again."
     )

@@ -12,7 +12,7 @@ from imagette.evaluation.calibration import fit_temperature
 from imagette.features.backbone import LICENCE, open_backbone
 from imagette.features.collect import choose_view
 from imagette.files import replacing, write_csv, write_json
-from imagette.images.preprocess import ViewName
+from imagette.images.views import ViewName
 from imagette.inference.bundle import BundleMetadata, open_bundle
 from imagette.models import APPLICATIONS, build_model, count_parameters
 from imagette.models.applications import IMAGENET

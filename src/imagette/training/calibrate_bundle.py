@@ -18,7 +18,7 @@ from imagette.heads.graph import add_familiarity
 from imagette.heads.head import root_directions
 from imagette.heads.ood_score import METHOD as NEAREST
 from imagette.heads.ood_score import choose_references, fit_ood_score_held_out
-from imagette.images.preprocess import ViewName
+from imagette.images.views import ViewName
 from imagette.inference.bundle import open_bundle
 from imagette.training.onnx_graph import add_constant, add_node, find_ends, run_to
 from imagette.training.ood_score import METHOD as OUTLIERS

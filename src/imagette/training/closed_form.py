@@ -28,7 +28,7 @@ from imagette.files import write_bytes, write_json
 from imagette.heads.graph import add_head
 from imagette.heads.head import Head, LeftOut, fit_head
 from imagette.heads.ood_score import METHOD, THRESHOLD
-from imagette.images.preprocess import ViewName
+from imagette.images.views import ViewName
 from imagette.inference.bundle import BundleMetadata
 from imagette.inference.classifier import Classifier
 from imagette.runs import RunInfo

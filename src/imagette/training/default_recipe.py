@@ -4,7 +4,7 @@ from statistics import median
 
 from imagette.data import Dataset, ImageIndex
 from imagette.errors import ImageError
-from imagette.images.preprocess import read_size
+from imagette.images.opened import read_size
 from imagette.training.recipe import DEFAULT, Recipe
 
 SMALL = 48

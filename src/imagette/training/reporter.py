@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagette.data import Dataset
-from imagette.images.preprocess import ViewName
+from imagette.images.views import ViewName
 from imagette.training.recipe import Recipe
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from imagette import ImagetteError, load_dataset
-from imagette.images.preprocess import to_pixels
+from imagette.images.opened import to_pixels
 
 
 def paint(path, colour, size=(40, 30)):

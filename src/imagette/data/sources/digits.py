@@ -7,7 +7,7 @@ Alpaydin & Kaynak, *Optical Recognition of Handwritten Digits*, UCI Machine Lear
 import numpy as np
 
 from imagette.data.dataset import Dataset, Split
-from imagette.images.preprocess import to_pixels
+from imagette.images.opened import to_pixels
 
 CLASS_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 CLASS_NAMES_FR = ("zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf")

@@ -16,7 +16,7 @@ from imagette.data.sources.image_index import (
     found_file,
 )
 from imagette.errors import ImagetteError
-from imagette.images.preprocess import is_picture
+from imagette.images.open import is_image
 
 _TRAIN, _TEST = ("train", "training"), ("test", "testing")
 _LAYOUT = (
@@ -66,7 +66,7 @@ def find_folder(folder: Path) -> ImageIndex:
 def _only_folder(folder: Path) -> Path:
     """Down through folders that hold nothing but one other; `train` alone is a split, not such."""
     inside = _folders(folder)
-    alone = len(inside) == 1 and not any(map(is_picture, folder.iterdir()))
+    alone = len(inside) == 1 and not any(map(is_image, folder.iterdir()))
     if alone and inside[0].name.lower() not in _TRAIN and _folders(inside[0]):
         return _only_folder(inside[0])
     return folder
@@ -143,13 +143,13 @@ def _find_part(
     found, skipped, others = [], [], []
     for label, name in enumerate(class_names):
         for path in sorted((part_folder / name).rglob("*")):
-            if not is_picture(path):
+            if not is_image(path):
                 others.append(path)
             elif _is_utf8(path):
                 found.append(found_file(path, label, path.relative_to(folder).as_posix()))
             else:
                 skipped.append((path, "its name is not UTF-8."))
-    loose = sorted(path for path in part_folder.iterdir() if is_picture(path))
+    loose = sorted(path for path in part_folder.iterdir() if is_image(path))
     skipped += [(path, "lies in no class's folder.") for path in loose]
     others = [path for path in others if path.name[0] != "." and path.is_file()]
     if others:

@@ -9,7 +9,7 @@ import numpy as np
 from imagette.data.dataset import Dataset, Split
 from imagette.data.decode import decode
 from imagette.errors import ImagetteError
-from imagette.images.preprocess import ViewName
+from imagette.images.views import ViewName
 
 Skipped = tuple[tuple[str, str], ...]
 """What was left out, each with the reason."""

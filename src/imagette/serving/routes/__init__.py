@@ -1,1 +1,1 @@
-"""What the API answers: one file a group of routes."""
+"""What the API answers: one Flask blueprint a file."""

@@ -1,28 +1,29 @@
-"""What the model learned from, where that is at hand on the server."""
+"""`GET /dataset`: what the model learned from, where that is at hand on the server."""
 
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+from flask import Response
 from numpy.typing import NDArray
 
 from imagette.errors import ImagetteError
 from imagette.reports.html import pixels_url
+from imagette.serving.openapi import DescribedBlueprint, responses
 from imagette.serving.problems import RequestError
-from imagette.serving.schemas import DatasetAnswer, DatasetClass
+from imagette.serving.schemas.dataset import DatasetAnswer, DatasetClass
+from imagette.serving.state import server_state
 
 _EXAMPLES = 10
 
+blueprint = DescribedBlueprint("dataset", __name__)
 
-def describe_dataset(name: str | None) -> bytes:
-    """The dataset that a model learned from, as JSON in UTF-8.
 
-    Args:
-        name: what the bundle calls it.
-
-    Raises:
-        RequestError: it is not CIFAR-10, or that is not on this machine (nothing is downloaded).
-    """
+@blueprint.get("/dataset", responses=responses(DatasetAnswer, "no-dataset"))
+def show_dataset() -> Response:
+    """What the model learned from, with examples, where that is at hand"""
+    name = server_state().model.now.classifier.metadata.dataset
     folder = _find_cifar10() if name == "cifar10" else None
     if folder is None:
         raise RequestError(
@@ -32,7 +33,7 @@ def describe_dataset(name: str | None) -> bytes:
             " it is CIFAR-10; another dataset is never shown.",
         )
     try:
-        return _describe_cifar10(folder).model_dump_json().encode()
+        return Response(_describe_cifar10(folder), mimetype="application/json")
     except ImagetteError as error:
         raise RequestError("no-dataset", error.problem, error.remedy) from error
 
@@ -47,7 +48,8 @@ def _find_cifar10() -> Path | None:
         return None
 
 
-def _describe_cifar10(folder: Path) -> DatasetAnswer:
+@cache
+def _describe_cifar10(folder: Path) -> bytes:
     from imagette.data.sources import cifar
 
     test = cifar.load_split(folder, cifar.TEST_FILES)
@@ -66,7 +68,8 @@ def _describe_cifar10(folder: Path) -> DatasetAnswer:
         for index, name in enumerate(cifar.CLASS_NAMES)
     ]
     height, width = test.images.shape[1:3]
-    return DatasetAnswer(name="cifar10", classes=classes, height=height, width=width)
+    answer = DatasetAnswer(name="cifar10", classes=classes, height=height, width=width)
+    return answer.model_dump_json().encode()
 
 
 def _examples(images: NDArray[np.uint8]) -> list[str]:

@@ -1,71 +1,15 @@
-"""The model that the API serves, and its replacement while requests go on."""
+"""`GET /model`: what the model is, and the limits of the server."""
 
-from dataclasses import dataclass
-from typing import TypeVar
+from flask import Response
 
-from imagette.inference.classifier import Classifier
-from imagette.serving.schemas import InputSize, Limits, ModelAnswer, Teaching
-from imagette.serving.settings import Settings
+from imagette.serving.openapi import DescribedBlueprint, responses
+from imagette.serving.schemas.model import ModelAnswer
+from imagette.serving.state import server_state
 
-_Bounds = TypeVar("_Bounds", Limits, Teaching)
-
-
-@dataclass(frozen=True)
-class OpenModel:
-    """A model that is loaded.
-
-    Attributes:
-        classifier: what answers.
-        description: JSON in UTF-8, what `GET /model` says of it.
-    """
-
-    classifier: Classifier
-    description: bytes
+blueprint = DescribedBlueprint("model", __name__)
 
 
-class ServedModel:
-    """The model that answers now.
-
-    A request takes `now` once and keeps it to its end, so that a swap meanwhile changes nothing
-    for it.
-
-    Args:
-        settings: which model, and the limits to describe.
-
-    Raises:
-        ImagetteError: the model cannot be loaded.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self.now = self._open()
-
-    def swap(self) -> None:
-        """Load the model's file anew and let it answer from now on.
-
-        Raises:
-            ImagetteError: what is wrong with the file; the model of before goes on answering.
-        """
-        self.now = self._open()
-
-    def _open(self) -> OpenModel:
-        settings = self._settings
-        # The server runs one worker a core, so more threads for one picture would only get in
-        # the way.
-        classifier = Classifier(settings.model, threads=1, max_pixels=settings.max_pixels)
-        return OpenModel(classifier, _describe(classifier, settings))
-
-
-def _describe(classifier: Classifier, settings: Settings) -> bytes:
-    answer = ModelAnswer(
-        **classifier.metadata.model_dump(),
-        input=InputSize(height=classifier.height, width=classifier.width),
-        limits=_bounds(Limits, settings),
-        teaching=_bounds(Teaching, settings) if settings.teach else None,
-    )
-    return answer.model_dump_json().encode()
-
-
-def _bounds(kind: type[_Bounds], settings: Settings) -> _Bounds:
-    """Those of the settings that an answer tells."""
-    return kind(**settings.model_dump(include=set(kind.model_fields)))
+@blueprint.get("/model", responses=responses(ModelAnswer))
+def show_model() -> Response:
+    """What the model is and knows, how good it is, and the limits of this server"""
+    return Response(server_state().model.now.description, mimetype="application/json")

@@ -1,9 +1,6 @@
-"""Answering a request about pictures, by whatever model."""
+"""`POST /predict`: what a picture shows; and the same by a lesson's model."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -12,17 +9,17 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from imagette.errors import ImageError
-from imagette.images.preprocess import Turn
+from imagette.images.opened import open_image
 from imagette.inference.classifier import Classifier, Prediction
 from imagette.inference.explain import heat_png
 from imagette.reports.html import pixels_url, png_url
+from imagette.serving.gate import Gate
 from imagette.serving.metrics import Metrics
+from imagette.serving.openapi import DescribedBlueprint, predict_request, responses
 from imagette.serving.problems import RequestError, describe, kind_of
-from imagette.serving.schemas import PredictOptions
-from imagette.serving.uploads import UploadedImage, read_pictures
-
-_LARGE = 1_000_000
-"""Pixels: smaller pictures take some megabytes, and do not wait for each other."""
+from imagette.serving.schemas.predict import PictureAnswer, PredictOptions, SeveralAnswers
+from imagette.serving.state import server_state
+from imagette.serving.uploads import UploadedImage, read_images
 
 PREDICT_PROBLEMS = (
     "wrong-option", "no-picture", "empty-picture", "unreadable-picture", "invalid-json",
@@ -30,64 +27,24 @@ PREDICT_PROBLEMS = (
     "unsupported-content-type", "out-of-time",
 )  # fmt: skip
 
-
-class Turns:
-    """One large picture at a time: it takes hundreds of megabytes while it is decoded.
-
-    Args:
-        seconds: how long a request may wait and take. What is under way is not broken off.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._lock = Lock()
-
-    def deadline(self) -> float:
-        """When the time of a request is up that begins now, by `time.monotonic`."""
-        return time.monotonic() + self._seconds
-
-    def before(self, deadline: float) -> Turn:
-        """What a picture of so many pixels enters while it is decoded.
-
-        Raises:
-            RequestError: there is no time left.
-        """
-        if time.monotonic() > deadline:
-            raise self._out_of_time()
-        return lambda pixels: self._taken(deadline) if pixels > _LARGE else nullcontext()
-
-    @contextmanager
-    def _taken(self, deadline: float) -> Iterator[None]:
-        if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            raise self._out_of_time()
-        try:
-            yield
-        finally:
-            self._lock.release()
-
-    def _out_of_time(self) -> RequestError:
-        return RequestError(
-            "out-of-time",
-            f"The {self._seconds:g} s that a request may take are up.",
-            "Send fewer or smaller pictures at once, or ask again when the server has less to do.",
-            {"Retry-After": "5"},
-        )
+blueprint = DescribedBlueprint("predict", __name__)
 
 
-def answer_request(
-    classifier: Classifier,
-    max_pictures: int,
-    turns: Turns,
-    metrics: Metrics,
-    count_classes: bool = True,
-) -> dict[str, Any]:
+@blueprint.post(
+    "/predict",
+    responses=responses([PictureAnswer, SeveralAnswers], *PREDICT_PROBLEMS),
+    openapi_extensions=predict_request(),
+)
+def predict() -> dict[str, Any]:
+    """What a picture, or each of several, shows"""
+    return answer_request(server_state().model.now.classifier)
+
+
+def answer_request(classifier: Classifier, count_classes: bool = True) -> dict[str, Any]:
     """What the picture of the request under way shows, or each of several, as JSON has it.
 
     Args:
         classifier: what answers.
-        max_pictures: refuse requests with more pictures than this.
-        turns: whose time it takes.
-        metrics: where it is counted.
         count_classes: whether answers are counted by class: where anybody may name classes, there
             would be no end of them.
 
@@ -95,26 +52,22 @@ def answer_request(
         RequestError: an option or the request cannot be understood, or the one picture is refused.
         ImageError: the one picture cannot be read or has too many pixels.
     """
-    options = _read_options()
-    pictures = read_pictures(
+    state, options = server_state(), _read_options()
+    images = read_images(
         request._get_current_object(),  # type: ignore[attr-defined]  # a proxy is slower
-        max_pictures,
+        state.settings.max_pictures,
     )
-    deadline, counts = turns.deadline(), metrics if count_classes else None
-
-    def answer_one(picture: UploadedImage) -> dict[str, Any]:
-        return _answer(classifier, picture, options, counts, turns.before(deadline))
-
-    if len(pictures) == 1:
-        return answer_one(pictures[0])
+    gate, counts = state.gate.for_request(), state.metrics if count_classes else None
+    if len(images) == 1:
+        return _answer(classifier, images[0], options, counts, gate)
     predictions = []
-    for picture in pictures:
+    for image in images:
         try:
-            result = answer_one(picture)
+            result = _answer(classifier, image, options, counts, gate)
         except (RequestError, ImageError) as error:
-            metrics.count_problem(kind_of(error))
+            state.metrics.count_problem(kind_of(error))
             result = describe(error)
-        predictions.append({"file": picture.file} | result)
+        predictions.append({"file": image.file} | result)
     return {"predictions": predictions}
 
 
@@ -143,28 +96,29 @@ _NO_OPTIONS = PredictOptions()
 
 def _answer(
     classifier: Classifier,
-    picture: UploadedImage,
+    image: UploadedImage,
     options: PredictOptions,
     metrics: Metrics | None,
-    turn: Turn,
+    gate: Gate,
 ) -> dict[str, Any]:
     """The prediction about one picture as JSON has it.
 
     Raises:
-        RequestError: the file is empty, or its turn did not come in time.
+        RequestError: the file is empty, or the time of the request is up.
         ImageError: it cannot be read or has too many pixels.
     """
-    content = picture.content
-    if len(content) == 0:
+    if len(image.content) == 0:
         raise RequestError(
             "empty-picture", "The file is empty.", "Choose the picture again and send it."
         )
     started = time.perf_counter()
-    views = classifier.views(content, turn)
+    opened = open_image(image.content, classifier.max_pixels)
+    with gate(opened.pixels):
+        views = opened.views(classifier.height, classifier.width, classifier.metadata.view)
     if options.explain == "0":
-        prediction, explanation = classifier.predict_views([views])[0], None
+        prediction, explanation = classifier.predict(views), None
     else:
-        explanation = classifier.explain_views(views)
+        explanation = classifier.explain(views)
         prediction = explanation.prediction
     if metrics:
         metrics.count_prediction(prediction, time.perf_counter() - started)

@@ -1,32 +1,30 @@
-"""The addresses below `/lessons`: teaching the server classes of one's own.
+"""`/lessons` and what is below: teaching the server classes of one's own.
 
 They are there when the setting `teach` is on.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from flask import Response, request
 from pydantic import ValidationError
 
 from imagette.errors import ImageError
 from imagette.inference.classifier import Classifier
-from imagette.serving.lesson import Lesson
-from imagette.serving.lesson_names import clean_name
-from imagette.serving.lessons import Lessons
-from imagette.serving.metrics import Metrics
+from imagette.serving.gate import Gate
 from imagette.serving.openapi import (
-    DescribedApp,
+    DescribedBlueprint,
     json_request,
     pictures_request,
     predict_request,
     responses,
 )
 from imagette.serving.problems import RequestError, describe, kind_of
-from imagette.serving.routes.predict import PREDICT_PROBLEMS, Turns, answer_request
-from imagette.serving.schemas import (
+from imagette.serving.routes.predict import PREDICT_PROBLEMS, answer_request
+from imagette.serving.schemas.model import InputSize
+from imagette.serving.schemas.predict import PictureAnswer, SeveralAnswers
+from imagette.serving.schemas.teach import (
     AddedPictures,
     Deleted,
-    InputSize,
     LessonAnswer,
     LessonClass,
     LessonModel,
@@ -34,146 +32,140 @@ from imagette.serving.schemas import (
     LessonPicturePath,
     LessonPictures,
     LessonRequest,
-    PictureAnswer,
-    SeveralAnswers,
 )
-from imagette.serving.settings import Settings
-from imagette.serving.taught import Taught
+from imagette.serving.state import server_state
+from imagette.serving.teaching.class_names import clean_name
+from imagette.serving.teaching.lesson import Lesson
+from imagette.serving.teaching.lesson_store import LessonStore
+from imagette.serving.teaching.taught_model import TaughtModel
 from imagette.serving.uploads import read_files, read_json
 
 _FILE = {"type": "string", "format": "binary"}
 _DISK = "no-room"
 
-
-def add_lessons(app: DescribedApp, settings: Settings, turns: Turns, metrics: Metrics) -> None:
-    """Add the addresses below `/lessons` to the application.
-
-    Args:
-        app: the application.
-        settings: the bounds, and the folder of the lessons.
-        turns: whose time pictures take.
-        metrics: where requests are counted.
-
-    Raises:
-        ImagetteError: nothing can be taught here, or the folder cannot be made.
-    """
-    lessons = Lessons(settings)
-    _add_lesson(app, lessons)
-    _add_pictures(app, settings, lessons, turns, metrics)
-    _add_model(app, settings, lessons, turns, metrics)
+blueprint = DescribedBlueprint("teach", __name__)
 
 
-def _add_lesson(app: DescribedApp, lessons: Lessons) -> None:
-    @app.post(
-        "/lessons",
-        responses=responses(
-            LessonAnswer, "invalid-json", "wrong-classes", "unsupported-content-type",
-            "too-many-lessons", _DISK, status="201",
-        ),
-        openapi_extensions=json_request(LessonRequest),
-    )  # fmt: skip
-    def begin_lesson() -> tuple[dict[str, Any], int, dict[str, str]]:
-        """Begin a lesson, of two classes or more"""
-        lesson = lessons.create(_read_class_names())
-        return _describe(lesson), 201, {"Location": f"/lessons/{lesson.id}"}
-
-    @app.get("/lessons/<lesson>", responses=responses(LessonAnswer, "no-lesson", _DISK))
-    def show_lesson(path: LessonPath) -> dict[str, Any]:
-        """Where a lesson stands: its pictures, and how good what they teach is"""
-        return _describe(lessons.find(path.lesson))
-
-    @app.delete("/lessons/<lesson>", responses=responses(Deleted, "no-lesson", _DISK))
-    def delete_lesson(path: LessonPath) -> dict[str, str]:
-        """Forget a lesson and its pictures"""
-        lessons.find(path.lesson).forget()
-        return {"status": "deleted"}
+@blueprint.post(
+    "/lessons",
+    responses=responses(
+        LessonAnswer, "invalid-json", "wrong-classes", "unsupported-content-type",
+        "too-many-lessons", _DISK, status="201",
+    ),
+    openapi_extensions=json_request(LessonRequest),
+)  # fmt: skip
+def begin_lesson() -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Begin a lesson, of two classes or more"""
+    lesson = _lessons().create(_read_class_names())
+    return _describe(lesson), 201, {"Location": f"/lessons/{lesson.id}"}
 
 
-def _add_pictures(
-    app: DescribedApp, settings: Settings, lessons: Lessons, turns: Turns, metrics: Metrics
-) -> None:
-    @app.post(
-        "/lessons/<lesson>/pictures",
-        responses=responses(
-            AddedPictures, "wrong-option", "no-picture", "no-lesson", "too-many-pictures",
-            "unsupported-content-type", _DISK,
-        ),
-        openapi_extensions=pictures_request(),
-    )  # fmt: skip
-    def add_pictures(path: LessonPath) -> dict[str, Any]:
-        """Add pictures of a class; those that cannot be used are told one by one"""
-        lesson = lessons.find(path.lesson)
-        class_name = clean_name(request.args.get("class", ""))
-        lesson.check_class(class_name)
-        deadline, kept, refused = turns.deadline(), [], []
-        for content, file in read_files(request, settings.max_pictures):
-            try:
-                name = _add(lesson, class_name, content, turns, deadline)
-            except (RequestError, ImageError) as error:
-                if kind_of(error) in ("no-lesson", _DISK):
-                    raise
-                metrics.count_problem(kind_of(error))
-                refused.append({"file": file} | describe(error))
-            else:
-                kept.append(name)
-        small = _small(lesson, class_name, kept)
-        return {"kept": small, "refused": refused, "lesson": _describe(lesson)}
+@blueprint.get("/lessons/<lesson>", responses=responses(LessonAnswer, "no-lesson", _DISK))
+def show_lesson(path: LessonPath) -> dict[str, Any]:
+    """Where a lesson stands: its pictures, and how good what they teach is"""
+    return _describe(_find_lesson(path))
 
-    @app.get("/lessons/<lesson>/pictures", responses=responses(LessonPictures, "no-lesson", _DISK))
-    def show_pictures(path: LessonPath) -> dict[str, Any]:
-        """The pictures of a lesson, small"""
-        lesson = lessons.find(path.lesson)
-        pictures = lesson.pictures().items()
-        return {"classes": {name: _small(lesson, name, found) for name, found in pictures}}
 
-    @app.delete(
-        "/lessons/<lesson>/pictures/<picture>",
-        responses=responses(LessonAnswer, "no-lesson", "not-found", _DISK),
+@blueprint.delete("/lessons/<lesson>", responses=responses(Deleted, "no-lesson", _DISK))
+def delete_lesson(path: LessonPath) -> dict[str, str]:
+    """Forget a lesson and its pictures"""
+    _find_lesson(path).delete()
+    return {"status": "deleted"}
+
+
+@blueprint.post(
+    "/lessons/<lesson>/pictures",
+    responses=responses(
+        AddedPictures, "wrong-option", "no-picture", "no-lesson", "too-many-pictures",
+        "unsupported-content-type", _DISK,
+    ),
+    openapi_extensions=pictures_request(),
+)  # fmt: skip
+def add_pictures(path: LessonPath) -> dict[str, Any]:
+    """Add pictures of a class; those that cannot be used are told one by one"""
+    state, lesson = server_state(), _find_lesson(path)
+    class_name = clean_name(request.args.get("class", ""))
+    lesson.check_class(class_name)
+    gate, kept, refused = state.gate.for_request(), [], []
+    for content, file in read_files(request, state.settings.max_pictures):
+        try:
+            name = _add(lesson, class_name, content, gate)
+        except (RequestError, ImageError) as error:
+            if kind_of(error) in ("no-lesson", _DISK):
+                raise
+            state.metrics.count_problem(kind_of(error))
+            refused.append({"file": file} | describe(error))
+        else:
+            kept.append(name)
+    small = _thumbnails(lesson, class_name, kept)
+    return {"kept": small, "refused": refused, "lesson": _describe(lesson)}
+
+
+@blueprint.get(
+    "/lessons/<lesson>/pictures", responses=responses(LessonPictures, "no-lesson", _DISK)
+)
+def show_pictures(path: LessonPath) -> dict[str, Any]:
+    """The pictures of a lesson, small"""
+    lesson = _find_lesson(path)
+    images = lesson.images().items()
+    return {"classes": {name: _thumbnails(lesson, name, found) for name, found in images}}
+
+
+@blueprint.delete(
+    "/lessons/<lesson>/pictures/<picture>",
+    responses=responses(LessonAnswer, "no-lesson", "not-found", _DISK),
+)
+def delete_picture(path: LessonPicturePath) -> dict[str, Any]:
+    """Take a picture away from a lesson"""
+    lesson = _find_lesson(path)
+    lesson.remove(path.picture)
+    return _describe(lesson)
+
+
+@blueprint.get(
+    "/lessons/<lesson>/model",
+    responses=responses(_FILE, "no-lesson", "not-learned", kind="application/octet-stream"),
+)
+def download_model(path: LessonPath) -> Response:
+    """What was learned, as a bundle: the one file that Imagette serves"""
+    return Response(
+        _taught_model(path).to_bundle(),
+        mimetype="application/octet-stream",
+        headers={"Content-Disposition": "attachment; filename=imagette-lesson.onnx"},
     )
-    def delete_picture(path: LessonPicturePath) -> dict[str, Any]:
-        """Take a picture away from a lesson"""
-        lesson = lessons.find(path.lesson)
-        lesson.remove(path.picture)
-        return _describe(lesson)
 
 
-def _add_model(
-    app: DescribedApp, settings: Settings, lessons: Lessons, turns: Turns, metrics: Metrics
-) -> None:
-    @app.get(
-        "/lessons/<lesson>/model",
-        responses=responses(_FILE, "no-lesson", "not-learned", kind="application/octet-stream"),
+@blueprint.post(
+    "/lessons/<lesson>/predict",
+    responses=responses(
+        [PictureAnswer, SeveralAnswers], "no-lesson", "not-learned", *PREDICT_PROBLEMS
+    ),
+    openapi_extensions=predict_request(),
+)
+def predict_by_lesson(path: LessonPath) -> dict[str, Any]:
+    """What a picture, or each of several, shows, as far as the lesson has taught"""
+    max_pixels = server_state().settings.max_pixels
+    classifier = Classifier(_taught_model(path), max_pixels=max_pixels)
+    return answer_request(classifier, count_classes=False)
+
+
+def _taught_model(path: LessonPath) -> TaughtModel:
+    if model := _find_lesson(path).taught_model():
+        return model
+    raise RequestError(
+        "not-learned",
+        "Nothing can be told apart yet.",
+        "Add pictures, at least one of each of two classes.",
     )
-    def download_model(path: LessonPath) -> Response:
-        """What was learned, as a bundle: the one file that Imagette serves"""
-        return Response(
-            _taught(path).to_bundle(),
-            mimetype="application/octet-stream",
-            headers={"Content-Disposition": "attachment; filename=imagette-lesson.onnx"},
-        )
 
-    @app.post(
-        "/lessons/<lesson>/predict",
-        responses=responses(
-            [PictureAnswer, SeveralAnswers], "no-lesson", "not-learned", *PREDICT_PROBLEMS
-        ),
-        openapi_extensions=predict_request(),
-    )
-    def predict_by_lesson(path: LessonPath) -> dict[str, Any]:
-        """What a picture, or each of several, shows, as far as the lesson has taught"""
-        classifier = Classifier(_taught(path), max_pixels=settings.max_pixels)
-        return answer_request(
-            classifier, settings.max_pictures, turns, metrics, count_classes=False
-        )
 
-    def _taught(path: LessonPath) -> Taught:
-        if taught := lessons.find(path.lesson).taught():
-            return taught
-        raise RequestError(
-            "not-learned",
-            "Nothing can be told apart yet.",
-            "Add pictures, at least one of each of two classes.",
-        )
+def _lessons() -> LessonStore:
+    # The blueprint is registered only where something may be taught.
+    return cast(LessonStore, server_state().lessons)
+
+
+def _find_lesson(path: LessonPath) -> Lesson:
+    return _lessons().find(path.lesson)
 
 
 def _read_class_names() -> list[str]:
@@ -190,15 +182,15 @@ def _read_class_names() -> list[str]:
         ) from error
 
 
-def _add(lesson: Lesson, class_name: str, content: bytes, turns: Turns, deadline: float) -> str:
+def _add(lesson: Lesson, class_name: str, content: bytes, gate: Gate) -> str:
     if not content:
         raise RequestError(
             "empty-picture", "The file is empty.", "Choose the picture again and send it."
         )
-    return lesson.add(class_name, content, turns.before(deadline))
+    return lesson.add(class_name, content, gate)
 
 
-def _small(lesson: Lesson, class_name: str, names: list[str]) -> list[dict[str, str]]:
+def _thumbnails(lesson: Lesson, class_name: str, names: list[str]) -> list[dict[str, str]]:
     """Pictures of a class, small; without those that were taken away meanwhile."""
     found = [(name, lesson.thumbnail(class_name, name)) for name in names]
     return [{"name": name, "thumbnail": url} for name, url in found if url]
@@ -206,13 +198,13 @@ def _small(lesson: Lesson, class_name: str, names: list[str]) -> list[dict[str, 
 
 def _describe(lesson: Lesson) -> dict[str, Any]:
     """A lesson as JSON has it."""
-    classes = [LessonClass(name=name, pictures=found) for name, found in lesson.pictures().items()]
-    taught = lesson.taught()
+    classes = [LessonClass(name=name, pictures=found) for name, found in lesson.images().items()]
+    taught = lesson.taught_model()
     model = _describe_model(taught) if taught else None
     return LessonAnswer(id=lesson.id, classes=classes, model=model).model_dump()
 
 
-def _describe_model(taught: Taught) -> LessonModel:
+def _describe_model(taught: TaughtModel) -> LessonModel:
     told = taught.metadata
     return LessonModel(
         class_names=list(told.class_names),
@@ -221,5 +213,5 @@ def _describe_model(taught: Taught) -> LessonModel:
         familiarity_threshold=told.familiarity_threshold,
         accuracy=told.accuracy,
         accuracy_interval=told.evaluation["accuracy_interval"] if told.evaluation else None,
-        pictures=taught.pictures,
+        pictures=taught.n_images,
     )

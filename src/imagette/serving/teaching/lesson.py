@@ -19,21 +19,22 @@ from PIL import Image
 from imagette.errors import ImagetteError
 from imagette.features.backbone import Backbone
 from imagette.files import write_bytes
-from imagette.images.preprocess import Turn, to_pixels, to_rgb
+from imagette.images.opened import OpenedImage, open_image
+from imagette.serving.gate import Gate
 from imagette.serving.problems import RequestError
 from imagette.serving.settings import Settings
-from imagette.serving.taught import VIEW, Taught, learn
+from imagette.serving.teaching.taught_model import VIEW, TaughtModel, fit_taught_model
 
 MIN_CLASSES = 2
 
-PICTURE_SIDE = 256
+IMAGE_SIDE = 256
 """Pictures are kept with no more rows and columns than this."""
 
 _THUMBNAIL_SIDE = 96
 _DIGEST = re.compile(r"[0-9a-f]{24}")
 
 
-def no_lesson() -> RequestError:
+def lesson_not_found() -> RequestError:
     """What a lesson that is not there is answered with."""
     return RequestError(
         "no-lesson",
@@ -48,7 +49,7 @@ def is_lesson(folder: Path) -> bool:
 
 
 @contextmanager
-def disk() -> Iterator[None]:
+def disk_problems() -> Iterator[None]:
     """Tell what the disk refuses, or lacks since the lesson was deleted, as a request's problem."""
     try:
         yield
@@ -57,7 +58,7 @@ def disk() -> Iterator[None]:
         if isinstance(error, RequestError) or not isinstance(cause, OSError):
             raise
         if isinstance(cause, FileNotFoundError):
-            raise no_lesson() from error
+            raise lesson_not_found() from error
         raise RequestError(
             "no-room",
             f"The server cannot write to its disk ({cause.strerror}).",
@@ -85,18 +86,18 @@ class Lesson:
         self._backbone = backbone
         self._lock = lock
 
-    @disk()
-    def pictures(self) -> dict[str, list[str]]:
+    @disk_problems()
+    def images(self) -> dict[str, list[str]]:
         """Names of the pictures of each class, the first that came first."""
         return {name: self._list(name) for name in self._class_names()}
 
-    def add(self, class_name: str, content: bytes, turn: Turn) -> str:
+    def add(self, class_name: str, content: bytes, gate: Gate) -> str:
         """Keep a picture of a class, upright, reduced, and without what the file says besides.
 
         Args:
             class_name: one of the lesson's.
             content: of the file.
-            turn: as for `imagette.images.preprocess.to_rgb`.
+            gate: what it passes before it is decoded.
 
         Returns:
             The picture's name.
@@ -105,23 +106,24 @@ class Lesson:
             RequestError: the lesson is full, or has the picture already.
             ImageError: it cannot be read or has too many pixels.
         """
-        size, most = self._backbone.size, self._settings.max_pixels
-        small = _reduce(content, most, turn)
+        size, opened = self._backbone.size, open_image(content, self._settings.max_pixels)
+        with gate(opened.pixels):
+            small = _reduce(opened)
+            pixels = opened.views(size, size, VIEW)[0].pixels
         name = blake2b(small, digest_size=12).hexdigest()
-        pixels = to_pixels(content, size, size, most, turn, view=VIEW)
         features = io.BytesIO()
         np.save(features, self._backbone.compute(pixels[None])[0].astype(np.float16))
-        with disk(), self._lock:
+        with disk_problems(), self._lock:
             self._check_room_for(name)
             path = self._path(class_name, name)
             write_bytes(path.with_suffix(".png"), small)
             write_bytes(path, features.getvalue())
         if not is_lesson(self._folder):  # deleted meanwhile, and now there again
-            self.forget()
-            raise no_lesson()
+            self.delete()
+            raise lesson_not_found()
         return name
 
-    @disk()
+    @disk_problems()
     def check_class(self, class_name: str) -> None:
         """Raise a RequestError unless the lesson has this class."""
         if class_name not in self._class_names():
@@ -137,7 +139,7 @@ class Lesson:
             return _thumbnail(self._path(class_name, name).with_suffix(".png"))
         return ""
 
-    @disk()
+    @disk_problems()
     def remove(self, name: str) -> None:
         """Take a picture away.
 
@@ -154,21 +156,21 @@ class Lesson:
             "not-found", "The lesson has no such picture.", "Ask the lesson for those it has."
         )
 
-    def taught(self) -> Taught | None:
+    def taught_model(self) -> TaughtModel | None:
         """What answers by all pictures that there are; None before two classes have one."""
         while True:
-            pictures = {name: tuple(sorted(found)) for name, found in self.pictures().items()}
-            known = tuple((name, found) for name, found in pictures.items() if found)
+            images = {name: tuple(sorted(found)) for name, found in self.images().items()}
+            known = tuple((name, found) for name, found in images.items() if found)
             if len(known) < MIN_CLASSES:
                 return None
             with suppress(FileNotFoundError):  # one was taken away meanwhile
-                return _learn(self._backbone, self._folder, known)
+                return _fit(self._backbone, self._folder, known)
 
-    def forget(self) -> None:
+    def delete(self) -> None:
         """Delete the lesson, and what this process remembers of any."""
-        _learn.cache_clear()
+        _fit.cache_clear()
         _thumbnail.cache_clear()
-        with disk():
+        with disk_problems():
             # At once, so that whoever is in the middle of it never finds half a lesson.
             (self._folder / "lesson.json").unlink(missing_ok=True)
         gone = self._folder.with_name(f"{self.id.removesuffix('-gone')}-gone")
@@ -194,7 +196,7 @@ class Lesson:
         return self._folder / "lesson" / class_name / f"{name}.npy"
 
     def _check_room_for(self, name: str) -> None:
-        known = {picture: one for one in self._class_names() for picture in self._list(one)}
+        known = {image: one for one in self._class_names() for image in self._list(one)}
         if name in known:
             raise RequestError(
                 "same-picture",
@@ -210,15 +212,16 @@ class Lesson:
 
 
 @lru_cache(maxsize=32)
-def _learn(
-    backbone: Backbone, folder: Path, pictures: tuple[tuple[str, tuple[str, ...]], ...]
-) -> Taught:
+def _fit(
+    backbone: Backbone, folder: Path, images: tuple[tuple[str, tuple[str, ...]], ...]
+) -> TaughtModel:
     """What some pictures of a lesson teach; the last few are kept, some 2 MB each at most."""
-    class_names = tuple(name for name, _ in pictures)
-    counts = [len(names) for _, names in pictures]
-    files = [folder / "lesson" / one / f"{name}.npy" for one, names in pictures for name in names]
+    class_names = tuple(name for name, _ in images)
+    counts = [len(names) for _, names in images]
+    files = [folder / "lesson" / one / f"{name}.npy" for one, names in images for name in names]
     features = np.stack([np.load(file) for file in files])
-    return learn(backbone, class_names, features, np.repeat(np.arange(len(counts)), counts))
+    labels = np.repeat(np.arange(len(counts)), counts)
+    return fit_taught_model(backbone, class_names, features, labels)
 
 
 @lru_cache(maxsize=2048)  # some 4 KB each
@@ -230,10 +233,10 @@ def _thumbnail(path: Path) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
 
 
-def _reduce(content: bytes, max_pixels: int, turn: Turn) -> bytes:
+def _reduce(opened: OpenedImage) -> bytes:
     """A picture as a small PNG file that holds pixels alone."""
-    image = to_rgb(content, max_pixels, PICTURE_SIDE, turn)
-    image.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
+    image = opened.to_rgb(IMAGE_SIDE)
+    image.thumbnail((IMAGE_SIDE, IMAGE_SIDE))
     pixels = Image.new("RGB", image.size)  # a copy would take along what else is in the file
     pixels.paste(image)
     file = io.BytesIO()

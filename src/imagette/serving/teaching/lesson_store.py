@@ -19,18 +19,24 @@ from threading import Lock, Thread
 from imagette.errors import ImagetteError
 from imagette.features.backbone import Backbone, missing_package, open_backbone
 from imagette.files import write_json
-from imagette.serving.lesson import MIN_CLASSES, Lesson, disk, is_lesson, no_lesson
-from imagette.serving.lesson_names import check_names
 from imagette.serving.problems import RequestError
 from imagette.serving.settings import Settings
+from imagette.serving.teaching.class_names import check_names
+from imagette.serving.teaching.lesson import (
+    MIN_CLASSES,
+    Lesson,
+    disk_problems,
+    is_lesson,
+    lesson_not_found,
+)
 
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
-_SECONDS_BETWEEN_SWEEPS = 300
+_SECONDS_BETWEEN_CHECKS = 300
 _SECONDS_IN_USE = 600  # a lesson is not forgotten for want of room so soon after it was used
 _SECONDS_EMPTY = 60  # one without pictures is, so that nobody fills the server with names alone
 
 
-def prepare_to_teach() -> Backbone:
+def prepare_backbone() -> Backbone:
     """What computes features; the first time on a machine, it is made, which takes seconds.
 
     Raises:
@@ -44,7 +50,7 @@ def prepare_to_teach() -> Backbone:
     return open_backbone()
 
 
-class Lessons:
+class LessonStore:
     """All lessons of a server, and of all its workers.
 
     Args:
@@ -61,7 +67,7 @@ class Lessons:
                 "Name one in IMAGETTE_LESSONS_DIR, the same for all its processes.",
             )
         self._settings = settings
-        self._backbone = prepare_to_teach()
+        self._backbone = prepare_backbone()
         self._lock = Lock()
         self._folder = settings.lessons_dir.resolve()
         try:
@@ -71,7 +77,7 @@ class Lessons:
                 f"The folder {self._folder} cannot be used: {error.strerror}.",
                 "Name another one with --lessons-dir.",
             ) from error
-        Thread(target=self._sweep_at_times, daemon=True).start()
+        Thread(target=self._delete_expired_at_times, daemon=True).start()
 
     def create(self, class_names: list[str]) -> Lesson:
         """Begin a lesson.
@@ -89,7 +95,7 @@ class Lessons:
         class_names = check_names(class_names)
         self._make_room()
         folder = self._folder / secrets.token_urlsafe(16)
-        with disk():
+        with disk_problems():
             for name in class_names:
                 (folder / "lesson" / name).mkdir(mode=0o700, parents=True)
             (folder / "used").touch()
@@ -104,12 +110,12 @@ class Lessons:
         """
         folder = self._folder / lesson_id if _ID.fullmatch(lesson_id) else None
         if folder is None or not is_lesson(folder):
-            raise no_lesson()
+            raise lesson_not_found()
         with suppress(OSError):
             (folder / "used").touch()
         return self._open(folder)
 
-    def sweep(self) -> None:
+    def delete_expired(self) -> None:
         """Forget the lessons that nobody has used for too long, and what is left of others."""
         oldest = time.time() - 3600 * self._settings.lesson_hours
         for folder in self._folder.iterdir():
@@ -117,14 +123,14 @@ class Lessons:
             named = _ID.fullmatch(folder.name.removesuffix("-gone"))
             if named and (folder / "lesson").is_dir() and _last_used(folder) < oldest:
                 with suppress(RequestError):  # of a disk that fails: the next time
-                    self._open(folder).forget()
+                    self._open(folder).delete()
 
     def _open(self, folder: Path) -> Lesson:
         return Lesson(folder, self._settings, self._backbone, self._lock)
 
     def _make_room(self) -> None:
         """Forget the lesson whose time is over for longest if there are too many."""
-        self.sweep()
+        self.delete_expired()
         folders = [folder for folder in self._folder.iterdir() if is_lesson(folder)]
         if len(folders) < self._settings.max_lessons:
             return
@@ -137,13 +143,13 @@ class Lessons:
                 "Try again in some minutes.",
                 {"Retry-After": str(math.ceil(wait))},
             )
-        self._open(unused).forget()
+        self._open(unused).delete()
 
-    def _sweep_at_times(self) -> None:
+    def _delete_expired_at_times(self) -> None:
         while True:
             with suppress(OSError):
-                self.sweep()
-            time.sleep(_SECONDS_BETWEEN_SWEEPS)
+                self.delete_expired()
+            time.sleep(_SECONDS_BETWEEN_CHECKS)
 
 
 def _kept_until(folder: Path) -> float:

@@ -12,7 +12,7 @@ from imagette.features.backbone import LICENCE, PARAMETERS, Backbone
 from imagette.heads.graph import add_head
 from imagette.heads.head import Head, fit_head
 from imagette.heads.ood_score import METHOD, THRESHOLD
-from imagette.images.preprocess import ViewName
+from imagette.images.views import ViewName
 from imagette.inference.bundle import BundleMetadata
 
 VIEW: ViewName = "centre"
@@ -20,20 +20,20 @@ VIEW: ViewName = "centre"
 
 
 @dataclass(frozen=True)
-class Taught:
+class TaughtModel:
     """Answers as a bundle does, without a file of its own.
 
     Attributes:
         backbone: computes the features.
         head: answers from them.
         metadata: what the bundle says of itself.
-        pictures: how many it has learned.
+        n_images: how many pictures it has learned.
     """
 
     backbone: Backbone
     head: Head
     metadata: BundleMetadata
-    pictures: int
+    n_images: int
 
     @property
     def path(self) -> Path:
@@ -64,12 +64,12 @@ class Taught:
         return proto.SerializeToString()
 
 
-def learn(
+def fit_taught_model(
     backbone: Backbone,
     class_names: tuple[str, ...],
     features: NDArray[np.float16],
     labels: NDArray[np.int64],
-) -> Taught:
+) -> TaughtModel:
     """Solve the head.
 
     Args:
@@ -104,4 +104,4 @@ def learn(
                 "evaluation": measured | {"split": "leave-one-out"},
             }
         )
-    return Taught(backbone, head, metadata, len(labels))
+    return TaughtModel(backbone, head, metadata, len(labels))

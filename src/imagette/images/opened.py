@@ -1,0 +1,129 @@
+"""A picture, from opening it to what a network takes; `imagette.images` tells the steps."""
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from imagette.images.decode import decode
+from imagette.images.open import MAX_PIXELS, ImageInput, check_size, open_input, unreadable
+from imagette.images.views import View, ViewName, cut_views, enough
+
+PREPROCESS_VERSION = 2
+"""Raised when the same picture would become other pixels; part of the key of all that is kept.
+`tests/images/test_version.py` holds it, and says how to store the new pixels."""
+
+
+class OpenedImage:
+    """A picture of which nothing is decoded yet; see `open_image`.
+
+    Attributes:
+        width: in pixels, as the file says, before it is turned upright.
+        height: likewise.
+        pixels: how many are decoded at once: what memory and time depend on.
+    """
+
+    def __init__(self, source: ImageInput, max_pixels: int) -> None:
+        with warnings.catch_warnings(action="ignore"):  # of Pillow: the limits are our own
+            image = open_input(source)
+        self.width, self.height = image.size
+        self.pixels = check_size(source, image, max_pixels)
+        self._source = source
+        self._image: Image.Image | None = image
+
+    def to_rgb(self, at_least: int | None = None) -> Image.Image:
+        """Decode the picture and bring it, upright, to 8-bit sRGB.
+
+        Args:
+            at_least: how many pixels of the shorter side are enough. A picture with at least twice
+                as many may come back smaller, of nearly the same proportions, its shorter side no
+                less than this; a JPEG is then decoded several times as fast. Anything else, and
+                every picture if `at_least` is not given, keeps its size and its pixels.
+
+        Returns:
+            A picture of its own: one given as a PIL image is left as it is.
+
+        Raises:
+            ImageError: the picture cannot be read.
+        """
+        with warnings.catch_warnings(action="ignore"):
+            # Pillow decodes an opened file once; whoever asks again has it opened again.
+            image = open_input(self._source) if self._image is None else self._image
+            self._image = None
+            try:
+                return decode(image, image is self._source, at_least)
+            # Pillow's readers raise nearly any exception on damaged or hostile bytes.
+            except Exception as error:
+                raise unreadable(self._source) from error
+
+    def views(self, height: int, width: int, view: ViewName | None = None) -> tuple[View, ...]:
+        """What a network looks at of the picture: people's photographs show more than one thing.
+
+        Where a network has learned from one `view`, that is the only one. Otherwise a picture of
+        just the network's size, or less than twice as large, is looked at once, as `whole`. Any
+        other also without its longer ends, and closer: see `imagette.images.views`.
+
+        Args:
+            height: rows of the network's pictures.
+            width: columns of them.
+            view: the only look that is taken.
+
+        Returns:
+            One view or more; without `view` the first is of the whole picture. One of just the
+            network's size keeps its pixels as they are; any other is brought to it with an
+            antialiasing (bicubic) filter.
+
+        Raises:
+            ImageError: the picture cannot be read.
+        """
+        return cut_views(self.to_rgb(enough(height, width)), height, width, view)
+
+
+def open_image(image: ImageInput, max_pixels: int = MAX_PIXELS) -> OpenedImage:
+    """Open a picture and check its size; its pixels are not decoded yet.
+
+    Args:
+        image: a path, a file's bytes, a PIL image (left as it is), or an array (see
+            `imagette.images.array.from_array`).
+        max_pixels: refuse pictures with more pixels than this.
+
+    Raises:
+        ImageError: the picture cannot be read, or has too many pixels.
+    """
+    return OpenedImage(image, max_pixels)
+
+
+def to_pixels(
+    image: ImageInput,
+    height: int,
+    width: int,
+    max_pixels: int = MAX_PIXELS,
+    view: ViewName = "whole",
+) -> NDArray[np.uint8]:
+    """Turn a picture into what a network takes.
+
+    Args:
+        image: as for `open_image`.
+        height: rows of the result.
+        width: columns of the result.
+        max_pixels: refuse pictures with more pixels than this.
+        view: what of the picture.
+
+    Returns:
+        uint8 `(height, width, 3)`, RGB, as of `OpenedImage.views`.
+
+    Raises:
+        ImageError: the picture cannot be read, or has too many pixels.
+    """
+    return open_image(image, max_pixels).views(height, width, view)[0].pixels
+
+
+def read_size(image: ImageInput) -> tuple[int, int]:
+    """Width and height in pixels, as the file says, before it is decoded; of any number.
+
+    Raises:
+        ImageError: the picture cannot be read.
+    """
+    with warnings.catch_warnings(action="ignore"):
+        return open_input(image).size

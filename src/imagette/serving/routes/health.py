@@ -1,0 +1,36 @@
+"""`/healthz`, `/readyz` and `/metrics`: what a server that watches this one asks."""
+
+from flask import Response, current_app
+
+from imagette.serving.openapi import DescribedBlueprint, responses
+from imagette.serving.problems import RequestError
+from imagette.serving.schemas.health import Health, Readiness
+from imagette.serving.state import server_state
+
+blueprint = DescribedBlueprint("health", __name__)
+
+
+@blueprint.get("/healthz", responses=responses(Health))
+def show_health() -> dict[str, str]:
+    """Whether the server is alive"""
+    return {"status": "ok"}
+
+
+@blueprint.get("/readyz", responses=responses(Readiness, "not-ready"))
+def show_readiness() -> dict[str, str]:
+    """Whether the model answers"""
+    try:
+        server_state().model.check_ready()
+    except Exception as error:  # whatever it is, the server is not ready
+        current_app.logger.error("The model does not answer", exc_info=error)
+        raise RequestError(
+            "not-ready", "The model does not answer.", "Look at the server's log."
+        ) from error
+    return {"status": "ready"}
+
+
+@blueprint.get("/metrics", responses=responses({"type": "string"}, kind="text/plain"))
+def show_metrics() -> Response:
+    """Counts and times, as Prometheus reads them"""
+    content = server_state().metrics.render()
+    return Response(content, content_type="text/plain; version=0.0.4; charset=utf-8")

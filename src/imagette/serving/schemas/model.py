@@ -1,0 +1,49 @@
+"""What the model is, and the limits of the server."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from imagette.inference.bundle import BundleMetadata
+from imagette.serving.schemas.base import ResponseModel
+
+
+class InputSize(ResponseModel):
+    """The pictures that the network takes."""
+
+    height: int
+    width: int
+    channels: Literal[3] = 3
+
+
+class Limits(ResponseModel):
+    """What this server accepts."""
+
+    max_upload_bytes: Annotated[int, Field(description="largest request, in bytes")]
+    max_pixels: Annotated[int, Field(description="largest picture, in pixels")]
+    max_pictures: Annotated[int, Field(description="pictures in one request")]
+    max_seconds: Annotated[float, Field(description="how long a request may take, in seconds")]
+    requests_per_minute: Annotated[
+        int, Field(description="requests of one client in a minute; 0 for no limit")
+    ]
+
+
+class Teaching(ResponseModel):
+    """What may be taught here."""
+
+    max_classes: Annotated[int, Field(description="classes of one lesson")]
+    max_lesson_pictures: Annotated[int, Field(description="pictures of one lesson")]
+    lesson_hours: Annotated[float, Field(description="a lesson unused for so long is deleted")]
+
+
+class ModelAnswer(BundleMetadata):
+    """What the model is and knows, how good it is, and the limits of this server."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    input: InputSize
+    limits: Limits
+    teaching: Annotated[
+        Teaching | None,
+        Field(description="the bounds of what may be taught (`/lessons`); null where nothing may"),
+    ]

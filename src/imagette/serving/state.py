@@ -1,0 +1,43 @@
+"""What requests are answered with: `current_app.extensions["imagette"]`."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from flask import current_app
+
+from imagette.serving.gate import Gate
+from imagette.serving.logs import RequestLog
+from imagette.serving.metrics import Metrics
+from imagette.serving.served_model import ServedModel
+from imagette.serving.settings import Settings
+
+if TYPE_CHECKING:
+    from imagette.serving.teaching.lesson_store import LessonStore
+
+EXTENSION = "imagette"
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """What the application keeps between requests.
+
+    Attributes:
+        settings: what it serves, and its limits.
+        model: the model that answers.
+        metrics: where requests are counted.
+        gate: lets one large picture through at a time.
+        lessons: what people teach; None where nothing may be taught.
+        log: where requests are logged; None where they are not.
+    """
+
+    settings: Settings
+    model: ServedModel
+    metrics: Metrics
+    gate: Gate
+    lessons: "LessonStore | None"
+    log: RequestLog | None
+
+
+def server_state() -> ServerState:
+    """The state of the application that answers the request under way."""
+    return cast(ServerState, current_app.extensions[EXTENSION])
