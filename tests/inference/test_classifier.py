@@ -82,7 +82,8 @@ def test_views_are_what_the_network_sees(classifier):
     image.paste((90, 20, 30), (0, 0, 40, 100))
     views = classifier.views(image)
     assert len(views) > 1
-    assert {(view.pixels.shape, view.pixels.dtype) for view in views} == {((32, 32, 3), np.dtype("uint8"))}
+    kinds = {(view.pixels.shape, view.pixels.dtype) for view in views}
+    assert kinds == {((32, 32, 3), np.dtype("uint8"))}
     assert (views[0].pixels[:, -1] == (10, 20, 30)).all()
     # They are predicted about, and explained, as the picture itself is.
     assert classifier.predict(views) == classifier.predict(image)
