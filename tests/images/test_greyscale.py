@@ -20,10 +20,7 @@ from imagette.images.opened import to_pixels
 @pytest.mark.parametrize("format_", ["PNG", "TIFF", "PPM"])
 def test_16_bit_grey_files(format_):
     assert_colours(written(Image.fromarray(blocks(DEEP_GREYS)), format_), DEEP_EXPECTED)
-
-
-@pytest.mark.parametrize("format_", ["PNG", "TIFF", "PPM"])
-def test_a_dark_16_bit_file_stays_dark(format_):
+    # A dark one stays dark.
     dark = np.full((SIZE, SIZE), 200, dtype=np.uint16)  # 200 of 65,535
     pixels = to_pixels(written(Image.fromarray(dark), format_), SIZE, SIZE)
     assert pixels.max() <= 1
@@ -46,28 +43,21 @@ def test_16_bit_colour_png():
 
 
 @pytest.mark.parametrize(
-    ("values", "expected"),
+    ("dtype", "values", "expected"),
     [
-        ([0.0, 0.5, 1.0], [0, 128, 255]),  # taken for 0–1
-        ([0.0, 100.0, 255.0], [0, 100, 255]),  # for 0–255
-        ([0.0, 2570.0, 65535.0], [0, 10, 255]),  # for 0–65535
-        ([-1.0, 0.0, 1.0], [0, 128, 255]),  # stretched
-        ([0.0, 50_000.0, 100_000.0], [0, 128, 255]),
-        ([np.nan, 0.5, np.inf], [0, 128, 0]),
+        (np.float32, [0.0, 0.5, 1.0], [0, 128, 255]),  # taken for 0–1
+        (np.float32, [0.0, 100.0, 255.0], [0, 100, 255]),  # for 0–255
+        (np.float32, [0.0, 2570.0, 65535.0], [0, 10, 255]),  # for 0–65535
+        (np.float32, [-1.0, 0.0, 1.0], [0, 128, 255]),  # stretched
+        (np.float32, [0.0, 50_000.0, 100_000.0], [0, 128, 255]),
+        (np.float32, [np.nan, 0.5, np.inf], [0, 128, 0]),
+        (np.int32, [0, 100, 255], [0, 100, 255]),
+        (np.int32, [0, 2570, 65535], [0, 10, 255]),
+        (np.int32, [-100, 0, 100], [0, 128, 255]),
+        (np.int32, [7, 7, 7], [7, 7, 7]),
+        (np.int32, [-7, -7, -7], [0, 0, 0]),
     ],
 )
-def test_floating_tiff(values, expected):
-    image = Image.fromarray(np.array([values], dtype=np.float32))
+def test_floating_and_integer_tiff(dtype, values, expected):
+    image = Image.fromarray(np.array([values], dtype))
     assert to_pixels(written(image, "TIFF"), 1, 3)[0, :, 0].tolist() == expected
-
-
-def test_integer_tiff():
-    for values, expected in (
-        ([0, 100, 255], [0, 100, 255]),
-        ([0, 2570, 65535], [0, 10, 255]),
-        ([-100, 0, 100], [0, 128, 255]),
-        ([7, 7, 7], [7, 7, 7]),
-        ([-7, -7, -7], [0, 0, 0]),
-    ):
-        image = Image.fromarray(np.array([values], dtype=np.int32))
-        assert to_pixels(written(image, "TIFF"), 1, 3)[0, :, 0].tolist() == expected

@@ -28,7 +28,7 @@ from imagette.images.views import ViewName
 LARGE = 1_000_000_000
 """Arrays of more bytes than this are mapped from a file instead of being read into memory."""
 
-_KEPT_FROM_PICTURES = 1_000
+_KEPT_FROM_IMAGES = 1_000
 _KEPT_FROM_BYTES = 100_000_000
 _BATCH = 512
 _MAX_PIXELS_OF_OWN = 178_956_970
@@ -62,7 +62,7 @@ def decode(
         uint8 `(n, size, size, 3)` of those that can be read, in order, and the reasons of the
         others. More than `LARGE` bytes are a memory-mapped file.
     """
-    many = len(sources) >= _KEPT_FROM_PICTURES or total_bytes >= _KEPT_FROM_BYTES
+    many = len(sources) >= _KEPT_FROM_IMAGES or total_bytes >= _KEPT_FROM_BYTES
     if not many and len(sources) * size**2 * 3 <= LARGE:
         images = [np.empty((0, size, size, 3), np.uint8)]
         unreadable: Unreadable = {}
