@@ -16,7 +16,7 @@ COUNT = 30
 def cache(tmp_path, monkeypatch):
     """An empty cache; five pictures are many, and ten a batch."""
     monkeypatch.setenv("IMAGETTE_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(decoding, "_KEPT_FROM_PICTURES", 5)
+    monkeypatch.setattr(decoding, "_KEPT_FROM_IMAGES", 5)
     monkeypatch.setattr(decoding, "_BATCH", 10)
     return tmp_path / "cache" / "pictures"
 

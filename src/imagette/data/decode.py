@@ -21,14 +21,14 @@ from rich.progress import Progress
 
 from imagette.data.cache import kept_folder
 from imagette.errors import ImageError
-from imagette.images.open import MAX_PIXELS, ImageInput
+from imagette.images.open import MAX_PIXELS
 from imagette.images.opened import PREPROCESS_VERSION, open_image
 from imagette.images.views import ViewName
 
 LARGE = 1_000_000_000
 """Arrays of more bytes than this are mapped from a file instead of being read into memory."""
 
-_KEPT_FROM_PICTURES = 1_000
+_KEPT_FROM_IMAGES = 1_000
 _KEPT_FROM_BYTES = 100_000_000
 _BATCH = 512
 _MAX_PIXELS_OF_OWN = 178_956_970
@@ -62,7 +62,7 @@ def decode(
         uint8 `(n, size, size, 3)` of those that can be read, in order, and the reasons of the
         others. More than `LARGE` bytes are a memory-mapped file.
     """
-    many = len(sources) >= _KEPT_FROM_PICTURES or total_bytes >= _KEPT_FROM_BYTES
+    many = len(sources) >= _KEPT_FROM_IMAGES or total_bytes >= _KEPT_FROM_BYTES
     if not many and len(sources) * size**2 * 3 <= LARGE:
         images = [np.empty((0, size, size, 3), np.uint8)]
         unreadable: Unreadable = {}
@@ -175,31 +175,23 @@ def _decode_from(
 
 def _decode_one(source: Source, size: int, view: ViewName) -> NDArray[np.uint8] | str:
     try:
-        return decode_source(source, size, view)
+        return decode_image(source, size, view)
     except ImageError as error:
         return error.problem.removeprefix(f"{source} ")
     except OSError as error:  # of a function that reads what is gone
         return f"cannot be read ({error.strerror or error})."
 
 
-def decode_source(source: Source, size: int, view: ViewName) -> NDArray[np.uint8]:
+def decode_image(source: Source | bytes, size: int, view: ViewName) -> NDArray[np.uint8]:
     """The pixels of a picture, uint8 `(size, size, 3)`.
+
+    Of pictures that take more than half a gigabyte to decode, one at a time is.
 
     Raises:
         ImageError: it cannot be read, or has too many pixels.
         OSError: the function that gives its bytes cannot.
     """
-    return decode_image(source() if callable(source) else source, size, view)
-
-
-def decode_image(image: ImageInput, size: int, view: ViewName) -> NDArray[np.uint8]:
-    """The pixels of a picture, uint8 `(size, size, 3)`; of those that take more than half a
-    gigabyte to decode, one at a time is.
-
-    Raises:
-        ImageError: it cannot be read, or has too many pixels.
-    """
-    opened = open_image(image, _MAX_PIXELS_OF_OWN)
+    opened = open_image(source() if callable(source) else source, _MAX_PIXELS_OF_OWN)
     with _ONE_LARGE if opened.pixels > MAX_PIXELS else nullcontext():
         return opened.views(size, size, view)[0].pixels
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.data.decode import Source, decode_source
+from imagette.data.decode import Source, decode_image
 from imagette.images.views import ViewName
 
 
@@ -36,10 +36,7 @@ class OnDemand:
 
     def __getitem__(self, which: Any) -> NDArray[np.uint8]:
         places = np.arange(len(self))[which]
-        if places.ndim == 0:
-            return self._decode(int(places))
-        found = [self._decode(int(place)) for place in places]
-        return np.stack(found) if found else np.empty((0, *self.shape[1:]), np.uint8)
-
-    def _decode(self, place: int) -> NDArray[np.uint8]:
-        return decode_source(self.sources[place], self.shape[1], self.view)
+        found = [
+            decode_image(self.sources[place], self.shape[1], self.view) for place in places.flat
+        ]
+        return np.array(found, np.uint8).reshape(*places.shape, *self.shape[1:])

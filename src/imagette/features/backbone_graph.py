@@ -69,7 +69,7 @@ class _Graph:
     def constant(self, name: str, value: Any) -> str:
         from onnx import numpy_helper
 
-        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        self.initializers.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
         return name
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
@@ -81,15 +81,9 @@ class _Graph:
     def scale(self, name: str, scale: Scale) -> list[str]:
         """Constants of a scale for uint8."""
         return [
-            self._scalar(f"{name}/step", np.float32(scale.step)),
-            self._scalar(f"{name}/zero", np.uint8(scale.zero)),
+            self.constant(f"{name}/step", np.float32(scale.step)),
+            self.constant(f"{name}/zero", np.uint8(scale.zero)),
         ]
-
-    def _scalar(self, name: str, value: Any) -> str:
-        from onnx import numpy_helper
-
-        self.initializers.append(numpy_helper.from_array(np.asarray(value), name))
-        return name
 
     def round(self, x: str, scale: Scale) -> str:
         """To 8 bits and back; ONNX Runtime computes what lies between two such in whole numbers."""

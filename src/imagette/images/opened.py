@@ -1,6 +1,7 @@
 """A picture, from opening it to what a network takes; `imagette.images` tells the steps."""
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,29 +9,29 @@ from PIL import Image
 
 from imagette.images.decode import decode
 from imagette.images.open import MAX_PIXELS, ImageInput, check_size, open_input, unreadable
-from imagette.images.views import View, ViewName, cut_views, enough
+from imagette.images.views import REDUCING_GAP, View, ViewName, cut_views
 
 PREPROCESS_VERSION = 2
 """Raised when the same picture would become other pixels; part of the key of all that is kept.
 `tests/images/test_version.py` holds it, and says how to store the new pixels."""
 
 
+@dataclass(eq=False, repr=False)
 class OpenedImage:
     """A picture of which nothing is decoded yet; see `open_image`.
 
     Attributes:
+        source: what it came as.
         width: in pixels, as the file says, before it is turned upright.
         height: likewise.
         pixels: how many are decoded at once: what memory and time depend on.
     """
 
-    def __init__(self, source: ImageInput, max_pixels: int) -> None:
-        with warnings.catch_warnings(action="ignore"):  # of Pillow: the limits are our own
-            image = open_input(source)
-        self.width, self.height = image.size
-        self.pixels = check_size(source, image, max_pixels)
-        self._source = source
-        self._image: Image.Image | None = image
+    source: ImageInput
+    width: int
+    height: int
+    pixels: int
+    _image: Image.Image | None
 
     def to_rgb(self, at_least: int | None = None) -> Image.Image:
         """Decode the picture and bring it, upright, to 8-bit sRGB.
@@ -49,13 +50,13 @@ class OpenedImage:
         """
         with warnings.catch_warnings(action="ignore"):
             # Pillow decodes an opened file once; whoever asks again has it opened again.
-            image = open_input(self._source) if self._image is None else self._image
+            image = open_input(self.source) if self._image is None else self._image
             self._image = None
             try:
-                return decode(image, image is self._source, at_least)
+                return decode(image, image is self.source, at_least)
             # Pillow's readers raise nearly any exception on damaged or hostile bytes.
             except Exception as error:
-                raise unreadable(self._source) from error
+                raise unreadable(self.source) from error
 
     def views(self, height: int, width: int, view: ViewName | None = None) -> tuple[View, ...]:
         """What a network looks at of the picture: people's photographs show more than one thing.
@@ -77,7 +78,7 @@ class OpenedImage:
         Raises:
             ImageError: the picture cannot be read.
         """
-        return cut_views(self.to_rgb(enough(height, width)), height, width, view)
+        return cut_views(self.to_rgb(REDUCING_GAP * max(height, width)), height, width, view)
 
 
 def open_image(image: ImageInput, max_pixels: int = MAX_PIXELS) -> OpenedImage:
@@ -91,7 +92,9 @@ def open_image(image: ImageInput, max_pixels: int = MAX_PIXELS) -> OpenedImage:
     Raises:
         ImageError: the picture cannot be read, or has too many pixels.
     """
-    return OpenedImage(image, max_pixels)
+    with warnings.catch_warnings(action="ignore"):  # of Pillow: the limits are our own
+        opened = open_input(image)
+    return OpenedImage(image, *opened.size, check_size(image, opened, max_pixels), opened)
 
 
 def to_pixels(
@@ -120,7 +123,7 @@ def to_pixels(
 
 
 def read_size(image: ImageInput) -> tuple[int, int]:
-    """Width and height in pixels, as the file says, before it is decoded; of any number.
+    """Width and height in pixels, as the file says, before it is decoded, however many.
 
     Raises:
         ImageError: the picture cannot be read.

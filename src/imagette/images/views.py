@@ -16,10 +16,10 @@ its middle."""
 
 _WHOLE = (0.0, 0.0, 1.0, 1.0)
 
-# A picture is decoded and averaged to no less than this many times the network's size; the
-# antialiasing filter does the rest, of the closest view from 4 times. The result is within about
-# a level of 255 of the filter's alone.
-_REDUCING_GAP = 5
+REDUCING_GAP = 5
+"""A picture is decoded and averaged to no less than this many times the network's size; the
+antialiasing filter does the rest, of the closest view from 4 times. The result is within about a
+level of 255 of the filter's alone."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,6 @@ class View:
     pixels: NDArray[np.uint8]
     box: Box
     aspect: float
-
-
-def enough(height: int, width: int) -> int:
-    """How long the shorter side of a picture must be for a network of that size."""
-    return _REDUCING_GAP * max(height, width)
 
 
 def cut_views(

@@ -228,7 +228,7 @@ def _check_graph(
     inputs, outputs = session.get_inputs(), session.get_outputs()
     classes = len(metadata.class_names)
     shape = inputs[0].shape if len(inputs) == 1 else []
-    takes_pictures = (
+    takes_images = (
         len(shape) == 4
         and inputs[0].type == "tensor(uint8)"
         and not isinstance(shape[0], int)
@@ -241,7 +241,7 @@ def _check_graph(
         and outputs[0].type == "tensor(float)"
         and outputs[0].shape[1:] == [classes]
     )
-    if not takes_pictures or not gives_probabilities:
+    if not takes_images or not gives_probabilities:
         raise ImagetteError(
             f"{path} does not go from uint8 pictures (batch, height, width, 3) to float32"
             f" probabilities of its {classes} classes.",
@@ -257,9 +257,9 @@ def _check_graph(
 
 def _try_out(bundle: Bundle) -> None:
     """Ask about two black pictures, so that a bundle that opens is one that answers."""
-    pictures = np.zeros((2, bundle.height, bundle.width, 3), np.uint8)
+    black = np.zeros((2, bundle.height, bundle.width, 3), np.uint8)
     try:
-        probabilities, familiarity = bundle.run(pictures)
+        probabilities, familiarity = bundle.run(black)
     except Exception as error:  # as when a session is opened
         raise ImagetteError(f"{bundle.path} opens but does not run.", _MAKE_ONE) from error
     if probabilities.shape != (2, len(bundle.metadata.class_names)):

@@ -120,9 +120,8 @@ class Classifier:
 
     @property
     def view(self) -> ViewName:
-        """What of each picture of a dataset the model is given: a network that looks at single
-        pictures several times (`metadata.view` is None) learns from, and is measured on, all of
-        each."""
+        """What of a picture the model is given where it is looked at once, as a dataset's are:
+        `metadata.view`, or all of the picture where that is None."""
         return self.metadata.view or "whole"
 
     @overload
@@ -236,7 +235,7 @@ class Classifier:
     def heat_maps(
         self, images: NDArray[np.uint8], indices: NDArray[np.integer]
     ) -> NDArray[np.float32]:
-        """How much each part of each picture speaks for a class (see `inference.explain`).
+        """How much each part of each picture speaks for a class (see `imagette.inference.explain`).
 
         Args:
             images: uint8 `(n, height, width, 3)`, as the network takes them.

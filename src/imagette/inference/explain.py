@@ -108,8 +108,8 @@ def _heat_map(
     windows = [(rows, columns) for rows in _windows(height) for columns in _windows(width)]
     covered = np.repeat(image[np.newaxis], len(windows) + 1, axis=0)
     mean = image.mean(axis=(0, 1)).round().astype(np.uint8)
-    for picture, window in zip(covered, windows, strict=False):  # the last stays as it is
-        picture[window] = mean
+    for one, window in zip(covered, windows, strict=False):  # the last stays as it is
+        one[window] = mean
     probabilities = answer(covered)[:, index].clip(_SMALLEST_PROBABILITY, 1 - 1e-6)
     # In log-odds, 99.9 % and 99 % are as far apart as 50 % and 9 %.
     odds = np.log(probabilities / (1 - probabilities))

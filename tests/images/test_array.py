@@ -1,0 +1,70 @@
+"""Arrays as pictures."""
+
+import numpy as np
+import pytest
+from support.images import QUARTERS, over_grey
+
+from imagette.errors import ImageError
+from imagette.images.array import from_array
+from imagette.images.opened import to_pixels
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ">f4", "longdouble"])
+def test_floating_arrays_are_0_to_1(dtype):
+    array = (QUARTERS / 255).astype(dtype)
+    assert np.array_equal(to_pixels(array, 2, 2), QUARTERS)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "<u2", ">u2"])
+def test_16_bit_arrays_are_0_to_65535(dtype):
+    array = (QUARTERS.astype(np.uint32) * 257).astype(dtype)
+    assert np.array_equal(to_pixels(array, 2, 2), QUARTERS)
+
+
+def test_boolean_arrays_are_black_and_white():
+    array = np.array([[True, False], [False, True]])
+    assert to_pixels(array, 2, 2)[..., 0].tolist() == [[255, 0], [0, 255]]
+
+
+def test_channels_of_arrays():
+    grey = np.array([[0, 50], [100, 255]], dtype=np.uint8)
+    for array in (grey, grey[..., None]):
+        assert np.array_equal(to_pixels(array, 2, 2), grey[..., None].repeat(3, 2))
+    with_alpha = np.dstack([QUARTERS, np.full((2, 2), 51, np.uint8)])
+    np.testing.assert_allclose(to_pixels(with_alpha, 2, 2), over_grey(QUARTERS, 0.2), atol=1)
+
+
+def test_arrays_that_are_not_contiguous():
+    large = np.zeros((4, 4, 5), np.uint8)
+    large[::2, ::2, 1:4] = QUARTERS
+    assert np.array_equal(to_pixels(large[::2, ::2, 1:4], 2, 2), QUARTERS)
+    assert np.array_equal(to_pixels(QUARTERS[::-1], 2, 2), QUARTERS[::-1])
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(), (5,), (0, 0), (4, 0, 3), (4, 4, 0), (4, 4, 2), (4, 4, 5), (3, 32, 32), (1, 4, 4, 3)],
+)
+def test_arrays_of_another_shape_are_refused(shape):
+    with pytest.raises(ImageError, match="is not one picture"):
+        from_array(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.full((2, 2, 3), 1.01),
+        np.full((2, 2, 3), -0.01),
+        np.full((2, 2, 3), np.nan),
+        np.full((2, 2, 3), np.inf, np.float32),
+        np.full((2, 2, 3), 7, np.int64),
+        np.full((2, 2, 3), 7, np.int8),
+        np.full((2, 2, 3), 7, np.uint32),
+        np.full((2, 2, 3), 1j),
+        np.full((2, 2, 3), None),
+        np.full((2, 2, 3), "7"),
+    ],
+)
+def test_arrays_of_other_values_are_refused(array):
+    with pytest.raises(ImageError, match="values that are not pixels"):
+        from_array(array)

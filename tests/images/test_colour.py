@@ -1,0 +1,146 @@
+"""Colour profiles, and what shows through transparent pixels."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image, features
+from support.images import (
+    BACKGROUND,
+    LUMA,
+    QUARTERS,
+    RED,
+    SIZE,
+    assert_colours,
+    dark_grey,
+    over_grey,
+    png,
+    profile,
+    quarters,
+    swapped,
+    written,
+)
+
+from imagette.images.opened import to_pixels
+
+
+@pytest.mark.parametrize(("format_", "options"), [("PNG", {}), ("TIFF", {}), ("TGA", {}),
+                                                  ("WEBP", {"lossless": True})])  # fmt: skip
+@pytest.mark.parametrize("alpha", [0, 102, 255])
+def test_transparency_lies_over_grey(format_, options, alpha):
+    image = quarters("RGBA")
+    image.putalpha(alpha)
+    assert_colours(written(image, format_, **options), over_grey(QUARTERS, alpha / 255), 1)
+
+
+@pytest.mark.parametrize("format_", ["PNG", "TIFF"])
+def test_transparent_greys_lie_over_grey(format_):
+    image = quarters("LA")
+    image.putalpha(51)
+    assert_colours(written(image, format_), over_grey(LUMA, 0.2), 1)
+
+
+@pytest.mark.parametrize("format_", ["PNG", "GIF"])
+def test_transparent_palette_entry_lies_over_grey(format_):
+    image = quarters().convert("P", palette=Image.Palette.ADAPTIVE)
+    red = image.getpixel((0, 0))
+    expected = QUARTERS.copy()
+    expected[0, 0] = BACKGROUND
+    assert_colours(written(image, format_, transparency=red), expected)
+
+
+def test_half_transparent_palette_lies_over_grey():
+    image = quarters().convert("P", palette=Image.Palette.ADAPTIVE)
+    content = written(image, "PNG", transparency=bytes([51] * 256))
+    assert Image.open(io.BytesIO(content)).mode == "P"
+    assert_colours(content, over_grey(QUARTERS, 0.2), 1)
+
+
+def test_transparent_modes_in_memory():
+    palette = quarters().convert("P", palette=Image.Palette.ADAPTIVE).convert("PA")
+    palette.putalpha(51)
+    assert_colours(palette, over_grey(QUARTERS, 0.2), 1)
+    for mode, colours in (("RGBA", QUARTERS), ("LA", LUMA)):
+        image = quarters(mode)
+        image.putalpha(51)
+        multiplied = image.convert("RGBa" if mode == "RGBA" else "La")
+        assert_colours(multiplied, over_grey(colours, 0.2), 3)
+
+
+def test_transparent_colour_of_a_png_lies_over_grey():
+    red_is_clear = written(quarters(), "PNG", transparency=RED)
+    expected = QUARTERS.copy()
+    expected[0, 0] = BACKGROUND
+    assert_colours(red_is_clear, expected)
+    black_is_clear = png(2, 1, 8, 0, b"\0\0\x64", (b"tRNS", struct.pack(">H", 0)))
+    assert to_pixels(black_is_clear, 1, 2)[0, :, 0].tolist() == [128, 100]
+
+
+SWAPPED_COLOURS = QUARTERS[..., [1, 0, 2]]
+
+
+@pytest.mark.parametrize(
+    ("format_", "mode", "options", "tolerance"),
+    [
+        ("PNG", "RGB", {}, 2),
+        ("PNG", "RGBA", {}, 2),
+        ("PNG", "P", {}, 2),
+        ("TIFF", "RGB", {}, 2),
+        ("WEBP", "RGB", {"lossless": True}, 2),
+        ("JPEG", "RGB", {"quality": 95}, 6),
+        pytest.param(
+            "AVIF", "RGB", {"quality": 95}, 8,
+            marks=pytest.mark.skipif(not features.check("avif"), reason="no AVIF in Pillow"),
+        ),
+    ],
+)  # fmt: skip
+def test_a_colour_profile_is_followed(format_, mode, options, tolerance):
+    image = quarters().convert("P", palette=Image.Palette.ADAPTIVE) if mode == "P" else None
+    content = written(image or quarters(mode), format_, icc_profile=swapped(), **options)
+    assert_colours(content, SWAPPED_COLOURS, tolerance)
+
+
+def test_a_colour_profile_is_followed_under_transparency():
+    image = quarters("RGBA")
+    image.putalpha(51)
+    content = written(image, "PNG", icc_profile=swapped())
+    assert_colours(content, over_grey(SWAPPED_COLOURS, 0.2), 2)
+
+
+def test_a_profile_for_grey_is_followed():
+    light = written(Image.new("L", (SIZE, SIZE), 55), "PNG", icc_profile=dark_grey())
+    # 55/255 of the light is 0.5 in sRGB's curve.
+    np.testing.assert_allclose(to_pixels(light, SIZE, SIZE), 128, atol=2)
+    with_alpha = Image.new("LA", (SIZE, SIZE), (55, 255))
+    light = written(with_alpha, "PNG", icc_profile=dark_grey())
+    np.testing.assert_allclose(to_pixels(light, SIZE, SIZE), 128, atol=2)
+
+
+def test_a_grey_picture_with_a_profile_for_colours_stays_grey():
+    assert_colours(written(quarters("L"), "PNG", icc_profile=swapped()), LUMA, 4)
+
+
+def test_a_profile_that_is_srgb_changes_no_bit():
+    pixels = np.random.default_rng(1).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+    content = written(Image.fromarray(pixels), "PNG", icc_profile=profile())
+    assert np.array_equal(to_pixels(content, SIZE, SIZE), pixels)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "CMYK"])
+@pytest.mark.parametrize(
+    "damaged",
+    [b"", b"\0", b"no profile" * 50, profile()[:200], profile("LAB"), profile("XYZ"),
+     profile()[:16] + b"CMYK" + profile()[20:]],
+)  # fmt: skip
+def test_a_profile_that_is_damaged_or_does_not_fit_is_ignored(mode, damaged):
+    expected = LUMA if mode == "L" else QUARTERS
+    assert_colours(written(quarters(mode), "TIFF", icc_profile=damaged), expected, 1)
+
+
+def test_cmyk_of_adobe_is_inverted_once():
+    adobe = written(quarters("CMYK"), "JPEG", quality=95)
+    assert b"Adobe" in adobe
+    assert_colours(adobe, QUARTERS, 4)
+    assert_colours(written(quarters("CMYK"), "JPEG", quality=95, icc_profile=swapped()),
+                   QUARTERS, 4)  # fmt: skip

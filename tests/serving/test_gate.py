@@ -1,0 +1,24 @@
+"""What pictures pass before they are decoded."""
+
+from threading import Lock
+
+import pytest
+
+from imagette.serving.gate import Gate
+from imagette.serving.problems import RequestError
+
+LARGE = 1_000_001
+
+
+def test_one_large_picture_at_a_time_and_any_number_of_small_ones():
+    gate, hurried = Gate(30, lock := Lock()), Gate(0.01, lock)
+    with gate(LARGE):
+        with gate.for_request()(LARGE - 1):
+            pass
+        with pytest.raises(RequestError) as caught, hurried.for_request()(LARGE):
+            pass
+        assert caught.value.kind == "out-of-time"
+    with pytest.raises(ZeroDivisionError), gate.for_request()(LARGE):
+        raise ZeroDivisionError
+    with gate.for_request()(LARGE):  # it was left, whatever happened inside
+        pass
