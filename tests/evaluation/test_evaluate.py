@@ -305,8 +305,7 @@ def test_share_of_strangers(tmp_path):
     random = np.random.default_rng(0)
     lite = Classifier("cifar10-lite")
     images = random.integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
-    names = lite.class_names
-    data = Dataset("noise", "/noise", names, names, Split(images, np.arange(40) % 10), None)
+    data = Dataset.from_arrays(images, np.arange(40) % 10, lite.class_names)
 
     evaluation = evaluate(lite.path, data, out=tmp_path)
 

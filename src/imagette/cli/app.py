@@ -43,7 +43,7 @@ err = Console(stderr=True, highlight=False)
 # What `imagette[train]` brings, by import names.
 _TRAIN_MODULES = (
     "cleanlab", "filelock", "keras", "matplotlib", "onnx", "onnxscript", "platformdirs", "pooch",
-    "scipy", "sklearn", "tomli_w", "torch", "tqdm",
+    "pyarrow", "scipy", "sklearn", "tomli_w", "torch", "tqdm",
 )  # fmt: skip
 
 _RECIPES = ", ".join((
@@ -56,8 +56,8 @@ DatasetArgument = Annotated[
     typer.Argument(
         help="`cifar10` (the default), `digits` (needs no download), or your own pictures: a folder"
         " (FOLDER/<class>/pictures, or FOLDER/train/<class>/pictures with an optional FOLDER/test),"
-        " a zip or tar file of one, a CSV file of paths and labels, or `hf:NAME` for a dataset of"
-        " Hugging Face."
+        " a zip or tar file of one, a CSV file of paths and labels, a Parquet file of images and"
+        " labels, a folder of such files, or `hf:NAME` for a dataset of Hugging Face."
     ),
 ]
 DataDirOption = Annotated[
@@ -139,12 +139,13 @@ def explore(
         return
     from imagette.data import load_dataset
     from imagette.data.explore import explore as explore_dataset
+    from imagette.data.explore_page import write_page
 
     data = load_dataset(dataset or "cifar10", data_dir)
-    folder = out_dir or Path(f"explore-{data.name}")
-    exploration = explore_dataset(data, folder)
+    exploration = explore_dataset(data)
+    page = write_page(data, exploration, out_dir or Path(f"explore-{data.name}"))
     _print_exploration(exploration)
-    _print(f"Page: {folder / 'index.html'}")
+    _print(f"Page: {page}")
 
 
 @app.command(epilog="Example: imagette train my_pictures/")
@@ -704,7 +705,7 @@ def _print_exploration(exploration: "Exploration") -> None:
     for where, found in exploration.duplicates.items():
         place = "across train and test" if where == "across" else f"within {where}"
         labels = f", {found.disagreeing} with labels that differ" if found.disagreeing else ""
-        _print(f"exact duplicates {place}: {found.pictures}{labels}")
+        _print(f"exact duplicates {place}: {found.images}{labels}")
     for path, reason in exploration.skipped:
         _print(f"left out: {path}: {reason}")
 

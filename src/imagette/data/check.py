@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from imagette.data.dataset import Dataset, too_few
+from imagette.data.dataset import Dataset
 from imagette.data.explore import Copy, find_duplicates
+from imagette.data.splits import too_few
 from imagette.wording import listed
 
 FEW = 10

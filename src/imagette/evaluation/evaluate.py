@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.data import BUILT_IN, Dataset, Split, load_dataset, split_validation
+from imagette.data import BUILT_IN, Dataset, Split, full_name, load_dataset, split_validation
 from imagette.errors import ImagetteError
 from imagette.evaluation.left_out import Answers, learned_all, leave_out_again
 from imagette.evaluation.metrics import measure
@@ -114,7 +114,7 @@ def evaluate(
             )
         name, answers = leave_out_again(classifier, info, data_dir)
     else:
-        loaded = load_pictures(dataset, data_dir, model, test_alone=True)
+        loaded = load_pictures(dataset, data_dir, model, test_only=True)
         own_source, name = info is not None and loaded.source == info.dataset, loaded.name
         chosen, split = _choose_pictures(loaded, info if own_source else None)
         examples = fit(chosen, loaded.class_names, classifier)
@@ -136,10 +136,8 @@ def is_own(model: Model, dataset: str | Path | Dataset | None) -> bool:
     """Whether a dataset, by its name or path, is the one that a run learned from, as None is."""
     if model.info is None or dataset is None:
         return model.info is not None
-    source = dataset.source if isinstance(dataset, Dataset) else dataset
-    named = str(source) in BUILT_IN or str(source).startswith("hf:")
-    found = str(source) if named else str(Path(source).resolve())
-    return found == model.info.dataset
+    source = dataset.source if isinstance(dataset, Dataset) else full_name(dataset)
+    return source == model.info.dataset
 
 
 def _average_with_mirrored(classifier: Classifier, answers: Answers) -> dict[str, Any]:
@@ -176,7 +174,7 @@ def load_pictures(
     dataset: str | Path | Dataset | None,
     data_dir: str | Path | None,
     model: Model,
-    test_alone: bool = False,
+    test_only: bool = False,
 ) -> Dataset:
     """The dataset named or, where none is, the one that the model was trained on.
 
@@ -184,7 +182,7 @@ def load_pictures(
         dataset: as for `load_dataset`, or already loaded.
         data_dir: where to look for CIFAR-10 first.
         model: what will be measured.
-        test_alone: as for `load_dataset`.
+        test_only: as for `load_dataset`.
 
     Raises:
         ImagetteError: it is missing or damaged, or none is known.
@@ -204,7 +202,7 @@ def load_pictures(
             f"{classifier.path} does not say on which dataset it can be measured.",
             "Name one: `imagette evaluate BUNDLE DATASET`.",
         )
-    return load_dataset(source, data_dir, size, view, test_alone)
+    return load_dataset(source, data_dir, size, view, test_only)
 
 
 def _choose_pictures(dataset: Dataset, own_run: RunInfo | None) -> tuple[Split, str]:

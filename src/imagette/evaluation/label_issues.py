@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagette.data import Dataset, Split
-from imagette.data.dataset import split_positions
 from imagette.data.near_duplicates import Pair, find_near_duplicates
+from imagette.data.splits import split_positions
 from imagette.evaluation.evaluate import (
     Model,
     fit,
@@ -122,7 +122,7 @@ def audit(
         name, answers = leave_out_again(classifier, model.info, data_dir)
         splits = [Pictures("held-out", answers.examples, np.arange(len(answers.examples)))]
         doubts = [_doubt(answers.examples, answers.probabilities)]
-        tested = load_pictures(dataset, data_dir, model, test_alone=True)
+        tested = load_pictures(dataset, data_dir, model, test_only=True)
         if tested.test is not None:
             test = fit(tested.test, tested.class_names, classifier)
             splits.insert(0, Pictures("test", test, np.arange(len(test))))

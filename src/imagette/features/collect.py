@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.data import Dataset, ImageIndex, Split
-from imagette.data.decode import Source
+from imagette.data.data_source import DataSource, RawSplit, Skipped
+from imagette.data.dataset import Split
 from imagette.data.on_demand import OnDemand
-from imagette.data.sources.image_index import check_no_class_is_empty, check_test
 from imagette.features.backbone import Backbone
 from imagette.features.compute import compute_features
 from imagette.heads.head import directions
@@ -50,38 +49,32 @@ class Collected:
     Attributes:
         train: the train split.
         test: the test split, or None where there is none.
-        skipped: paths that were left out, each with the reason.
+        skipped: images that cannot be read, each with the reason.
     """
 
     train: FeatureSplit
     test: FeatureSplit | None
-    skipped: tuple[tuple[str, str], ...]
+    skipped: Skipped
 
 
-def collect(found: ImageIndex | Dataset, backbone: Backbone, view: ViewName) -> Collected:
-    """Compute the features of a dataset's pictures, or take those that are known.
-
-    Raises:
-        ImagetteError: a class has no readable picture to learn from, or the test split none.
-    """
-    train, skipped = _collect_part(*_listed(found, "train"), backbone, view)
-    check_no_class_is_empty(found.class_names, set(train.examples.labels.tolist()), found.source)
-    if found.test is None:
-        return Collected(train, None, found.skipped + skipped)
-    test, more = _collect_part(*_listed(found, "test"), backbone, view)
-    check_test(test.examples, found.source)
-    return Collected(train, test, found.skipped + skipped + more)
+def collect(found: DataSource, backbone: Backbone, view: ViewName) -> Collected:
+    """Compute the features of a source's images, or take those that are known."""
+    train, skipped = collect_split(found.raw_train, backbone, view)
+    if found.raw_test is None:
+        return Collected(train, None, skipped)
+    test, more = collect_split(found.raw_test, backbone, view)
+    return Collected(train, test, skipped + more)
 
 
-def choose_view(found: ImageIndex | Dataset, backbone: Backbone) -> ViewName:
+def choose_view(found: DataSource, backbone: Backbone) -> ViewName:
     """What of each picture to look at: its middle, or all of it.
 
     It is what leave-one-out answers to some of the pictures have the lower squared error with.
     What matters lies in the middle of most photographs, and all over others, such as a tile with a
     broken edge. Where all pictures are square both are equal, and `whole` is taken.
     """
-    sources, labels, _ = _listed(found, "train")
-    some = _spread(labels, TO_CHOOSE_BY)
+    sources, labels, _ = found.raw_train
+    some = np.sort(_spread(labels, TO_CHOOSE_BY))  # some sources are read from front to back
     errors: dict[ViewName, float] = {}
     views: tuple[ViewName, ViewName] = ("whole", "centre")  # the first one, where both are equal
     for view in views:
@@ -104,35 +97,17 @@ def _error(rows: NDArray[np.float16], labels: NDArray[np.int64]) -> float:
     return float((counted[:, None] * errors).mean())
 
 
-def _listed(
-    found: ImageIndex | Dataset, name: str
-) -> tuple[list[Source], NDArray[np.int64], list[str] | None]:
-    """Sources, labels and paths of a split."""
-    examples: Any = getattr(found, name)
-    if isinstance(examples, Split):
-        return (
-            list(examples.images),
-            examples.labels,
-            None if examples.paths is None else list(examples.paths),
-        )
-    labels = np.array([one.label for one in examples], np.int64)
-    return [one.picture for one in examples], labels, [one.path for one in examples]
-
-
-def _collect_part(
-    sources: list[Source],
-    labels: NDArray[np.int64],
-    paths: list[str] | None,
-    backbone: Backbone,
-    view: ViewName,
-) -> tuple[FeatureSplit, tuple[tuple[str, str], ...]]:
-    features = compute_features(sources, backbone, view)
-    kept = [place for place in range(len(sources)) if place not in features.unreadable]
-    images: Any = OnDemand([sources[place] for place in kept], backbone.size, view)
-    named = None if paths is None else tuple(paths[place] for place in kept)
-    examples = Split(images, labels[kept], named)
+def collect_split(
+    raw: RawSplit, backbone: Backbone, view: ViewName
+) -> tuple[FeatureSplit, Skipped]:
+    """The features of one split, and the images that cannot be read, each with the reason."""
+    features = compute_features(raw.images, backbone, view)
+    kept = [place for place in range(len(raw.images)) if place not in features.unreadable]
+    images: Any = OnDemand([raw.images[place] for place in kept], backbone.size, view)
+    paths = None if raw.paths is None else tuple(raw.paths[place] for place in kept)
+    examples = Split(images, raw.labels[kept], paths)
     skipped = tuple(
-        (paths[place] if paths else f"picture {place}", reason)
+        (raw.paths[place] if raw.paths else f"picture {place}", reason)
         for place, reason in features.unreadable.items()
     )
     return FeatureSplit(features.rows, examples, features.digests), skipped
