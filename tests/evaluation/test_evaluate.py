@@ -105,7 +105,9 @@ def test_held_out_pictures_of_a_changed_dataset_cannot_be_told(tmp_path, colours
         Split(colours.train.images, labels),
         colours.train.take(np.arange(239)),
     ):
-        with pytest.raises(ImagetteError, match="/colours have changed since the run was trained"):
+        with pytest.raises(
+            ImagetteError, match="in colours have changed since the run was trained"
+        ):
             evaluate(run, replace(colours, train=split))
 
     with_test = replace(colours, train=Split(images, labels), test=colours.train)

@@ -52,8 +52,8 @@ class Exploration:
 
     Attributes:
         name: the dataset's name.
-        height: rows of each picture.
-        width: columns of each picture.
+        height: rows of each image.
+        width: columns of each image.
         counts: number of images by split (`train`, and `test` if there is one), then by class.
         mean: mean of the red, green and blue values of the train split, 0–255.
         deviation: their standard deviation over all its pixels, 0–255.

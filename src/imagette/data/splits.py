@@ -21,7 +21,7 @@ def split_validation(split: Split, fraction: float, seed: int) -> tuple[Split, S
         The images to train on and the images held out.
 
     Raises:
-        ImagetteError: a class has a single picture, or there is none at all.
+        ImagetteError: a class has a single image, or there is none at all.
     """
     train, validation = split_positions(split, fraction, seed)
     return split.take(train), split.take(validation)
@@ -51,7 +51,7 @@ def split_positions(
 
 
 def _split_each_class(split: Split, fraction: float, seed: int) -> list[NDArray[np.int64]]:
-    """Of each class at least one picture on each side, however small it is."""
+    """Of each class at least one image on each side, however small it is."""
     random = np.random.default_rng(seed)
     kept, held_out = [], []
     for label in np.unique(split.labels):
@@ -63,7 +63,7 @@ def _split_each_class(split: Split, fraction: float, seed: int) -> list[NDArray[
 
 
 def too_few(of: str) -> ImagetteError:
-    """What is wrong with a class of a single picture."""
+    """What is wrong with a class of a single image."""
     return ImagetteError(
         f"{of} has a single picture, and one is needed to learn from and another to check with.",
         "Add pictures to it, or remove the class.",

@@ -18,7 +18,7 @@ from imagette.heads.ridge import fit_ridge, make_targets
 from imagette.images.preprocess import ViewName
 
 TO_CHOOSE_BY = 200
-"""The view is chosen by so many pictures, five or more of a class."""
+"""The view is chosen by so many images, five or more of a class."""
 _OF_A_CLASS = 5
 
 
@@ -28,8 +28,8 @@ class FeatureSplit:
 
     Attributes:
         rows: float16 `(n, features)`.
-        examples: its labels, paths, and pictures (decoded when they are asked for).
-        digests: of each picture's content.
+        examples: its labels, paths, and images (decoded when they are asked for).
+        digests: of each image's content.
     """
 
     rows: NDArray[np.float16]
@@ -37,7 +37,7 @@ class FeatureSplit:
     digests: list[bytes]
 
     def fingerprint(self) -> str:
-        """A hex digest (128 bits) of the pictures and labels, in their order."""
+        """A hex digest (128 bits) of the images and labels, in their order."""
         content = b"".join(self.digests) + self.examples.labels.tobytes()
         return blake2b(content, digest_size=16).hexdigest()
 
@@ -67,11 +67,11 @@ def collect(found: DataSource, backbone: Backbone, view: ViewName) -> Collected:
 
 
 def choose_view(found: DataSource, backbone: Backbone) -> ViewName:
-    """What of each picture to look at: its middle, or all of it.
+    """What of each image to look at: its middle, or all of it.
 
-    It is what leave-one-out answers to some of the pictures have the lower squared error with.
+    It is what leave-one-out answers to some of the images have the lower squared error with.
     What matters lies in the middle of most photographs, and all over others, such as a tile with a
-    broken edge. Where all pictures are square both are equal, and `whole` is taken.
+    broken edge. Where all images are square both are equal, and `whole` is taken.
     """
     sources, labels, _ = found.raw_train
     some = np.sort(_spread(labels, TO_CHOOSE_BY))  # some sources are read from front to back
@@ -92,7 +92,7 @@ def _error(rows: NDArray[np.float16], labels: NDArray[np.int64]) -> float:
     classes = int(labels.max()) + 1
     fit = fit_ridge(directions(rows), labels, classes)
     errors = (fit.answers - make_targets(labels, classes)) ** 2
-    # Without the only picture of a class, an answer says nothing.
+    # Without the only image of a class, an answer says nothing.
     counted = np.where(np.bincount(labels)[labels] > 1, fit.weights, 0.0)
     return float((counted[:, None] * errors).mean())
 
@@ -114,7 +114,7 @@ def collect_split(
 
 
 def _spread(labels: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """Positions of pictures, several of each class: of some classes where there are many."""
+    """Positions of images, several of each class: of some classes where there are many."""
     classes = np.random.default_rng(0).permutation(np.unique(labels))[: most // _OF_A_CLASS]
     places = np.flatnonzero(np.isin(labels, classes))
     return places[spread_over_classes(labels[places], most)]

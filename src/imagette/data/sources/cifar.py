@@ -142,7 +142,7 @@ def load_split(folder: Path, names: tuple[str, ...]) -> Split:
     for number, name in enumerate(names):
         batch = _load_file(folder / name)
         rows = slice(number * IMAGES_PER_FILE, (number + 1) * IMAGES_PER_FILE)
-        # On disk each picture is its red plane, then its green one, then its blue one.
+        # On disk each image is its red plane, then its green one, then its blue one.
         images[rows] = batch[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
         labels[rows] = batch[b"labels"]
     return Split(images, labels)
