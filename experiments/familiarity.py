@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from imagette.data import find_pictures
+from imagette.data import open_source
 from imagette.features.backbone import open_backbone
 from imagette.features.compute import compute_features
 from imagette.heads.head import directions
@@ -42,10 +42,9 @@ def main() -> None:
 
 def load(folder: Path) -> tuple[Rows, NDArray[np.int64]]:
     """Directions of the features of a folder's pictures, and their labels."""
-    found = find_pictures(folder)
-    sources = [one.picture for one in found.train]
-    features = compute_features(sources, open_backbone(), "centre").rows
-    return directions(features).astype(np.float32), np.array([one.label for one in found.train])
+    train = open_source(folder).raw_train
+    features = compute_features(train.images, open_backbone(), "centre").rows
+    return directions(features).astype(np.float32), train.labels
 
 
 def show(

@@ -18,7 +18,7 @@ import numpy as np
 import onnx
 
 from imagette import Classifier, load_dataset
-from imagette.data import find_pictures
+from imagette.data import open_source
 from imagette.features.backbone import open_backbone
 from imagette.features.compute import compute_features
 from imagette.heads.head import directions, fit_head
@@ -54,9 +54,7 @@ def main() -> None:
 
 def by_choice(folder: Path, float32: bool) -> dict[str, float]:
     """Leave-one-out accuracies by what was chosen."""
-    found = find_pictures(folder)
-    sources = [one.picture for one in found.train]
-    labels = np.array([one.label for one in found.train])
+    sources, labels, _ = open_source(folder).raw_train
     backbone = open_backbone()
     middle, whole = (
         compute_features(sources, backbone, view).rows.astype(np.float32)
@@ -84,7 +82,7 @@ def in_float32(folder: Path, view: str) -> np.ndarray:
     from imagette.training.trainer import compute_outputs
 
     load_torch_keras()
-    images = find_pictures(folder).load(224, view).train.images
+    images = open_source(folder).load(224, view).train.images
     model = build_model("efficientnet-lite", input_shape=(224, 224, 3), weights="imagenet")
     return compute_outputs(model, images, "features", torch.float32, False)
 
@@ -95,7 +93,7 @@ def of_shipped(folder: Path) -> float:
     proto = onnx.load(classifier.path)
     remove_finish(proto)
     features, _ = find_ends(proto.graph)
-    train = find_pictures(folder).load(classifier.height, "centre").train
+    train = open_source(folder).load(classifier.height, "centre").train
     [rows] = run_to(proto, [features], train.images)
     return accuracy(directions(rows), train.labels)
 

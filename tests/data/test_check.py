@@ -19,8 +19,7 @@ def split(*counts: int, seed: int = 0) -> Split:
 
 def dataset(*counts: int, **changes) -> Dataset:
     names = ("ant", "bee", "cow")[: len(counts)]
-    made = Dataset("pets", "/pets", names, names, split(*counts), None)
-    return replace(made, **changes)
+    return replace(Dataset("pets", names, split(*counts)), **changes)
 
 
 def test_nothing_to_mend():

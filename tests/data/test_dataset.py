@@ -17,7 +17,7 @@ def split(*counts: int, size: int = 4) -> Split:
 
 
 def dataset(train: Split, test: Split | None = None, names=("a", "b"), names_fr=("à", "b")):
-    return Dataset("small", "/small", tuple(names), tuple(names_fr), train, test)
+    return Dataset("small", tuple(names), train, test, class_names_fr=names_fr)
 
 
 # Parts ----------------------------------------------------------------------------------------
@@ -88,6 +88,70 @@ def test_fingerprint_is_of_pictures_and_labels_alone():
 def test_what_does_not_fit_together_is_refused(make, message):
     with pytest.raises(ImagetteError, match=message):
         make()
+
+
+def test_arrays_become_a_dataset():
+    greys = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
+    data = Dataset.from_arrays(
+        greys, ["b", "a", "b"], test_images=greys[:1], test_labels=["a"], name="letters"
+    )
+    assert (data.name, data.source) == ("letters", "letters")
+    assert data.class_names == data.class_names_fr == ("a", "b")
+    assert data.train.labels.tolist() == [1, 0, 1]
+    assert data.train.images.shape == (3, 4, 5, 3)
+    assert (data.train.images == greys[..., np.newaxis]).all()
+    assert data.test.labels.tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "class_names", "expected", "positions"),
+    [
+        ([5, 7, 5], None, ("5", "7"), [0, 1, 0]),
+        ([2, 0, 2], ["a", "b", "c"], ("a", "b", "c"), [2, 0, 2]),
+        (np.array(["y", "x", "x"], object), ("y", "x"), ("y", "x"), [0, 1, 1]),
+    ],
+)
+def test_labels_of_arrays(labels, class_names, expected, positions):
+    data = Dataset.from_arrays(np.zeros((3, 4, 4, 3), np.uint8), labels, class_names)
+    assert data.class_names == expected
+    assert data.train.labels.tolist() == positions
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "more", "message"),
+    [
+        (np.zeros((2, 4, 4), np.float32), [0, 1], {}, "type float32"),
+        (np.zeros((2, 4), np.uint8), [0, 1], {}, r"shape \(2, 4\)"),
+        (np.zeros((2, 4, 4), np.uint8), [0.5, 1.5], {}, "type float64 are not classes"),
+        (np.zeros((2, 4, 4), np.uint8), [0, 1, 1], {}, "2 images but 3 labels"),
+        (np.zeros((2, 4, 4), np.uint8), [1, 1], {}, "holds a single class"),
+        (
+            np.zeros((2, 4, 4), np.uint8),
+            [0, 3],
+            {"class_names": ["a", "b"]},
+            "label 3 in",
+        ),
+        (np.zeros((2, 4, 4), np.uint8), ["a", "b"], {"class_names": ["a", "c"]}, "label 'b'"),
+        (np.zeros((2, 4, 4), np.uint8), [0, 1], {"test_labels": [0]}, "both images and labels"),
+        (
+            np.zeros((2, 4, 4), np.uint8),
+            [0, 1],
+            {"test_images": np.zeros((1, 4, 4), np.uint8), "test_labels": [2]},
+            "label 2 in the test split",
+        ),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(images, labels, more, message):
+    with pytest.raises(ImagetteError, match=message):
+        Dataset.from_arrays(images, labels, **more)
+
+
+def test_a_dataset_is_loaded_in_another_size():
+    data = dataset(split(1, 1), split(1, 1)).load(8, test_only=True)
+    assert data.test.images.shape == (2, 8, 8, 3)
+    assert data.train.images.shape == (0, 8, 8, 3)
+    with pytest.raises(ImagetteError, match="No readable picture of the class b in small"):
+        dataset(split(2, 0)).load(8)
 
 
 # Validation -----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,14 @@ from PIL import Image
 from support.html_pages import Page
 
 from imagette.data import Dataset, Split, load_dataset
-from imagette.data.explore import Copy, channel_statistics, explore, find_duplicates
+from imagette.data.explore import (
+    Copy,
+    Exploration,
+    channel_statistics,
+    explore,
+    find_duplicates,
+)
+from imagette.data.explore_page import write_page
 
 HOSTILE = '<script>alert("1")</script> & $x_1$ 名前'
 
@@ -20,11 +28,17 @@ def noise(*shape: int) -> np.ndarray:
 
 
 def dataset(train: Split, test: Split | None = None, names=("yes", "no"), **fields) -> Dataset:
-    return Dataset("small", "/small", tuple(names), tuple(names), train, test, **fields)
+    return Dataset("small", tuple(names), train, test, **fields)
 
 
-def test_counts_by_class_and_part(tmp_path, digits):
-    found = explore(digits, tmp_path)
+def explored(dataset: Dataset, out: Path) -> tuple[Exploration, Path]:
+    """What exploring finds, and the page that shows it."""
+    found = explore(dataset)
+    return found, write_page(dataset, found, out)
+
+
+def test_counts_by_class_and_split(digits):
+    found = explore(digits)
 
     for name, split in digits.splits.items():
         for label, class_name in enumerate(digits.class_names):
@@ -34,7 +48,7 @@ def test_counts_by_class_and_part(tmp_path, digits):
 
 
 def test_writes_pictures_and_one_page_that_stands_alone(tmp_path, digits):
-    found = explore(digits, tmp_path)
+    _, path = explored(digits, tmp_path)
 
     assert sorted(file.name for file in tmp_path.iterdir()) == [
         "classes.png",
@@ -46,7 +60,7 @@ def test_writes_pictures_and_one_page_that_stands_alone(tmp_path, digits):
             image.load()
             assert image.format == "PNG"
             assert min(image.size) > 300
-    page = Page(found.page)
+    page = Page(path)
     assert len(page.images) == 2 + len(digits.class_names)  # the chart in two languages, examples
     assert all(image["src"].startswith("data:image/png;base64,") for image in page.images)
     assert all(image["alt"] for image in page.images)
@@ -58,8 +72,8 @@ def test_writes_pictures_and_one_page_that_stands_alone(tmp_path, digits):
 
 
 def test_same_data_gives_same_files(tmp_path, digits):
-    explore(digits, tmp_path / "a")
-    explore(digits, tmp_path / "b")
+    explored(digits, tmp_path / "a")
+    explored(digits, tmp_path / "b")
 
     for file in (tmp_path / "a").iterdir():
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
@@ -90,10 +104,10 @@ def test_planted_duplicates_are_found(tmp_path):
     test.images[3] = test.images[5]  # both no
     test.images[8] = train.images[0]  # yes in both parts
     test.images[9] = train.images[2]  # a fourth copy of the first group
-    found = explore(dataset(train, test), tmp_path)
+    found, page = explored(dataset(train, test), tmp_path)
 
     places = {
-        place: (some.groups, some.pictures, some.disagreeing)
+        place: (some.groups, some.images, some.disagreeing)
         for place, some in found.duplicates.items()
     }
     assert places == {"train": (2, 3, 1), "test": (1, 1, 0), "across": (2, 2, 1)}
@@ -106,13 +120,13 @@ def test_planted_duplicates_are_found(tmp_path):
     assert len(found.duplicate_groups) == 4
     with Image.open(tmp_path / "duplicates.png") as image:
         assert image.height > 4 * 128  # one row a group
-    assert "in both train and test" in Page(found.page).text
+    assert "in both train and test" in Page(page).text
 
 
 def test_duplicates_name_their_files(tmp_path):
     twice = Split(noise(1, 8, 8).repeat(2, axis=0), np.arange(2), ("yes/1.png", "no/<i>2.png"))
 
-    page = Page(explore(dataset(twice), tmp_path).page)
+    page = Page(explored(dataset(twice), tmp_path)[1])
 
     assert "yes/1.png" in page.text
     assert "no/<i>2.png" in page.text
@@ -121,10 +135,10 @@ def test_duplicates_name_their_files(tmp_path):
 
 def test_duplicates_of_an_earlier_exploration_go(tmp_path):
     twice = Split(noise(1, 8, 8).repeat(4, axis=0), np.arange(4) % 2)
-    explore(dataset(twice), tmp_path)
+    explored(dataset(twice), tmp_path)
     assert (tmp_path / "duplicates.png").exists()
 
-    explore(dataset(Split(noise(4, 8, 8), twice.labels)), tmp_path)
+    explored(dataset(Split(noise(4, 8, 8), twice.labels)), tmp_path)
 
     assert not (tmp_path / "duplicates.png").exists()
 
@@ -140,9 +154,9 @@ def test_hostile_names_are_escaped(tmp_path):
     names = (HOSTILE, "l" * 300, "two\nlines\x07", "$")
     train = Split(noise(12, 8, 8), np.arange(12) % 4)
     skipped = (("<b>.png", "cut & damaged"),)
-    found = explore(replace(dataset(train, names=names, skipped=skipped), name="<i>x"), tmp_path)
+    hostile = replace(dataset(train, names=names, skipped=skipped), name="<i>x")
 
-    page = Page(found.page)
+    page = Page(explored(hostile, tmp_path)[1])
     assert page.tags.count("script") == 1  # the page's own
     assert "i" not in page.tags
     assert "<i>x" in page.text
@@ -155,11 +169,12 @@ def test_hostile_names_are_escaped(tmp_path):
 def test_a_thousand_classes_without_test_part(tmp_path):
     labels = np.concatenate([np.arange(999), np.arange(20)])  # the last class has no picture
     names = [f"class {number}" for number in range(1000)]
-    found = explore(dataset(Split(noise(len(labels), 6, 10), labels), names=names), tmp_path)
+    many = dataset(Split(noise(len(labels), 6, 10), labels), names=names)
+    found, page = explored(many, tmp_path)
 
     assert list(found.counts) == ["train"]
     assert list(found.duplicates) == ["train"]
-    page = Page(found.page)
+    page = Page(page)
     assert len(page.images) == 2 + 39  # the chart twice; 20 largest, 20 smallest, one of them empty
     assert "Shown are the largest and the smallest classes" in page.text
     assert "class 999" in page.text
@@ -170,26 +185,26 @@ def test_a_thousand_classes_without_test_part(tmp_path):
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 200), (300, 200)])
 def test_pictures_of_any_size(tmp_path, height, width):
-    found = explore(dataset(Split(noise(4, height, width), np.arange(4) % 2)), tmp_path)
+    found, page = explored(dataset(Split(noise(4, height, width), np.arange(4) % 2)), tmp_path)
 
     assert (found.height, found.width) == (height, width)
-    assert len(Page(found.page).images) == 4
+    assert len(Page(page).images) == 4
 
 
 def test_pictures_are_shown_as_they_are(tmp_path):
     """A sharp picture enlarged a whole number of times holds no colour of its own making."""
     colours = np.array([[255, 0, 0], [0, 0, 255]], dtype=np.uint8)
     images = colours[np.arange(64).reshape(1, 8, 8) % 2]
-    explore(dataset(Split(np.concatenate([images, 255 - images]), np.arange(2))), tmp_path)
+    explored(dataset(Split(np.concatenate([images, 255 - images]), np.arange(2))), tmp_path)
 
     with Image.open(tmp_path / "examples.png") as picture:
         pixels = np.asarray(picture.convert("RGB"))
     assert (pixels == [255, 0, 0]).all(axis=2).sum() == 128 * 128 / 2
 
 
-def test_official_cifar10(tmp_path, cifar10_dir):
+def test_official_cifar10(cifar10_dir):
     data = load_dataset("cifar10", cifar10_dir)
-    found = explore(data, tmp_path)
+    found = explore(data)
 
     assert set(found.counts["train"].values()) == {5000}
     assert set(found.counts["test"].values()) == {1000}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imagette.data import Dataset, Split
+from imagette.data import Dataset
 from imagette.runs import Epoch
 
 
@@ -70,7 +70,5 @@ def colours() -> Dataset:
     labels = np.arange(240) % 3
     base = np.eye(3)[labels][:, np.newaxis, np.newaxis, :] * 120
     images = (base + random.integers(0, 130, (240, 6, 6, 3))).astype(np.uint8)
-    return Dataset(
-        "colours", "/colours", ("red", "green", "blue"), ("rouge", "vert", "bleu"),
-        Split(images, labels), None,
-    )  # fmt: skip
+    names, names_fr = ("red", "green", "blue"), ("rouge", "vert", "bleu")
+    return Dataset.from_arrays(images, labels, names, name="colours", class_names_fr=names_fr)

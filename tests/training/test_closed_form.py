@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -178,7 +179,7 @@ def test_the_only_picture_of_a_class_is_not_measured(folder, tmp_path):
 
 def test_arrays_of_a_dataset_and_the_digits_by_name(digits, tmp_path):
     few = digits.train.take(np.arange(0, len(digits.train), 12))
-    data = imagette.Dataset("few", "few", digits.class_names, digits.class_names_fr, few, None)
+    data = replace(digits, name="few", source="few", train=few, test=None)
     run = imagette.train(data, "photos", runs_dir=tmp_path)
     assert run.metrics["accuracy"] > 0.7
     classifier = imagette.Classifier(run.folder)
@@ -201,7 +202,7 @@ def test_the_view_follows_where_it_shows(tmp_path):
 
 
 def test_few_small_pictures_too_and_many_from_nothing(folder, monkeypatch):
-    found = imagette.data.find_pictures(folder)
+    found = imagette.data.open_source(folder)
     recipe, why = choose_recipe(found)
     assert recipe.name == "photos"
     assert "ImageNet" in why

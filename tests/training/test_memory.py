@@ -8,20 +8,18 @@ from imagette.training.hardware import choose_precision
 # and a whole batch of pictures held out, for which 25,000 are enough.
 CODE = """
 import sys, imagette, numpy as np
-from imagette.data.dataset import Split
 from imagette.training import calibrate_bundle
 calibrate_bundle.PICTURES = 20
 rest = np.ones((35_000, 32, 32, 3), np.uint8)
 random = np.random.default_rng(0)
-parts = [
-    Split(
-        random.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8), np.arange(count) % 10
-    )
-    for count in (25_000, 256)
+images, tested = [
+    random.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8) for count in (25_000, 256)
 ]
-names = tuple("abcdefghij")
+labels = np.arange(25_000) % 10
 recipe = imagette.Recipe.load("sprint-94").change(epochs=0.03, small_share=0.0)
-dataset = imagette.Dataset("random", "random", names, names, *parts)
+dataset = imagette.Dataset.from_arrays(
+    images, labels, test_images=tested, test_labels=labels[:256]
+)
 imagette.train(dataset, recipe, runs_dir=sys.argv[1])
 """
 

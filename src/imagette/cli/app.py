@@ -25,7 +25,7 @@ from imagette.errors import ImagetteError
 # What `imagette[train]` brings, by import names.
 _TRAIN_MODULES = (
     "cleanlab", "filelock", "keras", "matplotlib", "onnx", "onnxscript", "platformdirs", "pooch",
-    "scipy", "sklearn", "tomli_w", "torch", "tqdm",
+    "pyarrow", "scipy", "sklearn", "tomli_w", "torch", "tqdm",
 )  # fmt: skip
 
 _COMMANDS: dict[Callable[..., None], str] = {

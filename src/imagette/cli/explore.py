@@ -34,12 +34,13 @@ def explore(
         return
     from imagette.data import load_dataset
     from imagette.data.explore import explore as explore_dataset
+    from imagette.data.explore_page import write_page
 
     data = load_dataset(dataset or "cifar10", data_dir)
-    folder = out_dir or Path(f"explore-{data.name}")
-    exploration = explore_dataset(data, folder)
+    exploration = explore_dataset(data)
+    page = write_page(data, exploration, out_dir or Path(f"explore-{data.name}"))
     _print_exploration(exploration)
-    print_line(f"Page: {folder / 'index.html'}")
+    print_line(f"Page: {page}")
 
 
 def _audit(run: Path, dataset: str | None, data_dir: Path | None, folder: Path | None) -> None:
@@ -76,6 +77,6 @@ def _print_exploration(exploration: "Exploration") -> None:
     for where, found in exploration.duplicates.items():
         place = "across train and test" if where == "across" else f"within {where}"
         labels = f", {found.disagreeing} with labels that differ" if found.disagreeing else ""
-        print_line(f"exact duplicates {place}: {found.pictures}{labels}")
+        print_line(f"exact duplicates {place}: {found.images}{labels}")
     for path, reason in exploration.skipped:
         print_line(f"left out: {path}: {reason}")

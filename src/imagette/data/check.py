@@ -1,13 +1,14 @@
-"""What to know of one's own pictures before a training begins."""
+"""What to know of one's own images before a training begins."""
 
 import numpy as np
 
-from imagette.data.dataset import Dataset, too_few
+from imagette.data.dataset import Dataset
 from imagette.data.explore import Copy, find_duplicates
+from imagette.data.splits import too_few
 from imagette.wording import listed
 
 FEW = 10
-"""Classes with fewer pictures to learn from are pointed out."""
+"""Classes with fewer images to learn from are pointed out."""
 VERY_UNEVEN = 3.0
 """So are sizes of classes that differ by more than this factor."""
 _SHOWN = 20
@@ -20,17 +21,17 @@ def check(
 ) -> list[str]:
     """What there is, what was left out, and what may be wrong, a sentence or two each.
 
-    Counts by class; files that were left out; pictures with the same pixels, once they have the
+    Counts by class; files that were left out; images with the same pixels, once they have the
     size that is learned, in several classes, in train and test, or within a class; classes of few
-    pictures, or of far fewer than others.
+    images, or of far fewer than others.
 
     Args:
-        dataset: the pictures.
+        dataset: the images.
         groups: those that are the same; those with the same pixels if None.
-        single_will_do: whether a class may have a single picture.
+        single_will_do: whether a class may have a single image.
 
     Raises:
-        ImagetteError: a class has a single picture, and that will not do.
+        ImagetteError: a class has a single image, and that will not do.
     """
     counts = np.bincount(dataset.train.labels, minlength=len(dataset.class_names))
     if counts.min() == 1 and not single_will_do:
@@ -73,7 +74,7 @@ def _counted(dataset: Dataset, counts: np.ndarray) -> str:
 
 
 def _contradicting(dataset: Dataset, groups: tuple[tuple[Copy, ...], ...], shown: str) -> list[str]:
-    """Pictures that are in several classes: a label of each is wrong."""
+    """Images that are in several classes: a label of each is wrong."""
     found = [group for group in groups if len({copy.label for copy in group}) > 1]
     if not found:
         return []
@@ -91,7 +92,7 @@ def _contradicting(dataset: Dataset, groups: tuple[tuple[Copy, ...], ...], shown
 
 
 def _leaked(groups: tuple[tuple[Copy, ...], ...]) -> list[str]:
-    """Test pictures that are learned, so that the accuracy says too much."""
+    """Test images that are learned, so that the accuracy says too much."""
     found = [group for group in groups if len({copy.split for copy in group}) > 1]
     leaked = sum(copy.split == "test" for group in found for copy in group)
     if not leaked:

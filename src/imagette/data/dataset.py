@@ -1,16 +1,18 @@
-"""What a dataset is: pictures, labels, names."""
+"""What a dataset is: images, labels, names."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from imagette.data.data_source import DataSource, RawSplit, Skipped
+from imagette.data.decode import allocate, map_rows
 from imagette.errors import ImagetteError
-
-if TYPE_CHECKING:
-    from imagette.images.views import ViewName
+from imagette.images.opened import to_pixels
+from imagette.images.views import ViewName
+from imagette.wording import listed
 
 IMBALANCE_RATIO = 1.5
 """From this ratio of the largest class to the smallest on, classes are weighed."""
@@ -18,12 +20,12 @@ IMBALANCE_RATIO = 1.5
 
 @dataclass(frozen=True)
 class Split:
-    """Labelled pictures of one split of a dataset.
+    """Labelled images of one split of a dataset.
 
     Attributes:
         images: uint8 `(n, height, width, 3)`, RGB.
         labels: `(n,)`, positions in the dataset's `class_names`; any integers become int64.
-        paths: the file of each picture, relative to the dataset's folder; None where the pictures
+        paths: the file of each image, relative to the dataset's folder; None where the images
             do not come from files.
 
     Raises:
@@ -62,19 +64,19 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, indices: NDArray[np.int64]) -> "Split":
-        """The pictures at `indices`, in that order; many are a memory-mapped file."""
-        from imagette.data.decode import map_rows
+    @property
+    def raw(self) -> RawSplit:
+        """The same images one by one, as a source has them."""
+        return RawSplit(list(self.images), self.labels, self.paths)
 
+    def take(self, indices: NDArray[np.int64]) -> "Split":
+        """The images at `indices`, in that order; many are a memory-mapped file."""
         paths = None if self.paths is None else tuple(self.paths[index] for index in indices)
         return Split(map_rows(self.images, indices), self.labels[indices], paths)
 
-    def resized(self, height: int, width: int, view: "ViewName" = "whole") -> "Split":
-        """The same pictures with so many rows and columns, seen as any other is; many are a
+    def resized(self, height: int, width: int, view: ViewName = "whole") -> "Split":
+        """The same images with so many rows and columns, seen as any other is; many are a
         memory-mapped file."""
-        from imagette.data.decode import allocate
-        from imagette.images.opened import to_pixels
-
         if self.images.shape[1:3] == (height, width):
             return self
         images = allocate((len(self), height, width, 3))
@@ -83,7 +85,7 @@ class Split:
         return Split(images, self.labels, self.paths)
 
     def fingerprint(self) -> str:
-        """A hex digest (128 bits) of the pictures and labels, in their order."""
+        """A hex digest (128 bits) of the images and labels, in their order."""
         digest = blake2b(repr(self.images.shape).encode(), digest_size=16)
         for array in (self.images, self.labels):
             digest.update(np.ravel(array).data)  # no copy where it is contiguous
@@ -91,46 +93,24 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Dataset:
-    """Labelled pictures, split into a train split and (most often) a test split.
+class Dataset(DataSource):
+    """Labelled images, split into a train split and (most often) a test split.
 
     Attributes:
-        name: what to call it in titles and file names, such as `cifar10`.
-        source: what to give `load_dataset` to get it again: a name, or a folder's full path.
-        class_names: English names, in the order of the labels.
-        class_names_fr: French names, in the same order (the English ones where there are none).
         train: what training may look at; validation is split off it.
         test: what no training ever looks at, or None where the dataset has no such split.
-        licence: under what terms the pictures may be used, in a few words; empty if unknown.
-        skipped: files and folders that were left out, by their paths within the dataset, each with
-            the reason, which does not repeat the path.
+        name: and the other ones, see `imagette.data.data_source.DataSource`.
 
     Raises:
-        ImagetteError: labels, names and picture sizes do not fit one another.
+        ImagetteError: labels, names and image sizes do not fit one another.
     """
 
-    name: str
-    source: str
-    class_names: tuple[str, ...]
-    class_names_fr: tuple[str, ...]
     train: Split
-    test: Split | None
-    licence: str = ""
-    skipped: tuple[tuple[str, str], ...] = ()
+    test: Split | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         classes = len(self.class_names)
-        if len(set(self.class_names)) != classes:
-            twice = next(name for name in self.class_names if self.class_names.count(name) > 1)
-            raise ImagetteError(
-                f"Two classes are called {twice!r}.", "Give every class a name of its own."
-            )
-        if len(self.class_names_fr) != classes:
-            raise ImagetteError(
-                f"There are {classes} English class names but {len(self.class_names_fr)} French"
-                " ones.",
-                "Give a French name for each class; repeat the English one where there is none.",
-            )
         for name, split in self.splits.items():
             outside = split.labels[(split.labels < 0) | (split.labels >= classes)]
             if len(outside):
@@ -145,75 +125,142 @@ class Dataset:
                 "Bring all of them to the same height and width.",
             )
 
-    def resized(self, size: int, view: "ViewName" = "whole") -> "Dataset":
-        """The same dataset with pictures of `size` by `size` pixels."""
+    @classmethod
+    def from_arrays(
+        cls,
+        images: ArrayLike,
+        labels: ArrayLike,
+        class_names: Sequence[str] | None = None,
+        *,
+        test_images: ArrayLike | None = None,
+        test_labels: ArrayLike | None = None,
+        name: str = "arrays",
+        class_names_fr: Sequence[str] = (),
+    ) -> "Dataset":
+        """A dataset of NumPy arrays.
+
+        Args:
+            images: uint8 `(n, height, width, 3)`, RGB, or `(n, height, width)`, greyscale; 0–255.
+            labels: `(n,)`, the class of each image: a name, or an integer.
+            class_names: of the classes; integers are then positions in it. By default the labels
+                that occur, sorted.
+            test_images: what no training ever looks at, as `images`.
+            test_labels: the classes of `test_images`, as `labels`.
+            name: what to call the dataset in titles and file names.
+            class_names_fr: French names of the classes; the English ones by default.
+
+        Raises:
+            ImagetteError: the arrays have another shape or type, or do not fit one another.
+        """
+        if (test_images is None) != (test_labels is None):
+            raise ImagetteError(
+                "A test split needs both images and labels.",
+                "Give test_images and test_labels, or neither of them.",
+            )
+        given = _check_labels(labels)
+        if class_names is None:
+            values = np.unique(given).tolist()
+        else:
+            values = list(range(len(class_names)) if given.dtype.kind in "iu" else class_names)
+        names = tuple(map(str, values if class_names is None else class_names))
+        train = Split(_to_rgb(images), _positions(given, values, "train"))
+        test = None
+        if test_images is not None and test_labels is not None:
+            positions = _positions(_check_labels(test_labels), values, "test")
+            test = Split(_to_rgb(test_images), positions)
+        return cls(name, names, train, test, class_names_fr=tuple(class_names_fr))
+
+    @classmethod
+    def from_source(
+        cls, found: DataSource, train: Split | None, test: Split | None, skipped: Skipped = ()
+    ) -> "Dataset":
+        """A source whose images have been decoded.
+
+        Args:
+            found: the source.
+            train: its train split; None, for an empty one, where the test split alone was decoded.
+            test: its test split, or None where it has none.
+            skipped: images that cannot be read, beside what the source itself left out.
+
+        Raises:
+            ImagetteError: a class has no image to learn from, or the test split none.
+        """
+        if train is not None:
+            found.check_classes(train.labels)
+        if test is not None and not len(test):
+            raise ImagetteError(
+                f"The test split of {found.source} holds no readable picture.",
+                "Add pictures to it, or remove it.",
+            )
+        if train is None:
+            assert test is not None
+            train = test.take(np.arange(0))
+        return cls(
+            found.name,
+            found.class_names,
+            train,
+            test,
+            class_names_fr=found.class_names_fr,
+            source=found.source,
+            licence=found.licence,
+            skipped=found.skipped + skipped,
+        )
+
+    def load(self, size: int, view: ViewName = "whole", test_only: bool = False) -> "Dataset":
+        """The same dataset with images of `size` by `size` pixels; see `DataSource.load`."""
+        skip = test_only and self.test is not None
+        train = None if skip else self.train.resized(size, size, view)
         test = None if self.test is None else self.test.resized(size, size, view)
-        return replace(self, train=self.train.resized(size, size, view), test=test)
+        return Dataset.from_source(self, train, test)
+
+    @property
+    def decoded(self) -> "Dataset":
+        return self
 
     @property
     def splits(self) -> dict[str, Split]:
         """The splits there are, by name."""
         return {"train": self.train} | ({"test": self.test} if self.test is not None else {})
 
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.splits.values()))
 
-def split_validation(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
-    """Hold out a stratified, seeded fraction of the train split for validation.
+    @property
+    def raw_train(self) -> RawSplit:
+        return self.train.raw
 
-    Every class is on both sides, however few pictures it has.
-
-    Args:
-        split: the train split of a dataset.
-        fraction: share of the pictures to hold out, between 0 and 1.
-        seed: the same seed holds out the same pictures.
-
-    Returns:
-        The pictures to train on and the pictures held out.
-
-    Raises:
-        ImagetteError: a class has a single picture, or there is none at all.
-    """
-    train, validation = split_positions(split, fraction, seed)
-    return split.take(train), split.take(validation)
+    @property
+    def raw_test(self) -> RawSplit | None:
+        return None if self.test is None else self.test.raw
 
 
-def split_positions(
-    split: Split, fraction: float, seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The positions of the pictures that `split_validation` gives."""
-    from sklearn.model_selection import train_test_split
-
-    classes, counts = np.unique(split.labels, return_counts=True)
-    if not len(split):
-        raise ImagetteError("There is no picture to learn from.", "Add pictures.")
-    if counts.min() == 1:
-        raise too_few(f"Class {classes[counts.argmin()]} (counted from 0)")
-    try:
-        sides = train_test_split(
-            np.arange(len(split)), test_size=fraction, random_state=seed, stratify=split.labels
+def _check_labels(labels: ArrayLike) -> NDArray:
+    """The labels as an array of integers or of strings."""
+    given = np.asarray(labels)
+    if given.dtype.kind == "O" and all(isinstance(label, str) for label in given.flat):
+        given = given.astype(str)
+    if given.dtype.kind not in "iuU" or given.ndim != 1:
+        raise ImagetteError(
+            f"Labels of shape {given.shape} and type {given.dtype} are not classes.",
+            "Give the class of each picture, by its name or as an integer: (n,).",
         )
-    except ValueError:  # fewer on one side than there are classes
-        sides = None
-    if sides is None or any(len(np.unique(split.labels[side])) < len(classes) for side in sides):
-        sides = _split_each_class(split, fraction, seed)
-    train, validation = map(np.sort, sides)
-    return train, validation
+    return given
 
 
-def _split_each_class(split: Split, fraction: float, seed: int) -> list[NDArray[np.int64]]:
-    """Of each class at least one picture on each side, however small it is."""
-    random = np.random.default_rng(seed)
-    kept, held_out = [], []
-    for label in np.unique(split.labels):
-        positions = random.permutation(np.flatnonzero(split.labels == label))
-        count = min(max(round(fraction * len(positions)), 1), len(positions) - 1)
-        held_out.append(positions[:count])
-        kept.append(positions[count:])
-    return [np.concatenate(kept), np.concatenate(held_out)]
+def _positions(labels: NDArray, values: list[str] | list[int], split: str) -> NDArray[np.int64]:
+    """The position of each label among the values that labels may have."""
+    places = {value: place for place, value in enumerate(values)}
+    unknown = [label for label in np.unique(labels).tolist() if label not in places]
+    if unknown:
+        raise ImagetteError(
+            f"The label {unknown[0]!r} in the {split} split belongs to no class.",
+            f"Labels may be: {listed([repr(value) for value in values], 'en')}.",
+        )
+    return np.array([places[label] for label in labels.tolist()], np.int64)
 
 
-def too_few(of: str) -> ImagetteError:
-    """What is wrong with a class of a single picture."""
-    return ImagetteError(
-        f"{of} has a single picture, and one is needed to learn from and another to check with.",
-        "Add pictures to it, or remove the class.",
-    )
+def _to_rgb(images: ArrayLike) -> NDArray:
+    """The images with three channels, also where they are greyscale."""
+    given = np.asarray(images)
+    return np.repeat(given[..., np.newaxis], 3, axis=3) if given.ndim == 3 else given

@@ -1,15 +1,15 @@
-"""What is in a dataset: counts, examples, pixel statistics and duplicates, on one page."""
+"""What is in a dataset: counts, pixel statistics and duplicates."""
 
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imagette.data.data_source import Skipped
 from imagette.data.dataset import Dataset, Split
 from imagette.images.batches import batches
 
@@ -17,7 +17,7 @@ _PIXELS_AT_ONCE = 10_000_000
 
 
 class Copy(NamedTuple):
-    """One of several pictures with the same pixels.
+    """One of several images with the same pixels.
 
     Attributes:
         split: `train` or `test`.
@@ -32,17 +32,17 @@ class Copy(NamedTuple):
 
 @dataclass(frozen=True)
 class Duplicates:
-    """How many pictures there are more than once, in one place.
+    """How many images there are more than once, in one place.
 
     Attributes:
-        groups: sets of pictures with the same pixels.
-        pictures: within a split, the pictures beyond the first of each group; across the splits,
-            the test pictures that are in train too.
-        disagreeing: groups whose pictures have different labels.
+        groups: sets of images with the same pixels.
+        images: within a split, the images beyond the first of each group; across the splits,
+            the test images that are in train too.
+        disagreeing: groups whose images have different labels.
     """
 
     groups: int
-    pictures: int
+    images: int
     disagreeing: int
 
 
@@ -52,16 +52,15 @@ class Exploration:
 
     Attributes:
         name: the dataset's name.
-        height: rows of each picture.
-        width: columns of each picture.
-        counts: number of pictures by split (`train`, and `test` if there is one), then by class.
+        height: rows of each image.
+        width: columns of each image.
+        counts: number of images by split (`train`, and `test` if there is one), then by class.
         mean: mean of the red, green and blue values of the train split, 0–255.
         deviation: their standard deviation over all its pixels, 0–255.
         duplicates: exact duplicates within `train`, within `test` and, as `across`, between both;
             the last two only where there is a test split.
-        duplicate_groups: every set of pictures with the same pixels.
+        duplicate_groups: every set of images with the same pixels.
         skipped: files and folders that were left out, with the reason.
-        page: the HTML page that shows it all.
     """
 
     name: str
@@ -72,24 +71,14 @@ class Exploration:
     deviation: tuple[float, float, float]
     duplicates: dict[str, Duplicates]
     duplicate_groups: tuple[tuple[Copy, ...], ...]
-    skipped: tuple[tuple[str, str], ...]
-    page: Path
+    skipped: Skipped
 
 
-def explore(dataset: Dataset, out: str | Path) -> Exploration:
-    """Look into a dataset and write what is found.
-
-    Args:
-        dataset: any dataset.
-        out: folder for classes.png, examples.png, duplicates.png (if there are duplicates) and
-            index.html, which stands alone.
-
-    Raises:
-        ImagetteError: the files cannot be written.
-    """
+def explore(dataset: Dataset) -> Exploration:
+    """Look into a dataset; `imagette.data.explore_page.write_page` shows what is found."""
     groups = find_duplicates(dataset)
     mean, deviation = channel_statistics(dataset.train.images)
-    exploration = Exploration(
+    return Exploration(
         name=dataset.name,
         height=dataset.train.images.shape[1],
         width=dataset.train.images.shape[2],
@@ -102,32 +91,27 @@ def explore(dataset: Dataset, out: str | Path) -> Exploration:
         duplicates=_summarise(groups, dataset),
         duplicate_groups=groups,
         skipped=dataset.skipped,
-        page=Path(out) / "index.html",
     )
-    from imagette.data import explore_page  # brings in matplotlib
-
-    explore_page.write(dataset, exploration)
-    return exploration
 
 
 def channel_statistics(
     images: NDArray[np.uint8],
 ) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Mean and standard deviation of each channel over all pixels of all pictures.
+    """Mean and standard deviation of each channel over all pixels of all images.
 
     Args:
         images: uint8 `(n, height, width, 3)`.
 
     Returns:
         Means and deviations of red, green and blue, 0–255. They are exact: computed from the
-        number of times each of the 256 values occurs, so that no float copy of the pictures is
+        number of times each of the 256 values occurs, so that no float copy of the images is
         needed either.
     """
     times = np.zeros((3, 256), dtype=np.int64)
     size = max(1, _PIXELS_AT_ONCE // (images.shape[1] * images.shape[2]))
-    for portion in batches(len(images), size):
+    for batch in batches(len(images), size):
         for channel in range(3):
-            values = images[portion, :, :, channel].ravel()
+            values = images[batch, :, :, channel].ravel()
             times[channel] += np.bincount(values, minlength=256)
     weights = times / times.sum(axis=1, keepdims=True)
     means = weights @ np.arange(256)
@@ -137,9 +121,9 @@ def channel_statistics(
 
 
 def find_duplicates(dataset: Dataset) -> tuple[tuple[Copy, ...], ...]:
-    """Every set of pictures that have exactly the same pixels, wherever in the dataset they are."""
+    """Every set of images that have exactly the same pixels, wherever in the dataset they are."""
     return group_copies(
-        # 128 bits: no two different pictures will ever share a digest by chance.
+        # 128 bits: no two different images will ever share a digest by chance.
         (
             blake2b(image.tobytes(), digest_size=16).digest(),
             Copy(name, position, int(label)),
@@ -149,10 +133,10 @@ def find_duplicates(dataset: Dataset) -> tuple[tuple[Copy, ...], ...]:
     )
 
 
-def group_copies(pictures: Iterable[tuple[bytes, Copy]]) -> tuple[tuple[Copy, ...], ...]:
-    """The sets of pictures that share a digest."""
+def group_copies(images: Iterable[tuple[bytes, Copy]]) -> tuple[tuple[Copy, ...], ...]:
+    """The sets of images that share a digest."""
     copies: dict[bytes, list[Copy]] = defaultdict(list)
-    for digest, copy in pictures:
+    for digest, copy in images:
         copies[digest].append(copy)
     return tuple(tuple(group) for group in copies.values() if len(group) > 1)
 
@@ -162,9 +146,9 @@ def _count(split: Split, dataset: Dataset) -> list[int]:
 
 
 def _summarise(groups: tuple[tuple[Copy, ...], ...], dataset: Dataset) -> dict[str, Duplicates]:
-    def summary(found: list[list[Copy]], pictures: int) -> Duplicates:
+    def summary(found: list[list[Copy]], images: int) -> Duplicates:
         disagreeing = sum(len({copy.label for copy in group}) > 1 for group in found)
-        return Duplicates(len(found), pictures, disagreeing)
+        return Duplicates(len(found), images, disagreeing)
 
     result = {}
     for name in dataset.splits:

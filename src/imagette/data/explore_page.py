@@ -1,4 +1,6 @@
-"""The pictures and the page that show what is in a dataset."""
+"""The charts and the page that show what is in a dataset."""
+
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,14 +27,21 @@ MOST_GROUPS_DRAWN = 12
 _MOST_COPIES_DRAWN = 4
 
 
-def write(dataset: Dataset, exploration: Exploration) -> None:
+def write_page(dataset: Dataset, exploration: Exploration, out: str | Path) -> Path:
     """Write classes.png, examples.png, duplicates.png (if there are any) and the page.
 
     Args:
         dataset: the dataset explored.
-        exploration: what was found; its `page` says where all files go.
+        exploration: what was found.
+        out: the folder for all files.
+
+    Returns:
+        The page, index.html, which stands alone.
+
+    Raises:
+        ImagetteError: the files cannot be written.
     """
-    out = exploration.page.parent
+    out = Path(out)
     names: dict[Language, tuple[str, ...]] = {
         "en": dataset.class_names,
         "fr": dataset.class_names_fr,
@@ -65,9 +74,10 @@ def write(dataset: Dataset, exploration: Exploration) -> None:
         drawn=drawn,
         charts={language: png_url(chart) for language, chart in charts.items()},
         examples=[(label, _strip_url(images)) for label, images in examples],
-        groups=[(group, _strip_url([_picture(group[0], dataset)])) for group in shown],
+        groups=[(group, _strip_url([_image(group[0], dataset)])) for group in shown],
     )
-    write_text(exploration.page, page)
+    write_text(out / "index.html", page)
+    return out / "index.html"
 
 
 def _classes_to_draw(counts: list[int]) -> list[int]:
@@ -86,7 +96,7 @@ def _chart(
     drawn: list[int],
     language: Language,
 ) -> bytes:
-    """Bars of the number of pictures by class, as PNG."""
+    """Bars of the number of images by class, as PNG."""
     size = (9, 1.3 + 0.17 * len(drawn) * (1 + len(counts)))
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()
@@ -127,7 +137,7 @@ def _draw_bars(
 
 
 def _examples(dataset: Dataset, drawn: list[int]) -> list[tuple[int, list[NDArray[np.uint8]]]]:
-    """Some pictures of each class, the same at every call."""
+    """Some images of each class, the same at every call."""
     random = np.random.default_rng(0)
     examples = []
     for label in drawn:
@@ -138,7 +148,7 @@ def _examples(dataset: Dataset, drawn: list[int]) -> list[tuple[int, list[NDArra
     return examples
 
 
-def _picture(copy: Copy, dataset: Dataset) -> NDArray[np.uint8]:
+def _image(copy: Copy, dataset: Dataset) -> NDArray[np.uint8]:
     return dataset.splits[copy.split].images[copy.position]
 
 
@@ -151,11 +161,11 @@ def _duplicate_row(
     ]
     if len(group) > len(shown):
         lines[-1] += f", and {len(group) - len(shown)} more"
-    return "\n".join(lines), [_picture(copy, dataset) for copy in shown]
+    return "\n".join(lines), [_image(copy, dataset) for copy in shown]
 
 
 def _strip_url(images: list[NDArray[np.uint8]]) -> str:
-    """Pictures side by side, with transparent gaps, as one data URL; empty without pictures."""
+    """Images side by side, with transparent gaps, as one data URL; empty without images."""
     if not images:
         return ""
     side = min(max(images[0].shape[:2]), 96)

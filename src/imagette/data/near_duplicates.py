@@ -1,8 +1,8 @@
-"""Pictures that are nearly the same: another crop, size, brightness or file of one photograph.
+"""Images that are nearly the same: another crop, size, brightness or file of one photograph.
 
-Two steps. Small thumbnails, cleared of brightness and contrast, propose for each picture the
+Two steps. Small thumbnails, cleared of brightness and contrast, propose for each image the
 likeliest of the others; every pair is looked at, as products of matrices. Then each pair proposed
-is shifted over itself for the best match of its outlines. Outlines, because what two pictures
+is shifted over itself for the best match of its outlines. Outlines, because what two images
 share that show a pale sky over a dark sea is no sign of a common origin.
 """
 
@@ -25,10 +25,10 @@ _AT_ONCE = 500
 
 
 class Pair(NamedTuple):
-    """A picture and the one most like it among others.
+    """An image and the one most like it among others.
 
     Attributes:
-        position: of the picture.
+        position: of the image.
         other: position of the one among the others.
         similarity: correlation of their outlines, at most 1.
     """
@@ -41,9 +41,9 @@ class Pair(NamedTuple):
 def find_near_duplicates(
     images: NDArray[np.uint8], others: NDArray[np.uint8], threshold: float = THRESHOLD
 ) -> list[Pair]:
-    """For each picture the nearest of the others, where it is near enough.
+    """For each image the nearest of the others, where it is near enough.
 
-    Mirrored and turned pictures are not found, nor crops that take off more than a tenth.
+    Mirrored and turned images are not found, nor crops that take off more than a tenth.
 
     Args:
         images: uint8 `(n, height, width, 3)`.
@@ -51,7 +51,7 @@ def find_near_duplicates(
         threshold: least similarity of a pair.
 
     Returns:
-        Pairs, each picture in one at most, the most alike first.
+        Pairs, each image in one at most, the most alike first.
     """
     positions, candidates = _propose(_thumbnails(images), _thumbnails(others))
     similarity = np.empty(len(positions), np.float32)
@@ -66,12 +66,12 @@ def find_near_duplicates(
 
 
 def _thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Unit vectors `(n, 192)`: their products are correlations, and 0 for a plain picture."""
+    """Unit vectors `(n, 192)`: their products are correlations, and 0 for a plain image."""
     return _unit(_resized(images, _THUMBNAIL).astype(np.float32))
 
 
 def _resized(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """By the mean of the pixels that fall together; the same picture where the size is right."""
+    """By the mean of the pixels that fall together; the same image where the size is right."""
     if images.shape[1:3] == (side, side):
         return images
     size, box = (side, side), Image.Resampling.BOX
@@ -79,7 +79,7 @@ def _resized(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 
 def _unit(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The values around their means, those of each picture as a vector of length 1."""
+    """The values around their means, those of each image as a vector of length 1."""
     x = (x - x.mean(axis=(1, 2), keepdims=True)).reshape(len(x), -1)
     return x / np.linalg.norm(x, axis=1, keepdims=True).clip(1e-6)
 

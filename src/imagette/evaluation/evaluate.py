@@ -91,7 +91,7 @@ def evaluate(
             )
         name, answers = leave_out_again(classifier, info, data_dir)
     else:
-        loaded = model.load_dataset(dataset, data_dir, test_alone=True)
+        loaded = model.load_dataset(dataset, data_dir, test_only=True)
         own, name = info is not None and loaded.source == info.dataset, loaded.name
         chosen, split = _choose_split(loaded, info if own else None)
         in_own_size = relabel_for(classifier, chosen, loaded.class_names)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imagette.data import BUILT_IN, Dataset, Split, load_dataset
+from imagette.data import BUILT_IN, Dataset, Split, full_name, load_dataset
 from imagette.errors import ImagetteError
 from imagette.inference.classifier import Classifier
 from imagette.runs import RunFolder, RunInfo, read_run
@@ -37,23 +37,21 @@ class EvaluatedModel:
         """Whether a dataset, named or loaded, is the one that a run learned from, as None is."""
         if self.info is None or dataset is None:
             return self.info is not None
-        source = dataset.source if isinstance(dataset, Dataset) else dataset
-        named = str(source) in BUILT_IN or str(source).startswith("hf:")
-        found = str(source) if named else str(Path(source).resolve())
-        return found == self.info.dataset
+        source = dataset.source if isinstance(dataset, Dataset) else full_name(dataset)
+        return source == self.info.dataset
 
     def load_dataset(
         self,
         dataset: str | Path | Dataset | None,
         data_dir: str | Path | None,
-        test_alone: bool = False,
+        test_only: bool = False,
     ) -> Dataset:
         """The dataset named or, where none is, the one that the model was trained on.
 
         Args:
             dataset: as for `imagette.data.load_dataset`, or already loaded.
             data_dir: where to look for CIFAR-10 first.
-            test_alone: as for `imagette.data.load_dataset`.
+            test_only: as for `imagette.data.load_dataset`.
 
         Raises:
             ImagetteError: it is missing or damaged, or none is known.
@@ -73,7 +71,7 @@ class EvaluatedModel:
                 "Name one: `imagette evaluate BUNDLE DATASET`.",
             )
         view = classifier.view
-        return load_dataset(source, data_dir, classifier.height, view, test_alone)
+        return load_dataset(source, data_dir, classifier.height, view, test_only)
 
 
 def open_model(run_or_bundle: str | Path) -> EvaluatedModel:

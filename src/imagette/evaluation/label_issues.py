@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagette.data import Dataset, Split
-from imagette.data.dataset import split_positions
+from imagette.data.splits import split_positions
 from imagette.data.near_duplicates import Pair, find_near_duplicates
 from imagette.evaluation.evaluated_model import EvaluatedModel, open_model, relabel_for, resize_for
 from imagette.evaluation.left_out import leave_out_again
@@ -106,7 +106,7 @@ def find_label_issues(
         name, left_out = leave_out_again(classifier, model.info, data_dir)
         subsets.append(_whole("held-out", left_out.examples))
         answers.append(left_out.probabilities)
-        tested = model.load_dataset(dataset, data_dir, test_alone=True)
+        tested = model.load_dataset(dataset, data_dir, test_only=True)
         others = [] if tested.test is None else [_whole("test", tested.test)]
     else:
         tested = model.load_dataset(dataset, data_dir)

@@ -1,17 +1,17 @@
 """What a head in closed form answers: to test pictures or, where there are none, by leave-one-out
 cross-validation: to each picture that it learned, by a head that has not learned that one."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.data import BUILT_IN, Dataset, Split, find_pictures, load_dataset
+from imagette.data import Dataset, Split, open_source
 from imagette.errors import ImagetteError
 from imagette.features.backbone import open_backbone
-from imagette.features.collect import Collected, FeatureSplit, collect
+from imagette.features.collect import Collected, FeatureSplit, collect_split
 from imagette.heads.head import Head, LeftOut, fit_head
 from imagette.inference.classifier import Classifier
 from imagette.runs import RunInfo
@@ -86,14 +86,11 @@ def leave_out_again(
         ImagetteError: the dataset is gone, or its pictures have changed since.
     """
     metadata = classifier.metadata
-    if info.dataset in BUILT_IN:
-        found: Any = load_dataset(info.dataset, data_dir or info.data_dir)
-    else:
-        found = find_pictures(info.dataset)
+    found = open_source(info.dataset, data_dir or info.data_dir)
     options = (metadata.recipe or {}).get("model_options", {})
     backbone = open_backbone(options.get("variant", 0))
-    learned = replace(found, test=None)  # test pictures have no part in it
-    collected = collect(learned, backbone, classifier.view).train
+    # Test images have no part in it.
+    collected, _ = collect_split(found.raw_train, backbone, classifier.view)
     if info.train_fingerprint != collected.fingerprint():
         raise ImagetteError(
             f"The pictures in {info.dataset} have changed since the run was trained, so that what"

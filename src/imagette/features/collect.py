@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.data import Dataset, ImageIndex, Split
-from imagette.data.decode import Source
+from imagette.data.data_source import DataSource, RawSplit, Skipped
+from imagette.data.dataset import Split
 from imagette.data.on_demand import OnDemand
-from imagette.data.sources.image_index import check_no_class_is_empty, check_test
 from imagette.features.backbone import Backbone
 from imagette.features.compute import compute_features
 from imagette.heads.head import directions
@@ -19,7 +18,7 @@ from imagette.heads.ridge import fit_ridge, make_targets
 from imagette.images.views import ViewName
 
 TO_CHOOSE_BY = 200
-"""The view is chosen by so many pictures, five or more of a class."""
+"""The view is chosen by so many images, five or more of a class."""
 _OF_A_CLASS = 5
 
 
@@ -29,8 +28,8 @@ class FeatureSplit:
 
     Attributes:
         rows: float16 `(n, features)`.
-        examples: its labels, paths, and pictures (decoded when they are asked for).
-        digests: of each picture's content.
+        examples: its labels, paths, and images (decoded when they are asked for).
+        digests: of each image's content.
     """
 
     rows: NDArray[np.float16]
@@ -38,7 +37,7 @@ class FeatureSplit:
     digests: list[bytes]
 
     def fingerprint(self) -> str:
-        """A hex digest (128 bits) of the pictures and labels, in their order."""
+        """A hex digest (128 bits) of the images and labels, in their order."""
         content = b"".join(self.digests) + self.examples.labels.tobytes()
         return blake2b(content, digest_size=16).hexdigest()
 
@@ -50,38 +49,32 @@ class Collected:
     Attributes:
         train: the train split.
         test: the test split, or None where there is none.
-        skipped: paths that were left out, each with the reason.
+        skipped: images that cannot be read, each with the reason.
     """
 
     train: FeatureSplit
     test: FeatureSplit | None
-    skipped: tuple[tuple[str, str], ...]
+    skipped: Skipped
 
 
-def collect(found: ImageIndex | Dataset, backbone: Backbone, view: ViewName) -> Collected:
-    """Compute the features of a dataset's pictures, or take those that are known.
-
-    Raises:
-        ImagetteError: a class has no readable picture to learn from, or the test split none.
-    """
-    train, skipped = _collect_part(*_listed(found, "train"), backbone, view)
-    check_no_class_is_empty(found.class_names, set(train.examples.labels.tolist()), found.source)
-    if found.test is None:
-        return Collected(train, None, found.skipped + skipped)
-    test, more = _collect_part(*_listed(found, "test"), backbone, view)
-    check_test(test.examples, found.source)
-    return Collected(train, test, found.skipped + skipped + more)
+def collect(found: DataSource, backbone: Backbone, view: ViewName) -> Collected:
+    """Compute the features of a source's images, or take those that are known."""
+    train, skipped = collect_split(found.raw_train, backbone, view)
+    if found.raw_test is None:
+        return Collected(train, None, skipped)
+    test, more = collect_split(found.raw_test, backbone, view)
+    return Collected(train, test, skipped + more)
 
 
-def choose_view(found: ImageIndex | Dataset, backbone: Backbone) -> ViewName:
-    """What of each picture to look at: its middle, or all of it.
+def choose_view(found: DataSource, backbone: Backbone) -> ViewName:
+    """What of each image to look at: its middle, or all of it.
 
-    It is what leave-one-out answers to some of the pictures have the lower squared error with.
+    It is what leave-one-out answers to some of the images have the lower squared error with.
     What matters lies in the middle of most photographs, and all over others, such as a tile with a
-    broken edge. Where all pictures are square both are equal, and `whole` is taken.
+    broken edge. Where all images are square both are equal, and `whole` is taken.
     """
-    sources, labels, _ = _listed(found, "train")
-    some = _spread(labels, TO_CHOOSE_BY)
+    sources, labels, _ = found.raw_train
+    some = np.sort(_spread(labels, TO_CHOOSE_BY))  # some sources are read from front to back
     errors: dict[ViewName, float] = {}
     views: tuple[ViewName, ViewName] = ("whole", "centre")  # the first one, where both are equal
     for view in views:
@@ -99,47 +92,29 @@ def _error(rows: NDArray[np.float16], labels: NDArray[np.int64]) -> float:
     classes = int(labels.max()) + 1
     fit = fit_ridge(directions(rows), labels, classes)
     errors = (fit.answers - make_targets(labels, classes)) ** 2
-    # Without the only picture of a class, an answer says nothing.
+    # Without the only image of a class, an answer says nothing.
     counted = np.where(np.bincount(labels)[labels] > 1, fit.weights, 0.0)
     return float((counted[:, None] * errors).mean())
 
 
-def _listed(
-    found: ImageIndex | Dataset, name: str
-) -> tuple[list[Source], NDArray[np.int64], list[str] | None]:
-    """Sources, labels and paths of a split."""
-    examples: Any = getattr(found, name)
-    if isinstance(examples, Split):
-        return (
-            list(examples.images),
-            examples.labels,
-            None if examples.paths is None else list(examples.paths),
-        )
-    labels = np.array([one.label for one in examples], np.int64)
-    return [one.picture for one in examples], labels, [one.path for one in examples]
-
-
-def _collect_part(
-    sources: list[Source],
-    labels: NDArray[np.int64],
-    paths: list[str] | None,
-    backbone: Backbone,
-    view: ViewName,
-) -> tuple[FeatureSplit, tuple[tuple[str, str], ...]]:
-    features = compute_features(sources, backbone, view)
-    kept = [place for place in range(len(sources)) if place not in features.unreadable]
-    images: Any = OnDemand([sources[place] for place in kept], backbone.size, view)
-    named = None if paths is None else tuple(paths[place] for place in kept)
-    examples = Split(images, labels[kept], named)
+def collect_split(
+    raw: RawSplit, backbone: Backbone, view: ViewName
+) -> tuple[FeatureSplit, Skipped]:
+    """The features of one split, and the images that cannot be read, each with the reason."""
+    features = compute_features(raw.images, backbone, view)
+    kept = [place for place in range(len(raw.images)) if place not in features.unreadable]
+    images: Any = OnDemand([raw.images[place] for place in kept], backbone.size, view)
+    paths = None if raw.paths is None else tuple(raw.paths[place] for place in kept)
+    examples = Split(images, raw.labels[kept], paths)
     skipped = tuple(
-        (paths[place] if paths else f"picture {place}", reason)
+        (raw.paths[place] if raw.paths else f"picture {place}", reason)
         for place, reason in features.unreadable.items()
     )
     return FeatureSplit(features.rows, examples, features.digests), skipped
 
 
 def _spread(labels: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """Positions of pictures, several of each class: of some classes where there are many."""
+    """Positions of images, several of each class: of some classes where there are many."""
     classes = np.random.default_rng(0).permutation(np.unique(labels))[: most // _OF_A_CLASS]
     places = np.flatnonzero(np.isin(labels, classes))
     return places[spread_over_classes(labels[places], most)]

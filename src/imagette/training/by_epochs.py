@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagette import __version__
-from imagette.data import BUILT_IN, Dataset, ImageIndex, Split, split_validation
+from imagette.data import BUILT_IN, Dataset, DataSource, Split, split_validation
 from imagette.data.check import check
 from imagette.errors import ImagetteError
 from imagette.evaluation import evaluate, evaluation_for_bundle
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 def train_by_epochs(
     folder: Path,
     recipe: Recipe,
-    found: Dataset | ImageIndex,
+    found: DataSource,
     data_dir: str | Path | None,
     earlier: RunInfo | None,
     reporter: Reporter,
@@ -131,17 +131,14 @@ def train_by_epochs(
 
 def _load_pictures(
     recipe: Recipe,
-    found: Dataset | ImageIndex,
+    found: DataSource,
     earlier: RunInfo | None,
     reporter: Reporter,
 ) -> tuple[Dataset, ViewName | None]:
     """The pictures in the recipe's size, looked over, and what of each is given to the network."""
     view = _choose_view(recipe, found)
     looked_at: ViewName = view or "whole"
-    if isinstance(found, Dataset):
-        dataset = found.resized(recipe.size, looked_at)
-    else:
-        dataset = found.load(recipe.size, looked_at)
+    dataset = found.load(recipe.size, looked_at)
     if not earlier and dataset.source not in BUILT_IN:
         reporter.on_data(check(dataset) + warn_of_size(found, recipe))
     return dataset, view
@@ -156,7 +153,7 @@ def _knows_photographs(recipe: Recipe) -> bool:
     return recipe.start == IMAGENET or open_bundle(start).metadata.view is not None
 
 
-def _choose_view(recipe: Recipe, found: Dataset | ImageIndex) -> ViewName | None:
+def _choose_view(recipe: Recipe, found: DataSource) -> ViewName | None:
     """What of each picture a network that knows photographs is given; None for all others."""
     if not _knows_photographs(recipe):
         return None
@@ -197,7 +194,7 @@ def _split(dataset: Dataset, recipe: Recipe) -> tuple[Split, Split]:
     return split_validation(dataset.train, recipe.validation_fraction, recipe.seed)
 
 
-def _build(recipe: Recipe, size: int, found: Dataset | ImageIndex) -> "keras.Model":
+def _build(recipe: Recipe, size: int, found: DataSource) -> "keras.Model":
     """The recipe's network for these classes and a size, its weights drawn from the seed."""
     load_torch_keras().utils.set_random_seed(recipe.seed)
     published = recipe.model in APPLICATIONS or recipe.start == IMAGENET
@@ -210,9 +207,7 @@ def _build(recipe: Recipe, size: int, found: Dataset | ImageIndex) -> "keras.Mod
     )
 
 
-def _build_final(
-    model: "keras.Model", recipe: Recipe, found: Dataset | ImageIndex
-) -> "keras.Model":
+def _build_final(model: "keras.Model", recipe: Recipe, found: DataSource) -> "keras.Model":
     """The network that is saved: `model`, or one of the same weights that is asked at another size.
 
     Raises:
@@ -230,12 +225,12 @@ def _build_final(
 
 
 def _asked_of(
-    recipe: Recipe, found: Dataset | ImageIndex, dataset: Dataset, view: ViewName | None
+    recipe: Recipe, found: DataSource, dataset: Dataset, view: ViewName | None
 ) -> Dataset:
     """The pictures to calibrate and measure by: `dataset`, or in another size, not yet resized."""
     if not recipe.inference_size:
         return dataset
-    return found if isinstance(found, Dataset) else found.load(recipe.asked_at, view or "whole")
+    return found.decoded or found.load(recipe.asked_at, view or "whole")
 
 
 def _save_best(

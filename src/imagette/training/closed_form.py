@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from imagette import __version__
-from imagette.data import BUILT_IN, Dataset, ImageIndex
+from imagette.data import BUILT_IN, Dataset, DataSource
 from imagette.data.check import check
 from imagette.data.explore import Copy, group_copies
 from imagette.errors import ImagetteError
@@ -43,7 +43,7 @@ _CHECKED = 16
 def train_closed_form(
     folder: Path,
     recipe: Recipe,
-    found: Dataset | ImageIndex,
+    found: DataSource,
     data_dir: str | Path | None,
     earlier: RunInfo | None,
     reporter: Reporter,
@@ -66,12 +66,14 @@ def train_closed_form(
             f" {recipe.size}×{recipe.size}.",
             f"Set it so: --set size={backbone.size}; or train all layers: --recipe finetune.",
         )
-    reporter.on_collect(folder, recipe, len(found.train) + len(found.test or ()))
+    reporter.on_collect(folder, recipe, found.count)
     view = choose_view(found, backbone)
     collected = collect(found, backbone, view)
     recipe.save(folder / "recipe.toml")
     write_json(folder / "environment.json", environment())
-    dataset = _as_dataset(found, collected)
+    # Their images are decoded when they are asked for.
+    test = None if collected.test is None else collected.test.examples
+    dataset = Dataset.from_source(found, collected.train.examples, test, collected.skipped)
     reporter.on_fit(view)
     fit_started = time.perf_counter()
     head, left_out = fit_head(collected.train.rows, dataset.train.labels, len(dataset.class_names))
@@ -97,20 +99,6 @@ def train_closed_form(
     finished = info.model_copy(update={"finished": True})
     write_json(folder / "run.json", finished.model_dump())
     return Run(folder, recipe, metrics)
-
-
-def _as_dataset(found: Dataset | ImageIndex, collected: Collected) -> Dataset:
-    """The dataset, its pictures decoded when they are asked for."""
-    return Dataset(
-        name=found.name,
-        source=found.source,
-        class_names=found.class_names,
-        class_names_fr=getattr(found, "class_names_fr", found.class_names),
-        train=collected.train.examples,
-        test=None if collected.test is None else collected.test.examples,
-        licence=found.licence,
-        skipped=collected.skipped,
-    )
 
 
 def _check(dataset: Dataset, collected: Collected, left_out: LeftOut) -> list[str]:

@@ -1,8 +1,9 @@
 """Which recipe suits somebody's own pictures, where none was named."""
 
 from statistics import median
+from typing import Any
 
-from imagette.data import Dataset, ImageIndex
+from imagette.data import DataSource
 from imagette.errors import ImageError
 from imagette.images.opened import read_size
 from imagette.training.recipe import DEFAULT, Recipe
@@ -15,16 +16,17 @@ PHOTOS = "photos"
 _LOOKED_AT = 50
 
 
-def choose_recipe(found: ImageIndex | Dataset) -> tuple[Recipe, str]:
+def choose_recipe(found: DataSource) -> tuple[Recipe, str]:
     """The recipe for somebody's pictures, with why, in a sentence.
 
     A head on the features of ImageNet's weights is fitted in seconds; up to some 20,000 pictures it
     is also the more accurate way. Many small pictures are learned better from nothing.
     """
     width, height = typical_size(found)
-    if min(width, height) <= SMALL and len(found.train) > MANY:
+    images = len(found.raw_train.images)
+    if min(width, height) <= SMALL and images > MANY:
         name = DEFAULT
-        why = f"{len(found.train):,} pictures of {width}×{height} pixels are enough to learn from"
+        why = f"{images:,} pictures of {width}×{height} pixels are enough to learn from"
         why += " nothing"
     else:
         name = PHOTOS
@@ -33,16 +35,16 @@ def choose_recipe(found: ImageIndex | Dataset) -> tuple[Recipe, str]:
     return Recipe.load(name), f"Recipe {name}: {why}. Choose another with --recipe."
 
 
-def typical_size(found: ImageIndex | Dataset) -> tuple[int, int]:
+def typical_size(found: DataSource) -> tuple[int, int]:
     """Median width and height in pixels of some pictures to learn from."""
-    if isinstance(found, Dataset):
-        height, width = found.train.images.shape[1:3]
+    if found.decoded:
+        height, width = found.decoded.train.images.shape[1:3]
         return width, height
     sizes = []
-    step = max(1, len(found.train) // _LOOKED_AT)
-    for one in found.train[::step]:
+    images: Any = found.raw_train.images
+    for image in images[:: max(1, len(images) // _LOOKED_AT)]:
         try:
-            sizes.append(read_size(one.picture() if callable(one.picture) else one.picture))
+            sizes.append(read_size(image() if callable(image) else image))
         except (ImageError, OSError):
             continue  # it is told when it is to be learned
     if not sizes:
@@ -51,7 +53,7 @@ def typical_size(found: ImageIndex | Dataset) -> tuple[int, int]:
     return int(median(widths)), int(median(heights))
 
 
-def warn_of_size(found: ImageIndex | Dataset, recipe: Recipe) -> list[str]:
+def warn_of_size(found: DataSource, recipe: Recipe) -> list[str]:
     """Where a recipe sees far less of the pictures than there is, a sentence that says so."""
     width, height = typical_size(found)
     if min(width, height) < 2 * recipe.size:

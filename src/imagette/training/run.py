@@ -18,7 +18,7 @@ there is neither history, checkpoint nor Keras file: it is fitted anew in second
 from pathlib import Path
 from typing import Any
 
-from imagette.data import BUILT_IN, Dataset, ImageIndex, find_pictures, load_dataset
+from imagette.data import BUILT_IN, Dataset, DataSource, open_source
 from imagette.models import check_options
 from imagette.training.default_recipe import choose_recipe
 from imagette.training.recipe import DEFAULT, Recipe
@@ -30,9 +30,6 @@ from imagette.training.resume import (
     earlier_recipe,
     read_earlier,
 )
-
-_Pictures = str | Dataset | ImageIndex
-"""A name of `BUILT_IN`, pictures that are loaded, or pictures that are found."""
 
 
 def train(
@@ -70,54 +67,41 @@ def train(
     recipe_given = recipe is not None or bool(changes)
     if recipe is not None and not isinstance(recipe, Recipe):
         recipe = Recipe.load(recipe)  # a mistyped name is told before anything is looked for
-    found = _find(dataset)
+    found = _open(dataset, data_dir)
     why = ""
     if recipe is None:
         recipe, why = _choose(found)
     recipe = recipe.change(**changes) if changes else recipe
     check_options(recipe.model, recipe.model_options)
-    runs_dir, default = Path(runs_dir), f"{_title(found)}-{recipe.name}"
+    runs_dir, default = Path(runs_dir), f"{found.name}-{recipe.name}"
     folder = choose_folder(runs_dir, name, default, resume)
     earlier = read_earlier(folder) if resume and folder.exists() else None
     if earlier:
         recipe = earlier_recipe(folder, recipe if recipe_given else None)
-        found = _find(earlier.dataset) if dataset is None else found
-        check_dataset(folder, earlier.dataset, _source(found))
         data_dir = data_dir or earlier.data_dir
+        if dataset is None or earlier.data_dir:
+            found = _open(dataset or earlier.dataset, data_dir)
+        check_dataset(folder, earlier.dataset, found.source)
         if earlier.finished:
             return Run(folder, recipe, metrics=None)
     elif why:
         reporter.on_recipe(why)
-    if isinstance(found, str):
-        found = load_dataset(found, data_dir)
     # Each kind of training brings in libraries of its own, which take seconds to load.
     if recipe.closed_form:
         from imagette.training.closed_form import train_closed_form as train_so
     else:
         from imagette.training.by_epochs import train_by_epochs as train_so  # type: ignore
-    if not earlier:  # another run may have taken the name while the pictures were loaded
+    if not earlier:  # another run may have taken the name while the images were found
         folder = choose_folder(runs_dir, name, default, resume)
     with claimed(folder):
         return train_so(folder, recipe, found, data_dir, earlier, reporter)
 
 
-def _find(dataset: str | Path | Dataset | None) -> _Pictures:
-    """Somebody's own pictures are listed, so that their number is known before they are decoded."""
-    if dataset is None or isinstance(dataset, Dataset) or dataset in BUILT_IN:
-        return dataset if isinstance(dataset, Dataset) else str(dataset or "cifar10")
-    return find_pictures(dataset)
+def _open(dataset: str | Path | Dataset | None, data_dir: str | Path | None) -> DataSource:
+    """The images, found and not yet decoded, so that their number is known before they are."""
+    return dataset if isinstance(dataset, Dataset) else open_source(dataset or "cifar10", data_dir)
 
 
-def _title(found: _Pictures) -> str:
-    return found if isinstance(found, str) else found.name
-
-
-def _source(found: _Pictures) -> str:
-    return found if isinstance(found, str) else found.source
-
-
-def _choose(found: _Pictures) -> tuple[Recipe, str]:
+def _choose(found: DataSource) -> tuple[Recipe, str]:
     """The recipe where none is named, and for somebody's own pictures why it suits them."""
-    if isinstance(found, str) or found.source in BUILT_IN:
-        return Recipe.load(DEFAULT), ""
-    return choose_recipe(found)
+    return (Recipe.load(DEFAULT), "") if found.source in BUILT_IN else choose_recipe(found)

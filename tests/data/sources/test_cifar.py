@@ -38,7 +38,7 @@ def folder(tmp_path, monkeypatch):
         (folder / name).write_bytes(content)
         sums[name] = hashlib.md5(content).hexdigest()
     monkeypatch.setattr(cifar, "MD5", sums)
-    monkeypatch.setattr(cifar, "PICTURES_PER_FILE", PICTURES)
+    monkeypatch.setattr(cifar, "IMAGES_PER_FILE", PICTURES)
     monkeypatch.setattr(cifar, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.delenv("IMAGETTE_CIFAR10_DIR", raising=False)

@@ -155,7 +155,7 @@ def test_unreadable_pictures_are_left_out_and_listed(shop):
                 paint(folder / part / name / "1.png", "red")
                 for part, name in [("train", "a"), ("train", "b"), ("test", "c")]
             ],
-            "train split does not have",
+            "has a class c in its test split that its train split does not have",
         ),
     ],
 )

@@ -1,8 +1,10 @@
 """One's own pictures that are not in a folder: CSV files, archives, Hugging Face's datasets."""
 
 import gzip
+import html
 import io
 import os
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -12,6 +14,8 @@ import pytest
 from PIL import Image
 
 from imagette import load_dataset
+from imagette.data import full_name, open_source
+from imagette.data.sources import ACCEPTED
 from imagette.errors import ImagetteError
 
 RED, BLUE = (200, 30, 0), (0, 30, 200)
@@ -35,6 +39,32 @@ def photos(tmp_path):
     for number in range(5):
         paint(tmp_path / "photos" / f"{number}.png", RED if number < 3 else BLUE)
     return tmp_path
+
+
+# The registry ----------------------------------------------------------------------------------
+
+
+def test_every_kind_of_source_is_listed_wherever_they_are():
+    for words in ("`digits`", "a folder (", "zip or tar", "CSV", "Parquet", "`hf:NAME`"):
+        assert words in ACCEPTED
+    with pytest.raises(ImagetteError, match="no dataset or folder called nothing") as caught:
+        open_source("nothing")
+    assert ACCEPTED in caught.value.remedy
+    page = Path(__file__).parents[3] / "docs" / "reference" / "cli.md"  # made from the commands
+    assert ACCEPTED in html.unescape(page.read_text(encoding="utf-8"))
+
+
+def test_what_opens_a_source_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert [full_name(name) for name in ("digits", "hf:beans")] == ["digits", "hf:beans"]
+    assert full_name("pets") == str(tmp_path / "pets")
+
+
+def test_digits_before_they_are_read(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    found = open_source("digits")
+    assert (found.name, found.source, found.count) == ("digits", "digits", 1797)
+    assert found.class_names_fr[1] == "un"
 
 
 # CSV -------------------------------------------------------------------------------------------
@@ -295,7 +325,7 @@ def test_one_that_is_not_for_classification(datasets, tmp_path, monkeypatch):
 
 
 def test_without_the_library(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "datasets", None)
+    monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(ImagetteError, match="not installed") as caught:
         load_dataset("hf:beans")
     assert "pip install datasets" in caught.value.remedy

@@ -1,4 +1,4 @@
-"""A zip or tar file of a folder of pictures."""
+"""A zip or tar file of a folder of images."""
 
 import shutil
 import tarfile
@@ -9,15 +9,16 @@ from hashlib import blake2b
 from pathlib import Path
 
 from imagette.data.cache import kept_folder
-from imagette.data.sources.folder import find_folder
+from imagette.data.sources.folder import open_folder
 from imagette.data.sources.image_index import ImageIndex
+from imagette.data.sources.kind import path_kind
 from imagette.errors import ImagetteError
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 
 
-def find_archive(file: Path) -> ImageIndex:
-    """Find the pictures of an archive, which is unpacked into the user's cache once.
+def open_archive(file: Path) -> ImageIndex:
+    """Find the images of an archive, which is unpacked into the user's cache once.
 
     Raises:
         ImagetteError: it is damaged, needs more space than there is, or holds no dataset.
@@ -25,7 +26,7 @@ def find_archive(file: Path) -> ImageIndex:
     folder = _unpacked(file)
     name = next(file.name[: -len(end)] for end in ENDINGS if file.name.lower().endswith(end))
     try:
-        found = find_folder(folder)
+        found = open_folder(folder)
     except ImagetteError as error:  # people know the archive, not the folder in the cache
         raise ImagetteError(error.problem.replace(str(folder), str(file)), error.remedy) from error
     return replace(found, name=name, source=str(file.resolve()))
@@ -89,3 +90,10 @@ def _check_space(file: Path, needed: int, free: int) -> None:
             f"{file} holds {needed / 1e9:,.1f} GB, more than there is room for.",
             "Free some space, or let IMAGETTE_CACHE_DIR name a folder on a larger disk.",
         )
+
+
+KIND = path_kind(
+    "a zip or tar file of one",
+    lambda path: path.name.lower().endswith(ENDINGS) and path.is_file(),
+    open_archive,
+)

@@ -1,4 +1,4 @@
-"""CIFAR-10: 60,000 pictures of 32×32 pixels in ten classes.
+"""CIFAR-10: 60,000 images of 32×32 pixels in ten classes.
 
 Krizhevsky, *Learning Multiple Layers of Features from Tiny Images*, 2009. The official files are
 pickles, which may carry code, so each is checked against its published md5 sum before it is
@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagette.data.cache import cache_folder, keras_folder
-from imagette.data.dataset import Dataset, Split
+from imagette.data.dataset import Split
+from imagette.data.sources.kind import BuiltIn, built_in_kind
 from imagette.errors import ImagetteError
 
 CLASS_NAMES = (
@@ -46,26 +47,27 @@ MD5 = {
     "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
     "test_batch": "40351d587109b95175f43aff81a1287e",
 }
-PICTURES_PER_FILE = 10_000
+IMAGES_PER_FILE = 10_000
 
 
-def load_cifar10(data_dir: str | Path | None = None) -> Dataset:
-    """Find CIFAR-10 on this machine, or download it, and load it.
+def open_cifar10(data_dir: str | Path | None = None) -> BuiltIn:
+    """CIFAR-10, which is found on this machine, or downloaded, when its images are asked for.
 
     Looked for, in this order: `data_dir`, the folder named by the environment variable
     `IMAGETTE_CIFAR10_DIR`, the user's cache, Keras' cache; then downloaded into the user's cache.
-
-    Raises:
-        ImagetteError: a file is damaged or missing, or the data is absent and the download failed.
+    An `ImagetteError` then says that a file is damaged or missing, or that the download failed.
     """
-    folder = find_cifar10(data_dir) or download_cifar10(cache_folder())
-    return Dataset(
-        name="cifar10",
-        source="cifar10",
-        class_names=CLASS_NAMES,
+
+    def read() -> tuple[Split, Split]:
+        folder = find_cifar10(data_dir) or download_cifar10(cache_folder())
+        return load_split(folder, TRAIN_FILES), load_split(folder, TEST_FILES)
+
+    return BuiltIn(
+        "cifar10",
+        CLASS_NAMES,
+        total=len(MD5) * IMAGES_PER_FILE,
+        read=read,
         class_names_fr=CLASS_NAMES_FR,
-        train=load_split(folder, TRAIN_FILES),
-        test=load_split(folder, TEST_FILES),
         licence="CIFAR-10 (Krizhevsky, 2009), published for research without an explicit licence",
     )
 
@@ -135,12 +137,12 @@ def load_split(folder: Path, names: tuple[str, ...]) -> Split:
     Raises:
         ImagetteError: a file is damaged or missing.
     """
-    images = np.empty((len(names) * PICTURES_PER_FILE, 32, 32, 3), np.uint8)
+    images = np.empty((len(names) * IMAGES_PER_FILE, 32, 32, 3), np.uint8)
     labels = np.empty(len(images), np.int64)
     for number, name in enumerate(names):
         batch = _load_file(folder / name)
-        rows = slice(number * PICTURES_PER_FILE, (number + 1) * PICTURES_PER_FILE)
-        # On disk each picture is its red plane, then its green one, then its blue one.
+        rows = slice(number * IMAGES_PER_FILE, (number + 1) * IMAGES_PER_FILE)
+        # On disk each image is its red plane, then its green one, then its blue one.
         images[rows] = batch[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
         labels[rows] = batch[b"labels"]
     return Split(images, labels)
@@ -184,3 +186,6 @@ class _ArraysOnly(pickle.Unpickler):
             return self._ALLOWED[module, name]
         except KeyError:
             raise pickle.UnpicklingError(f"{module}.{name} is not an array") from None
+
+
+KIND = built_in_kind("cifar10", "the default", open_cifar10)

@@ -1,4 +1,4 @@
-"""A CSV file of pictures: a line each with the path of its file and its label.
+"""A CSV file of images: a line each with the path of its file and its label.
 
 The first line names the columns: `path` and `label` (or others that mean the same, see `_NAMES`),
 and where the splits are known, `split`, with `train` or `test` in it. Paths are relative to the CSV
@@ -9,7 +9,8 @@ import csv
 import os
 from pathlib import Path
 
-from imagette.data.sources.image_index import ImageIndex, ImageRef, check_classes, found_file
+from imagette.data.sources.image_index import ImageIndex, ImageRef, file_ref
+from imagette.data.sources.kind import path_kind
 from imagette.errors import ImagetteError
 
 _NAMES = {
@@ -25,8 +26,8 @@ _LAYOUT = (
 )
 
 
-def find_table(file: Path) -> ImageIndex:
-    """Find the pictures that a CSV file lists; what is left out is listed in `skipped`.
+def open_csv(file: Path) -> ImageIndex:
+    """Find the images that a CSV file lists; what is left out is listed in `skipped`.
 
     Raises:
         ImagetteError: it is no such table, has fewer than two classes, or the test split has a
@@ -38,33 +39,28 @@ def find_table(file: Path) -> ImageIndex:
     if path is None or label is None:
         missing = "path" if path is None else "label"
         raise ImagetteError(f"{file} has no column called {missing}.", _LAYOUT)
-    splits: dict[str, list[tuple[str, str]]] = {"train": [], "test": []}
+    splits: dict[str, list[ImageRef]] = {"train": [], "test": []}
     skipped = []
     for number, line in enumerate(lines, start=2):
+        image, class_name = line[path].strip(), line[label].strip()
         named = line[split].strip() if split else "train"
-        split = _SPLITS.get(named.lower())
-        if split is None:
+        refs = splits.get(_SPLITS.get(named.lower(), ""))
+        if refs is None:
             skipped.append((f"{file}, line {number}", f"{named!r} is neither train nor test."))
-        elif not line[label].strip() or not line[path].strip():
+        elif not class_name or not image:
             skipped.append((f"{file}, line {number}", "has no path or no label."))
-        elif not os.path.isfile(file.parent / line[path].strip()):  # noqa: PTH113  # long names
-            skipped.append((line[path].strip(), f"(line {number}) there is no such file."))
+        elif not os.path.isfile(file.parent / image):  # noqa: PTH113  # long names
+            skipped.append((image, f"(line {number}) there is no such file."))
         else:
-            splits[split].append((line[path].strip(), line[label].strip()))
-    names = sorted({name for _, name in splits["train"]})
-    check_classes(names, str(file), _LAYOUT)
-    if unknown := sorted({name for _, name in splits["test"]} - set(names)):
-        raise ImagetteError(
-            f"{file} has a class {unknown[0]} in its test split that its train split lacks.",
-            "Use the same classes in train and test.",
-        )
+            refs.append(file_ref(file.parent / image, class_name, image))
     return ImageIndex(
         name=file.stem,
         source=str(file.resolve()),
-        class_names=tuple(names),
-        train=_found(splits["train"], names, file),
-        test=_found(splits["test"], names, file) if splits["test"] else None,
+        class_names=tuple(sorted({ref.class_name for ref in splits["train"]})),
+        train=tuple(splits["train"]),
+        test=tuple(splits["test"]) or None,
         skipped=tuple(skipped),
+        layout=_LAYOUT,
     )
 
 
@@ -90,6 +86,8 @@ def _column(line: dict[str, str], names: tuple[str, ...]) -> str | None:
     return next((column for column in line if column.strip().lower() in names), None)
 
 
-def _found(lines: list[tuple[str, str]], names: list[str], file: Path) -> tuple[ImageRef, ...]:
-    labels = {name: label for label, name in enumerate(names)}
-    return tuple(found_file(file.parent / path, labels[name], path) for path, name in lines)
+KIND = path_kind(
+    "a CSV file of paths and labels",
+    lambda path: path.suffix.lower() in (".csv", ".tsv") and path.is_file(),
+    open_csv,
+)

@@ -6,7 +6,8 @@ Alpaydin & Kaynak, *Optical Recognition of Handwritten Digits*, UCI Machine Lear
 
 import numpy as np
 
-from imagette.data.dataset import Dataset, Split
+from imagette.data.dataset import Split
+from imagette.data.sources.kind import BuiltIn, built_in_kind
 from imagette.images.opened import to_pixels
 
 CLASS_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -16,8 +17,19 @@ TEST_SEED = 0
 """The test split is the same for everyone, whatever the seed of a training."""
 
 
-def load_digits() -> Dataset:
-    """Load the digits: 1,437 to train on, a fixed stratified fifth (360) as test."""
+def open_digits() -> BuiltIn:
+    """The digits: 1,437 to train on, a fixed stratified fifth (360) as test."""
+    return BuiltIn(
+        "digits",
+        CLASS_NAMES,
+        total=1797,
+        read=_read,
+        class_names_fr=CLASS_NAMES_FR,
+        licence="CC BY 4.0 (UCI Machine Learning Repository)",
+    )
+
+
+def _read() -> tuple[Split, Split]:
     from sklearn import datasets
     from sklearn.model_selection import train_test_split
 
@@ -31,12 +43,7 @@ def load_digits() -> Dataset:
         random_state=TEST_SEED,
         stratify=everything.labels,
     )
-    return Dataset(
-        name="digits",
-        source="digits",
-        class_names=CLASS_NAMES,
-        class_names_fr=CLASS_NAMES_FR,
-        train=everything.take(np.sort(train)),
-        test=everything.take(np.sort(test)),
-        licence="CC BY 4.0 (UCI Machine Learning Repository)",
-    )
+    return everything.take(np.sort(train)), everything.take(np.sort(test))
+
+
+KIND = built_in_kind("digits", "needs no download", lambda _: open_digits())

@@ -1,20 +1,17 @@
-"""A folder of pictures, one folder inside it for each class.
+"""A folder of images, one folder inside it for each class.
 
 Either `train/<class>/*` with an optional `test/<class>/*`, or just `<class>/*`. The name of a
-class's folder is the name of the class; pictures may lie deeper inside it. `training` and
+class's folder is the name of the class; images may lie deeper inside it. `training` and
 `testing` do as well, in capitals or not.
 """
 
 import os
 from pathlib import Path
 
-from imagette.data.sources.image_index import (
-    ImageIndex,
-    ImageRef,
-    Skipped,
-    check_classes,
-    found_file,
-)
+from imagette.data.data_source import Skipped
+from imagette.data.sources.image_index import ImageIndex, ImageRef, file_ref
+from imagette.data.sources.kind import path_kind
+from imagette.data.sources.parquet import holds_parquet
 from imagette.errors import ImagetteError
 from imagette.images.open import is_image
 
@@ -25,8 +22,8 @@ _LAYOUT = (
 )
 
 
-def find_folder(folder: Path) -> ImageIndex:
-    """Find the pictures of a folder; what is left out is listed in `skipped`.
+def open_folder(folder: Path) -> ImageIndex:
+    """Find the images of a folder; what is left out is listed in `skipped`.
 
     Where it holds nothing but another folder of folders, as what comes out of an archive often
     does, that one is meant.
@@ -38,28 +35,21 @@ def find_folder(folder: Path) -> ImageIndex:
     _check_name(folder.resolve())
     name, source = folder.resolve().name, str(folder.resolve())
     folder = _only_folder(folder)
-    train_folder, test_folder, skipped = _find_parts(folder)
-    class_names = _class_names(train_folder)
-    check_classes(list(class_names), str(train_folder), _LAYOUT)
-    train, left_out = _find_part(folder, train_folder, class_names)
+    train_folder, test_folder, skipped = _find_splits(folder)
+    train, left_out = _list_split(folder, train_folder)
     skipped += left_out
     test = None
     if test_folder is not None:
-        unknown = sorted(set(_class_names(test_folder)) - set(class_names))
-        if unknown:
-            raise ImagetteError(
-                f"{test_folder / unknown[0]} is a class that the train split does not have.",
-                "Use the same class folders in train and test.",
-            )
-        test, left_out = _find_part(folder, test_folder, class_names)
+        test, left_out = _list_split(folder, test_folder)
         skipped += left_out
     return ImageIndex(
-        name=name,
+        name,
+        tuple(path.name for path in _folders(train_folder)),
+        train,
+        test,
         source=source,
-        class_names=class_names,
-        train=train,
-        test=test,
         skipped=skipped,
+        layout=_LAYOUT,
     )
 
 
@@ -77,11 +67,11 @@ def _printable(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _find_parts(folder: Path) -> tuple[Path, Path | None, Skipped]:
+def _find_splits(folder: Path) -> tuple[Path, Path | None, Skipped]:
     """The folders of the train split and of the test split, and those that are neither."""
     inside = _folders(folder)
     train = _named(inside, _TRAIN)
-    # A class may well be called "train"; its folder then holds pictures, not class folders.
+    # A class may well be called "train"; its folder then holds images, not class folders.
     if train is None or not _folders(train):
         return folder, None, ()
     test = _named(inside, _TEST)
@@ -111,13 +101,6 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(inside)
 
 
-def _class_names(folder: Path) -> tuple[str, ...]:
-    folders = _folders(folder)
-    for path in folders:
-        _check_name(path)
-    return tuple(path.name for path in folders)
-
-
 def _check_name(path: Path) -> None:
     if not _is_utf8(path):
         raise ImagetteError(
@@ -130,26 +113,25 @@ def _is_utf8(path: Path) -> bool:
     return _printable(path) == str(path)
 
 
-def _find_part(
-    folder: Path, part_folder: Path, class_names: tuple[str, ...]
-) -> tuple[tuple[ImageRef, ...], Skipped]:
-    """Every picture of every class, and what is left out, that which is no picture in one line.
+def _list_split(folder: Path, split_folder: Path) -> tuple[tuple[ImageRef, ...], Skipped]:
+    """Every image of every class, and what is left out, that which is no image in one line.
 
     Args:
         folder: the dataset's folder, which paths are relative to.
-        part_folder: where the class folders are.
-        class_names: names of the class folders.
+        split_folder: where the class folders are.
     """
     found, skipped, others = [], [], []
-    for label, name in enumerate(class_names):
-        for path in sorted((part_folder / name).rglob("*")):
+    for class_folder in _folders(split_folder):
+        _check_name(class_folder)
+        for path in sorted(class_folder.rglob("*")):
             if not is_image(path):
                 others.append(path)
             elif _is_utf8(path):
-                found.append(found_file(path, label, path.relative_to(folder).as_posix()))
+                relative = path.relative_to(folder).as_posix()
+                found.append(file_ref(path, class_folder.name, relative))
             else:
                 skipped.append((path, "its name is not UTF-8."))
-    loose = sorted(path for path in part_folder.iterdir() if is_image(path))
+    loose = sorted(path for path in split_folder.iterdir() if is_image(path))
     skipped += [(path, "lies in no class's folder.") for path in loose]
     others = [path for path in others if path.name[0] != "." and path.is_file()]
     if others:
@@ -157,3 +139,11 @@ def _find_part(
         skipped.append((min(others), f"is no picture by its name{more}."))
     told = tuple((_printable(path.relative_to(folder)), reason) for path, reason in skipped)
     return tuple(found), told
+
+
+KIND = path_kind(
+    "a folder (FOLDER/<class>/pictures, or FOLDER/train/<class>/pictures with an optional"
+    " FOLDER/test)",
+    lambda path: path.is_dir() and not holds_parquet(path),
+    open_folder,
+)

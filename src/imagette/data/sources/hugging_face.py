@@ -4,7 +4,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from imagette.data.sources.image_index import ImageIndex, ImageRef, check_classes
+from imagette.data.sources.image_index import ImageIndex, ImageRef
+from imagette.data.sources.kind import SourceKind
 from imagette.errors import ImageError, ImagetteError
 
 PREFIX = "hf:"
@@ -13,8 +14,8 @@ PREFIX = "hf:"
 _LAYOUT = "Choose a dataset for classification: one with a column of images and one of classes."
 
 
-def find_hub(source: str) -> ImageIndex:
-    """Find the pictures of a dataset on the Hugging Face Hub, or one saved by `save_to_disk`.
+def open_hugging_face(source: str) -> ImageIndex:
+    """Find the images of a dataset on the Hugging Face Hub, or one saved by `save_to_disk`.
 
     It is downloaded on first use, by `datasets`, into that library's own cache. The split `test` is
     the test split; where there is none, `validation` is.
@@ -30,15 +31,14 @@ def find_hub(source: str) -> ImageIndex:
     train = splits["train"]
     test = splits.get("test") or splits.get("validation") or splits.get("valid")
     image, label = _columns(train, name)
-    class_names = _class_names(train, label)
-    check_classes(class_names, name, _LAYOUT)
     return ImageIndex(
-        name=Path(name).name,
+        Path(name).name,
+        _class_names(train, label),
+        _list_split(train, "train", image, label),
+        None if test is None else _list_split(test, "test", image, label),
         source=source,
-        class_names=tuple(class_names),
-        train=_found(train, "train", image, label, class_names),
-        test=None if test is None else _found(test, "test", image, label, class_names),
         licence=train.info.license or "",
+        layout=_LAYOUT,
     )
 
 
@@ -87,33 +87,16 @@ def _columns(rows: Any, name: str) -> tuple[str, str]:
     return image, label
 
 
-def _class_names(rows: Any, label: str) -> list[str]:
+def _class_names(rows: Any, label: str) -> tuple[str, ...]:
     names = getattr(rows.features[label], "names", None)
-    if names:
-        return list(names)
-    return [str(one) for one in sorted(one for one in rows.unique(label) if one is not None)]
+    return tuple(names or map(str, sorted(one for one in rows.unique(label) if one is not None)))
 
 
-def _found(
-    rows: Any, split: str, image: str, label: str, class_names: list[str]
-) -> tuple[ImageRef, ...]:
+def _list_split(rows: Any, split: str, image: str, label: str) -> tuple[ImageRef, ...]:
     import datasets
 
     encoded = rows.cast_column(image, datasets.Image(decode=False)).select_columns([image])
-    is_position = isinstance(rows.features[label], datasets.ClassLabel)
-    positions = {name: position for position, name in enumerate(class_names)}
-    values = rows[label]
-    if not is_position:
-        unknown = {value for value in values if value is not None and str(value) not in positions}
-        if unknown:
-            raise ImagetteError(
-                f"The class {min(map(str, unknown))} of the {split} split is not in train.",
-                "Use the same classes in train and test.",
-            )
-    # None and -1 mark a picture whose class is not known or kept secret.
-    labels = [
-        -1 if value is None else value if is_position else positions[str(value)] for value in values
-    ]
+    names = getattr(rows.features[label], "names", None)
 
     def read(number: int) -> bytes:
         entry = encoded[number][image]
@@ -123,8 +106,18 @@ def _found(
 
     stamp = rows._fingerprint  # documented as what changes with the rows
     found = []
-    for number, value in enumerate(labels):
-        if value >= 0:
-            name = f"{split}/{number}"
-            found.append(ImageRef(partial(read, number), value, name, f"{stamp} {name}", 0))
+    for number, value in enumerate(rows[label]):
+        # None and, of positions, -1 mark an image whose class is not known or kept secret.
+        if value is not None and not (names and value < 0):
+            path = f"{split}/{number}"
+            class_name = names[value] if names else str(value)
+            found.append(ImageRef(partial(read, number), class_name, path, f"{stamp} {path}", 0))
     return tuple(found)
+
+
+KIND = SourceKind(
+    f"`{PREFIX}NAME` for a dataset of Hugging Face",
+    lambda source: str(source).startswith(PREFIX),
+    lambda source, _: open_hugging_face(str(source)),
+    by_name=True,
+)

@@ -1,4 +1,4 @@
-"""A dataset before its pictures are decoded: which there are, and of which class each is."""
+"""A dataset of files, before they are decoded: which images there are, and of which classes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,138 +6,114 @@ from pathlib import Path
 
 import numpy as np
 
+from imagette.data.data_source import DataSource, RawSplit, Skipped
 from imagette.data.dataset import Dataset, Split
 from imagette.data.decode import decode
 from imagette.errors import ImagetteError
 from imagette.images.views import ViewName
 
-Skipped = tuple[tuple[str, str], ...]
-"""What was left out, each with the reason."""
-
 
 @dataclass(frozen=True)
 class ImageRef:
-    """A picture that was found.
+    """An image that was found.
 
     Attributes:
-        picture: its file, or a function that gives the bytes of one.
-        label: the position of its class.
+        image: its file, or a function that gives the bytes of one.
+        class_name: the name of its class.
         path: what to call it: its path relative to the dataset, with forward slashes.
-        stamp: belongs to this picture alone, and changes when it does.
+        stamp: belongs to this image alone, and changes when it does.
         size: bytes of its file.
     """
 
-    picture: Path | Callable[[], bytes]
-    label: int
+    image: Path | Callable[[], bytes]
+    class_name: str
     path: str
     stamp: str
     size: int
 
 
-def found_file(file: Path, label: int, path: str) -> ImageRef:
-    """A picture in a file."""
+def file_stamp(file: Path) -> tuple[str, int]:
+    """What changes when a file does, and its size in bytes."""
     status = file.stat()
     # Archives give files the times they had elsewhere, which may all be the same: the whole path,
     # and `ctime`, when this file came to be, tell them apart (a folder that moved is decoded anew).
     stamp = f"{file.absolute()} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
-    return ImageRef(file, label, path, stamp, status.st_size)
+    return stamp, status.st_size
+
+
+def file_ref(file: Path, class_name: str, path: str) -> ImageRef:
+    """An image in a file of its own."""
+    return ImageRef(file, class_name, path, *file_stamp(file))
 
 
 @dataclass(frozen=True)
-class ImageIndex:
-    """Pictures that were found, by split.
+class ImageIndex(DataSource):
+    """Images that were found, by split.
 
-    Attributes: as those of `Dataset`; `train` and `test` are what was found in place of `Split`.
+    Attributes:
+        train: those of the train split.
+        test: those of the test split, or None where there is none.
+
+    Raises:
+        ImagetteError: there are fewer than two classes, or the test split has one that the train
+            split does not have.
     """
 
-    name: str
-    source: str
-    class_names: tuple[str, ...]
     train: tuple[ImageRef, ...]
     test: tuple[ImageRef, ...] | None = None
-    skipped: Skipped = ()
-    licence: str = ""
 
-    def load(self, size: int, view: ViewName = "whole", test_alone: bool = False) -> Dataset:
-        """Decode all pictures.
-
-        Args:
-            size: the side in pixels that each is brought to.
-            view: what of each picture.
-            test_alone: leave the train split empty where there is a test split.
-
-        Raises:
-            ImagetteError: a class has no readable picture to learn from, or the test split none.
-        """
-        check_no_class_is_empty(self.class_names, {one.label for one in self.train}, self.source)
-        learned = () if test_alone and self.test is not None else self.train
-        train, skipped = _load_split(learned, size, view)
-        if learned:
-            check_no_class_is_empty(self.class_names, set(train.labels.tolist()), self.source)
-        test = None
-        if self.test is not None:
-            test, test_skipped = _load_split(self.test, size, view)
-            skipped += test_skipped
-            check_test(test, self.source)
-        return Dataset(
-            name=self.name,
-            source=self.source,
-            class_names=self.class_names,
-            class_names_fr=self.class_names,
-            train=train,
-            test=test,
-            licence=self.licence,
-            skipped=self.skipped + skipped,
-        )
-
-
-def check_no_class_is_empty(class_names: tuple[str, ...], labels: set[int], source: str) -> None:
-    """Make sure that each class has a picture.
-
-    Raises:
-        ImagetteError: one has none.
-    """
-    for label, name in enumerate(class_names):
-        if label not in labels:
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        unknown = {ref.class_name for ref in self.test or ()} - set(self.class_names)
+        if unknown:
             raise ImagetteError(
-                f"No readable picture of the class {name} in {source}.",
-                "Add pictures of it, or remove the class.",
+                f"{self.source} has a class {min(unknown)} in its test split that its train split"
+                " does not have.",
+                "Use the same classes in train and test.",
             )
 
+    @property
+    def count(self) -> int:
+        return len(self.train) + len(self.test or ())
 
-def check_test(test: Split, source: str) -> None:
-    """Make sure that a test split has a picture.
+    @property
+    def raw_train(self) -> RawSplit:
+        return self._raw(self.train)
 
-    Raises:
-        ImagetteError: it has none.
-    """
-    if not len(test):
-        raise ImagetteError(
-            f"The test split of {source} holds no readable picture.",
-            "Add pictures to it, or remove it.",
+    @property
+    def raw_test(self) -> RawSplit | None:
+        return None if self.test is None else self._raw(self.test)
+
+    def _raw(self, refs: tuple[ImageRef, ...]) -> RawSplit:
+        labels = {name: label for label, name in enumerate(self.class_names)}
+        return RawSplit(
+            [ref.image for ref in refs],
+            np.array([labels[ref.class_name] for ref in refs], np.int64),
+            tuple(ref.path for ref in refs),
         )
 
+    def load(self, size: int, view: ViewName = "whole", test_only: bool = False) -> Dataset:
+        self.check_classes(self.raw_train.labels)  # before they are decoded, which takes a while
+        train, test = None, None
+        skipped: Skipped = ()
+        if not test_only or self.test is None:
+            train, skipped = self._decode(self.train, size, view)
+        if self.test is not None:
+            test, more = self._decode(self.test, size, view)
+            skipped += more
+        return Dataset.from_source(self, train, test, skipped)
 
-def check_classes(names: list[str], source: str, layout: str) -> None:
-    """Make sure that there are classes to tell apart.
-
-    Raises:
-        ImagetteError: there are fewer than two.
-    """
-    if len(names) < 2:
-        few = "a single class" if names else "no class"
-        raise ImagetteError(f"{source} holds {few} of pictures; at least two are needed.", layout)
-
-
-def _load_split(found: tuple[ImageRef, ...], size: int, view: ViewName) -> tuple[Split, Skipped]:
-    images, unreadable = decode(
-        [one.picture for one in found],
-        size,
-        stamp=[one.stamp for one in found],
-        total_bytes=sum(one.size for one in found),
-        view=view,
-    )
-    kept = [one for number, one in enumerate(found) if number not in unreadable]
-    labels = np.array([one.label for one in kept], np.int64)
-    skipped = tuple((found[number].path, reason) for number, reason in unreadable.items())
-    return Split(images, labels, tuple(one.path for one in kept)), skipped
+    def _decode(
+        self, refs: tuple[ImageRef, ...], size: int, view: ViewName
+    ) -> tuple[Split, Skipped]:
+        raw = self._raw(refs)
+        images, unreadable = decode(
+            raw.images,
+            size,
+            stamp=[ref.stamp for ref in refs],
+            total_bytes=sum(ref.size for ref in refs),
+            view=view,
+        )
+        kept = [place for place in range(len(refs)) if place not in unreadable]
+        skipped = tuple((refs[place].path, reason) for place, reason in unreadable.items())
+        return Split(images, raw.labels[kept], tuple(refs[place].path for place in kept)), skipped

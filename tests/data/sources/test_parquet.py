@@ -1,0 +1,135 @@
+"""Parquet files, as the Hugging Face Hub keeps its datasets."""
+
+import io
+import json
+
+import numpy as np
+import pyarrow
+import pytest
+from PIL import Image
+from pyarrow import parquet
+
+from imagette import ImagetteError, load_dataset
+from imagette.data import open_source
+
+NAMES = ["cat", "dog"]
+
+
+def png(red: int) -> bytes:
+    content = io.BytesIO()
+    Image.new("RGB", (40, 30), (red, 0, 0)).save(content, format="PNG")
+    return content.getvalue()
+
+
+def write(path, labels, images=None, names=NAMES, column="image", group=1000):
+    """A file as the library `datasets` writes one; the red of an image is its row."""
+    if images is None:
+        images = [png(row) for row in range(len(labels))]
+    rows = [{"bytes": content, "path": "a.png"} for content in images]
+    table = pyarrow.table({column: rows, "label": labels})
+    if names:
+        label = {"_type": "ClassLabel", "names": names}
+        told = {"info": {"features": {column: {"_type": "Image"}, "label": label}}}
+        table = table.replace_schema_metadata({"huggingface": json.dumps(told)})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(table, path, row_group_size=group)
+    return path
+
+
+@pytest.mark.parametrize("inside", [".", "data"])
+def test_a_folder_of_files_by_their_names(tmp_path, inside):
+    folder = tmp_path / "pets"
+    write(folder / inside / "train-00000-of-00002.parquet", [1, 0, 1], column="img")
+    write(folder / inside / "train-00001-of-00002.parquet", [0, -1, None], column="img")
+    write(folder / inside / "test-00000-of-00001.parquet", [0, 1], column="img")
+    write(folder / inside / "validation.parquet", [0], column="img")
+    data = load_dataset(folder)
+    assert (data.name, data.source, data.class_names) == ("pets", str(folder), ("cat", "dog"))
+    assert data.train.labels.tolist() == [1, 0, 1, 0]  # -1 and nothing: its class is kept secret
+    assert data.train.images[:, 5, 5, 0].tolist() == [0, 1, 2, 0]
+    assert data.test.labels.tolist() == [0, 1]
+    assert [reason for _, reason in data.skipped] == ["is neither train nor test."]
+    assert data.train.paths[0].endswith("train-00000-of-00002.parquet/0")
+
+
+def test_validation_where_there_is_no_test_split(tmp_path):
+    write(tmp_path / "train.parquet", [1, 0])
+    write(tmp_path / "valid-0.parquet", [1])
+    assert load_dataset(tmp_path).test.labels.tolist() == [1]
+
+
+def test_texts_or_numbers_for_classes_and_plain_bytes(tmp_path):
+    words = pyarrow.table({"class": ["pear", "apple", None], "photo": [png(3), png(4), png(5)]})
+    parquet.write_table(words, tmp_path / "fruit.parquet")
+    data = load_dataset(tmp_path / "fruit.parquet")
+    assert (data.name, data.class_names) == ("fruit", ("apple", "pear"))
+    assert data.train.images[:, 5, 5, 0].tolist() == [3, 4]
+    write(tmp_path / "numbers.parquet", [10, 9, 10], names=None)
+    assert load_dataset(tmp_path / "numbers.parquet").class_names == ("9", "10")
+
+
+def test_rows_are_read_in_any_order_and_few_are_kept(tmp_path):
+    file = write(tmp_path / "many.parquet", [row % 2 for row in range(250)], group=120)
+    images = open_source(file).raw_train.images
+    for row in [249, 0, 130, 7, *np.random.default_rng(0).integers(0, 250, 40), 119, 120]:
+        assert np.asarray(Image.open(io.BytesIO(images[row]())))[5, 5, 0] == row
+    kept = images[0].func.__self__._kept
+    assert len(kept) <= 96
+    assert load_dataset(file).train.images[:, 5, 5, 0].tolist() == list(range(250))
+
+
+def test_what_cannot_be_read_is_left_out(tmp_path):
+    images = [png(0), b"no picture", None, png(3)]
+    data = load_dataset(write(tmp_path / "gaps.parquet", [0, 1, 1, 1], images))
+    assert data.train.labels.tolist() == [0, 1]
+    damaged, empty = data.skipped
+    assert damaged[0] == "gaps.parquet/1"
+    assert "cannot be read as a picture" in damaged[1]
+    assert empty == ("gaps.parquet/2", "There is no picture.")
+
+
+def test_a_damaged_column_of_images_is_told_of_each(tmp_path):
+    file = write(tmp_path / "damaged.parquet", [0, 1] * 20)
+    content = bytearray(file.read_bytes())
+    content[40:400] = bytes(360)
+    file.write_bytes(content)
+    with pytest.raises(ImagetteError, match="No readable picture of the class cat"):
+        load_dataset(file)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"image": [b"x"], "text": ["x"]}, "has no column of classes"),
+        ({"label": [1], "image": ["x.png"]}, "has no column of images"),
+        ({"label": [1], "image": [b"x"]}, "holds a single class"),
+    ],
+)
+def test_what_is_no_table_of_images(tmp_path, columns, message):
+    parquet.write_table(pyarrow.table(columns), tmp_path / "some.parquet")
+    with pytest.raises(ImagetteError, match=message):
+        load_dataset(tmp_path / "some.parquet")
+
+
+def test_what_is_not_parquet_or_has_no_train_split(tmp_path):
+    (tmp_path / "none.parquet").write_bytes(b"not at all")
+    with pytest.raises(ImagetteError, match=r"none\.parquet cannot be read as Parquet"):
+        load_dataset(tmp_path / "none.parquet")
+    (tmp_path / "none.parquet").rename(tmp_path / "test.parquet")
+    with pytest.raises(ImagetteError, match="has no file of the train split"):
+        load_dataset(tmp_path)
+
+
+def test_a_stray_file_makes_no_folder_of_images_parquet(tmp_path):
+    for name in NAMES:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").write_bytes(png(9))
+    write(tmp_path / "train.parquet", [0, 1])
+    assert load_dataset(tmp_path).train.paths == ("cat/1.png", "dog/1.png")
+
+
+def test_a_class_of_the_test_split_alone(tmp_path):
+    write(tmp_path / "train.parquet", ["a", "b"], names=None)
+    write(tmp_path / "test.parquet", ["c"], names=None)
+    with pytest.raises(ImagetteError, match="a class c in its test split that its train split"):
+        load_dataset(tmp_path)
