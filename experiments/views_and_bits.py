@@ -23,7 +23,7 @@ from imagette.features.backbone import open_backbone
 from imagette.features.compute import compute_features
 from imagette.heads.head import directions, fit_head
 from imagette.heads.ridge import fit_ridge
-from imagette.training.calibrate_bundle import remove_finish
+from imagette.training.calibrate_bundle import remove_calibration
 from imagette.training.onnx_graph import find_ends, run_to
 
 CLASSES = ("automobile", "cat", "frog", "ship")
@@ -92,8 +92,7 @@ def in_float32(folder: Path, view: str) -> np.ndarray:
 def of_shipped(folder: Path) -> float:
     """Leave-one-out accuracy with the features of the model that ships."""
     classifier = Classifier()
-    proto = onnx.load(classifier.path)
-    remove_finish(proto)
+    proto = remove_calibration(onnx.load(classifier.path))
     features, _ = find_ends(proto.graph)
     train = find_pictures(folder).load(classifier.height, "centre").train
     [rows] = run_to(proto, [features], train.images)

@@ -13,13 +13,12 @@ answer of the classifier itself changes. docs/explanation/trust.md compares it w
 """
 
 import warnings
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.training.onnx_graph import add_constant, add_node
+from imagette.heads.graph import GraphBuilder
 
 if TYPE_CHECKING:
     import onnx
@@ -32,7 +31,7 @@ KEPT = 0.95
 """Share of the held-out pictures that the threshold takes for pictures of the classes."""
 THRESHOLD = 0.5
 """What familiarity is at the threshold; at the median of the held-out pictures it is 0.88."""
-PICTURES = 20_000
+MOST_IMAGES = 20_000
 """About how many of the pictures learned are looked at; all, where there are fewer."""
 LEAST = 1e-6
 """What scores are taken for that are smaller; they all have logarithms then."""
@@ -91,7 +90,8 @@ def append_score(graph: "onnx.GraphProto", ends: tuple[str, str], score: Score) 
     from onnx import TensorProto
 
     features, logits = ends
-    constant, node = _adders(graph)
+    nodes = GraphBuilder(graph, "familiarity")
+    constant, node = nodes.constant, nodes.add
 
     def matrix(name: str, values: NDArray[np.float32]) -> str:
         """In 8 bits, with a scale for each column."""
@@ -130,9 +130,8 @@ def append_familiarity(
         of_held_out: scores of pictures of the classes that were not learned; `KEPT` of them come to
             `THRESHOLD` or more.
     """
-    from onnx import TensorProto, helper
-
-    constant, node = _adders(graph)
+    nodes = GraphBuilder(graph, "familiarity")
+    constant, node = nodes.constant, nodes.add
     logarithms = np.log(np.maximum(of_held_out, LEAST))
     threshold, median = np.quantile(logarithms, [1 - KEPT, 0.5])
     scale = max(float(median - threshold) / 2, 1e-6)
@@ -142,20 +141,7 @@ def append_familiarity(
     excess = node("Sub", [logarithm, constant("threshold", threshold)], "excess")
     ratio = node("Div", [excess, constant("scale", scale)], "ratio")
     ratio = node("Squeeze", [ratio, constant("squeezed_axis", np.array([1]))], "one_each")
-    add_node(graph, "Sigmoid", [ratio], "familiarity")
-    graph.output.append(helper.make_tensor_value_info("familiarity", TensorProto.FLOAT, ["batch"]))
-
-
-def _adders(graph: "onnx.GraphProto") -> tuple[Callable[[str, object], str], Callable[..., str]]:
-    """What adds a constant and what adds a node, under names that begin alike."""
-
-    def constant(name: str, value: object) -> str:
-        return add_constant(graph, f"familiarity/{name}", value)
-
-    def node(kind: str, inputs: list[str], output: str, **attributes: int) -> str:
-        return add_node(graph, kind, inputs, f"familiarity/{output}", **attributes)
-
-    return constant, node
+    nodes.add_output("Sigmoid", [ratio], "familiarity", ["batch"])
 
 
 def _class_means(features: Features, labels: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -20,8 +20,8 @@ from imagette.errors import ImagetteError
 from imagette.heads.head import fit_temperature
 from imagette.heads.ridge import fit_ridge
 from imagette.models.applications import APPLICATIONS, IMAGENET
-from imagette.training.export import load_keras_file
 from imagette.training.hardware import choose_device, choose_precision
+from imagette.training.keras_files import load_keras_file
 from imagette.training.reporter import Reporter
 from imagette.training.trainer import (
     State,
