@@ -19,7 +19,7 @@ pictures that were cropped by a tenth or compressed anew have more; 95 % of the 
 different people took of one sign of the hand have less."""
 MOST_IN_GROUP = 500
 MANY = 10_000
-UNKNOWN_TEMPERATURE = 0.25
+DEFAULT_TEMPERATURE = 0.25
 """Where no class has two pictures; that of people's photographs is 0.16 to 0.27."""
 _MOST_SCORES = 10_000_000
 BOUNDS = (1e-3, 10.0)
@@ -49,11 +49,11 @@ class Head:
         probabilities = np.empty((len(features), len(self.bias)), np.float32)
         familiarity = np.empty(len(features), np.float32)
         for start in range(0, len(features), MANY):
-            part = slice(start, start + MANY)
-            towards = directions(features[part]).astype(np.float32)
+            batch = slice(start, start + MANY)
+            towards = directions(features[batch]).astype(np.float32)
             scores = towards @ self.kernel + self.bias
-            probabilities[part] = softmax(scores / self.temperature)
-            familiarity[part] = self.ood_score.familiarity(towards)
+            probabilities[batch] = softmax(scores / self.temperature)
+            familiarity[batch] = self.ood_score.familiarity(towards)
         return probabilities, familiarity
 
 
@@ -94,12 +94,12 @@ def fit_head(
     fit = fit_ridge(rows, labels, classes, groups)
     # The answer without the only picture of a class says nothing of the head.
     counted = np.where(counts[labels] > 1, fit.weights, 0)
-    temperature = fit_temperature(fit.answers, labels, counted)
+    temperature = fit_temperature(fit.loo_scores, labels, counted)
     ood_score, familiarity = fit_ood_score(rows, labels, groups)
     # As bundles store it.
     kernel = fit.kernel.astype(np.float16).astype(np.float32)
     head = Head(kernel, fit.bias.astype(np.float32), temperature, ood_score)
-    return head, LeftOut(softmax(fit.answers / temperature), familiarity, groups, left_in)
+    return head, LeftOut(softmax(fit.loo_scores / temperature), familiarity, groups, left_in)
 
 
 def directions(features: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -147,7 +147,7 @@ def fit_temperature(
     step = -(-scores.size // _MOST_SCORES)
     some = np.flatnonzero(weights)[::step]
     if not len(some):
-        return UNKNOWN_TEMPERATURE
+        return DEFAULT_TEMPERATURE
     scores, labels, weights = scores[some], labels[some], weights[some]
     count, classes = scores.shape
     wrong = 1 / (count + 2)

@@ -111,7 +111,7 @@ def fit_head(model: "keras.Model", train: Split) -> None:
     features = compute_outputs(model, images, names[names.index("logits") - 1], precision, False)
     head = model.get_layer("logits")
     fit = fit_ridge(features, labels, head.units)
-    temperature = fit_temperature(fit.answers, labels, fit.weights)
+    temperature = fit_temperature(fit.loo_scores, labels, fit.weights)
     head.kernel.assign((fit.kernel / temperature).astype(np.float32))
     if head.use_bias:
         head.bias.assign((fit.bias / temperature).astype(np.float32))
