@@ -17,7 +17,7 @@ def add_head(backbone: bytes, head: Head) -> "onnx.ModelProto":
     Args:
         backbone: the content of its `.onnx` file, from `image` to `features`, float32 `(batch,
             features)`.
-        head: computes what `Head.answer` does.
+        head: computes what `Head.predict` does.
 
     Returns:
         A graph from `image` to `probabilities`, `familiarity` and `features`.
@@ -42,7 +42,7 @@ def add_head(backbone: bytes, head: Head) -> "onnx.ModelProto":
 
 
 def add_familiarity(graph: "onnx.GraphProto", features: str, score: OodScore) -> None:
-    """Add the output `familiarity`, float32 `(batch,)` in 0–1, computed from a network's features.
+    """Add the output `familiarity`, an out-of-distribution (OOD) score, float32 `(batch,)` in 0–1.
 
     Args:
         graph: of a bundle.

@@ -116,7 +116,7 @@ def _gives_logits(model: "keras.Model") -> bool:
         return False
     activation = getattr([*flat_layers(model)][-1], "activation", None)
     ends_in = "another layer" if activation is None else activation.__name__
-    # Plain logits of several pictures are never all positive; what is, went through something.
+    # Plain logits of several images are never all positive; what is, went through something.
     if output.min() < 0 and (activation is None or ends_in == "linear"):
         return True
     raise ImagetteError(

@@ -16,13 +16,12 @@ from imagette.evaluation.calibration import SMALLEST_ENTROPY, fit_entropy_temper
 from imagette.heads.graph import GraphBuilder, add_familiarity
 from imagette.heads.head import root_directions
 from imagette.heads.ood_score import METHOD as NEAREST
-from imagette.heads.ood_score import choose_references, fit_ood_score_held_out
+from imagette.heads.ood_score import THRESHOLD, choose_references, fit_ood_score_held_out
 from imagette.images.preprocess import ViewName
 from imagette.training.onnx_graph import find_ends, read_metadata, run_to, update_metadata
 from imagette.training.ood_score import METHOD as OUTLIERS
 from imagette.training.ood_score import (
     MOST_IMAGES,
-    THRESHOLD,
     append_familiarity,
     append_score,
     fit_score,
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     import onnx
 
 _MOST_BYTES = 500_000_000
-"""No more pictures are looked at than have so many; all of CIFAR-10's have fewer."""
+"""No more images are looked at than have so many; all of CIFAR-10's have fewer."""
 _ADDED = ("calibration/", "familiarity")
 """How the names of what is added begin."""
 
@@ -77,7 +76,7 @@ def calibrate_bundle(
 def _compare_with_learned(
     proto: "onnx.ModelProto", ends: tuple[str, str], learned: Split, held_out: Split, view: ViewName
 ) -> NDArray[np.float32]:
-    """Add familiarity, the similarity to pictures learned; returns the logits of those held out.
+    """Add familiarity, the similarity to images learned; returns the logits of those held out.
 
     The features of a network that was pretrained on photographs tell other things from what it
     learned. Those of a network trained from scratch do so less well, hence the synthetic outliers.
@@ -94,7 +93,7 @@ def _compare_with_learned(
 def _compare_with_outliers(
     proto: "onnx.ModelProto", ends: tuple[str, str], learned: Split, held_out: Split
 ) -> NDArray[np.float32]:
-    """Add familiarity, what tells pictures learned from synthetic outliers; returns the logits of
+    """Add familiarity, what tells images learned from synthetic outliers; returns the logits of
     those held out."""
     (height, width), of_one = held_out.images.shape[1:3], held_out.images[:1].nbytes
     step = max(1, len(learned) // max(1, min(MOST_IMAGES, _MOST_BYTES // of_one)))
@@ -111,7 +110,7 @@ def _compare_with_outliers(
 
 
 def _outliers(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The same outliers whenever the pictures are the same."""
+    """The same outliers whenever the images are the same."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return make_outliers(torch.tensor(images)).numpy()

@@ -61,7 +61,7 @@ def export(
     """Write a run, or a Keras file from anywhere, in another format.
 
     Args:
-        source: a run folder, or a `.keras` or `.h5` classifier of colour pictures.
+        source: a run folder, or a `.keras` or `.h5` classifier of colour images.
         format: `onnx` for a bundle, `keras` or `h5` for Keras.
         out: the file to write; by default beside the source, with the format's ending.
         classes: class names for a bundle made of a Keras file, in the order of its outputs;
@@ -71,7 +71,7 @@ def export(
             `h5`, unchanged for `keras`).
         quantize: for a run's bundle: `weights` stores them in 8 bits, for a file a quarter as
             large; `all` also computes in 8 bits, which is faster (see `imagette.training.quantize`)
-            and looks at some of the pictures that the run has learned from. What either costs,
+            and looks at some of the images that the run has learned from. What either costs,
             `imagette evaluate` measures.
         data_dir: where to look for CIFAR-10 first, for `quantize`.
 

@@ -34,7 +34,7 @@ def load_keras_file(path: Path) -> "keras.Model":
     """Load a `.keras` or `.h5` classifier, refusing any that carries code.
 
     Raises:
-        ImagetteError: the file is missing, damaged, carries code, or is no picture classifier.
+        ImagetteError: the file is missing, damaged, carries code, or is no image classifier.
     """
     if not path.is_file():
         raise ImagetteError(f"There is no file {path}.", "Check its name and folder.")
@@ -125,7 +125,7 @@ def flat_layers(model: "keras.Model") -> Iterator[Any]:
 
 
 def _check_classifier(model: "keras.Model", path: Path) -> None:
-    """Refuse what is not one picture in, one row of classes out."""
+    """Refuse what is not one image in, one row of classes out."""
     inputs, outputs = model.inputs or [], model.outputs or []
     takes = [tuple(tensor.shape) for tensor in inputs]
     gives = [tuple(tensor.shape) for tensor in outputs]

@@ -1,8 +1,8 @@
-"""A convolution that is faster for small pictures: they are laid side by side.
+"""A convolution that is faster for small images: they are laid side by side.
 
-In bfloat16 on a CPU, oneDNN computes a convolution along the width of one picture, and the
+In bfloat16 on a CPU, oneDNN computes a convolution along the width of one image, and the
 gradient of a kernel by sums of 32 positions of it: at a width of 7 much of its arithmetic goes
-into nothing, at 3 nearly all. With pictures laid into long rows, a column of zeros between them
+into nothing, at 3 nearly all. With images laid into long rows, a column of zeros between them
 that no kernel reaches across, every position counts, and the results are the same.
 """
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from imagette.training.hardware import has_amx
 
 LONG_ENOUGH = 64
-"""Positions a row; 32 are a tenth slower for the smallest pictures (measured)."""
+"""Positions a row; 32 are a tenth slower for the smallest images (measured)."""
 
 WIDEST = 8 if has_amx() else 3
 """Up to this width it is used. Measured, the rearranging costs more than it brings at 11 and 15
@@ -37,7 +37,7 @@ def packing_is_faster(
 
 
 class PackedConvolution(torch.autograd.Function):
-    """A 3×3 convolution with a margin of 1, of pictures side by side."""
+    """A 3×3 convolution with a margin of 1, of images side by side."""
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, kernel: Tensor) -> Tensor:  # type: ignore[override]
@@ -66,7 +66,7 @@ def pack(images: Tensor, count: int) -> Tensor:
 
     Args:
         images: `(batch, channels, height, width)`, channels-last.
-        count: pictures a row; the last row ends in empty ones.
+        count: images a row; the last row ends in empty ones.
 
     Returns:
         `(rows, channels, height, count * (width + 1))`, channels-last.
@@ -83,6 +83,6 @@ def pack(images: Tensor, count: int) -> Tensor:
 
 
 def unpack(laid: Tensor, batch: int, width: int) -> Tensor:
-    """Take the pictures out of `pack`'s rows: `(batch, channels, height, width)`."""
+    """Take the images out of `pack`'s rows: `(batch, channels, height, width)`."""
     rows = laid.permute(0, 2, 3, 1).unflatten(2, (-1, width + 1))[..., :width, :]
     return rows.transpose(1, 2).flatten(0, 1)[:batch].permute(0, 3, 1, 2)
