@@ -43,12 +43,12 @@ def test_pixels_says_what_the_first_layer_does_not(tmp_path, digits):
     )
 
 
-def test_a_nested_sigmoid_is_refused(tmp_path):
-    keras = load_keras()
-    model = keras.Sequential([keras.layers.Input((32, 32, 3)), classic_model(last="sigmoid")])
-    model.save(tmp_path / "m.keras")
-    with pytest.raises(ImagetteError, match="ends in sigmoid"):
-        export(tmp_path / "m.keras", "onnx")
+def test_a_sigmoid_is_refused_nested_or_not(tmp_path):
+    keras, model = load_keras(), classic_model(last="sigmoid")
+    for each in (model, keras.Sequential([keras.layers.Input((32, 32, 3)), model])):
+        each.save(tmp_path / "m.keras")
+        with pytest.raises(ImagetteError, match="ends in sigmoid"):
+            export(tmp_path / "m.keras", "onnx")
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "float16"])

@@ -79,7 +79,8 @@ class GraphBuilder:
         return name
 
     def stored(self, name: str, value: Any) -> str:
-        """Add a constant of fewer bits, which ONNX Runtime turns to float32 once, at opening."""
+        """Add a constant of fewer bits; unlike DequantizeLinear, its cast is computed once, at
+        opening."""
         from onnx import TensorProto
 
         stored = self.constant(f"{name}_stored", value)

@@ -5,7 +5,7 @@ Both are fitted to what the bundle itself answers, 8-bit arithmetic and all.
 """
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -124,12 +124,8 @@ def remove_calibration(proto: "onnx.ModelProto") -> "onnx.ModelProto":
     for node in graph.node:
         if node.output[0] == "probabilities" and node.input[0] == "calibration/logits":
             node.input[0] = before["calibration/logits"]
-    for field, name in (
-        (graph.node, "output"),
-        (graph.initializer, "name"),
-        (graph.output, "name"),
-    ):
-        kept = [each for each in field if not _is_added(getattr(each, name))]
+    for field in (graph.node, graph.initializer, graph.output):
+        kept = [each for each in field if not _is_added(each)]
         del field[:]
         field.extend(kept)
     update_metadata(
@@ -138,8 +134,9 @@ def remove_calibration(proto: "onnx.ModelProto") -> "onnx.ModelProto":
     return bare
 
 
-def _is_added(name: "str | list[str]") -> bool:
-    return (name if isinstance(name, str) else name[0]).startswith(_ADDED)
+def _is_added(each: Any) -> bool:
+    """Whether a node (by its output), a constant or an output of a graph has been added."""
+    return (each.output[0] if hasattr(each, "op_type") else each.name).startswith(_ADDED)
 
 
 def _divide_by_temperatures(

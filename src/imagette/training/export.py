@@ -90,11 +90,12 @@ def export(
         )
     target = _target(model_file, format, out)
     if is_run and format == "onnx":
-        _check_nothing_else_is_asked(classes, pixels)
-        if quantize:
-            _quantize_run(source, target, quantize, data_dir)
-        else:
-            _copy_bundle(source / "model.onnx", target)
+        if classes is not None or pixels is not None:
+            raise ImagetteError(
+                "A run's bundle knows its own class names and range of pixels.",
+                "Leave out --classes and --pixels.",
+            )
+        _write_bundle_of_run(source / "model.onnx", target, quantize, data_dir)
         return Exported(target)
     model = load_keras_file(model_file)
     if format == "onnx":
@@ -139,36 +140,28 @@ def _target(model_file: Path, format: Format, out: str | Path | None) -> Path:
     return target
 
 
-def _check_nothing_else_is_asked(classes: list[str] | None, pixels: int | None) -> None:
-    """A run has its bundle already, with the right names and range in it."""
-    if classes is not None or pixels is not None:
-        raise ImagetteError(
-            "A run's bundle knows its own class names and range of pixels.",
-            "Leave out --classes and --pixels.",
-        )
-
-
-def _copy_bundle(bundle: Path, target: Path) -> None:
-    open_bundle(bundle)
-    if target.resolve() != bundle.resolve():
-        write_bytes(target, bundle.read_bytes())
-
-
-def _quantize_run(run: Path, target: Path, quantize: Quantize, data_dir: str | Path | None) -> None:
-    """Write the run's bundle in 8 bits; the run keeps its own."""
+def _write_bundle_of_run(
+    bundle: Path, target: Path, quantize: Quantize | None, data_dir: str | Path | None
+) -> None:
+    """Write a run's bundle as it is, or in 8 bits; the run keeps its own."""
     import onnx
 
-    bundle = run / "model.onnx"
+    open_bundle(bundle)
     if target.resolve() == bundle.resolve():
+        if quantize is None:
+            return
         raise ImagetteError(
             f"{target} is the run's own bundle, and was left as it is.",
             "Name the file to write with --out.",
         )
+    if quantize is None:
+        write_bytes(target, bundle.read_bytes())
+        return
     proto = onnx.load(bundle)
     if quantize == "weights":
         proto = quantize_weights(proto)
     else:
-        learned, held_out = _split_of_run(run, data_dir)
+        learned, held_out = _split_of_run(bundle.parent, data_dir)
         some = learned.images[:: max(1, len(learned) // CALIBRATION_IMAGES)]
         proto = calibrate_bundle(quantize_all(proto, some), learned, held_out)
     # What was measured was the run's own bundle.

@@ -126,22 +126,15 @@ def flat_layers(model: "keras.Model") -> Iterator[Any]:
 
 def _check_classifier(model: "keras.Model", path: Path) -> None:
     """Refuse what is not one image in, one row of classes out."""
-    inputs, outputs = model.inputs or [], model.outputs or []
-    takes = [tuple(tensor.shape) for tensor in inputs]
-    gives = [tuple(tensor.shape) for tensor in outputs]
-    if (
-        len(takes) != 1
-        or len(gives) != 1
-        or len(takes[0]) != 4
-        or takes[0][3] != 3
-        or None in takes[0][1:]
-        or len(gives[0]) != 2
-        or (gives[0][1] or 0) < 2
-    ):
-        raise ImagetteError(
-            f"{path} is no classifier of colour pictures: it goes from {takes} to {gives}.",
-            "It must go from (batch, height, width, 3) to (batch, classes).",
-        )
+    takes = [tuple(tensor.shape) for tensor in model.inputs or []]
+    gives = [tuple(tensor.shape) for tensor in model.outputs or []]
+    match takes, gives:
+        case [(_, int(), int(), 3)], [(_, int(classes))] if classes > 1:
+            return
+    raise ImagetteError(
+        f"{path} is no classifier of colour pictures: it goes from {takes} to {gives}.",
+        "It must go from (batch, height, width, 3) to (batch, classes).",
+    )
 
 
 def _mentions_code(error: Exception) -> bool:

@@ -85,8 +85,6 @@ def append_score(graph: "onnx.GraphProto", ends: tuple[str, str], score: Score) 
     Returns:
         The name of the scores, float32 `(batch, 1)`.
     """
-    from onnx import TensorProto
-
     features, logits = ends
     nodes = GraphBuilder(graph, "familiarity")
     constant, node = nodes.constant, nodes.add
@@ -94,10 +92,8 @@ def append_score(graph: "onnx.GraphProto", ends: tuple[str, str], score: Score) 
     def matrix(name: str, values: NDArray[np.float32]) -> str:
         """In 8 bits, with a scale for each column."""
         scales = np.maximum(np.abs(values).max(axis=0), 1e-12) / 127
-        whole = constant(f"{name}_8_bits", np.round(values / scales).astype(np.int8))
-        # Unlike DequantizeLinear, ONNX Runtime computes these once, at opening.
-        cast = node("Cast", [whole], f"{name}_cast", to=TensorProto.FLOAT)
-        return node("Mul", [cast, constant(f"{name}_scales", scales)], name)
+        whole = nodes.stored(f"{name}_8_bits", np.round(values / scales).astype(np.int8))
+        return node("Mul", [whole, constant(f"{name}_scales", scales)], name)
 
     def layer(inputs: str, number: int) -> str:
         weights = matrix(f"weights_{number}", score.weights[number])

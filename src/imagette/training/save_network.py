@@ -35,16 +35,7 @@ def save_network(
 ) -> None:
     """Write the best weights of a training as `model.keras`, and its bundle as `model.onnx`.
 
-    Args:
-        folder: of the run.
-        model: gets the weights.
-        recipe: of the training.
-        dataset: names the classes.
-        learned: images that the network learned from.
-        held_out: those held out for validation; they calibrate the probabilities, and set the
-            threshold of `known`.
-        state: of the training; holds the best weights.
-        view: what of each image the network is given, where it knows photographs.
+    The images held out calibrate the probabilities, and set the threshold of `known`.
     """
     release_memory()
     held_out = held_out.resized(recipe.asked_at, recipe.asked_at, view or "whole")
