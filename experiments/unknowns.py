@@ -33,7 +33,7 @@ from sklearn.metrics import roc_auc_score
 from imagette import Classifier, load_dataset
 from imagette.data import Split, split_validation
 from imagette.images.open import find_images
-from imagette.training.calibrate_bundle import remove_finish
+from imagette.training.calibrate_bundle import remove_calibration
 from imagette.training.onnx_graph import find_ends, run_to
 
 Features = NDArray[np.float32]
@@ -54,8 +54,7 @@ def main() -> None:
     arguments = parser.parse_args()
     classifier = Classifier(arguments.model)
     proto = onnx.load(classifier.path)
-    bare = onnx.load(classifier.path)
-    remove_finish(bare)
+    bare = remove_calibration(proto)
     made = {output for node in proto.graph.node for output in node.output}
     own = {
         "made outliers, told by a small network on the features": "familiarity/no_outlier",

@@ -23,7 +23,7 @@ from imagette.features.backbone import open_backbone
 from imagette.features.compute import compute_features
 from imagette.heads.head import directions, fit_head
 from imagette.heads.ridge import fit_ridge
-from imagette.training.calibrate_bundle import remove_finish
+from imagette.training.calibrate_bundle import remove_calibration
 from imagette.training.onnx_graph import find_ends, run_to
 
 CLASSES = ("automobile", "cat", "frog", "ship")
@@ -90,8 +90,7 @@ def in_float32(folder: Path, view: str) -> np.ndarray:
 def of_shipped(folder: Path) -> float:
     """Leave-one-out accuracy with the features of the model that ships."""
     classifier = Classifier()
-    proto = onnx.load(classifier.path)
-    remove_finish(proto)
+    proto = remove_calibration(onnx.load(classifier.path))
     features, _ = find_ends(proto.graph)
     train = open_source(folder).load(classifier.height, "centre").train
     [rows] = run_to(proto, [features], train.images)
@@ -100,7 +99,7 @@ def of_shipped(folder: Path) -> float:
 
 def accuracy(rows: np.ndarray, labels: np.ndarray) -> float:
     """Share of the leave-one-out answers that are right."""
-    answers = fit_ridge(rows, labels, labels.max() + 1).answers
+    answers = fit_ridge(rows, labels, labels.max() + 1).loo_scores
     return float((answers.argmax(axis=1) == labels).mean())
 
 

@@ -19,7 +19,9 @@ from imagette.evaluation import evaluation_for_bundle
 from imagette.evaluation.metrics import measure
 from imagette.inference.bundle import SHIPPED, open_bundle
 from imagette.runs import read_run
-from imagette.training.export import export, load_keras_file, update_metadata
+from imagette.training.bundle_writer import update_bundle
+from imagette.training.export import export
+from imagette.training.keras_files import load_keras_file
 from imagette.training.trainer import compute_logits
 
 
@@ -43,7 +45,7 @@ def main() -> None:
     validation["accuracy_in_float32"] = float((logits.argmax(axis=1) == held_out.labels).mean())
     with tempfile.TemporaryDirectory() as folder:
         test = evaluate(arguments.name, out=folder).metrics
-    update_metadata(
+    update_bundle(
         target,
         accuracy=test["accuracy"],
         accuracy_split=test["split"],

@@ -8,7 +8,7 @@ import pytest
 from imagette import Classifier, ImagetteError, Recipe, build_model, train
 from imagette.models.applications import APPLICATIONS
 from imagette.models.backend import load_torch_keras
-from imagette.training.export import load_keras_file
+from imagette.training.keras_files import load_keras_file
 
 
 @pytest.mark.parametrize("name", APPLICATIONS)

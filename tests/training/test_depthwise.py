@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from imagette.training.depthwise import MOST_PAIRS, DepthwiseConvolution, gains
+from imagette.training.depthwise import MOST_PAIRS, DepthwiseConvolution, depthwise_is_faster
 
 
 def channels_last(*shape: int) -> torch.Tensor:
@@ -34,7 +34,7 @@ def test_results_are_pytorchs_own(height, width, side, stride, margin, batch):
 
 def test_it_is_for_small_maps_in_float32():
     side = int(MOST_PAIRS**0.25)
-    assert gains(channels_last(1, 2, side, side), (1, 1), (1, 1))
-    assert not gains(channels_last(1, 2, side + 1, side + 1), (1, 1), (1, 1))
-    assert not gains(channels_last(1, 2, 2, 2).bfloat16(), (1, 1), (1, 1))
-    assert not gains(channels_last(1, 2, 2, 2), (1, 1), (2, 2))
+    assert depthwise_is_faster(channels_last(1, 2, side, side), (1, 1), (1, 1))
+    assert not depthwise_is_faster(channels_last(1, 2, side + 1, side + 1), (1, 1), (1, 1))
+    assert not depthwise_is_faster(channels_last(1, 2, 2, 2).bfloat16(), (1, 1), (1, 1))
+    assert not depthwise_is_faster(channels_last(1, 2, 2, 2), (1, 1), (2, 2))

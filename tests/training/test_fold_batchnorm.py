@@ -7,7 +7,8 @@ import torch
 from imagette import build_model
 from imagette.models.backend import load_torch_keras
 from imagette.training.fold_batchnorm import Folded, FrozenFolded
-from imagette.training.torch_graph import TorchNetwork, unchanged
+from imagette.training.torch_graph import TorchNetwork
+from imagette.training.torch_layers import unchanged
 
 keras = load_torch_keras()
 layers = keras.layers
@@ -26,7 +27,7 @@ def settled(model):
     return model
 
 
-def pictures(side: int = 32) -> torch.Tensor:
+def images(side: int = 32) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     return torch.randint(256, (4, side, side, 3), generator=generator).float()
 
@@ -61,7 +62,7 @@ def test_answers_stay_as_they_are(name, options, stay):
     folded, plain = (kind(model, until="logits") for kind in (Folded, TorchNetwork))
     assert left(folded, model) == stay
     with torch.no_grad():
-        expected, found = plain(pictures()), folded(pictures())
+        expected, found = plain(images()), folded(images())
     size = expected.abs().max()
     assert expected.std(dim=0).max() > 1e-3 * size
     assert (found - expected).abs().max() < 1e-4 * size
@@ -81,7 +82,7 @@ def test_into_depthwise_convolutions():
     )
     folded, plain = Folded(model), TorchNetwork(model)
     assert left(folded, model) == 0
-    assert torch.allclose(folded(pictures(9)), plain(pictures(9)), rtol=1e-5, atol=1e-3)
+    assert torch.allclose(folded(images(9)), plain(images(9)), rtol=1e-5, atol=1e-3)
 
 
 def test_a_negative_factor_does_not_pass_through_max_pooling():
@@ -102,7 +103,7 @@ def test_a_negative_factor_does_not_pass_through_max_pooling():
     folded = Folded(model)
     assert left(folded, model) == 1
     with torch.no_grad():
-        assert torch.allclose(folded(pictures(8)), model(pictures(8), training=False), atol=1e-3)
+        assert torch.allclose(folded(images(8)), model(images(8), training=False), atol=1e-3)
 
 
 @pytest.mark.parametrize("odd", ["shared", "bent", "otherwise used"])
@@ -120,7 +121,7 @@ def test_what_cannot_be_folded_is_left(odd):
     folded = Folded(model)
     assert left(folded, model) == normalisations(model)
     with torch.no_grad():
-        assert torch.allclose(folded(pictures(8)), model(pictures(8), training=False), atol=1e-3)
+        assert torch.allclose(folded(images(8)), model(images(8), training=False), atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -151,14 +152,14 @@ def test_layers_with_settings_of_their_own_answer_the_same(odd):
         )
     )
     with torch.no_grad():
-        expected = model(pictures(8), training=False)
-        assert torch.allclose(Folded(model)(pictures(8)), expected, rtol=1e-4, atol=1e-3)
+        expected = model(images(8), training=False)
+        assert torch.allclose(Folded(model)(images(8)), expected, rtol=1e-4, atol=1e-3)
 
 
 def test_the_keras_model_is_left_as_it_was():
     model = settled(build_model("sprint", widths=[8]))
     before = [np.array(weight) for weight in model.weights]
-    Folded(model)(pictures())
+    Folded(model)(images())
     assert all(np.array_equal(a, b) for a, b in zip(before, model.weights, strict=True))
 
 
@@ -173,7 +174,7 @@ def test_what_is_frozen_is_folded_and_the_rest_learns_the_same():
     x = layers.BatchNormalization()(layers.Conv2D(4, 1, use_bias=False)(x))
     x = layers.Dense(2, name="logits")(layers.GlobalAveragePooling2D()(x))
     model = settled(keras.Model(inputs, x))
-    given, gradients = pictures(9) / 255, []
+    given, gradients = images(9) / 255, []
     folded = FrozenFolded(model)
     assert left(folded, model) == 1
     for network in (TorchNetwork(model), folded):

@@ -9,7 +9,7 @@ from imagette.training.hardware import choose_precision
 CODE = """
 import sys, imagette, numpy as np
 from imagette.training import calibrate_bundle
-calibrate_bundle.PICTURES = 20
+calibrate_bundle.MOST_IMAGES = 20
 rest = np.ones((35_000, 32, 32, 3), np.uint8)
 random = np.random.default_rng(0)
 images, tested = [

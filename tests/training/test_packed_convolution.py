@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from imagette.training.packed_convolution import SmallConvolution, apart, gains, side_by_side
+from imagette.training.packed_convolution import PackedConvolution, pack, packing_is_faster, unpack
 
 
 def channels_last(tensor: torch.Tensor) -> torch.Tensor:
@@ -19,7 +19,7 @@ def test_results_are_pytorchs_own(batch, height, width, kind):
     kernel = channels_last(torch.randn(32, 16, 3, 3)).to(kind)
     gradient = channels_last(torch.randn(batch, 32, height, width)).to(kind)
     results = []
-    for convolve in (lambda x, k: torch.conv2d(x, k, padding=1), SmallConvolution.apply):
+    for convolve in (lambda x, k: torch.conv2d(x, k, padding=1), PackedConvolution.apply):
         x, k = inputs.clone().requires_grad_(), kernel.clone().requires_grad_()
         outputs = convolve(x, k)
         outputs.backward(gradient)
@@ -30,9 +30,9 @@ def test_results_are_pytorchs_own(batch, height, width, kind):
 
 
 def test_pictures_lie_side_by_side_with_zeros_between():
-    pictures = channels_last(torch.arange(1.0, 13).view(3, 1, 2, 2))
-    laid = side_by_side(pictures, 2)
-    assert torch.equal(apart(laid, 3, 2), pictures)
+    images = channels_last(torch.arange(1.0, 13).view(3, 1, 2, 2))
+    laid = pack(images, 2)
+    assert torch.equal(unpack(laid, 3, 2), images)
     assert laid[:, 0].tolist() == [
         [[1, 2, 0, 5, 6, 0], [3, 4, 0, 7, 8, 0]],
         [[9, 10, 0, 0, 0, 0], [11, 12, 0, 0, 0, 0]],
@@ -41,9 +41,9 @@ def test_pictures_lie_side_by_side_with_zeros_between():
 
 def test_it_is_for_small_pictures_in_bfloat16_only():
     small, kernel = torch.zeros(2, 4, 3, 3, dtype=torch.bfloat16), torch.zeros(8, 4, 3, 3)
-    assert gains(small, kernel, (1, 1), (1, 1), 1)
-    assert not gains(small.float(), kernel, (1, 1), (1, 1), 1)
-    assert not gains(torch.zeros(2, 4, 7, 15).bfloat16(), kernel, (1, 1), (1, 1), 1)
-    assert not gains(small, torch.zeros(8, 4, 5, 5), (1, 1), (1, 1), 1)
-    assert not gains(small, kernel, (2, 2), (1, 1), 1)
-    assert not gains(small, kernel, (1, 1), (1, 1), 2)
+    assert packing_is_faster(small, kernel, (1, 1), (1, 1), 1)
+    assert not packing_is_faster(small.float(), kernel, (1, 1), (1, 1), 1)
+    assert not packing_is_faster(torch.zeros(2, 4, 7, 15).bfloat16(), kernel, (1, 1), (1, 1), 1)
+    assert not packing_is_faster(small, torch.zeros(8, 4, 5, 5), (1, 1), (1, 1), 1)
+    assert not packing_is_faster(small, kernel, (2, 2), (1, 1), 1)
+    assert not packing_is_faster(small, kernel, (1, 1), (1, 1), 2)

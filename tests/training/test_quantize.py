@@ -9,7 +9,8 @@ import pytest
 from imagette import Classifier, ImagetteError, Recipe, build_model, train
 from imagette.inference.bundle import BundleMetadata
 from imagette.models.backend import load_keras
-from imagette.training.export import export, write_bundle
+from imagette.training.bundle_writer import build_bundle, save_bundle
+from imagette.training.export import export
 from imagette.training.quantize import quantize_all, quantize_weights
 
 
@@ -77,18 +78,20 @@ def test_the_names_inside_a_quantized_graph_are_short(smaller):
 )
 def test_every_network_becomes_a_quarter(name, options, digits, tmp_path):
     load_keras().utils.set_random_seed(0)
-    own = tmp_path / "own.onnx"
     metadata = BundleMetadata(class_names=tuple("abcdefghij"), class_names_fr=tuple("abcdefghij"))
-    write_bundle(build_model(name, **options), own, metadata)
-    expected = Classifier(own).predict_proba(digits.test.images[:100])
-    for number, (quantize, off) in enumerate([(quantize_weights, 0.02), (quantize_all, 0.1)]):
-        small = tmp_path / f"{number}.onnx"
-        images = [digits.train.images[:200]] if quantize is quantize_all else []
-        quantize(own, small, *images)
-        graph_bytes = 60_000
-        assert small.stat().st_size < own.stat().st_size / 4 + graph_bytes
-        found = Classifier(small).predict_proba(digits.test.images[:100])
-        assert np.abs(found - expected).max() < off
+    own, graph_bytes = build_bundle(build_model(name, **options), metadata), 60_000
+
+    def answers(proto):
+        save_bundle(proto, tmp_path / "model.onnx")
+        return Classifier(tmp_path / "model.onnx").predict_proba(digits.test.images[:100])
+
+    expected = answers(own)
+    for small, off in (
+        (quantize_weights(own), 0.02),
+        (quantize_all(own, digits.train.images[:200]), 0.1),
+    ):
+        assert small.ByteSize() < own.ByteSize() / 4 + graph_bytes
+        assert np.abs(answers(small) - expected).max() < off
 
 
 def test_a_failure_leaves_nothing(run, tmp_path):

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.command_line import PROGRAM, imagette_here
-from without_finish import answers_of_network
+from without_calibration import answers_of_network
 
 import imagette
 from imagette.data import Split, split_validation

@@ -29,7 +29,7 @@ VARIANTS = [(name, _LEARNED.get(name, {})) for name in MODELS if name not in APP
 ]
 
 
-def pictures(count: int = 8, side: int = 32) -> torch.Tensor:
+def images(count: int = 8, side: int = 32) -> torch.Tensor:
     return torch.from_numpy(
         np.random.default_rng(0).integers(0, 256, (count, side, side, 3)).astype(np.float32)
     )
@@ -96,19 +96,19 @@ def without_bends(model: keras.Model) -> keras.Model:
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS)
-def test_every_network_is_translated_whole_and_computes_the_same(name, options):
+def test_every_network_runs_in_pytorch_whole_and_computes_the_same(name, options):
     model = without_dropout(build_model(name, **options))
-    whiten(model, pictures(64).numpy().astype(np.uint8))
+    whiten(model, images(64).numpy().astype(np.uint8))
     shake(model)
     for _ in range(5):  # statistics that fit, so that the softmax is not saturated
-        model(pictures(), training=True)
-    translated = TorchNetwork(model)
-    assert not [s for s in translated.steps if "_as_keras" in s.operation.__qualname__]
-    expected = model(pictures(), training=False)
+        model(images(), training=True)
+    network = TorchNetwork(model)
+    assert not [s for s in network.steps if "keras_operation" in s.operation.__qualname__]
+    expected = model(images(), training=False)
     assert expected.std(dim=0).max() > 1e-3  # it does look at the pictures
-    assert torch.allclose(translated(pictures()), expected, atol=1e-6)
+    assert torch.allclose(network(images()), expected, atol=1e-6)
     if name != "efficientnet-lite":  # 49 normalisations in a row enlarge what was rounded
-        assert_same_step(without_bends(model), pictures())
+        assert_same_step(without_bends(model), images())
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -119,17 +119,17 @@ def test_depthwise_convolutions_learn_the_same(stride):
     x = layers.GlobalAveragePooling2D()(layers.BatchNormalization()(x))
     x = layers.Dense(10, name="logits")(x)
     model = keras.Model(inputs, layers.Activation("softmax", name="probabilities")(x))
-    assert_same_step(model, pictures(side=9) / 255, atol=1e-3)
+    assert_same_step(model, images(side=9) / 255, atol=1e-3)
     twice = keras.Sequential(
         [layers.Input((9, 9, 3)), layers.DepthwiseConv2D(3, depth_multiplier=2)]
     )
-    assert torch.allclose(TorchNetwork(twice)(pictures(side=9)), twice(pictures(side=9)))
+    assert torch.allclose(TorchNetwork(twice)(images(side=9)), twice(images(side=9)))
 
 
 def test_relu6_and_others():
     for layer in (layers.ReLU(6.0), layers.ReLU(), layers.ReLU(threshold=2.0)):
         model = keras.Sequential([layers.Input((4, 4, 3)), layers.Rescaling(0.1, -8), layer])
-        assert torch.equal(TorchNetwork(model)(pictures(side=4)), model(pictures(side=4)))
+        assert torch.equal(TorchNetwork(model)(images(side=4)), model(images(side=4)))
 
 
 def test_what_pooling_drops_is_not_computed():
@@ -144,17 +144,17 @@ def test_what_pooling_drops_is_not_computed():
 
 def test_the_networks_parameters_are_the_keras_models_own():
     model = build_model("sprint", widths=[8])
-    translated = TorchNetwork(model, until="logits")
-    before = translated(pictures())
+    network = TorchNetwork(model, until="logits")
+    before = network(images())
     model.get_layer("logits").kernel.assign(model.get_layer("logits").kernel * 2)
-    assert torch.allclose(translated(pictures()), before * 2, atol=1e-5)
+    assert torch.allclose(network(images()), before * 2, atol=1e-5)
 
 
 def test_smaller_pictures_and_half_precision_run_too():
     model = build_model("sprint", widths=[8, 16])
-    translated = TorchNetwork(model)
-    assert translated(pictures(side=24)).shape == (8, 10)
-    exact, rounded = translated(pictures()), translated(pictures().bfloat16())
+    network = TorchNetwork(model)
+    assert network(images(side=24)).shape == (8, 10)
+    exact, rounded = network(images()), network(images().bfloat16())
     assert rounded.dtype == torch.float32
     assert torch.allclose(exact, rounded, atol=0.02)
 
@@ -236,6 +236,14 @@ def nested() -> keras.Model:
     return keras.Sequential([inner, layers.Flatten(), layers.Dense(3)])
 
 
+def nested_functional() -> keras.Model:
+    """A network called twice, which ends in another one, as what is exported to `.h5` may do."""
+    inner, inputs = shared_layer(), layers.Input((8, 8, 4))
+    x = layers.Concatenate()([inner(layers.Rescaling(2.0)(inputs)), inner(inputs)])
+    end = layers.Input((6,))
+    return keras.Model(inputs, keras.Model(end, layers.Dense(3)(end))(x))
+
+
 def channels_first() -> keras.Model:
     return keras.Sequential(
         [
@@ -259,6 +267,7 @@ def channels_first() -> keras.Model:
         sequences,
         renormalised,
         nested,
+        nested_functional,
         channels_first,
     ],
 )
@@ -274,20 +283,20 @@ def test_other_graphs_compute_the_same_too(make):
 def test_it_can_be_captured_whole():
     """What a GPU compiles: no step may fall back to Python."""
     model = build_model("sprint", widths=[8, 16])
-    translated = TorchNetwork(model, until="logits")
-    captured = torch.compile(translated, fullgraph=True, backend="eager")
-    assert torch.allclose(captured(pictures()), translated(pictures()), atol=1e-5)
-    expected, found = (step(model, one, pictures()) for one in (translated, captured))
+    network = TorchNetwork(model, until="logits")
+    captured = torch.compile(network, fullgraph=True, backend="eager")
+    assert torch.allclose(captured(images()), network(images()), atol=1e-5)
+    expected, found = (step(model, one, images()) for one in (network, captured))
     for one, other in zip(expected[2], found[2], strict=True):
         assert np.allclose(one, other, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", presets())
-def test_the_network_of_every_preset_computes_its_small_pictures(name):
+def test_the_network_of_every_preset_computes_its_small_images(name):
     recipe = Recipe.load(name)
     network = TorchNetwork(build_model(recipe.model, **recipe.model_options))
     for device in ("cpu", "cuda"):
         plan = recipe.resolve(device, 45_000)
         side = plan.small_side if plan.small_share else 32
         with torch.no_grad():
-            assert network(pictures(2, side)).shape == (2, 10)
+            assert network(images(2, side)).shape == (2, 10)

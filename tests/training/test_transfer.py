@@ -13,7 +13,8 @@ from imagette import ImagetteError, Recipe, build_model
 from imagette.data import Split
 from imagette.heads import ood_score
 from imagette.models.backend import load_torch_keras
-from imagette.training.export import export, load_keras_file
+from imagette.training.export import export
+from imagette.training.keras_files import load_keras_file
 from imagette.training.reporter import Reporter
 from imagette.training.torch_graph import TorchNetwork
 from imagette.training.trainer import State

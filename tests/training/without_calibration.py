@@ -3,12 +3,11 @@
 import onnx
 import onnxruntime
 
-from imagette.training.calibrate_bundle import remove_finish
+from imagette.training.calibrate_bundle import remove_calibration
 
 
 def session_of_network(bundle):
-    proto = onnx.load(bundle)
-    remove_finish(proto)
+    proto = remove_calibration(onnx.load(bundle))
     return onnxruntime.InferenceSession(proto.SerializeToString())
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagette.data import Dataset, Split
-from imagette.data.splits import split_positions
 from imagette.data.near_duplicates import Pair, find_near_duplicates
+from imagette.data.splits import split_positions
 from imagette.evaluation.evaluated_model import EvaluatedModel, open_model, relabel_for, resize_for
 from imagette.evaluation.left_out import leave_out_again
 from imagette.inference.classifier import Classifier

@@ -91,8 +91,8 @@ def _error(rows: NDArray[np.float16], labels: NDArray[np.int64]) -> float:
     labels = np.unique(labels, return_inverse=True)[1]
     classes = int(labels.max()) + 1
     fit = fit_ridge(directions(rows), labels, classes)
-    errors = (fit.answers - make_targets(labels, classes)) ** 2
-    # Without the only image of a class, an answer says nothing.
+    errors = (fit.loo_scores - make_targets(labels, classes)) ** 2
+    # Without the only picture of a class, an answer says nothing.
     counted = np.where(np.bincount(labels)[labels] > 1, fit.weights, 0.0)
     return float((counted[:, None] * errors).mean())
 

@@ -17,101 +17,111 @@ def add_head(backbone: bytes, head: Head) -> "onnx.ModelProto":
     Args:
         backbone: the content of its `.onnx` file, from `image` to `features`, float32 `(batch,
             features)`.
-        head: computes what `Head.answer` does.
+        head: computes what `Head.predict` does.
 
     Returns:
         A graph from `image` to `probabilities`, `familiarity` and `features`.
     """
     import onnx
-    from onnx import TensorProto, helper
 
     proto = onnx.load_from_string(backbone)
     graph = proto.graph
-    nodes = _Nodes(graph, "head")
-    direction = nodes.add_direction("features")
+    [features] = graph.output
+    del graph.output[:]
+    nodes = GraphBuilder(graph, "head")
+    direction = _add_direction(nodes, "features")
     kernel = nodes.stored("kernel", head.kernel.astype(np.float16))
     scores = nodes.add("Gemm", [direction, kernel, nodes.constant("bias", head.bias)], "scores")
-    temperature = nodes.constant("temperature", np.float32(head.temperature))
+    temperature = nodes.constant("temperature", head.temperature)
     logits = nodes.add("Div", [scores, temperature], "logits")
-    graph.node.append(helper.make_node("Softmax", [logits], ["probabilities"], axis=1))
-    nodes.add_familiarity(direction, head.ood_score)
-    features = graph.output[0]
-    outputs = [
-        helper.make_tensor_value_info(
-            "probabilities", TensorProto.FLOAT, ["batch", head.kernel.shape[1]]
-        ),
-        helper.make_tensor_value_info("familiarity", TensorProto.FLOAT, ["batch"]),
-        onnx.ValueInfoProto.FromString(features.SerializeToString()),
-    ]
-    del graph.output[:]
-    graph.output.extend(outputs)
+    shape = ["batch", head.kernel.shape[1]]
+    nodes.add_output("Softmax", [logits], "probabilities", shape, axis=1)
+    _add_familiarity(nodes, direction, head.ood_score)
+    graph.output.append(features)
     return proto
 
 
 def add_familiarity(graph: "onnx.GraphProto", features: str, score: OodScore) -> None:
-    """Add the output `familiarity`, float32 `(batch,)` in 0–1, computed from a network's features.
+    """Add the output `familiarity`, an out-of-distribution (OOD) score, float32 `(batch,)` in 0–1.
 
     Args:
         graph: of a bundle.
         features: the name of what its last layer takes.
         score: of such features' directions (see `imagette.heads.head.root_directions`).
     """
-    from onnx import TensorProto, helper
-
-    nodes = _Nodes(graph, "familiarity")
+    nodes = GraphBuilder(graph, "familiarity")
     positive = nodes.add("Relu", [features], "activations")
-    nodes.add_familiarity(nodes.add_direction(nodes.add("Sqrt", [positive], "first_roots")), score)
-    graph.output.append(helper.make_tensor_value_info("familiarity", TensorProto.FLOAT, ["batch"]))
+    direction = _add_direction(nodes, nodes.add("Sqrt", [positive], "first_roots"))
+    _add_familiarity(nodes, direction, score)
 
 
-class _Nodes:
-    """Adds operations to a graph, under names that begin alike."""
+class GraphBuilder:
+    """Adds constants and operations to an ONNX graph, under names that begin alike.
+
+    Each method returns the name of what it added, for the inputs of the next operation.
+
+    Args:
+        graph: changed in place.
+        prefix: how the names begin.
+    """
 
     def __init__(self, graph: "onnx.GraphProto", prefix: str) -> None:
         self.graph, self.prefix = graph, prefix
 
     def constant(self, name: str, value: Any) -> str:
+        """Add an array, of one number at least; float64 becomes float32."""
         from onnx import numpy_helper
 
-        name = f"{self.prefix}/{name}"
-        self.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+        name, array = f"{self.prefix}/{name}", np.ascontiguousarray(value)
+        if array.dtype == np.float64:
+            array = array.astype(np.float32)
+        self.graph.initializer.append(numpy_helper.from_array(array, name))
         return name
 
     def stored(self, name: str, value: Any) -> str:
-        """A constant of fewer bits, which ONNX Runtime turns to float32 once, at opening."""
+        """Add a constant of fewer bits; unlike DequantizeLinear, its cast is computed once, at
+        opening."""
         from onnx import TensorProto
 
-        stored = self.constant(f"{name}_stored", np.ascontiguousarray(value))
+        stored = self.constant(f"{name}_stored", value)
         return self.add("Cast", [stored], name, to=TensorProto.FLOAT)
 
     def add(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        """Add an operation with one output."""
+        return self._append(kind, inputs, f"{self.prefix}/{output}", **attributes)
+
+    def add_output(
+        self, kind: str, inputs: list[str], name: str, shape: list[str | int], **attributes: Any
+    ) -> str:
+        """Add an operation that gives an output of the graph, float32, named without the prefix."""
+        from onnx import TensorProto, helper
+
+        self.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+        return self._append(kind, inputs, name, **attributes)
+
+    def _append(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         from onnx import helper
 
-        output = f"{self.prefix}/{output}"
-        self.graph.node.append(helper.make_node(kind, inputs, [output], **attributes))
+        self.graph.node.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
         return output
 
-    def add_direction(self, features: str) -> str:
-        """See `imagette.heads.head.directions`."""
-        last = self.constant("last_axis", np.array([1], np.int64))
-        roots = self.add("Sqrt", [self.add("Relu", [features], "positive")], "roots")
-        length = self.add("ReduceL2", [roots, last], "length", keepdims=1)
-        least = self.constant("least_length", np.float32(1e-6))
-        return self.add(
-            "Div", [roots, self.add("Max", [length, least], "safe_length")], "direction"
-        )
 
-    def add_familiarity(self, direction: str, score: OodScore) -> None:
-        """See `imagette.heads.ood_score.OodScore`."""
-        from onnx import helper
+def _add_direction(nodes: GraphBuilder, features: str) -> str:
+    """See `imagette.heads.head.directions`."""
+    last = nodes.constant("last_axis", [1])
+    roots = nodes.add("Sqrt", [nodes.add("Relu", [features], "positive")], "roots")
+    length = nodes.add("ReduceL2", [roots, last], "length", keepdims=1)
+    length = nodes.add("Max", [length, nodes.constant("least_length", 1e-6)], "safe_length")
+    return nodes.add("Div", [roots, length], "direction")
 
-        references = self.stored("references", score.references.T)
-        products = self.add("MatMul", [direction, references], "products")
-        cosines = self.add("Div", [products, self.constant("lengths", score.lengths)], "cosines")
-        last = f"{self.prefix}/last_axis"
-        nearest = self.add("ReduceMax", [cosines, last], "similarity", keepdims=0)
-        above = self.add(
-            "Sub", [nearest, self.constant("threshold", np.float32(score.threshold))], "above"
-        )
-        odds = self.add("Div", [above, self.constant("scale", np.float32(score.scale))], "odds")
-        self.graph.node.append(helper.make_node("Sigmoid", [odds], ["familiarity"]))
+
+def _add_familiarity(nodes: GraphBuilder, direction: str, score: OodScore) -> None:
+    """See `imagette.heads.ood_score.OodScore`."""
+    references = nodes.stored("references", score.references.T)
+    products = nodes.add("MatMul", [direction, references], "products")
+    cosines = nodes.add("Div", [products, nodes.constant("lengths", score.lengths)], "cosines")
+    last = f"{nodes.prefix}/last_axis"
+    nearest = nodes.add("ReduceMax", [cosines, last], "similarity", keepdims=0)
+    above = nodes.add("Sub", [nearest, nodes.constant("threshold", score.threshold)], "above")
+    odds = nodes.add("Div", [above, nodes.constant("scale", score.scale)], "odds")
+    nodes.add_output("Sigmoid", [odds], "familiarity", ["batch"])

@@ -1,7 +1,7 @@
 """A head: everything that turns a network's features into an answer.
 
-It is fitted in a fraction of a second, keeps no picture from being learned, and is measured by the
-answers to each picture without it (`leave_one_out`): they set the temperature and the threshold of
+It is fitted in a fraction of a second, keeps no image from being learned, and is measured by the
+answers to each image without it (`leave_one_out`): they set the temperature and the threshold of
 `known`, too.
 """
 
@@ -14,13 +14,13 @@ from imagette.heads.ood_score import OodScore, find_groups, fit_ood_score
 from imagette.heads.ridge import fit_ridge
 
 NEAR_DUPLICATE = 0.95
-"""Pictures of a class whose features have at least this cosine are left out together. Half of the
-pictures that were cropped by a tenth or compressed anew have more; 95 % of the pictures that
+"""Images of a class whose features have at least this cosine are left out together. Half of the
+images that were cropped by a tenth or compressed anew have more; 95 % of the images that
 different people took of one sign of the hand have less."""
 MOST_IN_GROUP = 500
 MANY = 10_000
-UNKNOWN_TEMPERATURE = 0.25
-"""Where no class has two pictures; that of people's photographs is 0.16 to 0.27."""
+DEFAULT_TEMPERATURE = 0.25
+"""Where no class has two images; that of people's photographs is 0.16 to 0.27."""
 _MOST_SCORES = 10_000_000
 BOUNDS = (1e-3, 10.0)
 """Between these lies any head's temperature."""
@@ -28,7 +28,7 @@ BOUNDS = (1e-3, 10.0)
 
 @dataclass(frozen=True)
 class Head:
-    """From features to probabilities and familiarity.
+    """From features to probabilities and familiarity, an out-of-distribution (OOD) score.
 
     Attributes:
         kernel: float32 `(features, classes)`, for the directions of features (see `directions`).
@@ -49,23 +49,23 @@ class Head:
         probabilities = np.empty((len(features), len(self.bias)), np.float32)
         familiarity = np.empty(len(features), np.float32)
         for start in range(0, len(features), MANY):
-            part = slice(start, start + MANY)
-            towards = directions(features[part]).astype(np.float32)
+            batch = slice(start, start + MANY)
+            towards = directions(features[batch]).astype(np.float32)
             scores = towards @ self.kernel + self.bias
-            probabilities[part] = softmax(scores / self.temperature)
-            familiarity[part] = self.ood_score.familiarity(towards)
+            probabilities[batch] = softmax(scores / self.temperature)
+            familiarity[batch] = self.ood_score.familiarity(towards)
         return probabilities, familiarity
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What each picture would be answered had it not been learned.
+    """What each image would be answered had it not been learned.
 
     Attributes:
         probabilities: float32 `(n, classes)`.
         familiarity: float32 `(n,)`.
         groups: positions of near duplicates, which were left out together.
-        left_in: how many pictures have more near duplicates than could be left out with them.
+        left_in: how many images have more near duplicates than could be left out with them.
     """
 
     probabilities: NDArray[np.float32]
@@ -77,29 +77,29 @@ class LeftOut:
 def fit_head(
     features: NDArray[np.floating], labels: NDArray[np.int64], classes: int
 ) -> tuple[Head, LeftOut]:
-    """Fit a head; all classes count alike, however many pictures each has.
+    """Fit a head; all classes count alike, however many images each has.
 
     Args:
         features: `(n, features)`, none below 0 (what follows a ReLU).
-        labels: `(n,)`, at least one picture of every class.
+        labels: `(n,)`, at least one image of every class.
         classes: number of classes.
 
     Returns:
-        The head, and how it answers about pictures that it has not learned.
+        The head, and how it answers about images that it has not learned.
     """
     rows = directions(features)
     labels = labels.astype(np.int64)
     counts = np.bincount(labels, minlength=classes)
     groups, left_in = find_groups(rows, labels, NEAR_DUPLICATE, MOST_IN_GROUP)
     fit = fit_ridge(rows, labels, classes, groups)
-    # The answer without the only picture of a class says nothing of the head.
+    # The answer without the only image of a class says nothing of the head.
     counted = np.where(counts[labels] > 1, fit.weights, 0)
-    temperature = fit_temperature(fit.answers, labels, counted)
+    temperature = fit_temperature(fit.loo_scores, labels, counted)
     ood_score, familiarity = fit_ood_score(rows, labels, groups)
     # As bundles store it.
     kernel = fit.kernel.astype(np.float16).astype(np.float32)
     head = Head(kernel, fit.bias.astype(np.float32), temperature, ood_score)
-    return head, LeftOut(softmax(fit.answers / temperature), familiarity, groups, left_in)
+    return head, LeftOut(softmax(fit.loo_scores / temperature), familiarity, groups, left_in)
 
 
 def directions(features: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -139,7 +139,7 @@ def fit_temperature(
 ) -> float:
     """The temperature with the lowest cross-entropy, by golden-section search.
 
-    As in Platt scaling, the true class counts a little less than all, so that a few pictures that
+    As in Platt scaling, the true class counts a little less than all, so that a few images that
     are all right do not make the head certain (Guo et al., *On Calibration of Modern Neural
     Networks*, 2017, section 4.2; Platt, *Probabilistic Outputs for Support Vector Machines*, 1999,
     section 2.2).
@@ -147,7 +147,7 @@ def fit_temperature(
     step = -(-scores.size // _MOST_SCORES)
     some = np.flatnonzero(weights)[::step]
     if not len(some):
-        return UNKNOWN_TEMPERATURE
+        return DEFAULT_TEMPERATURE
     scores, labels, weights = scores[some], labels[some], weights[some]
     count, classes = scores.shape
     wrong = 1 / (count + 2)

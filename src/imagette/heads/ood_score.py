@@ -1,8 +1,8 @@
-"""Familiarity, an out-of-distribution score: how much a picture looks like those that were learned.
+"""`familiarity`, an out-of-distribution (OOD) score: how much an image is like those learned.
 
-It is the cosine between a picture's features and the nearest ones that were learned (Sun, Ming, Zhu
+It is the cosine between an image's features and the nearest ones that were learned (Sun, Ming, Zhu
 & Li, *Out-of-Distribution Detection with Deep Nearest Neighbors*, 2022, arXiv:2204.06507), brought
-to 0–1 so that the threshold, which 95 % of such pictures reach, is 0.5.
+to 0–1 so that the threshold, which 95 % of such images reach, is 0.5.
 """
 
 from dataclasses import dataclass
@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 Directions = NDArray[np.floating]
 """`(n, features)`, each of length 1."""
 
-KEPT = 0.95
-"""Share of the pictures of the classes that are to be called known."""
+KNOWN_SHARE = 0.95
+"""Share of the images of the classes that are to be called known, by the threshold."""
 THRESHOLD = 0.5
+"""The familiarity from which on an image is called known."""
 MOST_REFERENCES = 1_200
-"""No more pictures than this are compared with, but one of each class: each takes 1.3 KB of the
+"""No more images than this are compared with, but one of each class: each takes 1.3 KB of the
 bundle."""
 METHOD = "cosine to the nearest of the pictures learned, by their features"
 HIGHEST_THRESHOLD = 0.9
-"""Of the similarity, where each picture is compared with all others: those of one moment are more
+"""Of the similarity, where each image is compared with all others: those of one moment are more
 alike than later ones of the thing will be."""
 _AT_ONCE = 1024
 _SMALLEST_SCALE = 1e-3
@@ -32,7 +33,7 @@ class OodScore:
     """What familiarity is computed from.
 
     Attributes:
-        references: int8 `(m, features)`, directions of pictures that were learned, in 1/127 of
+        references: int8 `(m, features)`, directions of images that were learned, in 1/127 of
             each one's largest number.
         lengths: float32 `(m,)`, what divides a product with them to make it a cosine.
         threshold: the similarity that is 0.5 of familiarity.
@@ -62,15 +63,15 @@ class OodScore:
 def fit_ood_score(
     directions: Directions, labels: NDArray[np.int64], groups: list[NDArray[np.int64]]
 ) -> tuple[OodScore, NDArray[np.float32]]:
-    """Choose references and set the threshold by leaving each picture out.
+    """Choose references and set the threshold by leaving each image out.
 
     Args:
-        directions: of the pictures learned.
+        directions: of the images learned.
         labels: `(n,)`, by which the references are spread over the classes.
-        groups: positions of pictures that are left out together, such as near duplicates.
+        groups: positions of images that are left out together, such as near duplicates.
 
     Returns:
-        The score, and the familiarity `(n,)` of each picture to all others.
+        The score, and the familiarity `(n,)` of each image to all others.
     """
     chosen = choose_references(labels)
     references, lengths = _to_8_bits(directions[chosen])
@@ -85,7 +86,7 @@ def fit_ood_score(
             left_out = together.get(number, place[number : number + 1])
             cosines[row, left_out[left_out >= 0]] = -1
         similarity[start : start + _AT_ONCE] = cosines.max(axis=1)
-    # Without the only picture of its class, a picture is like none of its class.
+    # Without the only image of its class, an image is like none of its class.
     of_several = np.bincount(labels)[labels] > 1
     judged = similarity[of_several] if of_several.any() else similarity
     lowest, scale = _threshold_and_scale(judged)
@@ -94,11 +95,11 @@ def fit_ood_score(
 
 
 def fit_ood_score_held_out(learned: Directions, held_out: Directions) -> OodScore:
-    """A score whose threshold is set by other pictures than those that were learned.
+    """A score whose threshold is set by other images than those that were learned.
 
     Args:
-        learned: directions of pictures that were learned, all of which are compared with.
-        held_out: directions of others of their classes; `KEPT` of them are to be called known.
+        learned: directions of images that were learned, all of which are compared with.
+        held_out: directions of others of their classes; they set the threshold.
     """
     references, lengths = _to_8_bits(learned)
     similarity = OodScore(references, lengths, threshold=0, scale=1).similarity(held_out)
@@ -106,26 +107,26 @@ def fit_ood_score_held_out(learned: Directions, held_out: Directions) -> OodScor
 
 
 def _threshold_and_scale(similarity: NDArray[np.float32]) -> tuple[float, float]:
-    """What `KEPT` of the similarities reach, and the scale by which the median's familiarity is
-    0.88."""
-    lowest, middle = np.quantile(similarity, [1 - KEPT, 0.5])
+    """What `KNOWN_SHARE` of the similarities reach, and the scale by which the median's familiarity
+    is 0.88."""
+    lowest, middle = np.quantile(similarity, [1 - KNOWN_SHARE, 0.5])
     return float(lowest), max(float(middle - lowest) / 2, _SMALLEST_SCALE)
 
 
 def find_groups(
     directions: Directions, labels: NDArray[np.int64], cosine: float, most: int
 ) -> tuple[list[NDArray[np.int64]], int]:
-    """Pictures of a class that are nearly the same, as groups of two and more.
+    """Images of a class that are nearly the same, as groups of two and more.
 
     Args:
         directions: `(n, features)`, of length 1.
         labels: `(n,)`.
-        cosine: from which two pictures are.
+        cosine: from which two images are.
         most: larger groups are left alone, and those of more than half a class: they are what the
             class is like.
 
     Returns:
-        The groups, and how many pictures are in those that are left alone.
+        The groups, and how many images are in those that are left alone.
     """
     groups, left_alone = [], 0
     for label in np.unique(labels):
@@ -142,7 +143,7 @@ def find_groups(
 def _join(directions: Directions, cosine: float, most: int) -> list[NDArray[np.int64]]:
     """Connected components of the pairs that are alike.
 
-    Of a picture that is like more than `most` others only so many pairs are joined: its component
+    Of an image that is like more than `most` others only so many pairs are joined: its component
     is too large in any case.
     """
     root = np.arange(len(directions))
@@ -167,12 +168,12 @@ def _join(directions: Directions, cosine: float, most: int) -> list[NDArray[np.i
 
 
 def choose_references(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Positions of the pictures that others are compared with, by the classes `(n,)` of all."""
+    """Positions of the images that others are compared with, by the classes `(n,)` of all."""
     return spread_over_classes(labels, max(MOST_REFERENCES, len(np.unique(labels))))
 
 
 def spread_over_classes(labels: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """Positions of at most so many pictures, as many of each class as there is room for, drawn at
+    """Positions of at most so many images, as many of each class as there is room for, drawn at
     random but always the same ones."""
     if len(labels) <= most:
         return np.arange(len(labels))

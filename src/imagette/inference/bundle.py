@@ -3,7 +3,7 @@
 Its graph goes from uint8 pixels `(batch, height, width, 3)` to float32 `probabilities`
 `(batch, classes)` and, where its training could tell, float32 `familiarity` `(batch,)`; its
 metadata says what the classes are called and where it came from. Anything that runs ONNX can use
-it. `imagette.training.export` writes bundles; this module reads them, with ONNX Runtime alone.
+it. `imagette.training` makes bundles; this module reads them, with ONNX Runtime alone.
 """
 
 import json

@@ -1,34 +1,31 @@
 """A training by epochs: the network learns, and what it comes to is written into the run folder."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from imagette import __version__
 from imagette.data import BUILT_IN, Dataset, DataSource, Split, split_validation
 from imagette.data.check import check
 from imagette.errors import ImagetteError
-from imagette.evaluation import evaluate, evaluation_for_bundle
-from imagette.evaluation.calibration import fit_temperature
-from imagette.features.backbone import LICENCE, open_backbone
+from imagette.evaluation import evaluate
+from imagette.features.backbone import open_backbone
 from imagette.features.collect import choose_view
-from imagette.files import replacing, write_csv, write_json
+from imagette.files import write_csv, write_json
 from imagette.images.views import ViewName
-from imagette.inference.bundle import BundleMetadata, open_bundle
+from imagette.inference.bundle import open_bundle
 from imagette.models import APPLICATIONS, build_model, count_parameters
 from imagette.models.applications import IMAGENET
 from imagette.models.backend import load_torch_keras
 from imagette.runs import RunInfo
-from imagette.training.calibrate_bundle import finish_bundle
 from imagette.training.checkpoint import load_checkpoint, save_checkpoint, undisturbed
 from imagette.training.default_recipe import warn_of_size
 from imagette.training.environment import environment
-from imagette.training.export import load_keras_file, save_keras, update_metadata, write_bundle
-from imagette.training.hardware import choose_device, configure, release_memory
-from imagette.training.quantize import quantize_weights
+from imagette.training.hardware import choose_device, configure
+from imagette.training.keras_files import load_keras_file
 from imagette.training.recipe import Recipe
 from imagette.training.reporter import Reporter, Run
 from imagette.training.resume import check_device, check_unchanged
-from imagette.training.trainer import DivergedError, State, compute_logits, epochs, set_weights
+from imagette.training.save_network import record_evaluation, save_network
+from imagette.training.trainer import DivergedError, State, epochs
 from imagette.training.transfer import (
     average_with_start,
     begin_with_head,
@@ -114,16 +111,16 @@ def train_by_epochs(
             with undisturbed():
                 if head:
                     average_with_start(state, head, plan.pretrained_share)
-                _save_best(folder, final, recipe, asked, learned, held_out, state, view)
+                save_network(folder, final, recipe, asked, learned, held_out, state, view)
         raise
     if head:
         average_with_start(state, head, plan.pretrained_share)
         keep_better(model, validation, head, state, reporter)
     reporter.on_evaluate()
     _write_run(folder, info, state, finished=False)  # the epoch that was kept, for the report
-    _save_best(folder, final, recipe, asked, learned, held_out, state, view)
+    save_network(folder, final, recipe, asked, learned, held_out, state, view)
     metrics = evaluate(folder, asked).metrics
-    _note_accuracy(folder, metrics)
+    record_evaluation(folder, metrics)
     _write_run(folder, info, state, finished=True)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     return Run(folder, recipe, metrics)
@@ -231,62 +228,6 @@ def _asked_of(
     if not recipe.inference_size:
         return dataset
     return found.decoded or found.load(recipe.asked_at, view or "whole")
-
-
-def _save_best(
-    folder: Path,
-    model: "keras.Model",
-    recipe: Recipe,
-    dataset: Dataset,
-    learned: Split,
-    held_out: Split,
-    state: State,
-    view: ViewName | None,
-) -> None:
-    """Save the best weights as Keras file and bundle.
-
-    The pictures held out calibrate the answers and set the threshold of `known`.
-    """
-    release_memory()
-    held_out = held_out.resized(recipe.asked_at, recipe.asked_at, view or "whole")
-    set_weights(model, state.best_weights)
-    temperature = fit_temperature(compute_logits(model, held_out.images), held_out.labels)
-    _divide_logits(model, temperature)
-    save_keras(model, folder / "model.keras")
-    metadata = BundleMetadata(
-        class_names=dataset.class_names,
-        class_names_fr=dataset.class_names_fr,
-        imagette_version=__version__,
-        model=recipe.model,
-        parameters=count_parameters(model),
-        dataset=dataset.name,
-        # Where other runs lay is of no use elsewhere.
-        recipe=recipe.model_dump()
-        | {"teacher": Path(recipe.teacher).name, "start": Path(recipe.start).name},
-        temperature=temperature,
-        view=view,
-        licence=LICENCE if view else "",
-    )
-    bundle = folder / "model.onnx"
-    write_bundle(model, bundle, metadata)
-    if view:  # a network that knows photographs: a quarter of the size, at the same speed
-        with replacing(bundle) as temporary:
-            quantize_weights(bundle, temporary)
-    finish_bundle(bundle, learned, held_out)
-
-
-def _divide_logits(model: "keras.Model", temperature: float) -> None:
-    logits = model.get_layer("logits")
-    logits.set_weights([weight / temperature for weight in logits.get_weights()])
-
-
-def _note_accuracy(folder: Path, metrics: dict[str, Any]) -> None:
-    update_metadata(
-        folder / "model.onnx",
-        accuracy=metrics["accuracy"],
-        accuracy_split=metrics["split"],
-        evaluation=evaluation_for_bundle(metrics, folder),
-    )
 
 
 def _write_run(folder: Path, info: RunInfo, state: State, finished: bool) -> None:

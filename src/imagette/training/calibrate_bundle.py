@@ -1,11 +1,11 @@
-"""The last touch to a bundle: answers that are calibrated, and `familiarity` beside them.
+"""What a bundle gets once its network is trained: calibrated probabilities, and `familiarity`, an
+out-of-distribution (OOD) score.
 
-Both are fitted to what the file itself answers, 8-bit arithmetic and all.
+Both are fitted to what the bundle itself answers, 8-bit arithmetic and all.
 """
 
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING
+import copy
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,18 +13,15 @@ from numpy.typing import NDArray
 
 from imagette.data.dataset import Split
 from imagette.evaluation.calibration import SMALLEST_ENTROPY, fit_entropy_temperatures
-from imagette.files import replacing
-from imagette.heads.graph import add_familiarity
+from imagette.heads.graph import GraphBuilder, add_familiarity
 from imagette.heads.head import root_directions
 from imagette.heads.ood_score import METHOD as NEAREST
-from imagette.heads.ood_score import choose_references, fit_ood_score_held_out
+from imagette.heads.ood_score import THRESHOLD, choose_references, fit_ood_score_held_out
 from imagette.images.views import ViewName
-from imagette.inference.bundle import open_bundle
-from imagette.training.onnx_graph import add_constant, add_node, find_ends, run_to
+from imagette.training.onnx_graph import find_ends, read_metadata, run_to, update_metadata
 from imagette.training.ood_score import METHOD as OUTLIERS
 from imagette.training.ood_score import (
-    PICTURES,
-    THRESHOLD,
+    MOST_IMAGES,
     append_familiarity,
     append_score,
     fit_score,
@@ -35,57 +32,51 @@ if TYPE_CHECKING:
     import onnx
 
 _MOST_BYTES = 500_000_000
-"""No more pictures are looked at than have so many; all of CIFAR-10's have fewer."""
+"""No more images are looked at than have so many; all of CIFAR-10's have fewer."""
 _ADDED = ("calibration/", "familiarity")
 """How the names of what is added begin."""
 
 
-def finish_bundle(bundle: Path, learned: Split, held_out: Split) -> bool:
-    """Calibrate a bundle's probabilities, and let it say how familiar a picture looks.
+def calibrate_bundle(
+    proto: "onnx.ModelProto", learned: Split, held_out: Split
+) -> "onnx.ModelProto":
+    """A copy of a bundle whose probabilities are calibrated, and which gives `familiarity`.
 
     What an earlier call added is fitted anew.
 
     Args:
-        bundle: the file to change.
-        learned: pictures that the network learned from, of any size.
+        proto: the bundle.
+        learned: images that the network learned from, of any size.
         held_out: others of the same classes in the network's size; they calibrate, and set the
             threshold.
 
     Returns:
-        Whether that could be done: the network must end in a linear layer and a softmax.
+        The copy; without either where the network does not end in a linear layer and a softmax.
     """
-    import onnx
-
-    proto = onnx.load(bundle)
-    remove_finish(proto)
-    ends = find_ends(proto.graph)
+    calibrated = remove_calibration(proto)
+    ends = find_ends(calibrated.graph)
     if ends is None:
-        return False
-    properties = {each.key: each.value for each in proto.metadata_props}
-    view = json.loads(properties.get("view", "null"))
+        return calibrated
+    view = read_metadata(calibrated).view
     if view:  # which only networks that know photographs have
-        method, answers = NEAREST, _compare_with_learned(proto, ends, learned, held_out, view)
+        method, logits = NEAREST, _compare_with_learned(calibrated, ends, learned, held_out, view)
     else:
-        method, answers = OUTLIERS, _compare_with_outliers(proto, ends, learned, held_out)
-    factor, exponent = fit_entropy_temperatures(answers, held_out.labels)
-    _divide_by_temperatures(proto.graph, ends[1], factor, exponent, answers.shape[1])
-    added = {
-        "entropy_temperature": (factor, exponent),
-        "familiarity_threshold": THRESHOLD,
-        "familiarity_method": method,
-    }
-    properties |= {key: json.dumps(value) for key, value in added.items()}
-    onnx.helper.set_model_props(proto, properties)
-    with replacing(bundle) as temporary:
-        temporary.write_bytes(proto.SerializeToString())
-        open_bundle(temporary)
-    return True
+        method, logits = OUTLIERS, _compare_with_outliers(calibrated, ends, learned, held_out)
+    factor, exponent = fit_entropy_temperatures(logits, held_out.labels)
+    _divide_by_temperatures(calibrated.graph, ends[1], factor, exponent, logits.shape[1])
+    update_metadata(
+        calibrated,
+        entropy_temperature=(factor, exponent),
+        familiarity_threshold=THRESHOLD,
+        familiarity_method=method,
+    )
+    return calibrated
 
 
 def _compare_with_learned(
     proto: "onnx.ModelProto", ends: tuple[str, str], learned: Split, held_out: Split, view: ViewName
 ) -> NDArray[np.float32]:
-    """Add familiarity, the similarity to pictures learned; returns the logits of those held out.
+    """Add familiarity, the similarity to images learned; returns the logits of those held out.
 
     The features of a network that was pretrained on photographs tell other things from what it
     learned. Those of a network trained from scratch do so less well, hence the synthetic outliers.
@@ -102,10 +93,10 @@ def _compare_with_learned(
 def _compare_with_outliers(
     proto: "onnx.ModelProto", ends: tuple[str, str], learned: Split, held_out: Split
 ) -> NDArray[np.float32]:
-    """Add familiarity, what tells pictures learned from synthetic outliers; returns the logits of
+    """Add familiarity, what tells images learned from synthetic outliers; returns the logits of
     those held out."""
     (height, width), of_one = held_out.images.shape[1:3], held_out.images[:1].nbytes
-    step = max(1, len(learned) // max(1, min(PICTURES, _MOST_BYTES // of_one)))
+    step = max(1, len(learned) // max(1, min(MOST_IMAGES, _MOST_BYTES // of_one)))
     some, others = (  # spread, as folders come by class
         Split(learned.images[first::step], learned.labels[first::step]).resized(height, width)
         for first in (0, step // 2)
@@ -119,37 +110,33 @@ def _compare_with_outliers(
 
 
 def _outliers(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The same outliers whenever the pictures are the same."""
+    """The same outliers whenever the images are the same."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return make_outliers(torch.tensor(images)).numpy()
 
 
-def remove_finish(proto: "onnx.ModelProto") -> None:
-    """Leave a bundle's graph as its network is, from pictures through logits to probabilities."""
-    import onnx
-
-    graph = proto.graph
+def remove_calibration(proto: "onnx.ModelProto") -> "onnx.ModelProto":
+    """A copy of a bundle as its network is, from images through logits to probabilities."""
+    bare = copy.deepcopy(proto)
+    graph = bare.graph
     before = {node.output[0]: node.input[0] for node in graph.node}
     for node in graph.node:
         if node.output[0] == "probabilities" and node.input[0] == "calibration/logits":
             node.input[0] = before["calibration/logits"]
-    for field, name in (
-        (graph.node, "output"),
-        (graph.initializer, "name"),
-        (graph.output, "name"),
-    ):
-        kept = [each for each in field if not _is_added(getattr(each, name))]
+    for field in (graph.node, graph.initializer, graph.output):
+        kept = [each for each in field if not _is_added(each)]
         del field[:]
         field.extend(kept)
-    added = ("entropy_temperature", "familiarity_threshold", "familiarity_method")
-    properties = {each.key: each.value for each in proto.metadata_props if each.key not in added}
-    del proto.metadata_props[:]
-    onnx.helper.set_model_props(proto, properties)
+    update_metadata(
+        bare, entropy_temperature=None, familiarity_threshold=None, familiarity_method=""
+    )
+    return bare
 
 
-def _is_added(name: "str | list[str]") -> bool:
-    return (name if isinstance(name, str) else name[0]).startswith(_ADDED)
+def _is_added(each: Any) -> bool:
+    """Whether a node (by its output), a constant or an output of a graph has been added."""
+    return (each.output[0] if hasattr(each, "op_type") else each.name).startswith(_ADDED)
 
 
 def _divide_by_temperatures(
@@ -157,12 +144,8 @@ def _divide_by_temperatures(
 ) -> None:
     """Let the softmax have logits divided by `entropy_temperatures`."""
 
-    def constant(name: str, value: object) -> str:
-        return add_constant(graph, f"calibration/{name}", value)
-
-    def node(kind: str, inputs: list[str], output: str, **attributes: int) -> str:
-        return add_node(graph, kind, inputs, f"calibration/{output}", **attributes)
-
+    nodes = GraphBuilder(graph, "calibration")
+    constant, node = nodes.constant, nodes.add
     last = constant("last_axis", np.array([1]))
     logarithms = node("LogSoftmax", [logits], "logarithms", axis=1)
     shares = node("Exp", [logarithms], "shares")

@@ -17,7 +17,7 @@ MOST_PAIRS = 36 * 36
 six tenths of PyTorch's time, at 8×8 more than that."""
 
 
-def gains(inputs: Tensor, strides: Any, dilation: Any) -> bool:
+def depthwise_is_faster(inputs: Tensor, strides: Any, dilation: Any) -> bool:
     """Whether `DepthwiseConvolution` computes a convolution of `inputs`, which are `(batch,
     channels, height, width)`, and faster than PyTorch does."""
     positions = inputs.shape[2] * inputs.shape[3]

@@ -1,32 +1,28 @@
-"""From a Keras model to files: `.keras` and `.h5` that open anywhere, and the bundle.
+"""The command `imagette export`: a run, or a Keras file from anywhere, in another format."""
 
-Only this module writes bundles; `imagette.inference.bundle` says what they are and reads them.
-"""
-
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import torch
 from pydantic import ValidationError
 
 from imagette import __version__
 from imagette.data import Split, load_dataset, split_validation
 from imagette.data.sources.cifar import CLASS_NAMES, CLASS_NAMES_FR
 from imagette.errors import ImagetteError
-from imagette.files import replacing, write_bytes
+from imagette.files import write_bytes
 from imagette.inference.bundle import BundleMetadata, open_bundle
 from imagette.models import count_parameters
-from imagette.models.backend import load_torch_keras
 from imagette.runs import read_run
-from imagette.training.calibrate_bundle import finish_bundle
-from imagette.training.fold_batchnorm import Folded
-from imagette.training.hardware import choose_device
+from imagette.training.bundle_writer import build_bundle, save_bundle
+from imagette.training.calibrate_bundle import calibrate_bundle
+from imagette.training.keras_files import (
+    input_range,
+    load_keras_file,
+    save_keras,
+    with_input_range,
+)
+from imagette.training.onnx_graph import update_metadata
 from imagette.training.quantize import quantize_all, quantize_weights
 
 if TYPE_CHECKING:
@@ -35,7 +31,8 @@ if TYPE_CHECKING:
 Format = Literal["onnx", "keras", "h5"]
 Quantize = Literal["weights", "all"]
 
-CALIBRATION_PICTURES = 1000
+CALIBRATION_IMAGES = 1000
+"""About how many images the ranges of a network in 8 bits are found by."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ def export(
     """Write a run, or a Keras file from anywhere, in another format.
 
     Args:
-        source: a run folder, or a `.keras` or `.h5` classifier of colour pictures.
+        source: a run folder, or a `.keras` or `.h5` classifier of colour images.
         format: `onnx` for a bundle, `keras` or `h5` for Keras.
         out: the file to write; by default beside the source, with the format's ending.
         classes: class names for a bundle made of a Keras file, in the order of its outputs;
@@ -74,7 +71,7 @@ def export(
             `h5`, unchanged for `keras`).
         quantize: for a run's bundle: `weights` stores them in 8 bits, for a file a quarter as
             large; `all` also computes in 8 bits, which is faster (see `imagette.training.quantize`)
-            and looks at some of the pictures that the run has learned from. What either costs,
+            and looks at some of the images that the run has learned from. What either costs,
             `imagette evaluate` measures.
         data_dir: where to look for CIFAR-10 first, for `quantize`.
 
@@ -93,11 +90,12 @@ def export(
         )
     target = _target(model_file, format, out)
     if is_run and format == "onnx":
-        _check_nothing_else_is_asked(classes, pixels)
-        if quantize:
-            _quantize_run(source, target, quantize, data_dir)
-        else:
-            _copy_bundle(source / "model.onnx", target)
+        if classes is not None or pixels is not None:
+            raise ImagetteError(
+                "A run's bundle knows its own class names and range of pixels.",
+                "Leave out --classes and --pixels.",
+            )
+        _write_bundle_of_run(source / "model.onnx", target, quantize, data_dir)
         return Exported(target)
     model = load_keras_file(model_file)
     if format == "onnx":
@@ -142,43 +140,37 @@ def _target(model_file: Path, format: Format, out: str | Path | None) -> Path:
     return target
 
 
-def _check_nothing_else_is_asked(classes: list[str] | None, pixels: int | None) -> None:
-    """A run has its bundle already, with the right names and range in it."""
-    if classes is not None or pixels is not None:
-        raise ImagetteError(
-            "A run's bundle knows its own class names and range of pixels.",
-            "Leave out --classes and --pixels.",
-        )
+def _write_bundle_of_run(
+    bundle: Path, target: Path, quantize: Quantize | None, data_dir: str | Path | None
+) -> None:
+    """Write a run's bundle as it is, or in 8 bits; the run keeps its own."""
+    import onnx
 
-
-def _copy_bundle(bundle: Path, target: Path) -> None:
     open_bundle(bundle)
-    if target.resolve() != bundle.resolve():
-        write_bytes(target, bundle.read_bytes())
-
-
-def _quantize_run(run: Path, target: Path, quantize: Quantize, data_dir: str | Path | None) -> None:
-    """Write the run's bundle in 8 bits; the run keeps its own."""
-    bundle = run / "model.onnx"
     if target.resolve() == bundle.resolve():
+        if quantize is None:
+            return
         raise ImagetteError(
             f"{target} is the run's own bundle, and was left as it is.",
             "Name the file to write with --out.",
         )
-    with replacing(target) as temporary:
-        if quantize == "weights":
-            quantize_weights(bundle, temporary)
-        else:
-            learned, held_out = _pictures_of_run(run, data_dir)
-            some = learned.images[:: max(1, len(learned) // CALIBRATION_PICTURES)]
-            quantize_all(bundle, temporary, some)
-            finish_bundle(temporary, learned, held_out)
-        # What was measured was the run's own bundle.
-        update_metadata(temporary, accuracy=None, accuracy_split=None, evaluation=None)
+    if quantize is None:
+        write_bytes(target, bundle.read_bytes())
+        return
+    proto = onnx.load(bundle)
+    if quantize == "weights":
+        proto = quantize_weights(proto)
+    else:
+        learned, held_out = _split_of_run(bundle.parent, data_dir)
+        some = learned.images[:: max(1, len(learned) // CALIBRATION_IMAGES)]
+        proto = calibrate_bundle(quantize_all(proto, some), learned, held_out)
+    # What was measured was the run's own bundle.
+    update_metadata(proto, accuracy=None, accuracy_split=None, evaluation=None)
+    save_bundle(proto, target)
 
 
-def _pictures_of_run(run: Path, data_dir: str | Path | None) -> tuple[Split, Split]:
-    """The pictures that a run has learned from, and those that it held out."""
+def _split_of_run(run: Path, data_dir: str | Path | None) -> tuple[Split, Split]:
+    """The images that a run has learned from, and those that it held out for validation."""
     info = read_run(run).info
     if info is None:
         raise ImagetteError(
@@ -213,7 +205,7 @@ def _bundle_of_file(
             "Name every class in the order of the outputs: --classes red,green,blue.",
         )
     if pixels is None:
-        pixels = _known_range(model, source)
+        pixels = input_range(model, source)
         notes.append(f"Taken to expect pixels in 0–{pixels} (say otherwise with --pixels).")
     french = dict(zip(CLASS_NAMES, CLASS_NAMES_FR, strict=True))
     try:
@@ -229,241 +221,14 @@ def _bundle_of_file(
             f"{', '.join(classes)!r} cannot be the names of the classes.",
             "Give each class a name of its own, with commas between: --classes red,green,blue.",
         ) from error
-    write_bundle(model, target, metadata, pixels)
+    save_bundle(build_bundle(model, metadata, pixels), target)
     return Exported(target, tuple(notes))
 
 
 def _keras_of_model(
     model: "keras.Model", target: Path, format: Format, pixels: int | None
 ) -> Exported:
-    takes = _known_range(model, target)
+    takes = input_range(model, target)
     wanted = pixels or (1 if format == "h5" else takes)
     save_keras(model if wanted == takes else with_input_range(model, takes / wanted), target)
     return Exported(target, (f"It takes pixels in 0–{wanted}.",))
-
-
-def save_keras(model: "keras.Model", path: Path) -> None:
-    """Save as `.keras` or `.h5`, by the ending of `path`; all of it or nothing."""
-    with replacing(path) as temporary, warnings.catch_warnings():
-        # Keras calls .h5 "legacy"; it is written here for scripts that read nothing else.
-        warnings.filterwarnings("ignore", message=".*HDF5.*")
-        with _quiet("absl"):
-            model.save(temporary)
-
-
-def load_keras_file(path: Path) -> "keras.Model":
-    """Load a `.keras` or `.h5` classifier, refusing any that carries code.
-
-    Raises:
-        ImagetteError: the file is missing, damaged, carries code, or is no picture classifier.
-    """
-    if not path.is_file():
-        raise ImagetteError(f"There is no file {path}.", "Check its name and folder.")
-    if path.suffix == ".onnx":
-        raise ImagetteError(
-            f"{path} is a bundle, which cannot be turned back into a Keras model.",
-            "Export the run or the Keras file that it was made of.",
-        )
-    keras = load_torch_keras()
-    try:
-        with _quiet("absl"):
-            model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    # Keras raises nearly any exception on a damaged file or one made with custom code.
-    except Exception as error:
-        if _mentions_code(error):
-            raise ImagetteError(
-                f"{path} carries program code (a Lambda layer or custom objects), which could do"
-                " anything to this machine; it was not opened.",
-                "Rebuild the model from Keras' stock layers and save it again.",
-            ) from error
-        raise ImagetteError(
-            f"{path} cannot be read as a Keras model: it is damaged, or needs layers that Keras"
-            " itself does not have.",
-            "Save the whole model again with Keras 3, from stock layers: model.save(...).",
-        ) from error
-    _check_classifier(model, path)
-    return model
-
-
-def _known_range(model: "keras.Model", path: Path) -> Literal[1, 255]:
-    found = input_range(model)
-    if found is None:
-        raise ImagetteError(
-            f"The range of pixels that the model of {path} takes cannot be told: it normalises them"
-            " by means and deviations of its own.",
-            "Export it to onnx, and say the range with --pixels 1 or --pixels 255.",
-        )
-    return found
-
-
-def input_range(model: "keras.Model") -> Literal[1, 255] | None:
-    """The top of the range of pixels a model takes, by the first layer that cares.
-
-    255 if that layer scales them down, 1 if it has weights or scales otherwise, None if it is a
-    Normalization, which tells nothing. Augmentation and the like, which have no weights, come
-    before it in some models.
-    """
-    from keras import layers
-
-    for layer in _flat_layers(model):
-        if isinstance(layer, layers.Rescaling):
-            return 255 if np.max(layer.scale) < 0.1 else 1
-        if isinstance(layer, layers.Normalization):
-            return None
-        if layer.trainable_weights:
-            break
-    return 1
-
-
-def with_input_range(model: "keras.Model", factor: float) -> "keras.Model":
-    """The same network, taking pixels that are first multiplied by `factor`.
-
-    A factor of 255 makes a network of 0–255 take 0–1. Where the network begins with a Rescaling,
-    that layer changes (or goes, if nothing is left for it to do), so that the saved file stays as
-    plain as it was; otherwise a Rescaling comes before it. The weights are the same.
-    """
-    import keras
-    from keras import layers
-
-    inputs = layers.Input(model.input_shape[1:], name="pixels")
-    first, *rest = model.layers
-    if not (isinstance(model, keras.Sequential) and isinstance(first, layers.Rescaling)):
-        return keras.Model(inputs, model(layers.Rescaling(factor)(inputs)), name=model.name)
-    scale = np.asarray(first.scale) * factor
-    plain = np.allclose(scale, 1) and np.allclose(first.offset, 0)
-    rescaling = [] if plain else [layers.Rescaling(scale.tolist(), first.offset)]
-    return keras.Sequential([inputs, *rescaling, *rest], name=model.name)
-
-
-def write_bundle(
-    model: "keras.Model", path: Path, metadata: BundleMetadata, pixels: int = 255
-) -> None:
-    """Write the bundle of a Keras classifier, its normalisations folded into its convolutions.
-
-    Args:
-        model: takes float32 `(batch, height, width, 3)` and gives class probabilities, or logits
-            (then a softmax is added).
-        path: the `.onnx` file.
-        metadata: what the bundle is to say of itself.
-        pixels: the top of the range the model takes: 255, or 1.
-    """
-    import onnx
-
-    graph = _Bundled(model, pixels).eval()
-    example = torch.zeros((2, *model.input_shape[1:]), dtype=torch.uint8, device=choose_device())
-    with warnings.catch_warnings(), _quiet("torch.onnx"):
-        warnings.simplefilter("ignore")  # about PyTorch's own internals
-        program = torch.onnx.export(
-            graph,
-            (example,),
-            input_names=["image"],
-            output_names=["probabilities"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            dynamo=True,
-            verbose=False,
-        )
-    proto = program.model_proto
-    # The exporter notes the source line of every operation: folders of this machine.
-    for node in proto.graph.node:
-        del node.metadata_props[:]
-    proto.graph.doc_string = ""
-    onnx.helper.set_model_props(proto, metadata.to_properties())
-    with replacing(path) as temporary:
-        temporary.write_bytes(proto.SerializeToString())
-        open_bundle(temporary)
-
-
-def update_metadata(path: Path, **changes: Any) -> None:
-    """Change what a bundle says of itself; its graph stays as it is."""
-    import onnx
-
-    metadata = open_bundle(path).metadata.model_copy(update=changes)
-    proto = onnx.load(path)
-    onnx.helper.set_model_props(proto, metadata.to_properties())
-    write_bytes(path, proto.SerializeToString())
-
-
-def _flat_layers(model: "keras.Model") -> Iterator[Any]:
-    """The layers in order, those of nested models in their place, Inputs left out."""
-    import keras
-
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _flat_layers(layer)
-        elif not isinstance(layer, keras.layers.InputLayer):
-            yield layer
-
-
-class _Bundled(torch.nn.Module):
-    """A Keras classifier as the bundle has it: uint8 pixels in, probabilities out."""
-
-    def __init__(self, model: "keras.Model", pixels: int) -> None:
-        super().__init__()
-        self.network = Folded(model)
-        self.scale = pixels / 255
-        self.gives_logits = _gives_logits(model)
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        pixels = image.to(torch.float32)
-        if self.scale != 1:
-            pixels = pixels * self.scale
-        output = self.network(pixels)
-        return torch.softmax(output, dim=-1) if self.gives_logits else output
-
-
-def _gives_logits(model: "keras.Model") -> bool:
-    """Whether the model's output still needs a softmax.
-
-    Raises:
-        ImagetteError: the output is neither probabilities nor logits.
-    """
-    random = np.random.default_rng(0).random((4, *model.input_shape[1:]), np.float32)
-    output = model.predict(random, verbose=0)
-    if output.min() >= 0 and np.allclose(output.sum(axis=1), 1, atol=1e-3):
-        return False
-    activation = getattr([*_flat_layers(model)][-1], "activation", None)
-    ends_in = "another layer" if activation is None else activation.__name__
-    # Plain logits of several pictures are never all positive; what is, went through something.
-    if output.min() < 0 and (activation is None or ends_in == "linear"):
-        return True
-    raise ImagetteError(
-        f"The model ends in {ends_in}, which gives no probabilities that sum to one.",
-        "Export a classifier that ends in a softmax, or in plain logits.",
-    )
-
-
-def _check_classifier(model: "keras.Model", path: Path) -> None:
-    """Refuse what is not one picture in, one row of classes out."""
-    inputs, outputs = model.inputs or [], model.outputs or []
-    takes = [tuple(tensor.shape) for tensor in inputs]
-    gives = [tuple(tensor.shape) for tensor in outputs]
-    if (
-        len(takes) != 1
-        or len(gives) != 1
-        or len(takes[0]) != 4
-        or takes[0][3] != 3
-        or None in takes[0][1:]
-        or len(gives[0]) != 2
-        or (gives[0][1] or 0) < 2
-    ):
-        raise ImagetteError(
-            f"{path} is no classifier of colour pictures: it goes from {takes} to {gives}.",
-            "It must go from (batch, height, width, 3) to (batch, classes).",
-        )
-
-
-def _mentions_code(error: Exception) -> bool:
-    text = str(error).lower()
-    return any(word in text for word in ("lambda", "safe_mode", "unsafe"))
-
-
-@contextmanager
-def _quiet(logger_name: str) -> Iterator[None]:
-    """Keep a library's log lines, which no user can act on, off the terminal."""
-    logger = logging.getLogger(logger_name)
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -14,17 +14,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from imagette.training.torch_graph import (
-    Key,
-    Operation,
-    Step,
-    TorchNetwork,
-    convolution,
-    flat,
-    halves,
-    is_stock,
-    unchanged,
-)
+from imagette.training.torch_graph import Key, Step, TorchNetwork, flat
+from imagette.training.torch_layers import Operation, convolution, halves, is_stock, unchanged
 
 if TYPE_CHECKING:
     import keras

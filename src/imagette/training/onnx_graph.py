@@ -1,5 +1,7 @@
-"""Changes to the graph of a bundle: small helpers around ONNX."""
+"""A bundle in memory, an `onnx.ModelProto`: its metadata, and what its graph computes."""
 
+import copy
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -7,11 +9,26 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from imagette.images.batches import batches, default_batch_size
+from imagette.inference.bundle import BundleMetadata
 
 if TYPE_CHECKING:
     import onnx
 
 _BATCH = 250
+
+
+def read_metadata(proto: "onnx.ModelProto") -> BundleMetadata:
+    """What a bundle says of itself."""
+    properties = {each.key: json.loads(each.value) for each in proto.metadata_props}
+    return BundleMetadata.model_validate(properties)
+
+
+def update_metadata(proto: "onnx.ModelProto", **changes: Any) -> None:
+    """Change what a bundle says of itself, by fields of `BundleMetadata`."""
+    import onnx
+
+    metadata = read_metadata(proto).model_copy(update=changes)
+    onnx.helper.set_model_props(proto, metadata.to_properties())
 
 
 def find_ends(graph: "onnx.GraphProto") -> tuple[str, str] | None:
@@ -32,31 +49,10 @@ def find_ends(graph: "onnx.GraphProto") -> tuple[str, str] | None:
     return node.input[0], logits
 
 
-def add_constant(graph: "onnx.GraphProto", name: str, value: Any) -> str:
-    """Add an array, numbers as float32; its name, for the inputs of a node."""
-    from onnx import numpy_helper
-
-    array = np.asarray(value)
-    if array.dtype == np.float64:
-        array = array.astype(np.float32)
-    graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
-    return name
-
-
-def add_node(
-    graph: "onnx.GraphProto", kind: str, inputs: list[str], output: str, **attributes: int
-) -> str:
-    """Add an operation with one output; the output's name, for the inputs of the next."""
-    from onnx import helper
-
-    graph.node.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
-    return output
-
-
 def run_to(
     proto: "onnx.ModelProto", outputs: list[str], images: NDArray[np.uint8]
 ) -> list[NDArray[np.float32]]:
-    """What tensors of the graph become for pictures, computed a batch at a time.
+    """What tensors of the graph become for images, computed a batch at a time.
 
     Args:
         proto: a bundle.
@@ -65,15 +61,14 @@ def run_to(
     """
     import onnx
 
-    asked = onnx.ModelProto()
-    asked.CopyFrom(proto)
+    asked = copy.deepcopy(proto)
     del asked.graph.output[:]
     asked.graph.output.extend(onnx.ValueInfoProto(name=name) for name in outputs)
     session = onnxruntime.InferenceSession(
         asked.SerializeToString(), providers=["CPUExecutionProvider"]
     )
     size = default_batch_size(_BATCH, *images.shape[1:3])
-    parts = [
-        session.run(outputs, {"image": images[portion]}) for portion in batches(len(images), size)
+    results = [
+        session.run(outputs, {"image": images[batch]}) for batch in batches(len(images), size)
     ]
-    return [np.concatenate(each) for each in zip(*parts, strict=True)]
+    return [np.concatenate(each) for each in zip(*results, strict=True)]

@@ -1,25 +1,26 @@
-"""A second answer of the bundle: how much a picture is like those of the classes at all.
+"""`familiarity`, an out-of-distribution (OOD) score, of networks trained from scratch.
 
 `imagette.heads.ood_score` is that of an EfficientNet-Lite that began with ImageNet's weights; this
-is that of all other networks.
+is that of all other networks. It is brought to 0–1 alike: `KNOWN_SHARE` of the images held out come
+to `THRESHOLD` or more, and their median to 0.88.
 
-Three signs that a picture is of none of them are combined by a product, as two are in Park et al.,
+Three signs that an image is of none of them are combined by a product, as two are in Park et al.,
 *Nearest Neighbor Guidance for Out-of-Distribution Detection*, 2023: the energy of the logits (Liu
 et al., *Energy-based Out-of-distribution Detection*, 2020, section 3); how much the direction of
 its features is that of the nearest class; and whether a small network that has seen the features of
-made outliers takes them for those of a picture of a class. That is outlier exposure (Hendrycks,
+made outliers takes them for those of an image of a class. That is outlier exposure (Hendrycks,
 Mazeika & Dietterich, *Deep Anomaly Detection with Outlier Exposure*, 2019) of a last step alone: no
 answer of the classifier itself changes. docs/explanation/trust.md compares it with others.
 """
 
 import warnings
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.training.onnx_graph import add_constant, add_node
+from imagette.heads.graph import GraphBuilder
+from imagette.heads.ood_score import KNOWN_SHARE
 
 if TYPE_CHECKING:
     import onnx
@@ -28,13 +29,9 @@ METHOD = (
     "energy of the logits × cosine to the nearest class mean of the features × probability, by the"
     " features, of not being a made outlier"
 )
-KEPT = 0.95
-"""Share of the held-out pictures that the threshold takes for pictures of the classes."""
-THRESHOLD = 0.5
-"""What familiarity is at the threshold; at the median of the held-out pictures it is 0.88."""
-PICTURES = 20_000
-"""About how many of the pictures learned are looked at; all, where there are fewer."""
-LEAST = 1e-6
+MOST_IMAGES = 20_000
+"""About how many of the images learned are looked at; all, where there are fewer."""
+SMALLEST_SCORE = 1e-6
 """What scores are taken for that are smaller; they all have logarithms then."""
 _UNITS = 32
 _EPOCHS = 20
@@ -57,9 +54,9 @@ def fit_score(learned: Features, labels: NDArray[np.int64], outliers: Features) 
     """Fit the score.
 
     Args:
-        learned: features `(n, features)` of pictures that were learned.
+        learned: features `(n, features)` of images that were learned.
         labels: their labels `(n,)`.
-        outliers: features `(m, features)` of pictures of nothing.
+        outliers: features `(m, features)` of images of nothing.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
@@ -78,7 +75,7 @@ def fit_score(learned: Features, labels: NDArray[np.int64], outliers: Features) 
 
 
 def append_score(graph: "onnx.GraphProto", ends: tuple[str, str], score: Score) -> str:
-    """Let a graph compute the score, higher for pictures that are more like those of the classes.
+    """Let a graph compute the score, higher for images that are more like those of the classes.
 
     Args:
         graph: of a bundle.
@@ -88,18 +85,15 @@ def append_score(graph: "onnx.GraphProto", ends: tuple[str, str], score: Score) 
     Returns:
         The name of the scores, float32 `(batch, 1)`.
     """
-    from onnx import TensorProto
-
     features, logits = ends
-    constant, node = _adders(graph)
+    nodes = GraphBuilder(graph, "familiarity")
+    constant, node = nodes.constant, nodes.add
 
     def matrix(name: str, values: NDArray[np.float32]) -> str:
         """In 8 bits, with a scale for each column."""
         scales = np.maximum(np.abs(values).max(axis=0), 1e-12) / 127
-        whole = constant(f"{name}_8_bits", np.round(values / scales).astype(np.int8))
-        # Unlike DequantizeLinear, ONNX Runtime computes these once, at opening.
-        cast = node("Cast", [whole], f"{name}_cast", to=TensorProto.FLOAT)
-        return node("Mul", [cast, constant(f"{name}_scales", scales)], name)
+        whole = nodes.stored(f"{name}_8_bits", np.round(values / scales).astype(np.int8))
+        return node("Mul", [whole, constant(f"{name}_scales", scales)], name)
 
     def layer(inputs: str, number: int) -> str:
         weights = matrix(f"weights_{number}", score.weights[number])
@@ -127,40 +121,25 @@ def append_familiarity(
     Args:
         graph: of a bundle.
         score: the name that `append_score` gave.
-        of_held_out: scores of pictures of the classes that were not learned; `KEPT` of them come to
-            `THRESHOLD` or more.
+        of_held_out: scores of images of the classes that were not learned; they set the threshold.
     """
-    from onnx import TensorProto, helper
-
-    constant, node = _adders(graph)
-    logarithms = np.log(np.maximum(of_held_out, LEAST))
-    threshold, median = np.quantile(logarithms, [1 - KEPT, 0.5])
+    nodes = GraphBuilder(graph, "familiarity")
+    constant, node = nodes.constant, nodes.add
+    logarithms = np.log(np.maximum(of_held_out, SMALLEST_SCORE))
+    threshold, median = np.quantile(logarithms, [1 - KNOWN_SHARE, 0.5])
     scale = max(float(median - threshold) / 2, 1e-6)
     logarithm = node(
-        "Log", [node("Max", [score, constant("least", LEAST)], "above_0")], "logarithm"
+        "Log", [node("Max", [score, constant("least", SMALLEST_SCORE)], "above_0")], "logarithm"
     )
     excess = node("Sub", [logarithm, constant("threshold", threshold)], "excess")
     ratio = node("Div", [excess, constant("scale", scale)], "ratio")
     ratio = node("Squeeze", [ratio, constant("squeezed_axis", np.array([1]))], "one_each")
-    add_node(graph, "Sigmoid", [ratio], "familiarity")
-    graph.output.append(helper.make_tensor_value_info("familiarity", TensorProto.FLOAT, ["batch"]))
-
-
-def _adders(graph: "onnx.GraphProto") -> tuple[Callable[[str, object], str], Callable[..., str]]:
-    """What adds a constant and what adds a node, under names that begin alike."""
-
-    def constant(name: str, value: object) -> str:
-        return add_constant(graph, f"familiarity/{name}", value)
-
-    def node(kind: str, inputs: list[str], output: str, **attributes: int) -> str:
-        return add_node(graph, kind, inputs, f"familiarity/{output}", **attributes)
-
-    return constant, node
+    nodes.add_output("Sigmoid", [ratio], "familiarity", ["batch"])
 
 
 def _class_means(features: Features, labels: NDArray[np.int64]) -> NDArray[np.float32]:
     directions = _directions(features)
-    classes = np.unique(labels)  # a class without a picture has no mean, and is never the nearest
+    classes = np.unique(labels)  # a class without an image has no mean, and is never the nearest
     return _directions(np.stack([directions[labels == label].mean(axis=0) for label in classes]))
 
 

@@ -1,8 +1,8 @@
-"""A convolution that is faster for small pictures: they are laid side by side.
+"""A convolution that is faster for small images: they are laid side by side.
 
-In bfloat16 on a CPU, oneDNN computes a convolution along the width of one picture, and the
+In bfloat16 on a CPU, oneDNN computes a convolution along the width of one image, and the
 gradient of a kernel by sums of 32 positions of it: at a width of 7 much of its arithmetic goes
-into nothing, at 3 nearly all. With pictures laid into long rows, a column of zeros between them
+into nothing, at 3 nearly all. With images laid into long rows, a column of zeros between them
 that no kernel reaches across, every position counts, and the results are the same.
 """
 
@@ -14,15 +14,17 @@ from torch import Tensor
 from imagette.training.hardware import has_amx
 
 LONG_ENOUGH = 64
-"""Positions a row; 32 are a tenth slower for the smallest pictures (measured)."""
+"""Positions a row; 32 are a tenth slower for the smallest images (measured)."""
 
 WIDEST = 8 if has_amx() else 3
 """Up to this width it is used. Measured, the rearranging costs more than it brings at 11 and 15
 with AMX, and at 7 without. At 5 without AMX, leaving out what pooling drops brings more."""
 
 
-def gains(inputs: Tensor, kernel: Tensor, strides: Any, dilation: Any, groups: int) -> bool:
-    """Whether `SmallConvolution` computes this convolution, and faster than PyTorch does."""
+def packing_is_faster(
+    inputs: Tensor, kernel: Tensor, strides: Any, dilation: Any, groups: int
+) -> bool:
+    """Whether `PackedConvolution` computes this convolution, and faster than PyTorch does."""
     return (
         inputs.device.type == "cpu"
         and inputs.dtype == torch.bfloat16
@@ -34,44 +36,44 @@ def gains(inputs: Tensor, kernel: Tensor, strides: Any, dilation: Any, groups: i
     )
 
 
-class SmallConvolution(torch.autograd.Function):
-    """A 3×3 convolution with a margin of 1, of pictures side by side."""
+class PackedConvolution(torch.autograd.Function):
+    """A 3×3 convolution with a margin of 1, of images side by side."""
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, kernel: Tensor) -> Tensor:  # type: ignore[override]
         """inputs `(batch, in, height, width)`, kernel `(out, in, 3, 3)`, both channels-last."""
         batch, _, _, width = inputs.shape
-        laid = side_by_side(inputs, -(-LONG_ENOUGH // (width + 1)))
+        laid = pack(inputs, -(-LONG_ENOUGH // (width + 1)))
         ctx.save_for_backward(laid, kernel)
         ctx.batch, ctx.width = batch, width
-        return apart(torch.conv2d(laid, kernel, padding=1), batch, width)
+        return unpack(torch.conv2d(laid, kernel, padding=1), batch, width)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:  # type: ignore[override]
         laid, kernel = ctx.saved_tensors
-        gradient = side_by_side(gradient, laid.shape[3] // (ctx.width + 1))
+        gradient = pack(gradient, laid.shape[3] // (ctx.width + 1))
         one, wanted = [1, 1], [*ctx.needs_input_grad, False]
         for_inputs, for_kernel, _ = torch.ops.aten.convolution_backward(
             gradient, laid, kernel, None, one, one, one, False, [0, 0], 1, wanted
         )
         if for_inputs is not None:
-            for_inputs = apart(for_inputs, ctx.batch, ctx.width)
+            for_inputs = unpack(for_inputs, ctx.batch, ctx.width)
         return for_inputs, for_kernel
 
 
-def side_by_side(pictures: Tensor, count: int) -> Tensor:
-    """Lay `count` pictures into each row, a column of zeros after each.
+def pack(images: Tensor, count: int) -> Tensor:
+    """Lay `count` images into each row, side by side, a column of zeros after each.
 
     Args:
-        pictures: `(batch, channels, height, width)`, channels-last.
-        count: pictures a row; the last row ends in empty ones.
+        images: `(batch, channels, height, width)`, channels-last.
+        count: images a row; the last row ends in empty ones.
 
     Returns:
         `(rows, channels, height, count * (width + 1))`, channels-last.
     """
-    batch, channels, height, width = pictures.shape
+    batch, channels, height, width = images.shape
     rows, left = divmod(batch, count)
-    last = pictures.permute(0, 2, 3, 1)
+    last = images.permute(0, 2, 3, 1)
     laid = last.new_zeros(rows + bool(left), height, count, width + 1, channels)
     whole = last[: rows * count].reshape(rows, count, height, width, channels)
     laid[:rows, :, :, :width] = whole.transpose(1, 2)
@@ -80,7 +82,7 @@ def side_by_side(pictures: Tensor, count: int) -> Tensor:
     return laid.flatten(2, 3).permute(0, 3, 1, 2)
 
 
-def apart(laid: Tensor, batch: int, width: int) -> Tensor:
-    """Take the pictures out of `side_by_side`'s rows: `(batch, channels, height, width)`."""
+def unpack(laid: Tensor, batch: int, width: int) -> Tensor:
+    """Take the images out of `pack`'s rows: `(batch, channels, height, width)`."""
     rows = laid.permute(0, 2, 3, 1).unflatten(2, (-1, width + 1))[..., :width, :]
     return rows.transpose(1, 2).flatten(0, 1)[:batch].permute(0, 3, 1, 2)

@@ -20,8 +20,8 @@ from imagette.errors import ImagetteError
 from imagette.heads.head import fit_temperature
 from imagette.heads.ridge import fit_ridge
 from imagette.models.applications import APPLICATIONS, IMAGENET
-from imagette.training.export import load_keras_file
 from imagette.training.hardware import choose_device, choose_precision
+from imagette.training.keras_files import load_keras_file
 from imagette.training.reporter import Reporter
 from imagette.training.trainer import (
     State,
@@ -111,7 +111,7 @@ def fit_head(model: "keras.Model", train: Split) -> None:
     features = compute_outputs(model, images, names[names.index("logits") - 1], precision, False)
     head = model.get_layer("logits")
     fit = fit_ridge(features, labels, head.units)
-    temperature = fit_temperature(fit.answers, labels, fit.weights)
+    temperature = fit_temperature(fit.loo_scores, labels, fit.weights)
     head.kernel.assign((fit.kernel / temperature).astype(np.float32))
     if head.use_bias:
         head.bias.assign((fit.bias / temperature).astype(np.float32))
