@@ -20,7 +20,7 @@ from imagette.evaluation.metrics import measure
 from imagette.inference.bundle import SHIPPED, open_bundle
 from imagette.runs import read_run
 from imagette.training.export import export, load_keras_file, update_metadata
-from imagette.training.trainer import compute_logits
+from imagette.training.outputs import compute_logits
 
 
 def main() -> None:

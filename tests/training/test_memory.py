@@ -20,7 +20,7 @@ parts = [
     for count in (25_000, 256)
 ]
 names = tuple("abcdefghij")
-recipe = imagette.Recipe.load("sprint-94").change(epochs=0.03, small_share=0.0)
+recipe = imagette.Recipe.load("sprint-94").change(epochs=0.03, progressive_share=0.0)
 dataset = imagette.Dataset("random", "random", names, names, *parts)
 imagette.train(dataset, recipe, runs_dir=sys.argv[1])
 """

@@ -39,7 +39,8 @@ from imagette.runs import read_metrics, read_run
 from imagette.training.environment import environment
 from imagette.training.hardware import choose_device, choose_precision
 from imagette.training.recipe import Recipe
-from imagette.training.run import Reporter, train
+from imagette.training.reporter import Reporter
+from imagette.training.run import train
 
 RECIPES = ("sprint-70", "sprint-80", "sprint-90", "sprint-94")
 
@@ -190,7 +191,7 @@ def _training_row(folder: Path, data: Dataset) -> tuple[dict[str, Any], Curve]:
     device = run.info.device if run.info and run.info.device else "cpu"
     plan = recipe.resolve(device, round(len(data.train) * (1 - recipe.validation_fraction)))
     kind = choose_precision(torch.device(device), plan.precision)
-    flops = training_flops(plan, (plan.size, plan.size, 3), len(data.class_names))
+    flops = training_flops(plan, (plan.image_size, plan.image_size, 3), len(data.class_names))
     machine = json.loads((folder.parent.parent / "machine.json").read_text(encoding="utf-8"))
     peak = machine["peak_flops_per_second"].get(_named(kind))
     row = {

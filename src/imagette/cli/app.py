@@ -177,7 +177,7 @@ def train(
     from imagette.cli.progress import TrainingReporter
     from imagette.evaluation.left_out import says_nothing
     from imagette.evaluation.metrics import POOR
-    from imagette.training.recipe import parse_settings
+    from imagette.training.recipe_tables import parse_settings
     from imagette.training.run import train as train_run
 
     changes = parse_settings(settings or [])
