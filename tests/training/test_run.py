@@ -101,7 +101,10 @@ def test_the_bundle_knows_where_it_came_from(uninterrupted):
     assert metadata.class_names_fr[1] == "un"
     assert metadata.recipe is not None
     assert metadata.recipe["epochs"] == EPOCHS
+    assert metadata.recipe["optimizer"]["learning_rate"] == 0.001
     assert metadata.parameters == 167_562
+    report = (uninterrupted / "run" / "report.html").read_text(encoding="utf-8")
+    assert "optimizer.learning_rate" in report
 
 
 def test_bundle_and_keras_agree_on_real_pictures(uninterrupted, digits):
