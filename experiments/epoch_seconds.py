@@ -26,7 +26,7 @@ RESULTS = HERE / "results" / "epoch_seconds.csv"
 def imagette_epochs(epochs: int) -> list[float]:
     """Wall seconds of each epoch, validation included, by Imagette's loop."""
     import imagette
-    from imagette.training.run import Reporter
+    from imagette.training.reporter import Reporter
 
     class Clock(Reporter):
         def __init__(self) -> None:

@@ -79,7 +79,7 @@ def in_float32(folder: Path, view: str) -> np.ndarray:
 
     from imagette.models import build_model
     from imagette.models.backend import load_torch_keras
-    from imagette.training.trainer import compute_outputs
+    from imagette.training.outputs import compute_outputs
 
     load_torch_keras()
     images = open_source(folder).load(224, view).train.images

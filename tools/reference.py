@@ -22,6 +22,7 @@ from imagette.serving.schemas.predict import PictureAnswer
 from imagette.serving.schemas.problem import Problem
 from imagette.serving.settings import Settings, variable
 from imagette.training.recipe import PRESETS, Recipe, presets
+from imagette.training.recipe_tables import TABLES, Table
 
 PAGES = Path(__file__).parents[1] / "docs" / "reference"
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -110,11 +111,21 @@ def settings() -> str:
 
 def recipe_fields() -> str:
     """Every field of a recipe, with its type, its default, and what its docstring says."""
-    described = docstring_attributes(Recipe)
+    text = _field_table(Recipe)
+    for name, table in TABLES.items():
+        said = (inspect.getdoc(table) or "").partition("\n")[0]
+        text += f"\n### `[{name}]`\n\n{said}\n\n{_field_table(table, f'{name}.')}"
+    return text
+
+
+def _field_table(table: type[Table], prefix: str = "") -> str:
+    described = docstring_attributes(table)
     rows = []
-    for name, field in Recipe.model_fields.items():
+    for name, field in table.model_fields.items():
+        if name in TABLES:
+            continue
         default = "must be given" if field.is_required() else _plain(field.default)
-        rows.append([f"`{name}`", _kind(field.annotation), default, _cell(described[name])])
+        rows.append([f"`{prefix}{name}`", _kind(field.annotation), default, _cell(described[name])])
     return _table(["field", "values", "default", "what it is"], rows)
 
 

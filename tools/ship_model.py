@@ -22,7 +22,7 @@ from imagette.runs import read_run
 from imagette.training.bundle_writer import update_bundle
 from imagette.training.export import export
 from imagette.training.keras_files import load_keras_file
-from imagette.training.trainer import compute_logits
+from imagette.training.outputs import compute_logits
 
 
 def main() -> None:

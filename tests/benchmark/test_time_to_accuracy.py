@@ -19,7 +19,7 @@ from imagette.benchmark.reference import FIT as CLASSIC_FIT
 from imagette.benchmark.reference import REFERENCE
 from imagette.benchmark.time_to_accuracy import time_to_accuracy
 from imagette.models.backend import load_torch_keras
-from imagette.training.run import Reporter
+from imagette.training.reporter import Reporter
 
 FIT = """
 import json, sys
@@ -155,7 +155,7 @@ def test_a_peak_that_was_not_measured_is_left_out(out, digits, recipe, no_tensor
 
 
 def test_a_recipe_that_changed_is_said(out, digits, recipe, no_tensorflow):
-    Recipe.load(recipe).change(learning_rate=0.2).save(recipe)
+    Recipe.load(recipe).change(optimizer={"learning_rate": 0.2}).save(recipe)
     with pytest.raises(ImagetteError, match="another version of small"):
         time_to_accuracy([recipe], 1, out=out, dataset=digits)
 

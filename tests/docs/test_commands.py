@@ -21,7 +21,8 @@ from typer.testing import CliRunner
 
 from imagette.cli.app import app
 from imagette.serving.settings import Settings, variable
-from imagette.training.recipe import Recipe, parse_settings, presets
+from imagette.training.recipe import Recipe, presets
+from imagette.training.recipe_tables import parse_settings
 
 SAMPLES = ROOT / "src" / "imagette" / "assets" / "samples"
 TUTORIAL = ROOT / "docs" / "tutorial" / "your-own-classes.md"

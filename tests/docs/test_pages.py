@@ -11,6 +11,7 @@ from support.shown import DOCS, PAGES, ROOT, TEXTS, code_blocks, prose, read
 import imagette
 from imagette.serving.settings import Settings
 from imagette.training.recipe import Recipe
+from imagette.training.recipe_tables import TABLES
 
 FRENCH = DOCS / "fr"
 NOT_TRANSLATED = {"reference"}
@@ -47,7 +48,8 @@ def test_every_command_option_and_argument_says_what_it_is(reference):
 
 def test_every_setting_and_field_says_what_it_is(reference):
     assert all(field.description for field in Settings.model_fields.values())
-    assert list(reference.docstring_attributes(Recipe)) == list(Recipe.model_fields)
+    for table in (Recipe, *TABLES.values()):
+        assert list(reference.docstring_attributes(table)) == list(table.model_fields)
 
 
 def test_every_public_name_is_in_the_reference():

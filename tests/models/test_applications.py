@@ -49,7 +49,7 @@ def test_weights_from_a_file(weights):
 
 def test_it_is_trained_and_bundled(weights, digits, tmp_path):
     recipe = Recipe.load("finetune").change(
-        model="mobilenetv3", start=str(weights[1]), size=32, epochs=1, batch_size=20
+        model="mobilenetv3", init_from=str(weights[1]), image_size=32, epochs=1, batch_size=20
     )
     few = digits.train.take(np.arange(60))
     data = replace(digits, train=few, source="few")

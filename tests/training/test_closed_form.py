@@ -215,7 +215,7 @@ def test_few_small_pictures_too_and_many_from_nothing(folder, monkeypatch):
 
 
 def test_another_size_than_the_backbone_looks_at(folder, tmp_path):
-    recipe = Recipe.load("photos").change(size=64)
+    recipe = Recipe.load("photos").change(image_size=64)
     with pytest.raises(ImagetteError, match="looks at 224×224 pixels, not at 64×64"):
         imagette.train(folder, recipe, runs_dir=tmp_path)
     assert list(tmp_path.iterdir()) == []

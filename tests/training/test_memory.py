@@ -16,7 +16,7 @@ images, tested = [
     random.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8) for count in (25_000, 256)
 ]
 labels = np.arange(25_000) % 10
-recipe = imagette.Recipe.load("sprint-94").change(epochs=0.03, small_share=0.0)
+recipe = imagette.Recipe.load("sprint-94").change(epochs=0.03, progressive_share=0.0)
 dataset = imagette.Dataset.from_arrays(
     images, labels, test_images=tested, test_labels=labels[:256]
 )

@@ -10,9 +10,10 @@ from imagette.training.optimizers import (
     Muon,
     make_optimizers,
     orthogonalise,
-    schedule,
     set_rates,
 )
+from imagette.training.recipe_tables import ScheduleConfig
+from imagette.training.schedules import rate_factor
 
 
 @pytest.mark.parametrize("shape", [(30, 30), (20, 50), (50, 20)])
@@ -77,7 +78,7 @@ def test_muon_has_the_hidden_kernels_and_sgd_the_rest():
     biases, head = ([tuple(p.shape) for p in group["params"]] for group in sgd.param_groups)
     assert sorted(biases) == [(8,), (8,), (16,), (16,)]
     assert head == [(16, 10)]  # the whitening, frozen, is nobody's
-    assert sgd.param_groups[0]["lr"] == recipe.batch_size * recipe.bias_learning_rate
+    assert sgd.param_groups[0]["lr"] == recipe.batch_size * recipe.optimizer.bias_learning_rate
 
 
 @pytest.mark.parametrize(
@@ -89,8 +90,8 @@ def test_muon_has_the_hidden_kernels_and_sgd_the_rest():
     ],
 )
 def test_schedules(kind, values):
-    recipe = Recipe.load("classic").change(schedule=kind, warmup=0.2)
-    found = [schedule(recipe, done) for done in (0, 0.1, 0.2, 0.6, 1)]
+    schedule = ScheduleConfig(name=kind, warmup=0.2)
+    found = [rate_factor(schedule, done) for done in (0, 0.1, 0.2, 0.6, 1)]
     assert np.allclose(found, values)
 
 
@@ -106,12 +107,11 @@ def test_rates_are_set_from_the_full_ones():
 def test_early_layers_take_smaller_steps(optimizer):
     recipe = Recipe.load("finetune").change(
         model="sprint",
-        start="",
-        optimizer=optimizer,
-        learning_rate=0.1,
-        layer_decay=0.5,
-        weight_decay=0.0,
-    )
+        init_from="",
+        optimizer={
+            "name": optimizer, "learning_rate": 0.1, "layer_decay": 0.5, "weight_decay": 0.0,
+        },
+    )  # fmt: skip
     model = build_model("sprint", classes=2, widths=[4, 4])
     [made] = make_optimizers(model, recipe, torch.float32)
     layers = [layer for layer in model.layers if layer.trainable_weights]

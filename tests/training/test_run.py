@@ -24,7 +24,7 @@ from imagette.data import Split, split_validation
 from imagette.evaluation.calibration import fit_temperature
 from imagette.models.backend import load_keras
 from imagette.training import trainer
-from imagette.training.run import Reporter
+from imagette.training.reporter import Reporter
 
 EPOCHS = 5
 
@@ -101,7 +101,10 @@ def test_the_bundle_knows_where_it_came_from(uninterrupted):
     assert metadata.class_names_fr[1] == "un"
     assert metadata.recipe is not None
     assert metadata.recipe["epochs"] == EPOCHS
+    assert metadata.recipe["optimizer"]["learning_rate"] == 0.001
     assert metadata.parameters == 167_562
+    report = (uninterrupted / "run" / "report.html").read_text(encoding="utf-8")
+    assert "optimizer.learning_rate" in report
 
 
 def test_bundle_and_keras_agree_on_real_pictures(uninterrupted, digits):
@@ -226,7 +229,9 @@ def test_a_loss_that_runs_away_late_keeps_the_best_network(tmp_path, digits, mon
 
 
 def test_a_loss_that_runs_away_is_said(tmp_path):
-    lost = train_here(tmp_path, "--set", "optimizer=sgd", "--set", "learning_rate=1e20")
+    lost = train_here(
+        tmp_path, "--set", "optimizer.name=sgd", "--set", "optimizer.learning_rate=1e20"
+    )
     assert lost.returncode == 1
     assert "The loss became" in lost.stderr
     assert "lower learning rate" in lost.stderr
@@ -266,7 +271,7 @@ def test_names_that_lead_elsewhere_are_refused(tmp_path, name):
 
 def test_early_stopping_keeps_the_best_epoch(tmp_path, digits):
     recipe = imagette.Recipe.load("classic").change(
-        epochs=30, patience=2, learning_rate=0.02, seed=1
+        epochs=30, patience=2, optimizer={"learning_rate": 0.02}, seed=1
     )
     run = imagette.train(digits, recipe, name="early", runs_dir=tmp_path)
     info = json.loads((run.folder / "run.json").read_text())
@@ -300,14 +305,14 @@ def test_answers_are_calibrated_in_every_format(digits_run, digits):
 
 def test_a_run_is_handed_its_teacher(digits, digits_run, small_sprint, tmp_path, monkeypatch):
     """What a teacher's answers change is tested with the loop."""
-    given, epochs = [], trainer.epochs
+    given, train_epochs = [], trainer.train_epochs
 
     def watched(*arguments):
         given.append(arguments[-1])
-        return epochs(*arguments)
+        return train_epochs(*arguments)
 
-    monkeypatch.setattr("imagette.training.by_epochs.epochs", watched)
-    taught = small_sprint.change(teacher=str(digits_run.folder))
+    monkeypatch.setattr("imagette.training.by_epochs.train_epochs", watched)
+    taught = small_sprint.change(distillation={"teacher": str(digits_run.folder)})
     run = imagette.train(digits, taught, name="pupil", runs_dir=tmp_path)
     [teacher] = given
     learned = load_keras().saving.load_model(digits_run.folder / "model.keras")
@@ -318,10 +323,14 @@ def test_a_run_is_handed_its_teacher(digits, digits_run, small_sprint, tmp_path,
 
 def test_a_teacher_must_be_there_and_fit(digits, digits_run, small_sprint, tmp_path):
     with pytest.raises(imagette.ImagetteError, match="no trained network in nowhere"):
-        imagette.train(digits, small_sprint.change(teacher="nowhere"), runs_dir=tmp_path)
+        imagette.train(
+            digits, small_sprint.change(distillation={"teacher": "nowhere"}), runs_dir=tmp_path
+        )
     renamed = dataclasses.replace(digits, class_names=tuple("abcdefghij"))
     with pytest.raises(imagette.ImagetteError, match="cannot teach"):
         imagette.train(
-            renamed, small_sprint.change(teacher=str(digits_run.folder)), runs_dir=tmp_path
+            renamed,
+            small_sprint.change(distillation={"teacher": str(digits_run.folder)}),
+            runs_dir=tmp_path,
         )
     assert not list(tmp_path.iterdir())

@@ -3,7 +3,6 @@ it was stopped."""
 
 import dataclasses
 import io
-import platform
 
 import numpy as np
 import pytest
@@ -12,15 +11,18 @@ import torch
 from imagette import ImagetteError, Recipe, build_model
 from imagette.data import Split, split_validation
 from imagette.models.backend import load_torch_keras
-from imagette.training import hardware, trainer
-from imagette.training.trainer import State, epochs
+from imagette.training import losses, outputs, trainer, weights
+from imagette.training.state import State
+from imagette.training.trainer import train_epochs
 
 BASE = Recipe.load("sprint-80").change(
     model_options={"widths": [8, 16]}, batch_size=200, epochs=3, min_steps=0, precision="float32"
 )
 EVERYTHING = BASE.change(
-    translate=2, operations=1, cutout=8, mixup=0.5, cutmix=1.0, mix_share=0.7, calm_share=0.2,
-    ema=0.9, warmup=0.1, small_share=0.5,
+    progressive_share=0.5, schedule={"warmup": 0.1}, augment={
+        "random_shift": 2, "trivial_augment": True, "cutout": 8, "cutmix_prob": 0.5,
+        "no_aug_share": 0.2,
+    },
 )  # fmt: skip
 
 
@@ -30,7 +32,7 @@ def learn(digits, recipe, state=None, until=None, **callbacks) -> list[State]:
     model = build_model(recipe.model, **recipe.model_options)
     train, validation = split_validation(digits.train, recipe.validation_fraction, recipe.seed)
     states = []
-    for reached in epochs(model, train, validation, recipe, state or State(), **callbacks):
+    for reached in train_epochs(model, train, validation, recipe, state or State(), **callbacks):
         states.append(reached)
         if reached.epoch == until:
             break
@@ -46,7 +48,7 @@ def through_a_file(state: State) -> State:
 
 
 def assert_equal(one: State, other: State) -> None:
-    for name in ("weights", "ema", "best_weights"):
+    for name in ("weights", "best_weights"):
         pairs = zip(getattr(one, name), getattr(other, name), strict=True)
         assert all(torch.equal(first, second) for first, second in pairs), name
 
@@ -56,12 +58,14 @@ def assert_equal(one: State, other: State) -> None:
     [
         BASE,
         EVERYTHING,
-        BASE.change(precision="bfloat16", flip="random"),
-        BASE.change(optimizer="adamw", learning_rate=0.01, schedule="cosine"),
-        BASE.change(optimizer="sgd", learning_rate=0.01, weight_decay=0.001),
+        BASE.change(precision="bfloat16", augment={"flip": "random"}),
+        BASE.change(
+            optimizer={"name": "adamw", "learning_rate": 0.01}, schedule={"name": "cosine"}
+        ),
+        BASE.change(optimizer={"name": "sgd", "learning_rate": 0.01, "weight_decay": 0.001}),
         Recipe.load("classic").change(epochs=3),
     ],
-    ids=["sprint", "everything", "bfloat16", "adamw", "sgd", "seed"],
+    ids=["sprint", "everything", "bfloat16", "adamw", "sgd", "classic"],
 )
 def test_what_was_stopped_goes_on_as_if_it_had_not_been(digits, recipe):
     whole = learn(digits, recipe)
@@ -81,34 +85,27 @@ def test_another_seed_gives_another_network(digits):
 def test_it_learns(digits):
     last = learn(digits, BASE.change(epochs=8))[-1].history[-1]
     assert last["val_accuracy"] > 0.9
-    everything = learn(digits, EVERYTHING.change(epochs=13, ema=0.8))[-1].history[-1]
+    everything = learn(digits, EVERYTHING.change(epochs=13))[-1].history[-1]
     assert everything["val_accuracy"] > 0.75
 
 
 def test_a_sprint_learns_grey_pictures_in_bfloat16(digits):
-    recipe = BASE.change(precision="bfloat16", epochs=8, small_share=0.0)
+    recipe = BASE.change(precision="bfloat16", epochs=8, progressive_share=0.0)
     assert learn(digits, recipe)[-1].history[-1]["val_accuracy"] > 0.9
 
 
-def test_the_end_is_calm(digits, monkeypatch):
-    changed = []
-    monkeypatch.setattr(
-        trainer, "_change", lambda pictures, recipe: changed.append(len(pictures)) or pictures
-    )
-    mixed, mix = [], trainer._mix
-    monkeypatch.setattr(trainer, "_mix", lambda *given: mixed.append(1) or mix(*given))
-    recipe = BASE.change(epochs=2, calm_share=0.25, mixup=1.0, small_share=0.0)
+def test_the_end_is_not_augmented(digits, monkeypatch):
+    at_the_end, augment = [], trainer.augment_batch
+
+    def watched(*given, **how):
+        at_the_end.append(how["at_the_end"])
+        return augment(*given, **how)
+
+    monkeypatch.setattr(trainer, "augment_batch", watched)
     monkeypatch.setattr(trainer.Trainer, "warm_up", lambda _: None)
-    learn(digits, recipe)
-    assert len(changed) == len(mixed) == 11  # of 14 steps, those before 10.5
-
-
-def test_a_share_of_the_batches_is_blended(digits, monkeypatch):
-    blended = []
-    mixup = trainer.augment.mixup
-    monkeypatch.setattr(trainer.augment, "mixup", lambda *given: blended.append(1) or mixup(*given))
-    learn(digits, BASE.change(epochs=6, mixup=1.0, mix_share=0.4, small_share=0.0))
-    assert 8 < len(blended) < 27  # of 42 steps; 17 are expected
+    augmented = {"no_aug_share": 0.25, "cutmix_prob": 1.0}
+    learn(digits, BASE.change(epochs=2, augment=augmented, progressive_share=0.0))
+    assert at_the_end == [False] * 11 + [True] * 3  # of 14 steps, those before 10.5
 
 
 @pytest.fixture(scope="module")
@@ -116,48 +113,36 @@ def teacher(digits):
     """A network that knows the digits."""
     model = build_model("sprint", widths=[16, 32])
     last = learn(digits, BASE.change(model_options={"widths": [16, 32]}, epochs=10))[-1]
-    trainer.set_weights(model, last.best_weights)
+    weights.set_weights(model, last.best_weights)
     return model
 
 
 def test_a_pupil_learns_from_a_teacher_alone(digits, teacher):
     wrong = Split(digits.train.images, np.roll(digits.train.labels, 1))
     data = dataclasses.replace(digits, train=wrong)
-    recipe = BASE.change(epochs=12, teacher="x", teacher_share=1.0)
+    recipe = BASE.change(epochs=12, distillation={"teacher": "x", "alpha": 1.0})
     taught = learn(data, recipe, teacher=teacher)[-1].best_weights
     alone = learn(data, recipe.change(epochs=8))[-1].best_weights
     model = build_model("sprint", **BASE.model_options)
     right = []
-    for weights in (taught, alone):
-        trainer.set_weights(model, weights)
-        answers = trainer.compute_logits(model, digits.test.images).argmax(1)
+    for learned in (taught, alone):
+        weights.set_weights(model, learned)
+        answers = outputs.compute_logits(model, digits.test.images).argmax(1)
         right.append((answers == digits.test.labels).mean())
     assert right[0] > 0.85
     assert right[1] < 0.5  # the labels are nonsense
 
 
 def test_what_a_teacher_taught_goes_on_as_if_it_had_not_been_stopped(digits, teacher):
-    recipe = EVERYTHING.change(teacher="x")
+    recipe = EVERYTHING.change(distillation={"teacher": "x"})
     whole = learn(digits, recipe, teacher=teacher)[-1]
     stopped = through_a_file(learn(digits, recipe, until=1, teacher=teacher)[-1])
     assert_equal(whole, learn(digits, recipe, stopped, teacher=teacher)[-1])
     assert not torch.equal(whole.weights[-1], learn(digits, recipe)[-1].weights[-1])
 
 
-def test_the_distillation_loss_is_lowest_where_the_answers_agree():
-    recipe = BASE.change(teacher_temperature=3.0)
-    taught = torch.randn(50, 10, generator=torch.Generator().manual_seed(0))
-    pupil = taught.clone().requires_grad_()
-    loss = trainer.distillation_loss(pupil, taught, recipe)
-    loss.backward()
-    assert pupil.grad.abs().max() < 1e-6
-    assert trainer.distillation_loss(taught + torch.randn(50, 10), taught, recipe) > loss
-    # Answers are compared by what they say, not by how large their logits are.
-    assert torch.isclose(trainer.distillation_loss(taught + 5, taught, recipe), loss)
-
-
 def test_epochs_may_end_in_a_part(digits):
-    states = learn(digits, BASE.change(epochs=1.5, small_share=0.0))
+    states = learn(digits, BASE.change(epochs=1.5, progressive_share=0.0))
     pictures = [row["pictures_per_second"] * row["seconds"] for row in states[-1].history]
     # 1,293 pictures make 7 batches, and half of an epoch makes 3 or 4.
     assert pictures[0] == pytest.approx(1293)
@@ -170,31 +155,25 @@ def test_without_patience_the_last_epoch_is_kept(digits, monkeypatch):
     assert learn(digits, BASE)[-1].best_epoch == 3
 
 
-def test_the_average_is_what_is_measured_and_kept(digits):
-    last = learn(digits, EVERYTHING.change(epochs=2))[-1]
-    assert all(torch.equal(a, b) for a, b in zip(last.ema, last.best_weights, strict=True))
-    assert not torch.equal(last.ema[-1], last.weights[-1])
-
-
-def test_rehearsing_leaves_no_trace_but_an_estimate(digits, monkeypatch):
+def test_warming_up_leaves_no_trace_but_an_estimate(digits, monkeypatch):
     estimates, heard = [], []
-    monkeypatch.setattr(trainer._Meter, "REPORT_SECONDS", 0.0)
-    rehearsed = learn(digits, BASE, until=1, expect=estimates.append, report=heard.append)[-1]
+    monkeypatch.setattr(trainer.Meter, "REPORT_SECONDS", 0.0)
+    warmed_up = learn(digits, BASE, until=1, on_eta=estimates.append, on_progress=heard.append)[-1]
     assert 0 < estimates[0] < 600
-    assert [progress.pictures for progress in heard][-1] == 1293
-    assert rehearsed.history[0]["preparation_seconds"] > 0
+    assert [progress.images for progress in heard][-1] == 1293
+    assert warmed_up.history[0]["preparation_seconds"] > 0
     monkeypatch.setattr(trainer.Trainer, "warm_up", lambda _: None)
-    assert_equal(rehearsed, learn(digits, BASE, until=1)[-1])
+    assert_equal(warmed_up, learn(digits, BASE, until=1)[-1])
 
 
 def test_the_estimate_is_of_what_is_left(digits, monkeypatch):
     def warm_up(training):
-        training.of_full, training.of_small = 2.0, 1.0
+        training.full_step_seconds, training.small_step_seconds = 2.0, 1.0
 
     monkeypatch.setattr(trainer.Trainer, "warm_up", warm_up)
-    recipe, estimates = BASE.change(small_share=0.25, epochs=4), []
-    first = learn(digits, recipe, until=1, expect=estimates.append)[-1]
-    learn(digits, recipe, first, until=2, expect=estimates.append)
+    recipe, estimates = BASE.change(progressive_share=0.25, epochs=4), []
+    first = learn(digits, recipe, until=1, on_eta=estimates.append)[-1]
+    learn(digits, recipe, first, until=2, on_eta=estimates.append)
     # 28 steps, the first 7 of them on small pictures.
     assert estimates == [7 * 1.0 + 21 * 2.0, 21 * 2.0]
 
@@ -205,7 +184,7 @@ def test_a_last_part_has_at_least_one_step(digits):
 
 
 def test_few_pictures_are_passed_over_more_often(digits):
-    recipe = BASE.change(epochs=2, small_share=0.0).change(min_steps=28).resolve("cpu", 1293)
+    recipe = BASE.change(epochs=2, progressive_share=0.0).change(min_steps=28).resolve("cpu", 1293)
     states = learn(digits, recipe)
     pictures = [row["pictures_per_second"] * row["seconds"] for row in states[-1].history]
     assert pictures == pytest.approx([2 * 1293] * 2)
@@ -271,15 +250,15 @@ def test_what_is_finished_is_not_begun_again(digits, monkeypatch):
 
 
 def test_the_time_left_shrinks(digits, monkeypatch):
-    monkeypatch.setattr(trainer._Meter, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(trainer.Meter, "REPORT_SECONDS", 0.0)
     heard = []
-    learn(digits, BASE.change(small_share=0.0, epochs=1.5), report=heard.append)
-    assert heard[0].left > 0
-    assert heard[-1].left == 0
+    learn(digits, BASE.change(progressive_share=0.0, epochs=1.5), on_progress=heard.append)
+    assert heard[0].seconds_left > 0
+    assert heard[-1].seconds_left == 0
 
 
 def test_a_network_that_needs_one_size_is_named(digits):
-    recipe = Recipe.load("classic").change(small_side=24, small_share=0.5)
+    recipe = Recipe.load("classic").change(progressive_size=24, progressive_share=0.5)
     with pytest.raises(ImagetteError, match="cannot learn from pictures of 24 pixels"):
         learn(digits, recipe)
 
@@ -294,51 +273,6 @@ def test_whitening_stays_as_it_was_fitted(digits):
     assert float(kernels[0].abs().sum()) > 0
 
 
-def test_precision_follows_the_hardware(monkeypatch):
-    cpu = torch.device("cpu")
-    assert hardware.choose_precision(cpu, "float32") == torch.float32
-    assert hardware.choose_precision(cpu, "bfloat16") == torch.bfloat16
-    for flags, precision in (
-        ("flags : fpu avx2", torch.float32),
-        ("flags : fpu avx512f avx512_bf16", torch.bfloat16),
-        ("flags : amx_tile amx_bf16 avx2", torch.bfloat16),
-        ("", torch.float32),  # not Linux
-    ):
-        monkeypatch.setattr(hardware, "_cpuinfo", lambda flags=flags: flags)
-        assert hardware.choose_precision(cpu, "auto") == precision
-        assert hardware.has_amx() == ("amx" in flags)
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other systems are left as they are")
-def test_freed_memory_stays_at_hand():
-    import resource
-
-    hardware.keep_memory()
-    faults = []
-    # Until glibc 2.38 some aligned blocks are placed anew before one takes the place of another.
-    for _ in range(40):
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        torch.zeros(10_000_000)  # 40 MB, let go of at once
-        faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-    # 40 MB in pages of 4 KiB are 9,800 faults, were they handed back.
-    assert np.median(faults[-9:]) < 1_000
-
-
-def test_classes_of_different_sizes_count_alike(digits):
-    """Of the loss: what a class weighs together does not hang on how many pictures it has."""
-    even = Split(digits.train.images[:60], np.repeat([0, 1], 30))
-    assert trainer.class_weights(even, 2) is None
-    uneven = Split(digits.train.images[:60], np.repeat([0, 1], [50, 10]))
-    weights = trainer.class_weights(uneven, 2)
-    assert weights.tolist() == [60 / 100, 60 / 20]
-    assert (weights * [50, 10]).tolist() == [30, 30]
-    assert trainer.class_weights(uneven, 3).tolist() == [
-        60 / 150,
-        60 / 30,
-        60 / 3,
-    ]  # none of the last
-
-
 def test_a_rare_class_is_learned(monkeypatch):
     """Where nothing tells two classes apart, all that is learned is how much each counts."""
 
@@ -348,13 +282,13 @@ def test_a_rare_class_is_learned(monkeypatch):
         train = Split(random.integers(0, 256, (200, 32, 32, 3), np.uint8), labels)
         load_torch_keras().utils.set_random_seed(0)
         model = build_model("sprint", classes=2, widths=[8, 16])
-        recipe = BASE.change(epochs=5, small_share=0.0, batch_size=50)
-        *_, _ = epochs(model, train, train, recipe, State())
-        logits = trainer.compute_logits(model, random.integers(0, 256, (99, 32, 32, 3), np.uint8))
+        recipe = BASE.change(epochs=5, progressive_share=0.0, batch_size=50)
+        *_, _ = train_epochs(model, train, train, recipe, State())
+        logits = outputs.compute_logits(model, random.integers(0, 256, (99, 32, 32, 3), np.uint8))
         return float(torch.tensor(logits).softmax(1)[:, 1].mean())
 
     weighed = share_of_the_rare_class()
-    monkeypatch.setattr(trainer, "IMBALANCE_RATIO", float("inf"))
+    monkeypatch.setattr(losses, "IMBALANCE_RATIO", float("inf"))
     assert share_of_the_rare_class() < 0.25 < weighed
 
 

@@ -16,8 +16,8 @@ from imagette.models.backend import load_torch_keras
 from imagette.training.export import export
 from imagette.training.keras_files import load_keras_file
 from imagette.training.reporter import Reporter
+from imagette.training.state import State
 from imagette.training.torch_graph import TorchNetwork
-from imagette.training.trainer import State
 from imagette.training.transfer import (
     FittedHead,
     average_with_start,
@@ -122,7 +122,7 @@ def shapes(tmp_path) -> Path:
 
 
 def finetuning(**changes) -> Recipe:
-    return Recipe.load("finetune").change(size=64, epochs=2, batch_size=4, **changes)
+    return Recipe.load("finetune").change(image_size=64, epochs=2, batch_size=4, **changes)
 
 
 def test_a_stopped_training_goes_on_and_keeps_the_better(shapes, tmp_path):
@@ -164,7 +164,7 @@ def report_of(run) -> str:
 def test_a_network_that_began_with_a_run_that_knows_photographs_does_too(shapes, tmp_path):
     arguments = {"runs_dir": tmp_path / "runs"}
     first = imagette.train(shapes, finetuning(), name="first", **arguments)
-    recipe = finetuning(start=str(first.folder)).change(epochs=1)
+    recipe = finetuning(init_from=str(first.folder)).change(epochs=1)
     second = imagette.train(shapes, recipe, name="second", **arguments)
     for run in (first, second):
         metadata = imagette.Classifier(run.folder).metadata
@@ -177,7 +177,7 @@ def test_a_network_that_began_with_a_run_that_knows_photographs_does_too(shapes,
 
 def test_what_made_nothing_better_is_not_kept(shapes, tmp_path):
     notes = Notes()
-    recipe = finetuning(learning_rate=10.0, optimizer="sgd")  # destroys what was known
+    recipe = finetuning(optimizer={"name": "sgd", "learning_rate": 10.0})  # destroys what was known
     run = imagette.train(shapes, recipe, runs_dir=tmp_path / "runs", reporter=notes)
     kind, before, after, kept = notes.said[-1]
     assert (kind, kept) == ("finetuned", False)
@@ -202,7 +202,7 @@ def test_a_network_may_be_asked_about_larger_pictures_than_it_learned(shapes, di
 def test_what_is_kept_is_an_average_with_the_start(shapes, tmp_path):
     def kernel_after(share):
         notes = Notes()
-        recipe = finetuning(pretrained_share=share).change(epochs=1, layer_decay=1.0)
+        recipe = finetuning(pretrained_share=share).change(epochs=1, optimizer={"layer_decay": 1.0})
         run = imagette.train(
             shapes, recipe, name=f"share-{share}", runs_dir=tmp_path / "runs", reporter=notes
         )
@@ -226,7 +226,7 @@ def test_an_average_takes_so_much_of_each():
 def test_a_start_that_cannot_be_had_leaves_no_folder(shapes, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setitem(os.environ, "https_proxy", "http://127.0.0.1:9")  # where nobody answers
-    recipe = Recipe.load("finetune").change(model="mobilenetv3", size=32)
+    recipe = Recipe.load("finetune").change(model="mobilenetv3", image_size=32)
     with pytest.raises(ImagetteError, match="weights imagenet of MobileNetV3Small cannot be had"):
         imagette.train(shapes, recipe, runs_dir=tmp_path / "runs")
     assert list((tmp_path / "runs").iterdir()) == []

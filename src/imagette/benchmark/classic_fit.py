@@ -1,6 +1,6 @@
 """The classic recipe by plain Keras `fit`: what trainings are timed against.
 
-    KERAS_BACKEND=tensorflow python classic_fit.py PICTURES.npz SEED MOST_EPOCHS PATIENCE
+    KERAS_BACKEND=tensorflow python classic_fit.py IMAGES.npz SEED MOST_EPOCHS PATIENCE
 
 A script of its own, for a Python that need not have Imagette: it imports Keras and NumPy only. It
 prints a JSON line an epoch, and one at the end: `seconds` are those of training so far, with the
@@ -58,10 +58,10 @@ def classic_model(shape: tuple[int, ...], classes: int) -> keras.Model:
     return model
 
 
-def main(pictures: str, seed: int, epochs: int, patience: int) -> None:
+def main(images: str, seed: int, epochs: int, patience: int) -> None:
     """Train as the tutorial does, and measure once on the test pictures."""
     keras.utils.set_random_seed(seed)
-    with np.load(pictures) as data:
+    with np.load(images) as data:
         train, test = data["train"].astype("float32") / 255, data["test"].astype("float32") / 255
         train_labels, test_labels = data["train_labels"], data["test_labels"]
     model = classic_model(train.shape[1:], int(train_labels.max()) + 1)

@@ -24,10 +24,10 @@ def training_flops(plan: Recipe, shape: tuple[int, int, int], classes: int) -> f
         classes: number of classes.
     """
     options = json.dumps(plan.model_options)  # text, by which the results are remembered
-    small = (plan.small_side, plan.small_side, shape[2])
-    flops = (1 - plan.small_share) * _flops_of_a_step(plan.model, options, shape, classes)
-    if plan.small_share:
-        flops += plan.small_share * _flops_of_a_step(plan.model, options, small, classes)
+    small = (plan.progressive_size, plan.progressive_size, shape[2])
+    flops = (1 - plan.progressive_share) * _flops_of_a_step(plan.model, options, shape, classes)
+    if plan.progressive_share:
+        flops += plan.progressive_share * _flops_of_a_step(plan.model, options, small, classes)
     return flops
 
 
@@ -39,10 +39,10 @@ def _flops_of_a_step(
 
     load_torch_keras()
     model = build_model(model_name, input_shape=shape, classes=classes, **json.loads(options))
-    pictures = torch.zeros(2, *shape, device=choose_device())
+    images = torch.zeros(2, *shape, device=choose_device())
     with FlopCounterMode(display=False) as counter:
-        TorchNetwork(model, until="logits")(pictures, training=True).sum().backward()
-    return counter.get_total_flops() / len(pictures)
+        TorchNetwork(model, until="logits")(images, training=True).sum().backward()
+    return counter.get_total_flops() / len(images)
 
 
 def matrix_peak(precision: torch.dtype) -> float:

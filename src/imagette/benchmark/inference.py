@@ -30,7 +30,7 @@ THREADS, BATCHES, ROUNDS = (1, 2), (1, 256), 7
 SECONDS = 0.2
 """What each measurement takes at least."""
 
-MOST_THREADS, MOST_PICTURES = 256, 4096
+MOST_THREADS, MOST_IMAGES = 256, 4096
 """More is a slip of the finger, and might take all of the memory."""
 
 # With a new number of pictures ONNX Runtime arranges its memory in the first two answers.
@@ -40,7 +40,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Model:
+class BenchmarkedBundle:
     """A bundle to measure.
 
     Attributes:
@@ -102,15 +102,15 @@ def measure_inference(
     """
     out, threads, batches = Path(out), sorted(set(threads)), sorted(set(batches))
     _check("threads", threads, MOST_THREADS)
-    _check("pictures at once", batches, MOST_PICTURES)
+    _check("pictures at once", batches, MOST_IMAGES)
     _check("rounds", [rounds])
-    models = _open_all(bundles or list(SHIPPED.values()))
+    opened = _open_all(bundles or list(SHIPPED.values()))
     _make(out)
     machine = environment()
-    rows = _measure(models, threads, batches, rounds, seconds, say)
+    rows = _measure(opened, threads, batches, rounds, seconds, say)
     write_csv(out / "summary.csv", rows)
     write_json(out / "environment.json", machine)
-    write_bytes(out / "frontier.png", _picture(rows, say))
+    write_bytes(out / "frontier.png", _draw(rows, say))
     return rows
 
 
@@ -134,13 +134,16 @@ def _make(folder: Path) -> None:
         raise ImagetteError(problem, "Choose another folder with --out.") from error
 
 
-def _open_all(bundles: Sequence[str | Path]) -> list[Model]:
+def _open_all(bundles: Sequence[str | Path]) -> list[BenchmarkedBundle]:
     """Check each bundle and read what it says of itself; one that is given twice counts once."""
     opened = [(found.path, found.metadata) for found in map(Classifier, bundles)]
     unique = {path.resolve(): (path, metadata) for path, metadata in opened}
     paths, metadata = zip(*unique.values(), strict=True)
     names = [_name(path, known) for path, known in unique.values()]
-    return [Model(*one) for one in zip(_distinct(names, paths), paths, metadata, strict=True)]
+    return [
+        BenchmarkedBundle(*one)
+        for one in zip(_distinct(names, paths), paths, metadata, strict=True)
+    ]
 
 
 def _name(path: Path, metadata: BundleMetadata) -> str:
@@ -165,7 +168,7 @@ def _longer(name: str, path: Path) -> str:
 
 
 def _measure(
-    models: Sequence[Model],
+    bundles: Sequence[BenchmarkedBundle],
     threads: Sequence[int],
     batches: Sequence[int],
     rounds: int,
@@ -178,16 +181,16 @@ def _measure(
     for done in range(rounds):
         left = (time.perf_counter() - start) / done * (rounds - done) if done else None
         say(f"Round {done + 1} of {rounds}" + (f", about {left:.0f} s left" if left else ""))
-        for model in models:
+        for bundle in bundles:
             for count in threads:
-                found = _speeds(model.path, count, batches, seconds)
+                found = _speeds(bundle.path, count, batches, seconds)
                 for batch, speed in zip(batches, found, strict=True):
-                    speeds.setdefault((model.name, count, batch), []).append(speed)
+                    speeds.setdefault((bundle.name, count, batch), []).append(speed)
     return [
-        model.info()
+        bundle.info()
         | {"threads": count, "batch": batch}
-        | _spread(speeds[model.name, count, batch])
-        for model in models
+        | _spread(speeds[bundle.name, count, batch])
+        for bundle in bundles
         for batch in batches
         for count in threads
     ]
@@ -207,18 +210,18 @@ def _speeds(path: Path, threads: int, batches: Sequence[int], seconds: float) ->
 
 
 def _speed(classifier: Classifier, batch: int, seconds: float) -> float:
-    pictures = _pictures(batch, classifier.height, classifier.width)
+    images = _random_images(batch, classifier.height, classifier.width)
     for _ in range(_WARM_UP):
-        classifier.predict_proba(pictures, batch)
+        classifier.predict_proba(images, batch)
     answers, start = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - start) < seconds or not answers:
-        classifier.predict_proba(pictures, batch)
+        classifier.predict_proba(images, batch)
         answers += 1
     return answers * batch / elapsed
 
 
-def _pictures(count: int, height: int, width: int) -> NDArray[np.uint8]:
-    """Random patches of colour, which are nearer to pictures than noise is."""
+def _random_images(count: int, height: int, width: int) -> NDArray[np.uint8]:
+    """Random patches of colour, which are nearer to photographs than noise is."""
     size = (count, -(-height // 4), -(-width // 4), 3)
     patches = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
     large = patches.repeat(4, axis=1).repeat(4, axis=2)
@@ -234,7 +237,7 @@ def _spread(speeds: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def _picture(rows: Sequence[dict[str, Any]], say: Say) -> bytes:
+def _draw(rows: Sequence[dict[str, Any]], say: Say) -> bytes:
     """Draw the bundles whose accuracy is known, at the most threads and pictures at once."""
     *_, last = rows
     shown = [

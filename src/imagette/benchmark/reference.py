@@ -33,7 +33,7 @@ def train_reference(python: str, data: Dataset, seed: int, printed: Path) -> Non
 
     Args:
         python: a Python that has TensorFlow.
-        data: pictures to learn from and to measure on.
+        data: images to learn from and to measure on.
         seed: of the weights and the order.
         printed: file for what it prints; there only when it has finished.
 
@@ -68,12 +68,12 @@ def _fit(python: str, data: Dataset, seed: int) -> str:
     arguments = [seed, EPOCHS, PATIENCE]
     order = np.arange(len(data.train))
     if data.name != "cifar10":
-        # Keras holds out the last pictures. CIFAR-10 comes mixed, folders sorted by class.
+        # Keras holds out the last images. CIFAR-10 comes mixed, folders sorted by class.
         order = np.random.default_rng(seed).permutation(order)
     with tempfile.TemporaryDirectory() as folder:
-        pictures = Path(folder) / "pictures.npz"
+        arrays = Path(folder) / "images.npz"
         np.savez(
-            pictures,
+            arrays,
             train=data.train.images[order],
             train_labels=data.train.labels[order],
             test=data.test.images,
@@ -81,7 +81,7 @@ def _fit(python: str, data: Dataset, seed: int) -> str:
         )
         try:
             answer = subprocess.run(
-                [python, str(FIT), str(pictures), *map(str, arguments)],
+                [python, str(FIT), str(arrays), *map(str, arguments)],
                 env=os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
                 capture_output=True,
                 text=True,

@@ -39,7 +39,8 @@ from imagette.runs import read_metrics, read_run
 from imagette.training.environment import environment
 from imagette.training.hardware import choose_device, choose_precision
 from imagette.training.recipe import Recipe
-from imagette.training.run import Reporter, train
+from imagette.training.reporter import Reporter
+from imagette.training.run import train
 
 RECIPES = ("sprint-70", "sprint-80", "sprint-90", "sprint-94")
 
@@ -61,9 +62,9 @@ def time_to_accuracy(
 
     The result is of all trainings in `out`, those of earlier calls with other recipes included.
 
-    Time goes from the first training step to the last, the preparation of the pictures included;
+    Time goes from the first training step to the last, the preparation of the images included;
     reading from disk, validation and compilation are left out. Accuracy is that of the bundle on
-    the test split, plain and, beside it, averaged over each picture and its mirror image.
+    the test split, plain and, beside it, averaged over each image and its mirror image.
 
     Args:
         recipes: names of recipes or TOML files.
@@ -87,15 +88,7 @@ def time_to_accuracy(
         ImagetteError: a recipe or the dataset cannot be used, or the reference failed.
         KeyboardInterrupt: stopped; the same call goes on.
     """
-    out = Path(out)
-    chosen = [Recipe.load(recipe) for recipe in recipes]
-    if not chosen or runs < 1:
-        raise ImagetteError("There is nothing to train.", "Name a recipe, and at least one run.")
-    if len({REFERENCE, *(recipe.name for recipe in chosen)}) <= len(chosen):
-        raise ImagetteError(
-            f"Two of the recipes have the same name, or one is called {REFERENCE}.",
-            "Give each a name of its own.",
-        )
+    out, chosen = Path(out), _load_recipes(recipes, runs)
     start = time.perf_counter()
     data = dataset if isinstance(dataset, Dataset) else load_dataset(dataset or "cifar10", data_dir)
     reading = time.perf_counter() - start
@@ -109,29 +102,63 @@ def time_to_accuracy(
     _claim(out, data, reading)
     summary: list[dict[str, Any]] = []
     for seed in range(runs):
-        printed = out / "reference" / f"seed-{seed}.jsonl"
-        if python is not None and not printed.is_file():
-            say(f"{REFERENCE}, seed {seed}: the classic recipe by Keras' fit on TensorFlow")
-            train_reference(python, data, seed, printed)
+        if python is not None:
+            _train_reference(out, python, data, seed, say)
         for recipe in chosen:
             say(f"{recipe.name}, seed {seed}")
-            folder = out / "runs" / f"{recipe.name}-seed-{seed}"
-            _check_same(folder, recipe.change(seed=seed))
-            train(
-                data, recipe.change(seed=seed), name=folder.name,
-                runs_dir=folder.parent, resume=True, data_dir=data_dir, reporter=reporter,
-            )  # fmt: skip
-            if not _measured(folder):
-                evaluate(folder, data, flip=True)
+            _train_recipe(out, recipe.change(seed=seed), data, data_dir, reporter)
         # After each turn, so that a benchmark that is stopped leaves what it has.
         summary = _collect(out, data)
     return summary
 
 
+def _load_recipes(recipes: Sequence[str], runs: int) -> list[Recipe]:
+    """The recipes, each with a name of its own.
+
+    Raises:
+        ImagetteError: there is nothing to train, or two have the same name.
+    """
+    chosen = [Recipe.load(recipe) for recipe in recipes]
+    if not chosen or runs < 1:
+        raise ImagetteError("There is nothing to train.", "Name a recipe, and at least one run.")
+    if len({REFERENCE, *(recipe.name for recipe in chosen)}) <= len(chosen):
+        raise ImagetteError(
+            f"Two of the recipes have the same name, or one is called {REFERENCE}.",
+            "Give each a name of its own.",
+        )
+    return chosen
+
+
+def _train_reference(out: Path, python: str, data: Dataset, seed: int, say: Say) -> None:
+    """Train the classic recipe by `fit`, unless that has been done."""
+    printed = out / "reference" / f"seed-{seed}.jsonl"
+    if not printed.is_file():
+        say(f"{REFERENCE}, seed {seed}: the classic recipe by Keras' fit on TensorFlow")
+        train_reference(python, data, seed, printed)
+
+
+def _train_recipe(
+    out: Path,
+    recipe: Recipe,
+    data: Dataset,
+    data_dir: str | Path | None,
+    reporter: Reporter | None,
+) -> None:
+    """Train and measure a recipe with its seed, or go on with that."""
+    folder = out / "runs" / f"{recipe.name}-seed-{recipe.seed}"
+    _check_same(folder, recipe)
+    train(
+        data, recipe, name=folder.name, runs_dir=folder.parent, resume=True, data_dir=data_dir,
+        reporter=reporter,
+    )  # fmt: skip
+    if not _measured(folder):
+        evaluate(folder, data, flip=True)
+
+
 def _claim(out: Path, data: Dataset, reading: float) -> None:
     """Note dataset and machine in a new folder; make sure that an old one is of the same dataset.
 
-    `reading` is how many seconds it took to read the pictures from the disk.
+    `reading` is how many seconds it took to read the images from the disk.
 
     Raises:
         ImagetteError: the folder is another dataset's.
@@ -186,11 +213,11 @@ def _training_row(folder: Path, data: Dataset) -> tuple[dict[str, Any], Curve]:
     run, recipe = read_run(folder), Recipe.load(folder / "recipe.toml")
     metrics, history = read_metrics(run) or {}, run.history
     seconds = sum(epoch.seconds for epoch in history)
-    pictures = sum(epoch.seconds * epoch.pictures_per_second for epoch in history)
+    images = sum(epoch.seconds * epoch.pictures_per_second for epoch in history)
     device = run.info.device if run.info and run.info.device else "cpu"
     plan = recipe.resolve(device, round(len(data.train) * (1 - recipe.validation_fraction)))
     kind = choose_precision(torch.device(device), plan.precision)
-    flops = training_flops(plan, (plan.size, plan.size, 3), len(data.class_names))
+    flops = training_flops(plan, (plan.image_size, plan.image_size, 3), len(data.class_names))
     machine = json.loads((folder.parent.parent / "machine.json").read_text(encoding="utf-8"))
     peak = machine["peak_flops_per_second"].get(_named(kind))
     row = {
@@ -202,8 +229,8 @@ def _training_row(folder: Path, data: Dataset) -> tuple[dict[str, Any], Curve]:
         "seconds": seconds,
         "preparation_seconds": sum(epoch.preparation_seconds for epoch in history),
         "validation_seconds": sum(epoch.validation_seconds for epoch in history),
-        "pictures_per_second": pictures / seconds,
-        "gflops_per_second": pictures / seconds * flops / 1e9,
+        "pictures_per_second": images / seconds,
+        "gflops_per_second": images / seconds * flops / 1e9,
         "peak_gflops_per_second": peak / 1e9 if peak else None,
     }
     elapsed = np.cumsum([epoch.seconds for epoch in history]).tolist()

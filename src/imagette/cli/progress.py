@@ -14,7 +14,7 @@ from imagette.training.recipe import Recipe
 from imagette.training.reporter import Reporter
 
 if TYPE_CHECKING:
-    from imagette.training import trainer
+    from imagette.training.state import EpochProgress
 
 
 class TrainingReporter(Reporter):
@@ -111,17 +111,17 @@ class TrainingReporter(Reporter):
         if not kept:
             self._say("Nothing was gained: --recipe photos does as well in seconds.")
 
-    def on_progress(self, progress: "trainer.Progress") -> None:
+    def on_progress(self, progress: "EpochProgress") -> None:
         at_most = "≤ " if self.patience else ""  # it may stop earlier
         self.bar.update(
             self.task,
-            completed=progress.pictures,
-            total=progress.total_pictures,
+            completed=progress.images,
+            total=progress.total_images,
             epoch=f"{progress.epoch}/{self.epochs}",
             loss=progress.loss,
             accuracy=progress.accuracy,
-            speed=progress.pictures / progress.seconds,
-            left=f"{at_most}{_duration(progress.left)} left",
+            speed=progress.images / progress.seconds,
+            left=f"{at_most}{_duration(progress.seconds_left)} left",
         )
 
     def on_epoch(self, row: dict[str, float], best: bool) -> None:

@@ -41,7 +41,7 @@ def train(
     Ctrl-C stops cleanly, with the best network so far saved; --resume goes on.
     """
     from imagette.cli.progress import TrainingReporter
-    from imagette.training.recipe import parse_settings
+    from imagette.training.recipe_tables import parse_settings
     from imagette.training.run import train as train_run
 
     with TrainingReporter(err) as reporter, stoppable(reporter.interrupted):

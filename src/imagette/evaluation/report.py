@@ -1,7 +1,7 @@
 """The page that tells a person how good a model is."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -203,13 +203,22 @@ def most_frequent_confusions(confusion: list[list[int]]) -> list[Confusion]:
     return sorted(pairs, key=lambda pair: -pair.count)[:MOST_CONFUSIONS]
 
 
+def _flatten(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a table and of those in it, by dotted name: `optimizer.learning_rate`."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
 def _tables(metadata: BundleMetadata, run: RunFolder | None) -> list[tuple[Both, dict[str, Any]]]:
     """What it takes to make the same model again: tables, each under its title."""
     recipe = run.recipe if run else metadata.recipe or {}
     environment = run.environment if run else {}
     bundle = metadata.model_dump(exclude={"class_names", "class_names_fr", "recipe", "evaluation"})
     tables = [
-        (both("report.recipe"), recipe),
+        (both("report.recipe"), dict(_flatten(recipe))),
         (both("report.versions"), environment.get("versions", {})),
         (both("report.machine"), environment.get("machine", {})),
         (both("report.model_file"), bundle),

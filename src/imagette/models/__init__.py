@@ -47,7 +47,7 @@ def build_model(
 
     Args:
         name: one of `MODELS`, such as `classic-cnn`.
-        input_shape: `(height, width, channels)` of the pictures.
+        input_shape: `(height, width, channels)` of the images.
         classes: number of classes.
         options: the network's own arguments, such as `widths` of `sprint`.
 
@@ -98,9 +98,9 @@ def default_options(name: str) -> dict[str, Any]:
 
 
 def list_models() -> list[dict[str, Any]]:
-    """The registry as rows: `name`, `parameters`, `flops` (for one picture) and `options`.
+    """The registry as rows: `name`, `parameters`, `flops` (for one image) and `options`.
 
-    For 32×32 pictures of ten classes; `options` are the network's own arguments' defaults.
+    For 32×32 images of ten classes; `options` are the network's own arguments' defaults.
     """
     load_torch_keras()
     rows = []
@@ -127,7 +127,7 @@ def count_parameters(model: "keras.Model") -> int:
 
 
 def count_flops(model: "keras.Model") -> int:
-    """Floating-point operations for one picture: two for each multiplication with its addition.
+    """Floating-point operations for one image: two for each multiplication with its addition.
 
     Convolutions and matrix products are counted, as is usual; the rest is far below 1 % of them.
     """

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import keras
 
 SIZES = {0: 224, 1: 240, 2: 260}
-"""By variant: the side in pixels of the pictures that ImageNet's weights were learned from."""
+"""By variant: the side in pixels of the images that ImageNet's weights were learned from."""
 MEAN, SCALE = 127.0, 128.0
 """Pixels are normalised to (pixel − 127) / 128."""
 EPSILON = 1e-3

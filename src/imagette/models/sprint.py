@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     import keras
 
-WHITENING_PICTURES = 1000
+WHITENING_IMAGES = 1000
 """Their patches are plenty: a million of them for a covariance of 12×12."""
 
 
@@ -34,8 +34,8 @@ def sprint(
         widths: channels of each group.
         depth: convolutions a group; from the third on, each adds to what it is given.
         whitening: begin with a frozen convolution that takes the correlations out of neighbouring
-            pixels and colours (section 3.2). `whiten` fits it to the pictures.
-        squeeze: weigh each group's channels by what the whole picture shows, through a layer this
+            pixels and colours (section 3.2). `whiten` fits it to the images.
+        squeeze: weigh each group's channels by what the whole image shows, through a layer this
             many times narrower (Hu et al., *Squeeze-and-Excitation Networks*, 2018, section 3);
             0 leaves that out.
         statistics_momentum: of the running statistics of normalisation. A sprint has few steps, so
@@ -56,12 +56,6 @@ def sprint(
         x = layers.BatchNormalization(momentum=statistics_momentum, epsilon=1e-5, scale=False)(x)
         return layers.Activation("silu")(x)
 
-    def excite(x, width):  # type: ignore[no-untyped-def]
-        weights = layers.GlobalAveragePooling2D(keepdims=True)(x)
-        weights = layers.Conv2D(max(1, width // squeeze), 1, activation="silu")(weights)
-        weights = layers.Conv2D(width, 1, activation="sigmoid")(weights)
-        return layers.Multiply()([x, weights])
-
     x = inputs = layers.Input(input_shape, name="pixels")
     # About mean 0 and deviation 1, and each of the 256 values is exact in bfloat16.
     x = layers.Rescaling(1 / 64, offset=-122 / 64, name="rescaling")(x)
@@ -78,7 +72,7 @@ def sprint(
             block = normalise(convolve(x, width))
             x = layers.Add()([x, block]) if number > 2 else block
         if squeeze:
-            x = excite(x, width)
+            x = _excite(x, width, squeeze)
     x = layers.GlobalMaxPooling2D()(x)
     small = initializers.RandomNormal(stddev=1 / widths[-1])
     x = layers.Dense(classes, use_bias=False, kernel_initializer=small, name="logits")(x)
@@ -90,27 +84,37 @@ def sprint(
     return model
 
 
-def whiten(model: "keras.Model", pictures: np.ndarray) -> None:
-    """Fit the whitening convolution to pictures: principal components, scaled to deviation 1.
+def _excite(x: "keras.KerasTensor", width: int, squeeze: int) -> "keras.KerasTensor":
+    """Weigh the channels by what the whole image shows."""
+    from keras import layers
+
+    weights = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    weights = layers.Conv2D(max(1, width // squeeze), 1, activation="silu")(weights)
+    weights = layers.Conv2D(width, 1, activation="sigmoid")(weights)
+    return layers.Multiply()([x, weights])
+
+
+def whiten(model: "keras.Model", images: np.ndarray) -> None:
+    """Fit the whitening convolution to images: principal components, scaled to deviation 1.
 
     Args:
         model: a network of `sprint`; one without whitening is left as it is.
-        pictures: uint8 `(n, height, width, channels)`; a thousand of them are looked at.
+        images: uint8 `(n, height, width, channels)`; a thousand of them are looked at.
     """
     names = [layer.name for layer in model.layers]
     if "whitening" not in names:
         return
     rescaling = model.get_layer("rescaling")
     # Spread over all, because folders come sorted by class.
-    some = pictures[:: max(1, len(pictures) // WHITENING_PICTURES)][:WHITENING_PICTURES]
+    some = images[:: max(1, len(images) // WHITENING_IMAGES)][:WHITENING_IMAGES]
     pixels = some * np.float32(rescaling.scale) + rescaling.offset
     windows = np.lib.stride_tricks.sliding_window_view(pixels, (2, 2), axis=(1, 2))
     # Keras has kernels as (height, width, channel).
-    patches = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, 4 * pictures.shape[-1])
+    patches = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, 4 * images.shape[-1])
     variances, components = np.linalg.eigh(patches.T @ patches / len(patches))
     # Without the small constant, components that hardly vary would bring nothing but noise.
     kernel = components / np.sqrt(variances + 5e-4)
-    # Grey pictures have components that never vary. Normalised, their channels would drown the
+    # Grey images have components that never vary. Normalised, their channels would drown the
     # gradients of all others, so those that vary stand in for them, again and again.
     varies = np.flatnonzero(variances > 1e-6 * variances.max())
     kernel = kernel[:, np.resize(varies, len(kernel))]

@@ -11,7 +11,7 @@ import torch
 
 from imagette.errors import ImagetteError
 from imagette.files import write_bytes
-from imagette.training.trainer import State
+from imagette.training.state import State
 
 
 def save_checkpoint(folder: Path, state: State) -> None:

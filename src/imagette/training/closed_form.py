@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from imagette import __version__
-from imagette.data import BUILT_IN, Dataset, DataSource
+from imagette.data import BUILT_IN, Dataset
 from imagette.data.check import check
 from imagette.data.explore import Copy, group_copies
 from imagette.errors import ImagetteError
@@ -24,31 +24,23 @@ from imagette.evaluation.left_out import (
 from imagette.evaluation.writing import write_evaluation
 from imagette.features.backbone import LICENCE, PARAMETERS, Backbone, backbone_path, open_backbone
 from imagette.features.collect import Collected, choose_view, collect
-from imagette.files import write_bytes, write_json
+from imagette.files import write_bytes
 from imagette.heads.graph import add_head
 from imagette.heads.head import Head, LeftOut, fit_head
 from imagette.heads.ood_score import METHOD, THRESHOLD
 from imagette.images.views import ViewName
 from imagette.inference.bundle import BundleMetadata
 from imagette.inference.classifier import Classifier
-from imagette.runs import RunInfo
-from imagette.training.environment import environment
+from imagette.training.job import Job
 from imagette.training.recipe import Recipe
-from imagette.training.reporter import Reporter, Run
+from imagette.training.reporter import Reporter
 
 _CHECKED = 16
 """So many answers of the bundle are compared with those that were measured."""
 
 
-def train_closed_form(
-    folder: Path,
-    recipe: Recipe,
-    found: DataSource,
-    data_dir: str | Path | None,
-    earlier: RunInfo | None,
-    reporter: Reporter,
-) -> Run:
-    """Fit a head to a dataset's features, measure it, and fill the run folder.
+def train_closed_form(job: Job) -> dict[str, Any]:
+    """Fit a head to a dataset's features, measure it, and fill the run folder; returns the metrics.
 
     A run that was stopped is done anew; features that are known are not computed again.
 
@@ -57,20 +49,12 @@ def train_closed_form(
         KeyboardInterrupt: stopped by Ctrl-C.
     """
     started = time.perf_counter()
-    if not backbone_path(recipe.variant).is_file():
-        reporter.on_prepare()
-    backbone = open_backbone(recipe.variant)
-    if recipe.size != backbone.size:
-        raise ImagetteError(
-            f"The recipe {recipe.name} looks at {backbone.size}×{backbone.size} pixels, not at"
-            f" {recipe.size}×{recipe.size}.",
-            f"Set it so: --set size={backbone.size}; or train all layers: --recipe finetune.",
-        )
-    reporter.on_collect(folder, recipe, found.count)
+    recipe, found, reporter = job.recipe, job.found, job.reporter
+    backbone = _open_backbone(recipe, reporter)
+    reporter.on_collect(job.folder, recipe, found.count)
     view = choose_view(found, backbone)
     collected = collect(found, backbone, view)
-    recipe.save(folder / "recipe.toml")
-    write_json(folder / "environment.json", environment())
+    job.write_choices()
     # Their images are decoded when they are asked for.
     test = None if collected.test is None else collected.test.examples
     dataset = Dataset.from_source(found, collected.train.examples, test, collected.skipped)
@@ -81,24 +65,30 @@ def train_closed_form(
         reporter.on_data(_check(dataset, collected, left_out))
     of_learned = answers_left_out(collected.train, left_out)
     right = of_learned.probabilities.argmax(axis=1) == of_learned.examples.labels
-    alone = np.bincount(of_learned.examples.labels).max() == 1  # a single picture of each class
+    alone = np.bincount(of_learned.examples.labels).max() == 1  # a single image of each class
     reporter.on_head(None if alone else float(np.mean(right)), time.perf_counter() - fit_started)
-    info = RunInfo(
-        dataset=dataset.source,
-        data_dir=str(Path(data_dir).resolve()) if data_dir else None,
-        train_fingerprint=collected.train.fingerprint(),
-        validation_fraction=recipe.validation_fraction,
-        seed=recipe.seed,
-        device="cpu",
-        parameters=PARAMETERS[recipe.variant] + head.kernel.size + head.bias.size,
-        epochs=0,
-        seconds=round(time.perf_counter() - started, 3),
-    )
+    parameters = PARAMETERS[recipe.variant] + head.kernel.size + head.bias.size
+    info = job.make_info(collected.train.fingerprint(), "cpu", parameters)
+    seconds = round(time.perf_counter() - started, 3)
+    info = info.model_copy(update={"epochs": 0, "seconds": seconds})
+    job.write_info(info)
     answers = measure_collected(dataset, collected, head, of_learned)
-    metrics = _write(folder, recipe, dataset, backbone, view, head, answers, info)
-    finished = info.model_copy(update={"finished": True})
-    write_json(folder / "run.json", finished.model_dump())
-    return Run(folder, recipe, metrics)
+    metrics = _write(job.folder, recipe, dataset, backbone, view, head, answers, parameters)
+    job.write_info(info.model_copy(update={"finished": True}))
+    return metrics
+
+
+def _open_backbone(recipe: Recipe, reporter: Reporter) -> Backbone:
+    if not backbone_path(recipe.variant).is_file():
+        reporter.on_prepare()
+    backbone = open_backbone(recipe.variant)
+    if recipe.image_size != backbone.size:
+        raise ImagetteError(
+            f"The recipe {recipe.name} looks at {backbone.size}×{backbone.size} pixels, not at"
+            f" {recipe.image_size}×{recipe.image_size}.",
+            f"Set it so: --set image_size={backbone.size}; or train all layers: --recipe finetune.",
+        )
+    return backbone
 
 
 def _check(dataset: Dataset, collected: Collected, left_out: LeftOut) -> list[str]:
@@ -135,7 +125,7 @@ def _write(
     view: ViewName,
     head: Head,
     answers: Answers,
-    info: RunInfo,
+    parameters: int,
 ) -> dict[str, Any]:
     """Write the bundle, what was measured of it, and its report."""
     import onnx
@@ -146,9 +136,9 @@ def _write(
         class_names_fr=dataset.class_names_fr,
         imagette_version=__version__,
         model=recipe.model,
-        parameters=info.parameters,
+        parameters=parameters,
         dataset=dataset.name,
-        recipe=recipe.to_dict(),
+        recipe=recipe.to_metadata(),
         temperature=head.temperature,
         familiarity_threshold=THRESHOLD,
         familiarity_method=METHOD,
@@ -156,7 +146,6 @@ def _write(
         licence=LICENCE,
     )
     bundle = folder / "model.onnx"
-    write_json(folder / "run.json", info.model_dump())
 
     def save(told: BundleMetadata) -> None:
         onnx.helper.set_model_props(proto, told.to_properties())

@@ -56,9 +56,9 @@ def typical_size(found: DataSource) -> tuple[int, int]:
 def warn_of_size(found: DataSource, recipe: Recipe) -> list[str]:
     """Where a recipe sees far less of the pictures than there is, a sentence that says so."""
     width, height = typical_size(found)
-    if min(width, height) < 2 * recipe.size:
+    if min(width, height) < 2 * recipe.image_size:
         return []
     return [
         f"Reduced: your pictures have about {width}×{height} pixels, and the recipe {recipe.name}"
-        f" sees {recipe.size}×{recipe.size}. The recipe {PHOTOS} sees 224×224."
+        f" sees {recipe.image_size}×{recipe.image_size}. The recipe {PHOTOS} sees 224×224."
     ]

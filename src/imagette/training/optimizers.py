@@ -1,6 +1,7 @@
-"""How weights change: the optimizers, over the weights of a Keras model, and their schedule."""
+"""How weights change: the optimizers, over the weights of a Keras model, by name."""
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -71,55 +72,14 @@ def orthogonalise(matrix: Tensor, steps: int = 3) -> Tensor:
 def make_optimizers(
     model: "keras.Model", recipe: Recipe, precision: torch.dtype
 ) -> list[torch.optim.Optimizer]:
-    """The recipe's optimizer over the model's trainable weights.
+    """The recipe's optimizer over the model's trainable weights; more than one where it needs them.
 
-    Muon is for the kernels of hidden layers. Biases, normalisation and the last layer learn by
-    SGD with Nesterov momentum 0.85, with step sizes for each picture of the batch.
+    Args:
+        model: a network of the registry.
+        recipe: resolved.
+        precision: the type that the network computes in.
     """
-    groups = _by_layer(model, recipe)
-    rate, decay = recipe.learning_rate, recipe.weight_decay
-    if recipe.optimizer == "adam":
-        # Keras' defaults, which the classic recipe had.
-        return [torch.optim.Adam(groups, rate, eps=1e-7, fused=True)]
-    if recipe.optimizer == "adamw":
-        return [torch.optim.AdamW(groups, rate, weight_decay=decay, fused=True)]
-    if recipe.optimizer == "sgd":
-        return [
-            torch.optim.SGD(
-                groups, rate, momentum=recipe.momentum, weight_decay=decay, nesterov=True
-            )
-        ]
-    parameters = [weight.value for weight in model.trainable_weights]
-    head = [weight.value for weight in model.get_layer("logits").trainable_weights]
-    heads = {id(parameter) for parameter in head}
-    rest = [parameter for parameter in parameters if id(parameter) not in heads]
-    biases = [parameter for parameter in rest if parameter.ndim == 1]
-    groups = [
-        {"params": biases, "lr": recipe.batch_size * recipe.bias_learning_rate},
-        {"params": head, "lr": recipe.batch_size * recipe.head_learning_rate},
-    ]
-    hidden = [parameter for parameter in rest if parameter.ndim > 1]
-    return [
-        Muon(hidden, rate, recipe.momentum, precision),
-        torch.optim.SGD(groups, momentum=0.85, nesterov=True),
-    ]
-
-
-def _by_layer(model: "keras.Model", recipe: Recipe) -> list[dict[str, Any]]:
-    """Groups of weights with the same step size: one for each layer, the smaller the earlier.
-
-    Where all are alike, one group holds them all.
-    """
-    if recipe.layer_decay == 1:
-        return [{"params": [weight.value for weight in model.trainable_weights]}]
-    layers = [layer for layer in model.layers if layer.trainable_weights]
-    return [
-        {
-            "params": [weight.value for weight in layer.trainable_weights],
-            "lr": recipe.learning_rate * recipe.layer_decay**depth,
-        }
-        for depth, layer in enumerate(reversed(layers))
-    ]
+    return OPTIMIZERS[recipe.optimizer.name](model, recipe, precision)
 
 
 def set_rates(optimizers: list[torch.optim.Optimizer], factor: float) -> None:
@@ -129,13 +89,67 @@ def set_rates(optimizers: list[torch.optim.Optimizer], factor: float) -> None:
             group["lr"] = factor * group.setdefault("full_lr", group["lr"])
 
 
-def schedule(recipe: Recipe, done: float) -> float:
-    """The factor of the learning rate after a share `done` (0 to 1) of the training."""
-    if done < recipe.warmup:
-        return done / recipe.warmup
-    left = (1 - done) / (1 - recipe.warmup)
-    if recipe.schedule == "linear":
-        return left
-    if recipe.schedule == "cosine":
-        return (1 - math.cos(math.pi * left)) / 2
-    return 1.0
+def _adam(model: "keras.Model", recipe: Recipe, _: torch.dtype) -> list[torch.optim.Optimizer]:
+    groups, rate = _group_by_layer(model, recipe), recipe.optimizer.learning_rate
+    # Keras' defaults, which the classic recipe had.
+    return [torch.optim.Adam(groups, rate, eps=1e-7, fused=True)]
+
+
+def _adamw(model: "keras.Model", recipe: Recipe, _: torch.dtype) -> list[torch.optim.Optimizer]:
+    groups, config = _group_by_layer(model, recipe), recipe.optimizer
+    decay = config.weight_decay
+    return [torch.optim.AdamW(groups, config.learning_rate, weight_decay=decay, fused=True)]
+
+
+def _sgd(model: "keras.Model", recipe: Recipe, _: torch.dtype) -> list[torch.optim.Optimizer]:
+    groups, config = _group_by_layer(model, recipe), recipe.optimizer
+    options = {"momentum": config.momentum, "weight_decay": config.weight_decay}
+    return [torch.optim.SGD(groups, config.learning_rate, nesterov=True, **options)]
+
+
+def _muon(
+    model: "keras.Model", recipe: Recipe, precision: torch.dtype
+) -> list[torch.optim.Optimizer]:
+    """Muon for the kernels of hidden layers.
+
+    Biases, normalisation and the last layer learn by SGD with Nesterov momentum 0.85, with step
+    sizes for each picture of the batch.
+    """
+    config = recipe.optimizer
+    head = [weight.value for weight in model.get_layer("logits").trainable_weights]
+    heads = {id(parameter) for parameter in head}
+    rest = [one.value for one in model.trainable_weights if id(one.value) not in heads]
+    biases = [parameter for parameter in rest if parameter.ndim == 1]
+    hidden = [parameter for parameter in rest if parameter.ndim > 1]
+    groups = [
+        {"params": biases, "lr": recipe.batch_size * config.bias_learning_rate},
+        {"params": head, "lr": recipe.batch_size * config.head_learning_rate},
+    ]
+    return [
+        Muon(hidden, config.learning_rate, config.momentum, precision),
+        torch.optim.SGD(groups, momentum=0.85, nesterov=True),
+    ]
+
+
+def _group_by_layer(model: "keras.Model", recipe: Recipe) -> list[dict[str, Any]]:
+    """Groups of weights with the same step size: one for each layer, the smaller the earlier.
+
+    Where all are alike, one group holds them all.
+    """
+    config = recipe.optimizer
+    if config.layer_decay == 1:
+        return [{"params": [weight.value for weight in model.trainable_weights]}]
+    layers = [layer for layer in model.layers if layer.trainable_weights]
+    return [
+        {
+            "params": [weight.value for weight in layer.trainable_weights],
+            "lr": config.learning_rate * config.layer_decay**depth,
+        }
+        for depth, layer in enumerate(reversed(layers))
+    ]
+
+
+Builder = Callable[["keras.Model", Recipe, torch.dtype], list[torch.optim.Optimizer]]
+
+OPTIMIZERS: dict[str, Builder] = {"adam": _adam, "adamw": _adamw, "sgd": _sgd, "muon": _muon}
+"""By the recipe's `optimizer.name`, which `OptimizerConfig` lists: what makes it."""

@@ -9,7 +9,7 @@ from imagette.images.views import ViewName
 from imagette.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from imagette.training.trainer import Progress as EpochProgress
+    from imagette.training.state import EpochProgress
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Reporter:
         to `after`; `kept` is False where the fitted head alone was better."""
 
     def on_progress(self, progress: "EpochProgress") -> None:
-        """A `loop.Progress`, a few times a second during an epoch."""
+        """Where the epoch stands, a few times a second during an epoch."""
 
     def on_stop(self) -> None:
         """The training ends early, and the best network so far is about to be saved."""

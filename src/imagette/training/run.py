@@ -21,6 +21,7 @@ from typing import Any
 from imagette.data import BUILT_IN, Dataset, DataSource, open_source
 from imagette.models import check_options
 from imagette.training.default_recipe import choose_recipe
+from imagette.training.job import Job
 from imagette.training.recipe import DEFAULT, Recipe
 from imagette.training.reporter import Reporter, Run
 from imagette.training.resume import (
@@ -47,7 +48,7 @@ def train(
 
     Args:
         dataset: what `load_dataset` takes, or a `Dataset`, whose pictures are brought to the
-            recipe's `size`; `cifar10` if None.
+            recipe's `image_size`; `cifar10` if None.
         recipe: a `Recipe`, a preset's name or a TOML file; if None, `sprint-90`, and for somebody's
             own pictures one that suits their number.
         changes: fields of the recipe that take other values, as for `Recipe.change`.
@@ -88,13 +89,14 @@ def train(
         reporter.on_recipe(why)
     # Each kind of training brings in libraries of its own, which take seconds to load.
     if recipe.closed_form:
-        from imagette.training.closed_form import train_closed_form as train_so
+        from imagette.training.closed_form import train_closed_form as train_it
     else:
-        from imagette.training.by_epochs import train_by_epochs as train_so  # type: ignore
+        from imagette.training.by_epochs import train_by_epochs as train_it  # type: ignore
     if not earlier:  # another run may have taken the name while the images were found
         folder = choose_folder(runs_dir, name, default, resume)
     with claimed(folder):
-        return train_so(folder, recipe, found, data_dir, earlier, reporter)
+        job = Job(folder, recipe, found, data_dir, earlier, reporter)
+        return Run(folder, recipe, train_it(job))
 
 
 def _open(dataset: str | Path | Dataset | None, data_dir: str | Path | None) -> DataSource:

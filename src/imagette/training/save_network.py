@@ -15,9 +15,11 @@ from imagette.training.bundle_writer import build_bundle, save_bundle, update_bu
 from imagette.training.calibrate_bundle import calibrate_bundle
 from imagette.training.hardware import release_memory
 from imagette.training.keras_files import save_keras
+from imagette.training.outputs import compute_logits
 from imagette.training.quantize import quantize_weights
 from imagette.training.recipe import Recipe
-from imagette.training.trainer import State, compute_logits, set_weights
+from imagette.training.state import State
+from imagette.training.weights import set_weights
 
 if TYPE_CHECKING:
     import keras
@@ -38,7 +40,7 @@ def save_network(
     The images held out calibrate the probabilities, and set the threshold of `known`.
     """
     release_memory()
-    held_out = held_out.resized(recipe.asked_at, recipe.asked_at, view or "whole")
+    held_out = held_out.resized(recipe.final_image_size, recipe.final_image_size, view or "whole")
     set_weights(model, state.best_weights)
     temperature = fit_temperature(compute_logits(model, held_out.images), held_out.labels)
     _divide_logits(model, temperature)
@@ -50,9 +52,7 @@ def save_network(
         model=recipe.model,
         parameters=count_parameters(model),
         dataset=dataset.name,
-        # Where other runs lay is of no use elsewhere.
-        recipe=recipe.model_dump()
-        | {"teacher": Path(recipe.teacher).name, "start": Path(recipe.start).name},
+        recipe=recipe.to_metadata(),
         temperature=temperature,
         view=view,
         licence=LICENCE if view else "",

@@ -1,10 +1,10 @@
-"""Pictures of nothing that has a name, made from the pictures being learned.
+"""Images of nothing that has a name, made from the images being learned.
 
-What has been shown such pictures tells others of no class from those of the classes better
+What has been shown such images tells others of no class from those of the classes better
 (Hendrycks, Mazeika & Dietterich, *Deep Anomaly Detection with Outlier Exposure*, 2019). Theirs were
 found; these are made, so that no other dataset is needed.
 
-Every function takes and gives uint8 pictures `(n, height, width, 3)`.
+Every function takes and gives uint8 images `(n, height, width, 3)`.
 """
 
 import math
@@ -14,19 +14,19 @@ from torch import Tensor
 from torch.nn import functional
 
 _SIZE = 32
-"""Rows or columns of pictures that the sides below are for; in others they differ in proportion."""
+"""Rows or columns of images that the sides below are for; in others they differ in proportion."""
 _VALUES = 20_000_000
 """So many are worked on at once, which takes a few hundred megabytes."""
 
 
-def make_outliers(pictures: Tensor) -> Tensor:
-    """As many outliers as pictures, about as many of each kind, in no order of kinds."""
-    if not len(pictures):
-        return pictures
-    order = torch.randperm(len(pictures), device=pictures.device)
-    at_once = max(3, _VALUES // pictures[0].numel())
+def make_outliers(images: Tensor) -> Tensor:
+    """As many outliers as images, about as many of each kind, in no order of kinds."""
+    if not len(images):
+        return images
+    order = torch.randperm(len(images), device=images.device)
+    at_once = max(3, _VALUES // images[0].numel())
     made = [
-        make(pictures[some])
+        make(images[some])
         for make, part in zip(KINDS, order.tensor_split(len(KINDS)), strict=True)
         for some in part.split(at_once)
         if len(some)
@@ -34,54 +34,54 @@ def make_outliers(pictures: Tensor) -> Tensor:
     return torch.cat(made)
 
 
-def shuffle_tiles(pictures: Tensor) -> Tensor:
-    """The tiles of each picture in another order: its texture without its shape."""
-    count, height, width, channels = pictures.shape
-    side = _side((4, 8)[int(torch.randint(2, ()))], pictures)
+def shuffle_tiles(images: Tensor) -> Tensor:
+    """The tiles of each image in another order: its texture without its shape."""
+    count, height, width, channels = images.shape
+    side = _side((4, 8)[int(torch.randint(2, ()))], images)
     rows, columns = height // side, width // side
-    tiles = pictures[:, : rows * side, : columns * side]
+    tiles = images[:, : rows * side, : columns * side]
     tiles = tiles.reshape(count, rows, side, columns, side, channels).transpose(2, 3)
     tiles = tiles.reshape(count, rows * columns, -1)
-    order = torch.rand(count, rows * columns, device=pictures.device).argsort(1)
+    order = torch.rand(count, rows * columns, device=images.device).argsort(1)
     tiles = tiles.gather(1, order[..., None].expand_as(tiles))
     tiles = tiles.reshape(count, rows, columns, side, side, channels).transpose(2, 3)
-    shuffled = pictures.clone()
+    shuffled = images.clone()
     shuffled[:, : rows * side, : columns * side] = tiles.reshape(
         count, rows * side, columns * side, channels
     )
     return shuffled
 
 
-def repeat_detail(pictures: Tensor) -> Tensor:
-    """A small square of each picture, mirrored again and again: a texture, half of them grey."""
-    count, height, width = pictures.shape[:3]
-    side = _side(int(torch.randint(5, 13, ())), pictures)
+def repeat_detail(images: Tensor) -> Tensor:
+    """A small square of each image, mirrored again and again: a texture, half of them grey."""
+    count, height, width = images.shape[:3]
+    side = _side(int(torch.randint(5, 13, ())), images)
     top, left = (int(torch.randint(0, size - side + 1, ())) for size in (height, width))
-    detail = pictures[:, top : top + side, left : left + side]
+    detail = images[:, top : top + side, left : left + side]
     twice = torch.cat([detail, detail.flip(1)], 1)
     twice = torch.cat([twice, twice.flip(2)], 2)
     repeats = math.ceil(height / twice.shape[1]), math.ceil(width / twice.shape[2])
     texture = twice.repeat(1, *repeats, 1)[:, :height, :width].float()
     texture = _stretch(texture)
     grey = texture.mean(3, keepdim=True).expand_as(texture)
-    return _levels(torch.where(_some(count, pictures), grey, texture))
+    return _levels(torch.where(_some(count, images), grey, texture))
 
 
-def enlarge_corner(pictures: Tensor) -> Tensor:
-    """A small square from a corner of each picture, enlarged: what is beside things, mostly."""
-    height, width = pictures.shape[1:3]
-    side = _side(int(torch.randint(7, 13, ())), pictures)
+def enlarge_corner(images: Tensor) -> Tensor:
+    """A small square from a corner of each image, enlarged: what is beside things, mostly."""
+    height, width = images.shape[1:3]
+    side = _side(int(torch.randint(7, 13, ())), images)
     top, left = (int(torch.randint(2, ())) * (size - side) for size in (height, width))
-    corner = pictures[:, top : top + side, left : left + side].permute(0, 3, 1, 2).float()
+    corner = images[:, top : top + side, left : left + side].permute(0, 3, 1, 2).float()
     large = functional.interpolate(
         corner, size=(height, width), mode="bicubic", align_corners=False
     )
     return _levels(large.permute(0, 2, 3, 1))
 
 
-def scramble_phases(pictures: Tensor) -> Tensor:
-    """Each picture's frequencies, as strong as they were, in random phases."""
-    values = pictures.permute(0, 3, 1, 2).float()
+def scramble_phases(images: Tensor) -> Tensor:
+    """Each image's frequencies, as strong as they were, in random phases."""
+    values = images.permute(0, 3, 1, 2).float()
     noise = torch.fft.rfft2(torch.randn_like(values[:, :1]))
     turned = torch.fft.rfft2(values) * (noise / noise.abs().clamp(min=1e-6))
     # The mean is a frequency too, and stays.
@@ -89,37 +89,37 @@ def scramble_phases(pictures: Tensor) -> Tensor:
     return _levels(torch.fft.irfft2(turned, s=values.shape[2:]).permute(0, 2, 3, 1))
 
 
-def blend(pictures: Tensor) -> Tensor:
-    """The mean of three pictures, as strong in contrast as one."""
-    turns = [pictures.roll(shift, 0).float() for shift in (0, 1, 2)]
+def blend(images: Tensor) -> Tensor:
+    """The mean of three images, as strong in contrast as one."""
+    turns = [images.roll(shift, 0).float() for shift in (0, 1, 2)]
     mean = torch.stack(turns).mean(0)
     middle = mean.mean((1, 2), keepdim=True)
     return _levels(middle + (mean - middle) * 3**0.5)
 
 
-def make_clouds(pictures: Tensor) -> Tensor:
+def make_clouds(images: Tensor) -> Tensor:
     """Noise of several scales, from single pixels to the whole, in colours that go together."""
-    count, height, width = pictures.shape[:3]
-    total = torch.zeros(count, 3, height, width, device=pictures.device)
+    count, height, width = images.shape[:3]
+    total = torch.zeros(count, 3, height, width, device=images.device)
     for side in (2, 4, 8, 16, height):
-        strength = torch.rand(count, 1, 1, 1, device=pictures.device).pow(3)
-        noise = torch.randn(count, 3, side, side, device=pictures.device)
+        strength = torch.rand(count, 1, 1, 1, device=images.device).pow(3)
+        noise = torch.randn(count, 3, side, side, device=images.device)
         total += strength * functional.interpolate(
             noise, size=(height, width), mode="bicubic", align_corners=False
         )
     grey = total.mean(1, keepdim=True) * 1.5
-    share = torch.rand(count, 1, 1, 1, device=pictures.device)
+    share = torch.rand(count, 1, 1, 1, device=images.device)
     return _colour(torch.lerp(total, grey.expand_as(total), share).permute(0, 2, 3, 1))
 
 
-def make_waves(pictures: Tensor) -> Tensor:
+def make_waves(images: Tensor) -> Tensor:
     """Stripes and checks: the sum or the product of two waves, soft or hard."""
-    count, height, width = pictures.shape[:3]
-    device = pictures.device
+    count, height, width = images.shape[:3]
+    device = images.device
     y = torch.arange(height, device=device).view(1, 1, -1, 1)
     x = torch.arange(width, device=device).view(1, 1, 1, -1)
     angle, phase = torch.rand(2, count, 2, 1, 1, device=device) * math.tau
-    # From one period a picture to one every three pixels.
+    # From one period a image to one every three pixels.
     frequency = math.tau / torch.empty(count, 2, 1, 1, device=device).uniform_(3, max(4, width))
     waves = torch.sin(frequency * (angle.cos() * x + angle.sin() * y) + phase)
     first, second = waves.unbind(1)
@@ -130,10 +130,10 @@ def make_waves(pictures: Tensor) -> Tensor:
     return _colour(pattern * torch.randn(count, 1, 1, 3, device=device))
 
 
-def draw_strokes(pictures: Tensor) -> Tensor:
+def draw_strokes(images: Tensor) -> Tensor:
     """A line of one colour on another, bent or broken: what digits and letters are made of."""
-    count, height, width = pictures.shape[:3]
-    device, strokes = pictures.device, 9
+    count, height, width = images.shape[:3]
+    device, strokes = images.device, 9
     y = torch.arange(height, device=device).view(1, -1, 1) / height
     x = torch.arange(width, device=device).view(1, 1, -1) / width
     # Each stroke begins where the one before ends, turned from it by little, mostly.
@@ -156,8 +156,8 @@ def draw_strokes(pictures: Tensor) -> Tensor:
     colours = torch.rand(2, count, 1, 1, 3, device=device) * 255
     # As often in black on white, or the other way round.
     plain = torch.tensor([0.0, 255.0], device=device).view(2, 1, 1, 1, 1).expand_as(colours)
-    turned = torch.where(_some(count, pictures), plain, plain.flip(0))
-    colours = torch.where(_some(count, pictures), colours, turned)
+    turned = torch.where(_some(count, images), plain, plain.flip(0))
+    colours = torch.where(_some(count, images), colours, turned)
     noise = torch.randn(count, height, width, 1, device=device) * 4
     return _levels(torch.lerp(colours[0], colours[1], ink) + noise)
 
@@ -186,14 +186,14 @@ KINDS = (
 """The ways in which outliers are made."""
 
 
-def _side(of_32: int, pictures: Tensor) -> int:
-    """A side that is so long in a picture of 32 × 32, in those there are."""
-    smaller = min(pictures.shape[1:3])
+def _side(of_32: int, images: Tensor) -> int:
+    """A side that is so long in a image of 32 × 32, in those there are."""
+    smaller = min(images.shape[1:3])
     return min(smaller, max(2, round(of_32 * smaller / _SIZE)))
 
 
-def _some(count: int, pictures: Tensor) -> Tensor:
-    return torch.rand(count, 1, 1, 1, device=pictures.device) < 0.5
+def _some(count: int, images: Tensor) -> Tensor:
+    return torch.rand(count, 1, 1, 1, device=images.device) < 0.5
 
 
 def _stretch(values: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
 """Transfer learning: what a network begins with instead of random weights.
 
-A recipe's `start` names it: a run, or weights learned from ImageNet. All layers but the last take
-those weights; the last, which knows the old classes, is fitted to the new ones in closed form
+A recipe's `init_from` names it: a run, or weights learned from ImageNet. All layers but the last
+take those weights; the last, which knows the old classes, is fitted to the new ones in closed form
 (`fit_head`), and then the loop trains them all a little. Normalisations stay as they are
-throughout: a few pictures would give them poor statistics (He et al., *Rethinking ImageNet
+throughout: a few images would give them poor statistics (He et al., *Rethinking ImageNet
 Pre-training*, 2019, section 3.1).
 """
 
@@ -22,24 +22,20 @@ from imagette.heads.ridge import fit_ridge
 from imagette.models.applications import APPLICATIONS, IMAGENET
 from imagette.training.hardware import choose_device, choose_precision
 from imagette.training.keras_files import load_keras_file
+from imagette.training.outputs import compute_logits, compute_outputs
 from imagette.training.reporter import Reporter
-from imagette.training.trainer import (
-    State,
-    compute_logits,
-    compute_outputs,
-    get_weights,
-    set_weights,
-)
+from imagette.training.state import State
+from imagette.training.weights import get_weights, set_weights
 
 if TYPE_CHECKING:
     import keras
 
-HEAD_PICTURES = 20_000
-"""No more pictures than this fit the head; the loop sees all."""
+HEAD_IMAGES = 20_000
+"""No more images than this fit the head; the training loop sees all."""
 
 
 def check_start(start: str, model: str = "") -> None:
-    """Make sure that a recipe's `start` can be had.
+    """Make sure that a recipe's `init_from` can be had.
 
     Raises:
         ImagetteError: it names neither a run with a network, nor weights.
@@ -50,19 +46,19 @@ def check_start(start: str, model: str = "") -> None:
         if model and model not in (*APPLICATIONS, "efficientnet-lite"):
             raise ImagetteError(
                 f"There are no weights of ImageNet for the network {model}.",
-                "Set start to '' or the folder of a run, or model to efficientnet-lite.",
+                "Set init_from to '' or the folder of a run, or model to efficientnet-lite.",
             )
         return
     path = Path(start)
     if path.is_file() and model and model not in APPLICATIONS:
         raise ImagetteError(
             f"The network {model} does not begin with a file of weights.",
-            f"Set start to {IMAGENET}, the folder of a run, or '' for none.",
+            f"Set init_from to {IMAGENET}, the folder of a run, or '' for none.",
         )
     if not (path / "model.keras").is_file() and not (path.is_file() and path.suffix == ".h5"):
         raise ImagetteError(
             f"There is no trained network in {start} to begin with.",
-            f"Set start to {IMAGENET}, the folder of a run, or '' for none.",
+            f"Set init_from to {IMAGENET}, the folder of a run, or '' for none.",
         )
 
 
@@ -102,9 +98,9 @@ def fit_head(model: "keras.Model", train: Split) -> None:
 
     Args:
         model: a network of the registry.
-        train: pictures to learn from.
+        train: images to learn from.
     """
-    step = -(-len(train) // HEAD_PICTURES)
+    step = -(-len(train) // HEAD_IMAGES)
     images, labels = train.images[::step], train.labels[::step]
     precision = choose_precision(choose_device(), "auto")
     names = [layer.name for layer in model.layers]
@@ -122,7 +118,7 @@ class FittedHead:
     """A network whose last layer alone was fitted.
 
     Attributes:
-        accuracy: on the pictures held out.
+        accuracy: on the images held out.
         weights: all of the network's.
     """
 

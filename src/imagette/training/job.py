@@ -1,0 +1,62 @@
+"""What is to be trained, from what and into which folder, and the files that every run has."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from imagette.data import DataSource
+from imagette.files import write_json
+from imagette.runs import RunInfo
+from imagette.training.environment import environment
+from imagette.training.recipe import Recipe
+from imagette.training.reporter import Reporter
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training that is about to begin, or to go on.
+
+    Attributes:
+        folder: the run folder, this training's own meanwhile.
+        recipe: how to train.
+        found: the images, or where they are.
+        data_dir: where to look for CIFAR-10 first.
+        earlier: what the run has done so far; None where it begins.
+        reporter: hears of the progress.
+    """
+
+    folder: Path
+    recipe: Recipe
+    found: DataSource
+    data_dir: str | Path | None
+    earlier: RunInfo | None
+    reporter: Reporter
+
+    def write_choices(self) -> None:
+        """Write `recipe.toml` and `environment.json`."""
+        self.recipe.save(self.folder / "recipe.toml")
+        write_json(self.folder / "environment.json", environment())
+
+    def make_info(
+        self, fingerprint: str, device: Literal["cpu", "cuda"], parameters: int
+    ) -> RunInfo:
+        """What `run.json` says from the beginning.
+
+        Args:
+            fingerprint: of the images to learn from and their labels.
+            device: `cpu` or `cuda`.
+            parameters: number of weights of the network, without running statistics.
+        """
+        return RunInfo(
+            dataset=self.found.source,
+            data_dir=str(Path(self.data_dir).resolve()) if self.data_dir else None,
+            train_fingerprint=fingerprint,
+            validation_fraction=self.recipe.validation_fraction,
+            seed=self.recipe.seed,
+            device=device,
+            parameters=parameters,
+        )
+
+    def write_info(self, info: RunInfo) -> None:
+        """Write `run.json`."""
+        write_json(self.folder / "run.json", info.model_dump())

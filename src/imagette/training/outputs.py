@@ -1,0 +1,81 @@
+"""What a network says of images, in batches: its loss, its logits, the output of any layer."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from imagette.images.batches import default_batch_size
+from imagette.training.hardware import choose_device
+from imagette.training.torch_graph import TorchNetwork
+
+if TYPE_CHECKING:
+    import keras
+
+EVALUATION_BATCH = 500
+# In float32 and, after Ctrl-C, beside the training's memory, so in smaller batches.
+CALIBRATION_BATCH = 100
+
+Network = Callable[..., Tensor]
+"""From images `(n, height, width, channels)` and `training=` to float32 logits."""
+
+
+def measure(
+    network: Network, images: Tensor, labels: Tensor, precision: torch.dtype
+) -> tuple[float, float]:
+    """Mean cross-entropy (nats) and top-1 accuracy (fraction).
+
+    Args:
+        network: to logits.
+        images: uint8 `(n, height, width, channels)`.
+        labels: int64 `(n,)`.
+        precision: the type to compute in.
+    """
+    loss, right = 0.0, 0
+    with torch.no_grad():
+        size = default_batch_size(EVALUATION_BATCH, *images.shape[1:3])
+        for batch, truth in zip(images.split(size), labels.split(size), strict=True):
+            logits = network(batch.to(labels.device, precision), training=False)
+            loss += float(functional.cross_entropy(logits, truth, reduction="sum"))
+            right += int((logits.argmax(1) == truth).sum())
+    return loss / len(labels), right / len(labels)
+
+
+def compute_logits(model: "keras.Model", images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What a network of the registry says of images, float32 `(n, classes)`, computed in float32.
+
+    Args:
+        model: the network.
+        images: uint8 `(n, height, width, channels)`.
+    """
+    return compute_outputs(model, images, "logits", torch.float32)
+
+
+def compute_outputs(
+    model: "keras.Model",
+    images: NDArray[np.uint8],
+    layer: str,
+    precision: torch.dtype,
+    mirrored: bool = False,
+) -> NDArray[np.float32]:
+    """What a layer of a network gives for images, float32 `(n, …)`.
+
+    Args:
+        model: the network, as it is in use.
+        images: uint8 `(n, height, width, channels)`.
+        layer: its name.
+        precision: the type to compute in.
+        mirrored: look at the mirror images.
+    """
+    network, device = TorchNetwork(model, until=layer), choose_device()
+    size = default_batch_size(CALIBRATION_BATCH, *images.shape[1:3])
+    with torch.no_grad():
+        parts = [
+            network((batch.flip(2) if mirrored else batch).to(device, precision)).cpu()
+            for batch in torch.from_numpy(images).split(size)
+        ]
+    return torch.cat(parts).numpy()
