@@ -14,6 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -80,7 +81,7 @@ def peak_memory(process: int) -> int:
     return int(line.split()[1]) * 1024
 
 
-def show(values: list[float]) -> str:
+def show(values: Sequence[float]) -> str:
     median, low, high = statistics.median(values), min(values), max(values)
     return f"{median:.3g} ({low:.3g}–{high:.3g})"
 

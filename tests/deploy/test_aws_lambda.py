@@ -14,6 +14,7 @@ from support.locked import locked
 
 ROOT = Path(__file__).parents[2]
 SHIP = ROOT / "src/imagette/assets/samples/ship.png"
+pytest.importorskip("awslambdaric", reason="it is there on Linux alone")
 pytestmark = pytest.mark.slow
 each_door = pytest.mark.parametrize("event", [rest_event, http_event])
 
