@@ -36,6 +36,17 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+SLOW = {"benchmark", "browser", "notebooks"}
+"""Folders of which every test takes seconds."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent.name in SLOW:
+            item.add_marker("slow")
+
+
 PILLOWS_LIMIT = Image.MAX_IMAGE_PIXELS
 
 
