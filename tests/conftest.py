@@ -36,14 +36,16 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-SLOW = {"benchmark", "browser", "notebooks"}
-"""Folders of which every test takes seconds."""
+SLOW_FOLDERS = {"benchmark", "notebooks"}
+SLOW_FIXTURES = {"browser", "digits_run", "installed"}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark `slow` what takes seconds for a reason that many tests share."""
     for item in items:
-        if item.path.parent.name in SLOW:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if item.path.parent.name in SLOW_FOLDERS or fixtures & SLOW_FIXTURES:
             item.add_marker("slow")
 
 

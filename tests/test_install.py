@@ -5,10 +5,6 @@ import json
 import subprocess
 from pathlib import Path
 
-import pytest
-
-pytestmark = pytest.mark.slow
-
 SHIP = Path(__file__).parents[1] / "src/imagette/assets/samples/ship.png"
 TRAINING = {"keras", "torch", "tensorflow", "jax", "onnx", "scikit-learn", "matplotlib"}
 

@@ -79,7 +79,6 @@ def running(name, installed, folder, **environment):
         container.process.communicate()
 
 
-@pytest.mark.slow
 def test_the_api_is_healthy_answers_and_stops(installed, tmp_path):
     with running("api", installed, tmp_path, IMAGETTE_WORKERS="1") as container:
         assert not container.is_healthy()  # it cannot be yet
@@ -95,7 +94,6 @@ def test_the_api_is_healthy_answers_and_stops(installed, tmp_path):
     assert list(tmp_path.iterdir()) == []  # nor does it leave anything
 
 
-@pytest.mark.slow
 def test_the_page_is_healthy_takes_visitors_of_a_proxy_and_stops(installed, tmp_path):
     api = f"http://127.0.0.1:{free_port()}"
     with running("page", installed, tmp_path, IMAGETTE_API_URL=api) as container:

@@ -53,7 +53,6 @@ class Dyno(RunningServer):
         self.printed = ""
 
 
-@pytest.mark.slow
 def test_the_command_answers_on_heroku_s_port_and_ends_in_time(installed, tmp_path):
     dyno = Dyno(installed, tmp_path)
     try:
