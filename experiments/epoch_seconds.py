@@ -55,7 +55,7 @@ def fit_epochs(epochs: int) -> list[float]:
     sys.path.insert(0, str(HERE.parent / "src/imagette/benchmark"))
     import keras
     import numpy as np
-    from classic_fit import classic_model
+    from classic_fit import classic_model  # type: ignore[import-not-found]
 
     def load(name: str) -> tuple[np.ndarray, np.ndarray]:
         with Path(os.environ["IMAGETTE_CIFAR10_DIR"], name).open("rb") as file:

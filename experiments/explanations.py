@@ -36,10 +36,11 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=200)
     arguments = parser.parse_args()
     part = load_dataset("cifar10").test
+    assert part
     for model in arguments.models:
         classifier = Classifier(model, threads=1)
-        some = part.take(np.arange(2 * arguments.pictures))
-        some = some.resized(classifier.height, classifier.width).images
+        first = part.take(np.arange(2 * arguments.pictures))
+        some = first.resized(classifier.height, classifier.width).images
         right = classifier.predict_proba(some).argmax(axis=1) == part.labels[: len(some)]
         images = some[right][: arguments.pictures]
         labels = part.labels[: len(some)][right][: arguments.pictures]

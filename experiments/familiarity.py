@@ -11,6 +11,7 @@ against those of every second class of the same folder, which was not learned ei
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,7 @@ def show(
     print(f"{name:<28}" + "".join(f"{value:>22.4f}" for value in found), flush=True)
 
 
-def neighbour(number: int):
+def neighbour(number: int) -> Callable[[Rows, NDArray, Rows], Rows]:
     def measure(rows: Rows, labels: NDArray, asked: Rows) -> Rows:
         return np.sort(asked @ rows.T, axis=1)[:, -number]
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 
 import psutil
-from servers import (
+from shared.servers import (
     RESULTS,
     Post,
     accepted,

@@ -6,8 +6,8 @@ Sends a picture as large as the model looks at (a 32×32 PNG, a 224×224 JPEG) w
 (https://github.com/wg/wrk) over 1, 4, 16 and 64 connections that stay open to servers on this
 machine that run the same bundle with as many workers:
 
-    imagette, imagette-form    Imagette with everything switched on (servers.EVERYTHING_ON), the
-                               picture as the whole body, or in a form
+    imagette, imagette-form    Imagette with everything switched on (EVERYTHING_ON of
+                               shared/servers.py), the picture as the whole body, or in a form
     bare                       a ten-line Flask endpoint on Granian, with Imagette's threads
     litserve                   LitServe with its defaults (form)
     litserve-fast              with its faster queue, which it recommends above 100 requests/s
@@ -33,7 +33,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from servers import (
+from shared.servers import (
     RESULTS,
     Post,
     descendants,
@@ -87,12 +87,12 @@ class Contender:
 def serving_environment(folder: Path) -> Path:
     """The folder of the programs of an environment with LitServe and BentoML; made if missing."""
     programs = folder / ("Scripts" if os.name == "nt" else "bin")
-    install = [programs / "python", "-m", "pip", "--disable-pip-version-check", "install"]
+    install = [str(programs / "python"), "-m", "pip", "--disable-pip-version-check", "install"]
     if not folder.exists():
         say(f"Making {folder} of {REQUIREMENTS.name} …")
         venv.create(folder, with_pip=True)
     # Nothing happens where all of it is there.
-    subprocess.run([*install, "--quiet", "--requirement", REQUIREMENTS], check=True)
+    subprocess.run([*install, "--quiet", "--requirement", str(REQUIREMENTS)], check=True)
     return programs
 
 

@@ -28,9 +28,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from statistics import mean
 
-from rivals.command import imagette, measure_command
 from rivals.scale import measure_scale
 from rivals.tables import readme
+from shared.command import imagette, measure_command
 from sklearn.metrics import roc_auc_score
 
 from imagette import Classifier
@@ -129,7 +129,7 @@ def ask(folders: list[Path], work: Path) -> Iterator[dict]:
         for asked in [folder, *(other for other in folders if other != folder)]:
             files = find_images(asked / "test")
             answers = classifier.predict(list(files))
-            familiarity = [answer.familiarity for answer in answers]
+            familiarity = [answer.familiarity or 0.0 for answer in answers]
             own = own or familiarity
             truth = [1] * len(own) + [0] * len(files)
             right = [a.label == f.parent.name for a, f in zip(answers, files, strict=True)]

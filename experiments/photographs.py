@@ -63,6 +63,7 @@ def ask(
     probabilities, familiarity = classifier.predict_arrays(
         np.stack([p for each in looks for p in each])
     )
+    assert familiarity is not None
     starts = np.r_[0, counts.cumsum()[:-1]]
     means = np.add.reduceat(probabilities, starts) / counts[:, np.newaxis]
     return means, np.add.reduceat(familiarity, starts) / counts, float(counts.mean())

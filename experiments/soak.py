@@ -25,7 +25,7 @@ from threading import Event, Thread
 import numpy as np
 import psutil
 from PIL import Image
-from servers import (
+from shared.servers import (
     RESULTS,
     Post,
     accepted,
@@ -75,7 +75,8 @@ def soak(
         Rows of `requests` and `errors` so far, `megabytes` of all processes, `processes`, and
         `requests_per_second` of the part.
     """
-    readings, sent, errors = [], 0, 0
+    readings: list[dict] = []
+    sent = errors = 0.0
     while sent < total:
         part = seconds if sent >= FIRST else 1
         figures = wrk(url, post, CONNECTIONS, part, folder)

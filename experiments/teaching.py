@@ -27,8 +27,17 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageEnhance
-from playwright.sync_api import Browser, Page, sync_playwright
-from servers import Post, free_port, imagette, machine, running, say, small_picture, stop_at_signals
+from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
+from shared.servers import (
+    Post,
+    free_port,
+    imagette,
+    machine,
+    running,
+    say,
+    small_picture,
+    stop_at_signals,
+)
 
 from imagette.assets import list_samples
 from imagette.files import write_json
@@ -158,7 +167,7 @@ def start_clock(page: Page, event: str) -> str:
 
 def choose(page: Page, box: str, picture: bytes) -> None:
     rest(page)
-    file = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": picture}
+    file = FilePayload(name="photo.jpg", mimeType="image/jpeg", buffer=picture)
     page.locator(f".st-key-{box} input[type=file]").set_input_files([file])
 
 

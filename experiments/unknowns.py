@@ -17,6 +17,7 @@ import pickle
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,9 @@ def main() -> None:
     }
     if not made.issuperset(own.values()):  # of a network that began with ImageNet's weights
         own = {"cosine to the nearest picture learned, as shipped": "familiarity/similarity"}
-    seen = [*find_ends(bare.graph), *own.values()]
+    ends = find_ends(bare.graph)
+    assert ends, "the bundle is one of Imagette's own"
+    seen = [*ends, *own.values()]
     size = classifier.height, classifier.width
 
     def look(images: NDArray[np.uint8]) -> Looked:
@@ -77,9 +80,10 @@ def main() -> None:
     dataset = load_dataset("cifar10")
     learned, held_out = split_validation(dataset.train, 0.1, 0)
     known = dataset.test if arguments.test else held_out
+    assert known
     features, logits, _ = look(learned.images[::2])
     methods = fit(features, logits, learned.labels[::2])
-    methods |= {name: lambda f, z, o, name=name: o[name] for name in own}
+    methods |= {name: partial(own_score, name) for name in own}
     of_known = look(known.images)
     unknown = {name: look(images) for name, images in others(arguments.cifar100).items()}
     columns = list(unknown)
@@ -93,6 +97,11 @@ def main() -> None:
             " | ".join([name, *(f"{value:.3f}" for value in row + photographs.row(score, inside))])
         )
     print_cost(classifier, known.take(np.arange(256)).resized(*size).images)
+
+
+def own_score(name: str, features: Features, logits: Logits, own: Own) -> NDArray:
+    """A score that the bundle itself computes."""
+    return own[name]
 
 
 def fit(features: Features, logits: Logits, labels: NDArray[np.int64]) -> dict[str, Score]:

@@ -23,6 +23,7 @@ from imagette.features.backbone import open_backbone
 from imagette.features.compute import compute_features
 from imagette.heads.head import directions, fit_head
 from imagette.heads.ridge import fit_ridge
+from imagette.images.views import ViewName
 from imagette.training.calibrate_bundle import remove_calibration
 from imagette.training.onnx_graph import find_ends, run_to
 
@@ -67,13 +68,14 @@ def by_choice(folder: Path, float32: bool) -> dict[str, float]:
         "8 bits, middle, features as they are": accuracy(middle, labels),
     }
     if float32:
-        for view in ("centre", "whole"):
+        views: tuple[ViewName, ...] = ("centre", "whole")
+        for view in views:
             exact = in_float32(folder, view)
             results[f"float32, {view}"] = accuracy(directions(exact), labels)
     return results
 
 
-def in_float32(folder: Path, view: str) -> np.ndarray:
+def in_float32(folder: Path, view: ViewName) -> np.ndarray:
     """Features by PyTorch, `(n, 1280)`."""
     import torch
 
@@ -91,9 +93,10 @@ def of_shipped(folder: Path) -> float:
     """Leave-one-out accuracy with the features of the model that ships."""
     classifier = Classifier()
     proto = remove_calibration(onnx.load(classifier.path))
-    features, _ = find_ends(proto.graph)
+    ends = find_ends(proto.graph)
+    assert ends, "the shipped model is one of Imagette's own"
     train = open_source(folder).load(classifier.height, "centre").train
-    [rows] = run_to(proto, [features], train.images)
+    [rows] = run_to(proto, [ends[0]], train.images)
     return accuracy(directions(rows), train.labels)
 
 
@@ -106,6 +109,7 @@ def accuracy(rows: np.ndarray, labels: np.ndarray) -> float:
 def small_pictures() -> dict[int, list[float]]:
     """Test accuracies by pictures a class, one for each seed."""
     data, backbone = load_dataset("cifar10"), open_backbone()
+    assert data.test
     random = np.random.default_rng(0)
     learned, tested = [], []
     for name in CLASSES:
@@ -121,7 +125,7 @@ def small_pictures() -> dict[int, list[float]]:
             some = np.random.default_rng(seed).permutation(DRAWN)[:size]
             rows = np.concatenate([each[some] for each in learned])
             head, _ = fit_head(rows, np.repeat(np.arange(len(CLASSES)), size), len(CLASSES))
-            right = head.answer(test)[0].argmax(axis=1) == true
+            right = head.predict(test)[0].argmax(axis=1) == true
             results.setdefault(size, []).append(float(right.mean()))
     return results
 

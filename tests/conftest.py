@@ -1,7 +1,6 @@
 """What several tests need: small bundles made without any training framework, and real data."""
 
 import os
-import pickle
 import shutil
 import signal
 import subprocess
@@ -20,18 +19,34 @@ if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
 
 
+def for_all(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run of the tests that all its processes share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if workers else folder
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _shared_cache(tmp_path_factory):
     """A cache of the tests' own, one for all processes: the backbone is made once."""
-    folder = tmp_path_factory.getbasetemp()
-    if workers:
-        folder = folder.parent
-    os.environ["IMAGETTE_CACHE_DIR"] = str(folder / "cache")
+    os.environ["IMAGETTE_CACHE_DIR"] = str(for_all(tmp_path_factory) / "cache")
 
 
 # A shell that starts the tests in the background has them, and what they start, ignore SIGINT.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+SLOW_FOLDERS = {"benchmark", "notebooks"}
+SLOW_FIXTURES = {"browser", "digits_run", "installed"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark `slow` what takes seconds for a reason that many tests share."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if item.path.parent.name in SLOW_FOLDERS or fixtures & SLOW_FIXTURES:
+            item.add_marker("slow")
 
 
 PILLOWS_LIMIT = Image.MAX_IMAGE_PIXELS
@@ -100,12 +115,10 @@ def backbone():
 
 @pytest.fixture(scope="session")
 def digits_run(tmp_path_factory):
-    """A finished run: the seed recipe on the digits, five epochs."""
+    """A finished run: the recipe `classic` on the digits, five epochs."""
     import imagette
 
-    folder = tmp_path_factory.getbasetemp()
-    if workers:  # the first process that needs it trains it for all
-        folder = folder.parent
+    folder = for_all(tmp_path_factory)  # the first process that needs it trains it
     recipe = imagette.Recipe.load("classic").change(epochs=5)
     with FileLock(folder / "digits-run.lock"):
         return imagette.train(
@@ -122,30 +135,20 @@ def digits():
 
 
 @pytest.fixture(scope="session")
-def images(tmp_path_factory) -> dict[str, dockerfile.Stage]:
-    """The stages of deploy/Dockerfile, built once for all processes that test.
-
-    They are fresh installations of `imagette` (`api`), and of it with its page (`page`).
-    """
-    from filelock import FileLock
-
-    shared = tmp_path_factory.getbasetemp()
-    if workers:
-        shared = shared.parent
-    root, folder = Path(__file__).parents[1], shared / "images"
-    built = folder / "stages.pickle"
+def installed(tmp_path_factory) -> Path:
+    """The `bin` folder of a fresh installation of the API and the page, as deploy/Dockerfile's."""
+    folder = for_all(tmp_path_factory) / "installed"
     with FileLock(f"{folder}.lock"):
-        if not built.exists():
+        if not (folder / "done").exists():
             shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
             try:
-                stages = dockerfile.build(root / "deploy/Dockerfile", root, folder)
+                dockerfile.install(folder)
             except subprocess.CalledProcessError as error:
                 if "NewConnectionError" in error.stderr:
                     pytest.skip("pip cannot reach the packages from here")
                 pytest.fail(error.stderr)
-            built.write_bytes(pickle.dumps(stages))
-        return pickle.loads(built.read_bytes())
+            (folder / "done").touch()
+    return folder / "imagette/bin"
 
 
 CHROMIUM = next(

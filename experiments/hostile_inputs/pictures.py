@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from random import Random
+from typing import Any
 
 from PIL import Image, ImageCms
 
@@ -67,7 +68,7 @@ def _pattern(mode: str) -> Image.Image:
     return image.convert(mode)
 
 
-def _written(image: Image.Image, format_: str, **options) -> bytes:
+def _written(image: Image.Image, format_: str, **options: Any) -> bytes:
     file = io.BytesIO()
     try:
         image.save(file, format_, **options)
@@ -141,7 +142,9 @@ def _bomb(random: Random) -> bytes:
     return random.choice(_BOMBS)(random)
 
 
-def _png(width: int, height: int, colour_type: int, rows: bytes, *chunks) -> bytes:
+def _png(
+    width: int, height: int, colour_type: int, rows: bytes, *chunks: tuple[bytes, bytes]
+) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, colour_type, 0, 0, 0)
     parts = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from random import Random
 
 from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
 
 from hostile_inputs import pictures
 
@@ -89,14 +90,14 @@ _CHUNKS = st.lists(st.integers(1, 5000), max_size=3).map(tuple)
 
 
 @st.composite
-def _picture_bodies(draw) -> HostileRequest:
+def _picture_bodies(draw: DrawFn) -> HostileRequest:
     headers = (("Content-Type", draw(st.sampled_from(["image/png", "application/octet-stream"]))),)
     return HostileRequest("damaged picture", "POST", "/predict" + draw(_QUERIES), headers,
                           draw(_ANY_PICTURE))  # fmt: skip
 
 
 @st.composite
-def _wrong_types(draw) -> HostileRequest:
+def _wrong_types(draw: DrawFn) -> HostileRequest:
     headers = [("Content-Type", draw(_CONTENT_TYPES))] * draw(st.sampled_from([1, 1, 1, 2]))
     body = draw(st.one_of(_VALID_PICTURE, st.binary(max_size=200), st.just(b'{"image": 1}')))
     return HostileRequest("content type", "POST", "/predict", tuple(headers), body)
@@ -124,7 +125,7 @@ _BOUNDARIES = st.sampled_from(["x", "----WebKitFormBoundaryAbC", "a b", "'", "b"
 
 
 @st.composite
-def _part(draw) -> bytes:
+def _part(draw: DrawFn) -> bytes:
     head = f'Content-Disposition: form-data; name="{draw(_FIELD_NAMES)}"'
     if draw(st.booleans()):
         head += f'; filename="{draw(_FILE_NAMES)}"'
@@ -135,7 +136,7 @@ def _part(draw) -> bytes:
 
 
 @st.composite
-def _forms(draw) -> HostileRequest:
+def _forms(draw: DrawFn) -> HostileRequest:
     boundary = draw(_BOUNDARIES)
     told = draw(st.sampled_from([boundary] * 6 + [f'"{boundary}"', "other"]))
     parts = draw(st.lists(_part(), max_size=4)) * draw(st.sampled_from([1] * 30 + [20]))
@@ -174,7 +175,7 @@ _JSON_TEXTS = st.sampled_from([
 
 
 @st.composite
-def _arrays(draw) -> HostileRequest:
+def _arrays(draw: DrawFn) -> HostileRequest:
     rows, columns = draw(st.sampled_from([(32, 32)] * 4 + [(31, 32), (32, 31), (1, 1), (33, 40)]))
     value = draw(st.one_of(st.floats(0, 1), _JSON_LEAVES))
     array = [[[0.5, 0.25, 1.0] for _ in range(columns)] for _ in range(rows)]
@@ -186,13 +187,13 @@ def _arrays(draw) -> HostileRequest:
 
 
 @st.composite
-def _json_bodies(draw) -> HostileRequest:
+def _json_bodies(draw: DrawFn) -> HostileRequest:
     values = st.one_of(_JSON_VALUES, _JSON_VALUES.map(lambda value: {"image": value}))
     texts = values.map(lambda value: json.dumps(value).encode())
     return _json_request(draw, draw(st.one_of(texts, _JSON_TEXTS, st.binary(max_size=50))))
 
 
-def _json_request(draw, body: bytes) -> HostileRequest:
+def _json_request(draw: DrawFn, body: bytes) -> HostileRequest:
     headers = (("Content-Type", "application/json"),)
     return HostileRequest("JSON", "POST", "/predict", headers, body, draw(_CHUNKS))
 
@@ -220,7 +221,7 @@ _METHODS = st.one_of(
 
 
 @st.composite
-def _paths(draw) -> HostileRequest:
+def _paths(draw: DrawFn) -> HostileRequest:
     method = draw(_METHODS)
     body = b"" if method in ("GET", "HEAD") else draw(st.sampled_from([b"", b"x", b"{}"]))
     return HostileRequest("path or method", method, draw(_PATHS) + draw(_QUERIES), (), body)
@@ -238,7 +239,7 @@ _KNOWN_HEADERS = st.sampled_from([
 
 
 @st.composite
-def _headers(draw) -> HostileRequest:
+def _headers(draw: DrawFn) -> HostileRequest:
     names = st.one_of(_KNOWN_HEADERS, _TOKEN.map(lambda name: "X-" + name))
     headers = draw(st.lists(st.tuples(names, _HEADER_TEXT), max_size=12))
     # "Expect: 100-continue" and "Range" are for what is sent and answered whole.

@@ -43,7 +43,8 @@ def main() -> None:
         return
     folder, *network = arguments.paths
     if arguments.way == "pixels":
-        see, learner = see_pixels, KNeighborsClassifier(1)
+        see: See = see_pixels
+        learner = KNeighborsClassifier(1)
     else:
         see = features_of(network[0])
         learner = make_pipeline(StandardScaler(), regression(arguments.way, folder))

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from PIL import Image, ImageEnhance
-from rivals.command import imagette
+from shared.command import imagette
 
 WIDTH, HEIGHT = 500, 375
 QUALITY = 70

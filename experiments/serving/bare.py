@@ -17,7 +17,7 @@ app = Flask(__name__)
 
 
 @app.post("/predict")
-def predict():
+def predict() -> dict:
     image = Image.open(io.BytesIO(request.get_data())).convert("RGB").resize(size)
     probabilities = session.run(["probabilities"], {name: np.asarray(image)[np.newaxis]})[0][0]
     return {"prediction": int(probabilities.argmax()), "probabilities": probabilities.tolist()}

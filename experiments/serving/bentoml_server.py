@@ -15,7 +15,7 @@ from PIL.Image import Image
 
 @bentoml.service(workers=int(os.environ["WORKERS"]))
 class Classifier:
-    def __init__(self):
+    def __init__(self) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self.session = onnxruntime.InferenceSession(os.environ["MODEL"], options)

@@ -7,6 +7,7 @@ FAST_QUEUE is 0 or 1. Pictures come in forms, for it reads forms and JSON only.
 
 import os
 import sys
+from typing import Any
 
 import litserve
 import numpy as np
@@ -18,25 +19,25 @@ BATCH_TIMEOUT = 0.005
 
 
 class Alone(litserve.LitAPI):
-    def setup(self, device):
+    def setup(self, device: str) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self.session = onnxruntime.InferenceSession(os.environ["MODEL"], options)
         self.name = self.session.get_inputs()[0].name
         self.size = self.session.get_inputs()[0].shape[2:0:-1]  # width, height
 
-    def decode_request(self, request):
+    def decode_request(self, request: Any) -> np.ndarray:
         return np.asarray(Image.open(request["image"].file).convert("RGB").resize(self.size))
 
-    def predict(self, pixels):
+    def predict(self, pixels: Any) -> np.ndarray:
         return self.session.run(["probabilities"], {self.name: pixels[np.newaxis]})[0][0]
 
-    def encode_response(self, probabilities):
+    def encode_response(self, probabilities: np.ndarray) -> dict:
         return {"prediction": int(probabilities.argmax()), "probabilities": probabilities.tolist()}
 
 
 class Batched(Alone):
-    def predict(self, pictures):
+    def predict(self, pictures: Any) -> np.ndarray:
         return self.session.run(["probabilities"], {self.name: np.stack(pictures)})[0]
 
 

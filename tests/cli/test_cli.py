@@ -183,6 +183,7 @@ def test_an_empty_folder_is_said(tmp_path, bundle_path):
     assert "no pictures in" in answer.stderr
 
 
+@pytest.mark.slow
 def test_evaluate_json_is_one_object_and_nothing_else(digits_run):
     answer = imagette_here("evaluate", digits_run.folder, "--json")
     assert answer.returncode == 0, answer.stderr
@@ -195,6 +196,7 @@ def test_evaluate_json_is_one_object_and_nothing_else(digits_run):
     assert (metrics["split"], metrics["n"]) == ("test", 360)
 
 
+@pytest.mark.slow
 def test_evaluate_for_people(digits_run):
     answer = imagette_here("evaluate", digits_run.folder)
     assert "on the test split of digits: 360 pictures" in answer.stdout
@@ -243,6 +245,7 @@ def trained(home):
     return imagette_here("train", "mine", *settings, cwd=home)
 
 
+@pytest.mark.slow
 def test_a_folder_of_pictures_from_exploring_to_predicting(home, trained):
     explored = imagette_here("explore", "mine", cwd=home)
     assert explored.returncode == 0, explored.stderr
@@ -258,6 +261,7 @@ def test_a_folder_of_pictures_from_exploring_to_predicting(home, trained):
     assert f"{picture}: red [things] " in shown.stdout
 
 
+@pytest.mark.slow
 def test_corruptions_are_measured_once(home, trained):
     command = ("evaluate", home / "runs" / "mine-classic", "--corruptions", "--out", home / "again")
     first, second = imagette_here(*command, cwd=home), imagette(*command, cwd=home)
@@ -268,6 +272,7 @@ def test_corruptions_are_measured_once(home, trained):
     assert second.stdout == first.stdout
 
 
+@pytest.mark.slow
 def test_what_is_not_installed_is_named(tmp_path):
     """A plain installation, which lacks the training libraries: one says how to get them."""
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(name='torch')")

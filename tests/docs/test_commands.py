@@ -31,10 +31,6 @@ SHOWN = {
 }
 
 
-def _names(file):
-    return file.relative_to(ROOT).as_posix()
-
-
 def test_commands_are_found():
     """Or the tests below would hold for nothing."""
     for file in ("README.md", "README.fr.md", TUTORIAL.relative_to(ROOT).as_posix()):
@@ -58,16 +54,17 @@ def test_commands_are_found_in_cells(tmp_path):
     assert commands(read(notebook)) == [["train", "x", "--name", "y"]]
 
 
-@pytest.mark.parametrize("file", TEXTS, ids=_names)
-def test_shown_commands_are_understood(file):
-    for words in commands(read(file)):
-        if {"-h", "--help", "--version"} & set(words):
-            continue
-        name, parameters = parse(words)
-        if name == "train":
-            _check_recipe(parameters["recipe"], parameters["settings"])
-        if name == "time-to-accuracy" and parameters["recipes"]:
-            assert set(parameters["recipes"].split(",")) <= set(presets())
+def test_shown_commands_are_understood(subtests):
+    for file in TEXTS:
+        with subtests.test(str(file)):
+            for words in commands(read(file)):
+                if {"-h", "--help", "--version"} & set(words):
+                    continue
+                name, parameters = parse(words)
+                if name == "train":
+                    _check_recipe(parameters["recipe"], parameters["settings"])
+                if name == "time-to-accuracy" and parameters["recipes"]:
+                    assert set(parameters["recipes"].split(",")) <= set(presets())
 
 
 def _check_recipe(recipe, settings):
@@ -76,14 +73,15 @@ def _check_recipe(recipe, settings):
     Recipe.load(recipe or "sprint-90").change(**parse_settings(settings or []))
 
 
-@pytest.mark.parametrize("file", TEXTS, ids=_names)
-def test_mentioned_commands_and_options_exist(file):
-    for words in mentions(read(file)):
-        command, rest = find_command(words)
-        placeholder = words[0] == "COMMAND"
-        assert placeholder or command is not COMMAND_LINE or words[0].startswith("-"), words
-        options = {name for one in command.params for name in one.opts} | {"-h", "--help"}
-        assert {word for word in rest if word.startswith("--")} <= options, words
+def test_mentioned_commands_and_options_exist(subtests):
+    for file in TEXTS:
+        with subtests.test(str(file)):
+            for words in mentions(read(file)):
+                command, rest = find_command(words)
+                placeholder = words[0] == "COMMAND"
+                assert placeholder or command is not COMMAND_LINE or words[0].startswith("-"), words
+                options = {name for one in command.params for name in one.opts} | {"-h", "--help"}
+                assert {word for word in rest if word.startswith("--")} <= options, words
 
 
 def test_examples_of_the_help_are_understood():

@@ -3,7 +3,6 @@
 import ast
 import importlib.util
 import re
-from pathlib import Path
 
 import pytest
 from support.shown import DOCS, PAGES, ROOT, TEXTS, code_blocks, prose, read
@@ -58,50 +57,56 @@ def test_every_public_name_is_in_the_reference():
     assert set(imagette.__all__) <= shown
 
 
-@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_links_lead_to_files(page):
+def test_links_lead_to_files(subtests):
     """Zensical's strict build holds links between pages; not those to pictures and other files."""
-    text = prose(read(page))
-    for target in re.findall(r"\]\((?![a-z]+:|#)([^)\s#]+)", text):
-        path = (page.parent / target).resolve()
-        assert path.exists(), target
-        if page.is_relative_to(DOCS):
-            assert path.is_relative_to(DOCS), f"{target} is not on the site"
+    for page in TEXTS:
+        with subtests.test(str(page)):
+            text = prose(read(page))
+            for target in re.findall(r"\]\((?![a-z]+:|#)([^)\s#]+)", text):
+                path = (page.parent / target).resolve()
+                assert path.exists(), target
+                if page.is_relative_to(DOCS):
+                    assert path.is_relative_to(DOCS), f"{target} is not on the site"
 
 
-@pytest.mark.parametrize("page", ENGLISH, ids=Path.as_posix)
-def test_the_french_page_says_the_same(page):
-    english, french = ((folder / page).read_text(encoding="utf-8") for folder in (DOCS, FRENCH))
-    assert _outline(french) == _outline(english)
-    assert _code(french) == _code(english)
-    assert len(re.findall(r"^\|", french, re.M)) == len(re.findall(r"^\|", english, re.M))
+def test_the_french_page_says_the_same(subtests):
+    for page in ENGLISH:
+        with subtests.test(str(page)):
+            english, french = (
+                (folder / page).read_text(encoding="utf-8") for folder in (DOCS, FRENCH)
+            )
+            assert _outline(french) == _outline(english)
+            assert _code(french) == _code(english)
+            assert len(re.findall(r"^\|", french, re.M)) == len(re.findall(r"^\|", english, re.M))
 
 
-@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_python_code_can_be_read(page):
-    for language, code in code_blocks(read(page)):
-        if language == "python":
-            ast.parse(code)
+def test_python_code_can_be_read(subtests):
+    for page in TEXTS:
+        with subtests.test(str(page)):
+            for language, code in code_blocks(read(page)):
+                if language == "python":
+                    ast.parse(code)
 
 
 def test_no_french_page_is_alone():
     assert {page.relative_to(FRENCH) for page in FRENCH.rglob("*.md")} == set(ENGLISH)
 
 
-@pytest.mark.parametrize("page", sorted(FRENCH.rglob("*.md")), ids=lambda page: page.stem)
-def test_french_is_set_as_french_is(page):
-    text = prose(page.read_text(encoding="utf-8"))
-    # Neither code, addresses, the rules of tables, nor titles of papers in English.
-    text = re.sub(
-        r"<!--.*?-->|`[^`]*`|\]\([^)]*\)|https?://\S+|^\|[ :|-]+$|\*\*|\*[^*]+\*",
-        "",
-        text,
-        flags=re.M,
-    )
-    assert not re.findall(r".{0,30}[^\u00a0\s|][:;?!](?=\s).{0,9}", text)
-    assert not re.findall(r".{0,30}[ \n][:;?!](?=\s).{0,9}", text)
-    assert not re.findall(r".{0,30}(?:«[^\u00a0]|[^\u00a0]»).{0,9}", text)
-    assert not re.findall(r".{0,30}\w'\w.{0,9}", text)
+def test_french_is_set_as_french_is(subtests):
+    for page in sorted(FRENCH.rglob("*.md")):
+        with subtests.test(str(page)):
+            text = prose(page.read_text(encoding="utf-8"))
+            # Neither code, addresses, the rules of tables, nor titles of papers in English.
+            text = re.sub(
+                r"<!--.*?-->|`[^`]*`|\]\([^)]*\)|https?://\S+|^\|[ :|-]+$|\*\*|\*[^*]+\*",
+                "",
+                text,
+                flags=re.M,
+            )
+            assert not re.findall(r".{0,30}[^\u00a0\s|][:;?!](?=\s).{0,9}", text)
+            assert not re.findall(r".{0,30}[ \n][:;?!](?=\s).{0,9}", text)
+            assert not re.findall(r".{0,30}(?:«[^\u00a0]|[^\u00a0]»).{0,9}", text)
+            assert not re.findall(r".{0,30}\w'\w.{0,9}", text)
 
 
 def _outline(text: str) -> list[int]:

@@ -1,5 +1,7 @@
 """The corruptions: each by what it must do to images."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -34,24 +36,26 @@ def test_they_are_the_paper_s_fifteen():
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_each_changes_pictures_and_the_strongest_most(images, name):
-    found = [corrupt(images, name, severity) for severity in SEVERITIES]
+def test_each_changes_pictures_and_the_strongest_most(images, subtests):
+    for name in NAMES:
+        with subtests.test(name):
+            found = [corrupt(images, name, severity) for severity in SEVERITIES]
 
-    assert all(one.shape == images.shape and one.dtype == np.uint8 for one in found)
-    far = [distance(one, images) for one in found]
-    assert far[0] > 0.1
-    # Elastic severities differ in kind: the first only shears, and shears most.
-    assert far[4] > far[0] or name == "elastic_transform"
-    assert distance(found[4], images) < 110  # something of the image is left
+            assert all(one.shape == images.shape and one.dtype == np.uint8 for one in found)
+            far = [distance(one, images) for one in found]
+            assert far[0] > 0.1
+            # Elastic severities differ in kind: the first only shears, and shears most.
+            assert far[4] > far[0] or name == "elastic_transform"
+            assert distance(found[4], images) < 110  # something of the picture is left
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_same_call_gives_the_same_pixels(images, name):
-    before = images.copy()
+def test_the_same_call_gives_the_same_pixels(images, subtests):
+    for name in NAMES:
+        with subtests.test(name):
+            before = images.copy()
 
-    assert (corrupt(images, name, 3) == corrupt(images, name, 3)).all()
-    assert (images == before).all()
+            assert (corrupt(images, name, 3) == corrupt(images, name, 3)).all()
+            assert (images == before).all()
 
 
 @pytest.mark.parametrize("name", ["gaussian_noise", "glass_blur", "motion_blur", "snow", "fog"])
@@ -59,13 +63,13 @@ def test_another_seed_draws_otherwise(images, name):
     assert (corrupt(images, name, 3) != corrupt(images, name, 3, seed=1)).any()
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("size", [(1, 1), (6, 9), (40, 30), (96, 96)])
-def test_pictures_of_any_size(name, size):
-    images = np.random.default_rng(0).integers(0, 256, (2, *size, 3), dtype=np.uint8)
-    for severity in (1, 5):
-        assert corrupt(images, name, severity).shape == images.shape
-    assert corrupt(images[:0], name, 1).shape == (0, *size, 3)
+def test_pictures_of_any_size(subtests):
+    for name, size in product(NAMES, [(1, 1), (6, 9), (40, 30), (96, 96)]):
+        with subtests.test(f"{name}, {size}"):
+            images = np.random.default_rng(0).integers(0, 256, (2, *size, 3), dtype=np.uint8)
+            for severity in (1, 5):
+                assert corrupt(images, name, severity).shape == images.shape
+            assert corrupt(images[:0], name, 1).shape == (0, *size, 3)
 
 
 def test_more_pictures_than_are_taken_at_once(images, monkeypatch):

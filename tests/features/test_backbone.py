@@ -31,6 +31,7 @@ def reference(variant: int, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]
         return network.extract_features(x).mean((2, 3)).numpy(), network(x).numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variant", "parameters"), [(0, 4_652_008), (1, 5_416_680), (2, 6_092_072)]
 )
@@ -55,6 +56,7 @@ def test_keras_agrees_with_the_reference(variant, parameters, photographs):
     assert np.abs(found - expected).max() < 1e-4
 
 
+@pytest.mark.slow
 def test_eight_bits_point_where_the_reference_does(photographs):
     backbone = open_backbone()
     expected, _ = reference(0, photographs)

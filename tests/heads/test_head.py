@@ -122,6 +122,7 @@ def test_references_are_spread_over_the_classes():
     assert np.mean(held) == 1  # all of the rare class
 
 
+@pytest.mark.slow
 def test_the_graph_compares_as_the_score_does():
     random = np.random.default_rng(0)
     learned, held_out = (root_directions(random.exponential(size=(n, 1280))) for n in (30, 20))

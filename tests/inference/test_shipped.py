@@ -45,6 +45,7 @@ class TestEach:
         answer = imagette.Classifier(name).predict(Image.new("RGB", (200, 100), (120, 160, 210)))
         assert sum(answer.probabilities.values()) == pytest.approx(1, abs=1e-4)
 
+    @pytest.mark.slow
     def test_is_as_right_as_it_says(self, name, recipe, accuracy, megabytes, cifar10_dir):
         classifier = imagette.Classifier(name)
         some = load_dataset("cifar10", cifar10_dir).test.take(np.arange(1500))
@@ -69,6 +70,7 @@ def test_the_card_says_what_the_file_says(name, card):
         assert fact in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_card_lists_the_pictures_kept_aside(name, cifar10_dir):
     text = SHIPPED[name].with_suffix(".md").read_text(encoding="utf-8")

@@ -98,18 +98,19 @@ def picture_requests():
             yield files, query
 
 
-@pytest.mark.parametrize(("files", "query"), list(picture_requests()))
-def test_answers_about_pictures_are_as_described(app, described, files, query):
+def test_answers_about_pictures_are_as_described(app, described, subtests):
     """Random bytes are hardly ever a picture."""
-    data = {"image": [(io.BytesIO(content), name) for name, content in files]}
-    response = app.test_client().post(f"/predict{query}", data=data)
-    assert response.status_code < 500
-    operation = app.api_doc["paths"]["/predict"]["post"]
-    content = operation["responses"][str(response.status_code)]["content"]
-    schema = content[response.mimetype]["schema"]
-    jsonschema.Draft202012Validator({**schema, "components": app.api_doc["components"]}).validate(
-        response.json
-    )
+    for files, query in picture_requests():
+        with subtests.test(f"{len(files)} files, {query}"):
+            data = {"image": [(io.BytesIO(content), name) for name, content in files]}
+            response = app.test_client().post(f"/predict{query}", data=data)
+            assert response.status_code < 500
+            operation = app.api_doc["paths"]["/predict"]["post"]
+            content = operation["responses"][str(response.status_code)]["content"]
+            schema = content[response.mimetype]["schema"]
+            jsonschema.Draft202012Validator(
+                {**schema, "components": app.api_doc["components"]}
+            ).validate(response.json)
 
 
 def test_it_is_openapi_3_1_and_names_every_endpoint(app):

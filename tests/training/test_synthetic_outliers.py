@@ -1,5 +1,7 @@
 """Pictures of nothing, made of pictures of something."""
 
+from itertools import product
+
 import pytest
 import torch
 
@@ -15,28 +17,29 @@ def pictures(count, height=32, width=32):
     return large.permute(0, 2, 3, 1).to(torch.uint8)
 
 
-@pytest.mark.parametrize("make", KINDS, ids=lambda kind: kind.__name__)
-@pytest.mark.parametrize("size", [(32, 32), (28, 28), (48, 64), (96, 40), (8, 12), (224, 224)])
-@pytest.mark.parametrize("count", [1, 7])
-def test_each_kind_is_of_the_same_size_and_shows_something_else(make, size, count):
-    given = pictures(count, *size)
-    untouched = given.clone()
-    made = make(given)
-    assert made.shape == given.shape
-    assert made.dtype == torch.uint8
-    assert torch.equal(given, untouched)
-    if count > 1:
-        changed = (made.float() - given.float()).abs().mean((1, 2, 3))
-        assert (changed > 1).all()
-        # None is of one colour only, and no two are the same.
-        assert (made.float().std((1, 2)).amax(1) > 0.5).all()
-        assert len(torch.unique(made.flatten(1), dim=0)) == count
+def test_each_kind_is_of_the_same_size_and_shows_something_else(subtests):
+    for make, size, count in product(
+        KINDS, [(32, 32), (28, 28), (48, 64), (96, 40), (8, 12), (224, 224)], [1, 7]
+    ):
+        with subtests.test(f"{make.__name__}, {size}, {count}"):
+            given = pictures(count, *size)
+            untouched = given.clone()
+            made = make(given)
+            assert made.shape == given.shape
+            assert made.dtype == torch.uint8
+            assert torch.equal(given, untouched)
+            if count > 1:
+                changed = (made.float() - given.float()).abs().mean((1, 2, 3))
+                assert (changed > 1).all()
+                # None is of one colour only, and no two are the same.
+                assert (made.float().std((1, 2)).amax(1) > 0.5).all()
+                assert len(torch.unique(made.flatten(1), dim=0)) == count
 
 
-@pytest.mark.parametrize("make", KINDS, ids=lambda kind: kind.__name__)
-@pytest.mark.parametrize("size", [(1, 1), (3, 2), (7, 90)])
-def test_no_picture_is_too_small(make, size):
-    assert make(pictures(4, *size)).shape == (4, *size, 3)
+def test_no_picture_is_too_small(subtests):
+    for make, size in product(KINDS, [(1, 1), (3, 2), (7, 90)]):
+        with subtests.test(f"{make.__name__}, {size}"):
+            assert make(pictures(4, *size)).shape == (4, *size, 3)
 
 
 def test_large_ones_are_made_a_few_at_a_time(monkeypatch):

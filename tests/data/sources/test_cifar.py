@@ -187,6 +187,7 @@ def test_offline_and_absent(server):
         load_dataset("cifar10")
 
 
+@pytest.mark.slow
 def test_the_official_files(cifar10_dir):
     dataset = load_dataset("cifar10", cifar10_dir)
     assert dataset.test is not None
@@ -199,6 +200,7 @@ def test_the_official_files(cifar10_dir):
     assert means == pytest.approx([0.4914, 0.4822, 0.4465], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_official_files_fit_in_400_mb(cifar10_dir, peak_memory):
     code = "import sys, imagette; data = imagette.load_dataset('cifar10', sys.argv[1])"
     assert peak_memory(code, cifar10_dir) < 400 * 1024**2

@@ -1,10 +1,12 @@
 """The digits that scikit-learn carries."""
 
 import numpy as np
+import pytest
 
 from imagette import load_dataset
 
 
+@pytest.mark.slow
 def test_all_digits_are_there_in_colour_and_full_range(digits):
     assert (len(digits.train), len(digits.test)) == (1437, 360)
     assert digits.train.images.shape[1:] == (32, 32, 3)

@@ -1,4 +1,4 @@
-"""Servers as processes of their own, and requests for them: what the serving benchmarks share."""
+"""Servers as processes of their own, and requests for them."""
 
 import http.client
 import io
@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 from PIL import Image
 
-RESULTS = Path(__file__).parent / "results" / "load"
+RESULTS = Path(__file__).parents[1] / "results" / "load"
 
 EVERYTHING_ON = {
     "IMAGETTE_API_KEYS": "a-key-that-nobody-knows,another-one",
@@ -110,7 +110,12 @@ def stop_at_signals() -> None:
 
 @contextmanager
 def running(
-    command: list[str], url: str, post: Post, log: Path, environment: dict[str, str], cwd: str = "."
+    command: list[str],
+    url: str,
+    post: Post,
+    log: Path,
+    environment: dict[str, str],
+    cwd: Path = Path(),
 ) -> Iterator[psutil.Process]:
     """Run a server until the block ends, from when it answers `post` at `url`.
 

@@ -1,0 +1,1 @@
+"""What several experiments need: servers, and commands timed from outside."""
