@@ -203,7 +203,7 @@ def test_what_is_wrong_with_an_archive_is_said_of_the_archive(tmp_path, monkeypa
 
 def test_archives_that_differ_in_pixels_alone(tmp_path, monkeypatch):
     """Files of the same names, sizes and times, as a program packs them that wants no times."""
-    monkeypatch.setattr("imagette.data.decode._KEPT_FROM_PICTURES", 1)
+    monkeypatch.setattr("imagette.data.decode._KEPT_FROM_IMAGES", 1)
     for place, colours in (("a", (RED, BLUE)), ("b", (BLUE, RED))):
         for number, colour in enumerate(colours):
             path = paint(tmp_path / place / str(number) / "1.bmp", colour)
