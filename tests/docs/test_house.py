@@ -39,10 +39,12 @@ def test_files_and_functions_are_short_or_say_why_not():
 def test_the_design_page_names_every_module(language):
     text = (DOCS / language / "explanation" / "design.md").read_text(encoding="utf-8")
     house = text.partition("```\nsrc/imagette/\n")[2].partition("```")[0]
-    named, folder = set(), ""
+    named, room, folder = set(), "", ""
     for line in house.splitlines():
-        if begins := re.match(r"  ([\w/]+/)(?= )", line):
-            folder = begins[1]
+        if begins := re.match(r"  (\S+/) ", line):
+            room = folder = begins[1]
+        elif begins := re.match(r"    (\S+/) ", line):
+            folder = room + begins[1]
         elif re.match(r"  \S", line):
             folder = ""
         named |= {folder + name for name in re.findall(r"[\w/]+\.py", line)}
