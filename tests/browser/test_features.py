@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.acting import press, upload, upload_all
+from support.images import written
 from support.running_server import picture_file
 
 from imagette import Classifier
@@ -19,45 +20,33 @@ EN, FR = TEXTS["en"], TEXTS["fr"]
 
 def noise_file():
     pixels = np.random.default_rng(0).integers(0, 256, (64, 96, 3)).astype(np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, format="PNG")
-    return file.getvalue()
-
-
-def sticks_out(page):
-    return page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    return written(Image.fromarray(pixels), "PNG")
 
 
 def test_several_pictures_at_once_one_of_them_damaged(open_page, shipped, expect):
     page = open_page(shipped.ui_port)
-    upload_all(
-        page,
-        {
-            "red.png": picture_file(),
-            "bad.png": b"no picture",
-            "blue.png": picture_file((0, 0, 200)),
-        },
-    )
+    blue = picture_file((0, 0, 200))
+    files = {"red.png": picture_file(), "bad.png": b"no picture", "blue.png": blue}
+    upload_all(page, files)
     expect(page.locator(".imagette-tiles li")).to_have_count(3)
     expect(page.locator(".imagette-bars")).to_have_count(2)
     expect(page.get_by_role("alert")).to_contain_text(EN.problems["unreadable-picture"])
-    for name in ("red.png", "bad.png", "blue.png"):
+    for name in files:
         expect(page.get_by_text(name, exact=True)).to_be_visible()
     expect(page.locator(".imagette-tiles li").nth(1)).to_contain_text("–")
 
 
-@pytest.mark.parametrize(("language", "texts"), [("en", EN), ("fr", FR)])
-def test_none_of_these_is_said_plainly(open_page, shipped, expect, language, texts):
+@pytest.mark.parametrize("texts", [EN, FR])
+def test_none_of_these_is_said_plainly(open_page, shipped, expect, texts):
     assert Classifier("cifar10-lite").predict(noise_file()).known is False
-    page = open_page(shipped.ui_port, language)
+    page = open_page(shipped.ui_port, texts.language)
     upload(page, "noise.png", noise_file())
     expect(page.locator("h2.imagette-answer")).to_have_text(texts.none_of_these)
     expect(page.locator(".imagette-closest")).to_contain_text(texts.closest.split("{")[0])
     expect(page.get_by_text(texts.how_probable_unknown)).to_be_visible()
     expect(page.locator(".imagette-bars li")).to_have_count(10)
     expect(page.get_by_text(texts.familiarity_unknown)).to_be_visible()
-    gauge = page.locator(".imagette-familiarity .gauge")
-    assert re.search(r"50", gauge.get_attribute("aria-label"))
+    assert "50" in page.locator(".imagette-familiarity .gauge").get_attribute("aria-label")
 
 
 def test_the_heat_map_lies_over_the_picture_and_its_slider_fades_it(open_page, shipped, expect):
@@ -189,7 +178,7 @@ def test_on_a_phone_nothing_sticks_out(open_page, shipped, expect, path):
     else:
         upload_all(page, {"a.png": noise_file(), "b.png": picture_file((1, 99, 1), (900, 90))})
         expect(page.locator(".imagette-bars")).to_have_count(2)
-    assert not sticks_out(page)
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
     too_small = page.evaluate(
         """() => [...document.querySelectorAll("button, [role=radio]")]
             .filter(one => one.offsetParent && one.getBoundingClientRect().height < 24)

@@ -10,7 +10,7 @@ import streamlit as st
 
 from imagette.webapp import html_parts
 from imagette.webapp.client import Api, ApiDown, LessonApi, Refused
-from imagette.webapp.session import API_DOWN, current_session
+from imagette.webapp.session import current_session
 from imagette.webapp.tabs import teach_answers, teach_images
 from imagette.webapp.teach_state import TeachState
 from imagette.webapp.texts import Texts
@@ -30,11 +30,11 @@ def show(api: Api, texts: Texts) -> None:
         _show_problem(state, texts)
         _ask_names(state, api, model["teaching"], texts)
         return
-    lesson_api = api.of_lesson(state.lesson_id, explain=st.session_state.get(_EXPLAINS, False))
+    lesson_api = LessonApi(api, state.lesson_id, st.session_state.get(_EXPLAINS, False))
     try:
         state.latest, lesson = None, _send_and_ask(state, lesson_api, model["limits"], texts)
-    except ApiDown:
-        tell_problem(API_DOWN, texts)
+    except ApiDown as problem:
+        tell_problem(problem.kind, texts)
         if state.waiting:
             st.button(texts.teach_drop_waiting, key="teach-drop", on_click=state.waiting.clear)
     except Refused as refusal:

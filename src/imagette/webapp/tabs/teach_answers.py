@@ -7,10 +7,9 @@ import streamlit as st
 
 from imagette.webapp import html_parts, live_camera
 from imagette.webapp.answers import show_answers
-from imagette.webapp.client import ApiDown, LessonApi, Refused
+from imagette.webapp.client import LessonApi, NoAnswer
 from imagette.webapp.live_camera import Frame
 from imagette.webapp.sentences import answer_sentence
-from imagette.webapp.session import API_DOWN
 from imagette.webapp.tabs.teach_images import FEW
 from imagette.webapp.teach_state import Lesson, TeachState
 from imagette.webapp.texts import Texts
@@ -92,10 +91,8 @@ def _ask(api: LessonApi, frame: Frame) -> dict[str, Any]:
     """What the API says of what the camera sees, or the kind of the problem."""
     try:
         return api.glance(frame.content)
-    except ApiDown:
-        return {"problem": API_DOWN}
-    except Refused as refusal:
-        return {"problem": refusal.kind}
+    except NoAnswer as problem:
+        return {"problem": problem.kind}
 
 
 def _show_live_answer(answer: dict[str, Any], texts: Texts) -> None:
