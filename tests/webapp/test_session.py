@@ -94,31 +94,22 @@ def test_new_images_take_the_view_and_old_ones_are_kept_up_to_a_limit():
     assert not session.in_view
 
 
-def image(number, name, ranking, known=True):
-    answer = Answer(ranking, known, 0.5, "data:,", None, None, "data:,")
+def image(name, ranking, known=True):
+    answer = Answer(ranking, known, 0.5, "data:,", None, "data:,")
     words = same_words(name)
-    return SessionImage(number, words, words, TIME, None, answer), answer
+    return SessionImage(1, words, words, TIME, None, answer), answer
 
 
 def test_the_table_has_a_line_an_image_and_the_probabilities():
     cat = ({"en": "cat", "fr": "chat"}, 0.75)
     dog = ({"en": "dog", "fr": "chien"}, 0.25)
     bird = ({"en": "bird", "fr": "oiseau"}, 1.0)  # of a model that came later
-    table = to_csv([image(1, "é.png", [cat, dog]), image(2, "=1+1", [bird], known=False)])
+    table = to_csv([image("é.png", [cat, dog]), image("=1+1", [bird], known=False)])
     assert table.startswith(b"\xef\xbb\xbf")
     rows = list(csv.DictReader(io.StringIO(table.decode("utf-8-sig"))))
-    assert rows[0] == {
-        "time": "2026-01-02T03:04:05+00:00",
-        "picture": "é.png",
-        "class": "cat",
-        "class_fr": "chat",
-        "confidence": "0.75",
-        "known": "True",
-        "familiarity": "0.5",
-        "p_cat": "0.75",
-        "p_dog": "0.25",
-        "p_bird": "",
-    }
+    columns = "time picture class class_fr confidence known familiarity p_cat p_dog p_bird"
+    said = "2026-01-02T03:04:05+00:00 é.png cat chat 0.75 True 0.5 0.75 0.25 "
+    assert rows[0] == dict(zip(columns.split(" "), said.split(" "), strict=True))
     # A spreadsheet must not take a file's name for a formula.
     assert rows[1]["picture"] == "'=1+1"
     assert rows[1]["known"] == "False"

@@ -68,7 +68,7 @@ def _show_answer(
         words += html_parts.text("p", "closest", closest_sentence(ranking, texts))
     st.html(f'<div id="{image.anchor}">{words}</div>')
     images = html_parts.images(
-        answer.shown,
+        image.shown,
         answer.heat_map,
         answer.seen,
         image.description[texts.language],

@@ -22,7 +22,7 @@ _API_URL = os.environ.get("IMAGETTE_API_URL", "http://127.0.0.1:5000")
 def main() -> None:
     texts = TEXTS[_language()]
     api = Api(_API_URL, os.environ.get("IMAGETTE_API_KEY", ""))
-    problem = _meet_model(api)
+    problem = _ask_model(api)
     predict_page = st.Page(
         lambda: predict.show(api, texts), title=texts.page_predict, url_path="look", default=True
     )
@@ -83,12 +83,8 @@ def _header(pages: list[StreamlitPage], texts: Texts) -> None:
             st.page_link(page)
 
 
-def _meet_model(api: Api) -> str | None:
-    """Ask the API for its model; where it does not answer, keep what is known.
-
-    Returns:
-        The kind of the problem; None if there was none.
-    """
+def _ask_model(api: Api) -> str | None:
+    """Ask the API for its model, or keep the one that is known; the kind of the problem, if any."""
     try:
         current_session().model = api.model()
     except NoAnswer as problem:

@@ -84,14 +84,7 @@ class Api:
         return self.ask("id", "POST", "/lessons", json={"class_names": class_names})
 
     def ask(self, expected: str, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """The answer, an object that has the key `expected`.
-
-        Args:
-            expected: the key.
-            method: such as `GET`.
-            path: what is asked.
-            options: of the request, as `requests` takes them.
-        """
+        """The answer, an object that has the key `expected`; options are those of `requests`."""
         response = self._send(method, path, **options)
         try:
             answer = response.json()

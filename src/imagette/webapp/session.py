@@ -47,7 +47,6 @@ class Answer:
             if the model cannot tell.
         seen: the pixels that the network saw, as a data URL.
         heat_map: what decided, as a data URL to lay over the image; None if there is none.
-        shown: the image as every browser shows it; None if it cannot be.
         thumbnail: a small image, as a data URL.
     """
 
@@ -56,7 +55,6 @@ class Answer:
     familiarity: float | None
     seen: str
     heat_map: str | None
-    shown: Preview | None
     thumbnail: str
 
     def ranked(self, language: Language) -> Ranking:
@@ -76,7 +74,7 @@ class SessionImage:
         content: the file, as long as it may have to be sent.
         answer: what the API said; None before it did, or if it refused.
         problem: the short name of what was wrong; None if nothing was.
-        shown: the image as every browser shows it, once it has been answered.
+        shown: the image as every browser shows it, once it has been answered; None if it cannot be.
     """
 
     number: int
@@ -220,7 +218,6 @@ def _read_answer(response: dict[str, Any], shown: Preview | None, model: dict[st
         familiarity=response.get("familiarity"),
         seen=response["seen"],
         heat_map=(response.get("explanation") or {}).get("heat_map"),
-        shown=shown,
         thumbnail=shown.thumbnail if shown else response["seen"],
     )
 

@@ -16,8 +16,6 @@ from imagette.webapp.teach_state import TeachState
 from imagette.webapp.texts import Texts
 from imagette.webapp.widgets import tell_problem
 
-_EXPLAINS = "teach-why"  # key of the switch
-
 
 def show(api: Api, texts: Texts) -> None:
     model = current_session().model
@@ -30,7 +28,7 @@ def show(api: Api, texts: Texts) -> None:
         _show_problem(state, texts)
         _ask_names(state, api, model["teaching"], texts)
         return
-    lesson_api = LessonApi(api, state.lesson_id, st.session_state.get(_EXPLAINS, False))
+    lesson_api = LessonApi(api, state.lesson_id, st.session_state.get(teach_answers.WHY, False))
     try:
         state.latest, lesson = None, _send_and_ask(state, lesson_api, model["limits"], texts)
     except ApiDown as problem:
@@ -73,10 +71,9 @@ def _show_problem(state: TeachState, texts: Texts) -> None:
 def _ask_names(state: TeachState, api: Api, bounds: dict[str, Any], texts: Texts) -> None:
     st.html(html_parts.step(texts.teach_name_step))
     examples = texts.teach_examples.split(", ")
-    for place in range(len(state.names)):
+    for place, name in enumerate(state.names):
         key = f"teach-name-{place}"
-        if key not in st.session_state:
-            st.session_state[key] = state.names[place]
+        st.session_state.setdefault(key, name)
         state.names[place] = st.text_input(
             texts.teach_name.format(number=place + 1),
             key=key,
@@ -147,7 +144,7 @@ def _show_lesson(
             on_click=partial(_rename, state, api, names),
         )
     if model:
-        teach_answers.try_out(state, model, api, _EXPLAINS, texts)
+        teach_answers.try_out(state, model, api, texts)
     _show_end(state, api, bounds, texts)
 
 

@@ -15,6 +15,9 @@ from imagette.webapp.teach_state import Lesson, TeachState
 from imagette.webapp.texts import Texts
 from imagette.webapp.widgets import camera_button, file_box, tell_problem
 
+WHY = "teach-why"
+"""Key of the switch to see what decided."""
+
 
 def show_accuracy(lesson: Lesson, texts: Texts) -> None:
     """How good it is by now, and how much that says."""
@@ -105,18 +108,8 @@ def _show_live_answer(answer: dict[str, Any], texts: Texts) -> None:
     st.html(html_parts.text("p", "answer", sentence) + bars)
 
 
-def try_out(
-    state: TeachState, model: dict[str, Any], api: LessonApi, explains: str, texts: Texts
-) -> None:
-    """Answers to images that it has not learned, given anew whenever the lesson changes.
-
-    Args:
-        state: what the person does.
-        model: what the API says of what was learned.
-        api: the lesson's.
-        explains: key of the switch to see why.
-        texts: in which language to say it.
-    """
+def try_out(state: TeachState, model: dict[str, Any], api: LessonApi, texts: Texts) -> None:
+    """Answers to images that it has not learned, given anew whenever the lesson changes."""
     session = state.session
     session.model = model
     st.html(html_parts.step(texts.teach_try))
@@ -124,7 +117,7 @@ def try_out(
     key = f"teach-try-{state.widget_generation}"
     file_box("upload-to-try", texts.choose, key, partial(_take_to_try, state, key))
     if session.in_view:
-        st.toggle(texts.teach_why, key=explains, on_change=session.ask_anew)
+        st.toggle(texts.teach_why, key=WHY, on_change=session.ask_anew)
     show_answers(session, model, api, texts)
     st.download_button(
         texts.teach_download,
