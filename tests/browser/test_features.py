@@ -137,7 +137,9 @@ def test_the_camera_takes_a_picture(open_page, shipped, expect):
 
 def test_the_page_on_the_model(open_page, shipped, expect):
     page = open_page(shipped.ui_port)
+    expect(page.locator("[aria-current]")).to_have_text(EN.page_predict)
     press(page.get_by_role("link", name=EN.page_model))
+    expect(page.locator("[aria-current]")).to_have_text(EN.page_model)
     accuracy = Classifier("cifar10-lite").metadata.accuracy
     expect(page.locator(".imagette-figure")).to_have_text(f"{accuracy:.1%}")
     cells = page.locator(".imagette-confusion td")
