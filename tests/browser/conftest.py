@@ -5,30 +5,33 @@ from support.acting import wait_until_drawn
 from support.running_server import RunningServer, free_port
 
 
-@pytest.fixture(scope="session")
-def server(bundle_path):
-    """API and page, running; the same for all tests that do not stop them."""
+def run(model, **environment):
+    """API and page while a fixture lasts."""
     pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
-    running = RunningServer(bundle_path, ui_port=free_port(), IMAGETTE_MAX_UPLOAD_BYTES="300000")
+    running = RunningServer(model, ui_port=free_port(), **environment)
     try:
         yield running.wait_until_ready()
     finally:
         running.process.terminate()
-        running.kill()
+        running.finish()
+
+
+@pytest.fixture(scope="session")
+def server(bundle_path):
+    """API and page, running; the same for all tests that do not stop them."""
+    yield from run(bundle_path, IMAGETTE_MAX_UPLOAD_BYTES="300000")
 
 
 @pytest.fixture(scope="session")
 def shipped(cifar10_dir):
     """API and page with a model that ships, which can tell "none of these", and its dataset."""
-    pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
-    running = RunningServer(
-        "cifar10-lite", ui_port=free_port(), IMAGETTE_CIFAR10_DIR=str(cifar10_dir)
-    )
-    try:
-        yield running.wait_until_ready()
-    finally:
-        running.process.terminate()
-        running.kill()
+    yield from run("cifar10-lite", IMAGETTE_CIFAR10_DIR=str(cifar10_dir))
+
+
+@pytest.fixture(scope="module")
+def taught(backbone):
+    """API and page that may be taught."""
+    yield from run("cifar10-lite", IMAGETTE_TEACH="1")
 
 
 @pytest.fixture

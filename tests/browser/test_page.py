@@ -27,18 +27,21 @@ def ranking(bundle_path, picture, language):
     return sorted(zip(names, values, strict=True), key=lambda pair: -pair[1])
 
 
-@pytest.mark.parametrize("language", ["en", "fr"])
-def test_upload_and_answer(open_page, server, bundle_path, expect, language):
+def shows_answer(page, expect, bundle_path, picture, texts):
+    """Hold the answer that is shown to what the classifier says."""
+    said = answer_sentence(ranking(bundle_path, picture, texts.language), None, texts)
+    expect(page.locator("h2.imagette-answer")).to_have_text(said)
+
+
+@pytest.mark.parametrize("texts", [EN, FR])
+def test_upload_and_answer(open_page, server, bundle_path, expect, texts):
     picture = picture_file((180, 60, 20), (90, 60))
-    page = open_page(server.ui_port, language)
+    page = open_page(server.ui_port, texts.language)
     upload(page, "mine.png", picture)
 
-    expected = ranking(bundle_path, picture, language)
-    expect(page.locator("h2.imagette-answer")).to_have_text(
-        answer_sentence(expected, None, TEXTS[language])
-    )
+    shows_answer(page, expect, bundle_path, picture, texts)
+    expected = ranking(bundle_path, picture, texts.language)
     bars = page.locator(".imagette-bars li")
-    texts = TEXTS[language]
     expect(bars).to_have_text([name + confidence_percent(value, texts) for name, value in expected])
     expect(page.locator("figcaption").first).to_contain_text(texts.what_decided)
 
@@ -75,12 +78,11 @@ def test_the_language_can_be_switched(open_page, server, bundle_path, expect):
     page = open_page(server.ui_port, "fr-FR")
     expect(page.get_by_text(FR.introduction)).to_be_visible()
     upload(page, "a.png", picture)
-    heading = page.locator("h2.imagette-answer")
-    expect(heading).to_have_text(answer_sentence(ranking(bundle_path, picture, "fr"), None, FR))
+    shows_answer(page, expect, bundle_path, picture, FR)
 
     press(page.get_by_role("button", name="English"))
     expect(page.get_by_text(EN.introduction)).to_be_visible()
-    expect(heading).to_have_text(answer_sentence(ranking(bundle_path, picture, "en"), None, EN))
+    shows_answer(page, expect, bundle_path, picture, EN)
 
     press(page.get_by_role("button", name="Français"))
     expect(page.get_by_text(FR.introduction)).to_be_visible()
@@ -91,8 +93,7 @@ def test_one_click_on_a_sample(open_page, server, bundle_path, expect):
     sample = list_samples()[-1]
     page = open_page(server.ui_port, "fr", width=390)
     press(page.get_by_role("button", name=sample.name["fr"]))
-    expected = answer_sentence(ranking(bundle_path, sample.path, "fr"), None, FR)
-    expect(page.locator("h2.imagette-answer")).to_have_text(expected)
+    shows_answer(page, expect, bundle_path, sample.path, FR)
     expect(page.get_by_alt_text(sample.description["fr"])).to_be_visible()
     # Nothing sticks out of a phone's screen.
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -100,19 +101,17 @@ def test_one_click_on_a_sample(open_page, server, bundle_path, expect):
     # A picture of one's own takes the sample's place.
     picture = picture_file((0, 0, 255))
     upload(page, "blue.png", picture)
-    expected = answer_sentence(ranking(bundle_path, picture, "fr"), None, FR)
-    expect(page.locator("h2.imagette-answer")).to_have_text(expected)
+    shows_answer(page, expect, bundle_path, picture, FR)
 
 
 @pytest.mark.parametrize(
     ("language", "content", "kind"),
     [
         ("en", b"I am no picture.", "unreadable-picture"),
-        ("fr", b"I am no picture.", "unreadable-picture"),
         ("en", b"", "empty-picture"),
         ("fr", os.urandom(310_000), "request-too-large"),
     ],
-    ids=["text, English", "text, French", "empty", "too large"],
+    ids=["text", "empty", "too large"],
 )
 def test_a_wrong_file_is_told_kindly(open_page, server, expect, language, content, kind):
     page = open_page(server.ui_port, language)
@@ -133,31 +132,20 @@ def test_formats_that_no_browser_shows_are_shown(open_page, server, expect, kind
     assert shown.first.evaluate("image => image.decode().then(() => image.naturalWidth)") == 70
 
 
-def test_what_the_model_knows_is_said(open_page, server, expect):
+def test_page_has_a_title_says_what_it_knows_and_has_no_menu(open_page, server, expect):
     page = open_page(server.ui_port)
     expect(page.locator(".imagette-knows")).to_contain_text("10 things: airplane, automobile")
-
-
-def test_page_has_a_title_and_none_of_streamlits_menu(open_page, server, expect):
-    page = open_page(server.ui_port)
     expect(page).to_have_title("Imagette")
     expect(page.get_by_role("heading", level=1)).to_have_text("Imagette")
     assert "Deploy" not in page.inner_text("body")
     assert page.locator("[data-testid=stMainMenu]:visible").count() == 0
 
 
-@pytest.fixture
-def page_without_api():
-    """The page as a process, and a port where its API may come."""
+def test_api_down_and_back(open_page, bundle_path, expect, request):
     api_port = free_port()
-    page = WebappProcess("127.0.0.1", free_port(), f"http://127.0.0.1:{api_port}", 10_000_000)
-    page.start()
-    yield page, api_port
-    page.stop()
-
-
-def test_api_down_and_back(open_page, page_without_api, bundle_path, expect):
-    process, api_port = page_without_api
+    process = WebappProcess("127.0.0.1", free_port(), f"http://127.0.0.1:{api_port}", 10_000_000)
+    process.start()
+    request.addfinalizer(process.stop)
     wait_until(lambda: is_listening(process.port))
     page = open_page(process.port, "fr")
     expect(page.get_by_text(FR.problems["api-down"])).to_be_visible()

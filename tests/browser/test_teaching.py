@@ -1,14 +1,12 @@
 """Teaching on the page: what is shown is learned at once, and so is what is taken away."""
 
-import io
 import json
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
-import pytest
 from PIL import Image
 from support.acting import press, wait_until_drawn
-from support.running_server import RunningServer, free_port
+from support.images import written
 
 from imagette import Classifier
 from imagette.webapp.sentences import answer_sentence, confidence_percent
@@ -17,33 +15,19 @@ from imagette.webapp.texts import TEXTS
 EN, FR = TEXTS["en"], TEXTS["fr"]
 
 
-@pytest.fixture(scope="module")
-def taught(backbone):
-    """API and page that may be taught."""
-    pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
-    running = RunningServer("cifar10-lite", ui_port=free_port(), IMAGETTE_TEACH="1")
-    try:
-        yield running.wait_until_ready()
-    finally:
-        running.process.terminate()
-        running.finish()
-
-
 def stripes(seed, upright):
     """A picture of stripes, one way or the other, each in colours of its own."""
     random = np.random.default_rng(seed)
     pixels = np.empty((48, 48, 3), np.uint8)
     pixels[:] = random.integers(150, 256, 3)
     pixels[:, np.arange(48) // 6 % 2 == seed % 2] = random.integers(0, 100, 3)
-    file = io.BytesIO()
-    Image.fromarray(pixels if upright else pixels.swapaxes(0, 1)).save(file, format="PNG")
-    return file.getvalue()
+    return written(Image.fromarray(pixels if upright else pixels.swapaxes(0, 1)), "PNG")
 
 
-def choose(page, box, pictures, name="picture.png"):
+def choose(page, box, pictures):
     wait_until_drawn(page)
     page.locator(f".st-key-{box} input[type=file]").set_input_files(
-        [{"name": name, "mimeType": "image/png", "buffer": picture} for picture in pictures]
+        [{"name": "a.png", "mimeType": "image/png", "buffer": picture} for picture in pictures]
     )
 
 

@@ -11,17 +11,17 @@ pytest.importorskip("requests", reason="the page needs imagette[webapp]")
 
 from support.running_server import free_port
 
-from imagette.webapp.client import Api, ApiDown, Refused
+from imagette.webapp.client import Api, ApiDown, LessonApi, Refused
 
 
 @pytest.fixture
 def answering():
-    """A function that starts a server with one answer to everything, and gives a client of it."""
+    """A function that starts a server with one answer to everything, and gives a client of it and
+    the list of what it is asked: path and headers."""
     servers = []
 
-    def start(status, body, content_type="application/json", key="", asked=None, paths=None):
-        asked = [] if asked is None else asked
-        paths = [] if paths is None else paths
+    def start(status, body, content_type="application/json", key=""):
+        asked = []
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
@@ -29,20 +29,23 @@ def answering():
                 self.send_header("Content-Type", content_type)
                 self.end_headers()
                 self.wfile.write(body)
-                asked.append(dict(self.headers))
-                paths.append(self.path)
+                asked.append((self.path, self.headers))
 
             def log_message(self, *_):
                 pass
 
         servers.append(HTTPServer(("127.0.0.1", 0), Handler))
         Thread(target=servers[-1].serve_forever, daemon=True).start()
-        return Api(f"http://127.0.0.1:{servers[-1].server_port}/", key)
+        return Api(f"http://127.0.0.1:{servers[-1].server_port}/", key), asked
 
     yield start
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+def problem(kind):
+    return json.dumps({"type": f"urn:imagette:problem:{kind}"}).encode()
 
 
 def test_nobody_there():
@@ -51,12 +54,12 @@ def test_nobody_there():
 
 
 def test_an_address_that_names_no_lesson_leads_nowhere_else(answering):
-    asked: list[str] = []
-    api = answering(404, b'{"type": "urn:imagette:problem:not-found"}', paths=asked)
+    api, asked = answering(404, problem("not-found"))
     for lesson in ("..", "../model", "a?b", "%2e%2e"):
         with pytest.raises(Refused):
-            api.of_lesson(lesson).status()
-    assert asked == ["/lessons/--", "/lessons/---model", "/lessons/a-b", "/lessons/-2e-2e"]
+            LessonApi(api, lesson).status()
+    expected = ["/lessons/--", "/lessons/---model", "/lessons/a-b", "/lessons/-2e-2e"]
+    assert [path for path, _ in asked] == expected
 
 
 @pytest.mark.parametrize(
@@ -72,34 +75,33 @@ def test_an_address_that_names_no_lesson_leads_nowhere_else(answering):
 )
 def test_somebody_else_there(answering, status, body):
     with pytest.raises(ApiDown):
-        answering(status, body).model()
+        answering(status, body)[0].model()
 
 
 def test_a_refusal_keeps_its_kind(answering):
-    problem = {"type": "urn:imagette:problem:unreadable-picture", "status": 400}
+    api, _ = answering(400, problem("unreadable-picture"), "application/problem+json")
     with pytest.raises(Refused) as refusal:
-        answering(400, json.dumps(problem).encode(), "application/problem+json").model()
+        api.model()
     assert refusal.value.kind == "unreadable-picture"
 
 
 def test_a_proxy_in_the_environment_is_not_used(answering, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
     monkeypatch.delenv("NO_PROXY", raising=False)
-    assert answering(200, b'{"class_names": []}').model() == {"class_names": []}
+    api, _ = answering(200, b'{"class_names": []}')
+    assert api.model() == {"class_names": []}
 
 
 @pytest.mark.parametrize(("key", "header"), [("abc", "Bearer abc"), ("", None)])
 def test_a_key_is_sent_where_there_is_one(answering, key, header):
-    asked = []
-    answering(200, b'{"class_names": []}', key=key, asked=asked).model()
-    assert asked[0].get("Authorization") == header
+    api, asked = answering(200, b'{"class_names": []}', key=key)
+    api.model()
+    assert asked[0][1].get("Authorization") == header
 
 
 @pytest.mark.parametrize("kind", ["no-dataset", "not-found"])
 def test_a_dataset_that_is_not_at_hand(answering, kind):
-    problem = {"type": f"urn:imagette:problem:{kind}", "status": 404}
-    api = answering(404, json.dumps(problem).encode(), "application/problem+json")
-    assert api.dataset() is None
+    assert answering(404, problem(kind))[0].dataset() is None
 
 
 def test_an_api_that_does_not_answer_in_time(monkeypatch):

@@ -7,6 +7,7 @@ from imagette.webapp.previews import Preview
 from imagette.webapp.texts import TEXTS
 
 ENGLISH = TEXTS["en"]
+SHOWN, SIZE = Preview("data:,", "data:,", 2, 1), {"height": 32, "width": 32}
 NASTY = '<img src=x onerror="alert(1)">'
 
 
@@ -15,16 +16,8 @@ NASTY = '<img src=x onerror="alert(1)">'
     [
         html_parts.text("h2", "answer", NASTY),
         html_parts.bars([(NASTY, 0.5), ("b", 0.5)], None, ENGLISH),
-        html_parts.images(
-            Preview("data:,", "data:,", 2, 1),
-            "data:,",
-            "data:,",
-            NASTY,
-            NASTY,
-            {"height": 32, "width": 32},
-            ENGLISH,
-        ),
-        html_parts.tiles([html_parts.Tile("a", "data:,", NASTY)]),
+        html_parts.images(SHOWN, "data:,", "data:,", NASTY, NASTY, SIZE, ENGLISH),
+        html_parts.tiles([("a", "data:,", NASTY)]),
         html_parts.table([NASTY], [[NASTY, NASTY]], NASTY),
         html_parts.confusion([[1, 0], [0, 1]], [NASTY, "b"], ENGLISH),
         html_parts.examples(NASTY, ["data:,"], ENGLISH),

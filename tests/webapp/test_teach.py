@@ -59,17 +59,13 @@ def test_requests_hold_no_more_than_the_api_takes():
     assert state.refused == {"cat": ["request-too-large"]}
 
 
-def lesson(*images):
-    return {"classes": [{"name": "cat", "pictures": list(images)}]}
-
-
 def test_what_is_tried_is_asked_about_anew_when_the_lesson_changes():
     state = TeachState()
     state.session.add([({"en": "a"}, {"en": "a"}, b"content")])
     (image,) = state.session.in_view
     for names, is_asked in ((["1"], True), (["1"], False), (["1", "2"], True), (["2"], True)):
         image.problem = "not-learned"
-        state.ask_anew(lesson(*names))
+        state.ask_anew({"classes": [{"name": "cat", "pictures": names}]})
         assert image.waits is is_asked
 
 
@@ -77,6 +73,6 @@ def test_only_what_the_camera_sends_is_taken():
     sent = {"number": 3, "label": 1, "content": "data:image/jpeg;base64,AAEC"}
     assert _read(sent) == Frame(3, 1, b"\0\1\2")
     assert _read(sent | {"label": None}) == Frame(3, None, b"\0\1\2")
-    for damaged in (None, {}, "x", sent | {"content": 5}, sent | {"content": "data:,é"},
-                    sent | {"number": "x"}):  # fmt: skip
-        assert _read(damaged) is None
+    damaged = ({"content": 5}, {"content": "data:,é"}, {"number": "x"})
+    for other in (None, {}, "x", *(sent | change for change in damaged)):
+        assert _read(other) is None

@@ -17,9 +17,8 @@ def show_answers(
 ) -> None:
     """What the API says of the images in view; those that wait are asked about first."""
     with st.container(key="answers"):
-        if session.left_out:
-            kept = session.max_images
-            warning = texts.too_many_images.format(kept=kept, count=session.left_out)
+        if left_out := session.left_out:
+            warning = texts.too_many_images.format(kept=session.max_images, count=left_out)
             st.warning(warning, icon=":material/stacks:")
         summary = st.empty()
         for place, image in enumerate(session.in_view):
@@ -43,13 +42,12 @@ def show_answers(
 def _tile(image: SessionImage, texts: Texts) -> html_parts.Tile:
     answer = image.answer
     words = short_answer(answer.ranked(texts.language), answer.known, texts) if answer else "–"
-    return html_parts.Tile(image.anchor, answer.thumbnail if answer else None, words)
+    return image.anchor, answer.thumbnail if answer else None, words
 
 
 def _show_one(session: Session, image: SessionImage, model: dict[str, Any], texts: Texts) -> None:
     if image.answer is not None:
-        is_one_of_several = len(session.in_view) > 1
-        _show_answer(image, image.answer, is_one_of_several, model, texts)
+        _show_answer(image, image.answer, len(session.in_view) > 1, model, texts)
         return
     name = html_parts.text("h2", "name", image.name[texts.language])
     st.html(f'<div id="{image.anchor}">{name}</div>')
@@ -70,7 +68,7 @@ def _show_answer(
         words += html_parts.text("p", "closest", closest_sentence(ranking, texts))
     st.html(f'<div id="{image.anchor}">{words}</div>')
     images = html_parts.images(
-        answer.shown,
+        image.shown,
         answer.heat_map,
         answer.seen,
         image.description[texts.language],

@@ -8,8 +8,8 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from imagette.webapp import html_parts, styling
-from imagette.webapp.client import Api, ApiDown, Refused
-from imagette.webapp.session import API_DOWN, current_session
+from imagette.webapp.client import Api, ApiDown, NoAnswer
+from imagette.webapp.session import current_session
 from imagette.webapp.tabs import dataset, model, predict, teach
 from imagette.webapp.texts import TEXTS, Texts
 from imagette.webapp.widgets import tell_problem
@@ -22,19 +22,18 @@ _API_URL = os.environ.get("IMAGETTE_API_URL", "http://127.0.0.1:5000")
 def main() -> None:
     texts = TEXTS[_language()]
     api = Api(_API_URL, os.environ.get("IMAGETTE_API_KEY", ""))
-    problem = _meet_model(api)
+    problem = _ask_model(api)
     predict_page = st.Page(
         lambda: predict.show(api, texts), title=texts.page_predict, url_path="look", default=True
+    )
+    dataset_page = st.Page(
+        lambda: dataset.show(api, texts, predict_page), title=texts.page_dataset, url_path="data"
     )
     pages = [
         predict_page,
         *_teach_page(api, texts),
         st.Page(lambda: model.show(texts), title=texts.page_model, url_path="model"),
-        st.Page(
-            lambda: dataset.show(api, texts, predict_page),
-            title=texts.page_dataset,
-            url_path="data",
-        ),
+        dataset_page,
     ]
     chosen = st.navigation(pages, position="hidden")
     title = "Imagette" if chosen == predict_page else f"{chosen.title} – Imagette"
@@ -84,25 +83,19 @@ def _header(pages: list[StreamlitPage], texts: Texts) -> None:
             st.page_link(page)
 
 
-def _meet_model(api: Api) -> str | None:
-    """Ask the API for its model; where it does not answer, keep what is known.
-
-    Returns:
-        The kind of the problem; None if there was none.
-    """
+def _ask_model(api: Api) -> str | None:
+    """Ask the API for its model, or keep the one that is known; the kind of the problem, if any."""
     try:
         current_session().model = api.model()
-    except ApiDown:
-        return API_DOWN
-    except Refused as refusal:
-        return refusal.kind
+    except NoAnswer as problem:
+        return problem.kind
     return None
 
 
 def _show_problem(problem: str, texts: Texts) -> None:
     """Say why there is no model, and offer to try again."""
     tell_problem(problem, texts)
-    if problem == API_DOWN:
+    if problem == ApiDown.kind:
         st.markdown(texts.api_down_help.format(url=_API_URL))
     again = current_session().try_again
     st.button(texts.retry, type="primary", key="retry", on_click=again)

@@ -18,34 +18,28 @@ def reliability(bins: list[dict[str, float]], texts: Texts) -> alt.LayerChart:
         texts: in which language to name the axes.
     """
     rows = [
-        {
-            "x": one["confidence"],
-            "y": one["accuracy"],
-            "count": one["count"],
+        one
+        | {
             texts.how_sure: texts.percent(one["confidence"]),
             texts.how_right: texts.percent(one["accuracy"]),
             texts.images: texts.number(one["count"]),
         }
         for one in bins
     ]
-    x = alt.X("x:Q", title=texts.how_sure, scale=alt.Scale(domain=[0, 1]), axis=_percents(texts))
-    y = alt.Y("y:Q", title=texts.how_right, scale=alt.Scale(domain=[0, 1]), axis=_percents(texts))
-    diagonal = (
-        alt.Chart(alt.Data(values=[{"x": 0, "y": 0}, {"x": 1, "y": 1}]))
-        .mark_line(strokeDash=[6, 4], color=_GREY)
-        .encode(x=x, y=y)
-    )
+    ends = [{"confidence": end, "accuracy": end} for end in (0, 1)]
+    scale, axis = alt.Scale(domain=[0, 1]), _percents(texts)
+    x = alt.X("confidence:Q", title=texts.how_sure, scale=scale, axis=axis)
+    y = alt.Y("accuracy:Q", title=texts.how_right, scale=scale, axis=axis)
+    diagonal = alt.Chart(alt.Data(values=ends)).mark_line(strokeDash=[6, 4], color=_GREY)
     dots = (
         alt.Chart(alt.Data(values=rows))
         .mark_circle(color=_LEARNING, opacity=0.9)
         .encode(
-            x=x,
-            y=y,
             size=alt.Size("count:Q", scale=alt.Scale(range=[50, 500]), legend=None),
             tooltip=[f"{name}:N" for name in (texts.how_sure, texts.how_right, texts.images)],
         )
     )
-    return (diagonal + dots).properties(height=_HEIGHT)
+    return (diagonal + dots).encode(x=x, y=y).properties(height=_HEIGHT)
 
 
 def curves(history: list[dict[str, float]], quantity: str, texts: Texts) -> alt.Chart:

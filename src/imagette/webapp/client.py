@@ -11,16 +11,24 @@ _SEEN = "seen=1"
 _ALL = f"{_SEEN}&explain=1"
 
 
-class ApiDown(Exception):  # noqa: N818  # a state of things that the page shows, not a mistake
-    """Nothing, or something that is not the API, answers at its address."""
-
-
-class Refused(Exception):  # noqa: N818
-    """The API would not answer.
+class NoAnswer(Exception):  # noqa: N818  # a state of things that the page shows, not a mistake
+    """The API is not there, or would not answer.
 
     Attributes:
         kind: the short name of the problem, such as `unreadable-picture`.
     """
+
+    kind: str
+
+
+class ApiDown(NoAnswer):
+    """Nothing, or something that is not the API, answers at its address."""
+
+    kind = "api-down"
+
+
+class Refused(NoAnswer):
+    """The API would not answer."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(kind)
@@ -29,6 +37,9 @@ class Refused(Exception):  # noqa: N818
 
 class Api:
     """The API at an address.
+
+    Every method that asks it raises `Refused` where it answers with a problem, and `ApiDown` where
+    it does not answer.
 
     Args:
         url: its address, such as `http://127.0.0.1:5000`.
@@ -44,21 +55,11 @@ class Api:
             self._session.headers["Authorization"] = f"Bearer {key}"
 
     def model(self) -> dict[str, Any]:
-        """What the model is and knows, and how good it is.
-
-        Raises:
-            Refused: the API does not answer the page.
-            ApiDown: the API does not answer.
-        """
+        """What the model is and knows, and how good it is."""
         return self.ask("class_names", "GET", "/model")
 
     def dataset(self) -> dict[str, Any] | None:
-        """What the model learned from; None where the API does not have it at hand.
-
-        Raises:
-            Refused: the API does not answer the page.
-            ApiDown: the API does not answer.
-        """
+        """What the model learned from; None where the API does not have it at hand."""
         try:
             return self.ask("classes", "GET", "/dataset")
         except Refused as refusal:
@@ -73,41 +74,17 @@ class Api:
             image: the bytes of the file.
             of: path of the lesson that answers; the served model if empty.
             options: what else is asked for; empty for nothing.
-
-        Raises:
-            Refused: the file is not an image that the API takes, or it does not answer the page.
-            ApiDown: the API does not answer.
         """
         headers = {"Content-Type": "application/octet-stream"}
         path = f"{of}/predict?{options}"
         return self.ask("class", "POST", path, data=image, headers=headers)
 
-    def of_lesson(self, lesson_id: str, explain: bool = False) -> "LessonApi":
-        """The part of the API that teaches one lesson (see `LessonApi`)."""
-        return LessonApi(self, lesson_id, explain)
-
     def begin_lesson(self, class_names: list[str]) -> dict[str, Any]:
-        """Begin a lesson; where it stands.
-
-        Raises:
-            Refused: the names cannot be used, or there are too many lessons.
-            ApiDown: the API does not answer.
-        """
+        """Begin a lesson; where it stands."""
         return self.ask("id", "POST", "/lessons", json={"class_names": class_names})
 
     def ask(self, expected: str, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """The answer, an object that has the key `expected`.
-
-        Args:
-            expected: the key.
-            method: such as `GET`.
-            path: what is asked.
-            options: of the request, as `requests` takes them.
-
-        Raises:
-            Refused: the API answers with a problem.
-            ApiDown: the API does not answer.
-        """
+        """The answer, an object that has the key `expected`; options are those of `requests`."""
         response = self._send(method, path, **options)
         try:
             answer = response.json()
@@ -123,12 +100,7 @@ class Api:
         raise Refused(kind)
 
     def file(self, path: str) -> bytes:
-        """A file of the API.
-
-        Raises:
-            Refused: the API does not have it, or does not answer the page.
-            ApiDown: the API does not answer.
-        """
+        """A file of the API."""
         response = self._send("GET", path)
         if response.ok:
             return response.content
@@ -146,7 +118,7 @@ class Api:
 class LessonApi:
     """What the page asks of the API about one lesson.
 
-    Every method raises what `Api.ask` does.
+    Every method raises what those of `Api` do.
 
     Args:
         api: the API.
@@ -154,7 +126,7 @@ class LessonApi:
         explain: whether to ask what decided, which takes the time of some 15 answers.
     """
 
-    def __init__(self, api: Api, lesson_id: str, explain: bool) -> None:
+    def __init__(self, api: Api, lesson_id: str, explain: bool = False) -> None:
         self._api = api
         self._options = _ALL if explain else _SEEN
         # What no id has in it must not lead to another path, as `..` would.

@@ -5,7 +5,6 @@ Class names and names of files are escaped: they are text, never markup.
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
@@ -15,6 +14,9 @@ from imagette.webapp.texts import Texts
 
 _SCRIPT = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
 _MAX_BARS = 10  # more classes than this are folded away
+
+Tile = tuple[str, str | None, str]
+"""The place on the page that it leads to, a small image as a data URL, and a short answer."""
 
 
 def script(texts: Texts) -> str:
@@ -84,25 +86,24 @@ def images(
         size: `height` and `width` of what the network sees.
         texts: in which language to name them.
     """
-    figures = []
+    figures = ""
     if shown and heat_map:
         note = texts.what_decided_help.format(name=best)
-        image = _stack(shown, alt, heat_map)
-        figures.append(_figure(image, texts.what_decided, note, _opacity_slider(texts)))
+        slider = (
+            f'<label class="imagette-opacity">{escape(texts.opacity)}'
+            '<input type="range" min="0" max="100" step="5" value="60"></label>'
+        )
+        figures = _figure(_stack(shown, alt, heat_map), texts.what_decided, note, slider)
     elif shown:
-        figures.append(_figure(_stack(shown, alt, None), texts.your_image))
-    pixels = (
-        f'<div class="frame"><img class="seen" src="{escape(seen)}"'
-        f' alt="{escape(texts.network_sees)}"></div>'
-    )
-    note = texts.network_sees_help.format(**size)
-    figures.append(_figure(pixels, texts.network_sees, note))
-    return f'<div class="imagette-images">{"".join(figures)}</div>'
+        figures = _figure(_stack(shown, alt, None), texts.your_image)
+    pixels = f'<img class="seen" src="{escape(seen)}" alt="{escape(texts.network_sees)}">'
+    figures += _figure(pixels, texts.network_sees, texts.network_sees_help.format(**size))
+    return f'<div class="imagette-images">{figures}</div>'
 
 
 def _figure(image: str, title: str, note: str = "", control: str = "") -> str:
     return (
-        f"<figure>{image}<figcaption>{escape(title)}"
+        f'<figure><div class="frame">{image}</div><figcaption>{escape(title)}'
         f"<small>{escape(note)}</small></figcaption>{control}</figure>"
     )
 
@@ -112,16 +113,8 @@ def _stack(shown: Preview, alt: str, heat_map: str | None) -> str:
     side = "width" if shown.width >= shown.height else "height"
     layer = f'<img class="heat" src="{escape(heat_map)}" alt="">' if heat_map else ""
     return (
-        f'<div class="frame"><div class="stack" style="{side}: 100%;'
-        f' aspect-ratio: {shown.width} / {shown.height}">'
-        f'<img src="{escape(shown.url)}" alt="{escape(alt)}">{layer}</div></div>'
-    )
-
-
-def _opacity_slider(texts: Texts) -> str:
-    return (
-        f'<label class="imagette-opacity">{escape(texts.opacity)}'
-        '<input type="range" min="0" max="100" step="5" value="60"></label>'
+        f'<div class="stack" style="{side}: 100%; aspect-ratio: {shown.width} / {shown.height}">'
+        f'<img src="{escape(shown.url)}" alt="{escape(alt)}">{layer}</div>'
     )
 
 
@@ -173,29 +166,18 @@ def familiarity(value: float, threshold: float, known: bool, texts: Texts) -> st
     )
 
 
-@dataclass(frozen=True)
-class Tile:
-    """A small image with a short answer, which leads to the whole answer."""
-
-    target: str
-    image: str | None
-    words: str
-
-
-def tiles(items: Sequence[Tile]) -> str:
-    """Small images in a row, each a link to the place of the page called `target`."""
+def tiles(items: Iterable[Tile]) -> str:
+    """Small images in a row, each a link to its whole answer."""
     links = (
-        f'<li><a href="#{escape(item.target)}">'
-        + (f'<img src="{escape(item.image)}" alt="">' if item.image else "<b>?</b>")
-        + f"<span>{escape(item.words)}</span></a></li>"
-        for item in items
+        f'<li><a href="#{escape(target)}">'
+        + (f'<img src="{escape(image)}" alt="">' if image else "<b>?</b>")
+        + f"<span>{escape(words)}</span></a></li>"
+        for target, image, words in items
     )
     return f'<ul class="imagette-tiles">{"".join(links)}</ul>'
 
 
-def table(
-    header: Sequence[str], rows: Iterable[Sequence[str]], label: str, kind: str = "plain"
-) -> str:
+def table(header: Iterable[str], rows: Iterable[Sequence[str]], label: str) -> str:
     """A table; the first cell of each row names the row. Where it is too wide, it scrolls."""
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
     body = "".join(
@@ -205,7 +187,7 @@ def table(
         for first, *rest in rows
     )
     return _scrolling(
-        f'<table class="imagette-table {kind}"><thead><tr>{head}</tr></thead>'
+        f'<table class="imagette-table"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table>",
         label,
     )

@@ -2,12 +2,19 @@
 // into view, and would ask the server at every step of a slider.
 
 window.imagettePage ??= {
-  // Called whenever the page has changed.
+  // Called when the page is drawn in a language.
   arrive(language, pages) {
     document.documentElement.lang = language;
+    this.pages = pages;
+    this.mark();
+  },
+
+  // Called at every change: Streamlit may draw the links later, or lead to another page of them.
+  mark() {
     const links = document.querySelector(".st-key-pages");
+    if (!links) return;
     links.setAttribute("role", "navigation");
-    links.setAttribute("aria-label", pages);
+    links.setAttribute("aria-label", this.pages);
     const here = location.pathname.split("/").pop();
     for (const link of links.querySelectorAll("a")) {
       const isHere = link.getAttribute("href").split("/").pop() === here;
@@ -39,6 +46,8 @@ window.imagettePage ??= {
 
 if (!window.imagettePage.listens) {
   window.imagettePage.listens = true;
+  const observer = new MutationObserver(() => window.imagettePage.mark());
+  observer.observe(document.body, { childList: true, subtree: true });
   document.addEventListener("input", ({ target }) => {
     if (target.matches(".imagette-opacity input")) {
       const images = target.closest(".imagette-images");

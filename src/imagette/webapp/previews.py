@@ -35,7 +35,7 @@ def sample_thumbnail(sample: Sample) -> str:
     """A sample, small, as a data URL."""
     with Image.open(sample.path) as image:
         small = image.convert("RGB").resize((144, 144), Image.Resampling.LANCZOS)
-    return _data_url(small, "WEBP")
+    return _data_url(small)
 
 
 def preview(content: bytes) -> Preview | None:
@@ -51,10 +51,10 @@ def preview(content: bytes) -> Preview | None:
     image.thumbnail(_PREVIEW_SIZE)
     small = image.copy()
     small.thumbnail(_THUMBNAIL_SIZE)
-    return Preview(_data_url(image, "WEBP"), _data_url(small, "WEBP"), *image.size)
+    return Preview(_data_url(image), _data_url(small), *image.size)
 
 
-def _data_url(image: Image.Image, kind: str) -> str:
+def _data_url(image: Image.Image) -> str:
     file = io.BytesIO()
-    image.save(file, format=kind)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
+    image.save(file, format="WEBP")
+    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"

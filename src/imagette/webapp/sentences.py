@@ -5,12 +5,10 @@ from imagette.webapp.texts import Texts
 Ranking = list[tuple[str, float]]
 """Names of the classes with their probabilities, the most probable first."""
 
-_DATASET_TITLES = {"cifar10": "CIFAR-10"}
-
 
 def dataset_title(name: str) -> str:
     """`cifar10` becomes `CIFAR-10`; other names are titles already."""
-    return _DATASET_TITLES.get(name, name)
+    return "CIFAR-10" if name == "cifar10" else name
 
 
 def with_article(name: str, texts: Texts) -> str:

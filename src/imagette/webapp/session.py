@@ -6,23 +6,22 @@ It lives in Streamlit's session: in the memory of the page's process, until the 
 import csv
 import io
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from imagette.webapp.client import Api, ApiDown, LessonApi, Refused
+from imagette.webapp.client import Api, LessonApi, NoAnswer
 from imagette.webapp.previews import Preview, preview
 from imagette.webapp.sentences import Ranking
 from imagette.wording import Language
 
 MAX_IMAGES = 100
 """So many images of a session are kept, the last ones; each takes some 100 kB."""
-
-API_DOWN = "api-down"
 
 # Asking again would not help. All other problems may pass, and the image is kept for that.
 _ABOUT_THE_IMAGE = {
@@ -37,15 +36,6 @@ Words = dict[str, str]
 """What something is called, by language."""
 
 
-class ChosenFile(Protocol):
-    """What Streamlit's widgets give for a file."""
-
-    name: str
-
-    def getvalue(self) -> bytes:
-        """The file's content."""
-
-
 @dataclass(frozen=True)
 class Answer:
     """What the API said of an image.
@@ -57,7 +47,6 @@ class Answer:
             if the model cannot tell.
         seen: the pixels that the network saw, as a data URL.
         heat_map: what decided, as a data URL to lay over the image; None if there is none.
-        shown: the image as every browser shows it; None if it cannot be.
         thumbnail: a small image, as a data URL.
     """
 
@@ -66,7 +55,6 @@ class Answer:
     familiarity: float | None
     seen: str
     heat_map: str | None
-    shown: Preview | None
     thumbnail: str
 
     def ranked(self, language: Language) -> Ranking:
@@ -86,7 +74,7 @@ class SessionImage:
         content: the file, as long as it may have to be sent.
         answer: what the API said; None before it did, or if it refused.
         problem: the short name of what was wrong; None if nothing was.
-        shown: the image as every browser shows it, once it has been answered.
+        shown: the image as every browser shows it, once it has been answered; None if it cannot be.
     """
 
     number: int
@@ -149,7 +137,7 @@ class Session:
         self.images.extend(added)
         self.look_at(added)
 
-    def show_files(self, files: Sequence[ChosenFile]) -> None:
+    def show_files(self, files: Sequence[UploadedFile]) -> None:
         """Take in what was chosen in a widget, as much of it as is kept."""
         self.add(
             [
@@ -171,11 +159,9 @@ class Session:
         assert self.model is not None
         try:
             response = api.predict(image.content)
-        except ApiDown:
-            image.problem = API_DOWN
-        except Refused as refusal:
-            image.problem = refusal.kind
-            if refusal.kind in _ABOUT_THE_IMAGE:
+        except NoAnswer as problem:
+            image.problem = problem.kind
+            if problem.kind in _ABOUT_THE_IMAGE:
                 image.content = None
         else:
             image.shown = image.shown or preview(image.content)
@@ -195,9 +181,9 @@ class Session:
             if image.can_retry:
                 image.problem = None
 
-    def answered(self) -> list[SessionImage]:
-        """The images that have an answer, the last one first."""
-        return [image for image in reversed(self.images) if image.answer is not None]
+    def answered(self) -> list[tuple[SessionImage, Answer]]:
+        """The images that have an answer, with it, the last one first."""
+        return [(image, image.answer) for image in reversed(self.images) if image.answer]
 
     def forget(self) -> None:
         """Forget all images."""
@@ -207,9 +193,7 @@ class Session:
 
 def current_session() -> Session:
     """The session of whoever looks at the page."""
-    if "session" not in st.session_state:
-        st.session_state.session = Session()
-    return st.session_state.session
+    return st.session_state.setdefault("session", Session())
 
 
 def class_names(model: dict[str, Any], language: Language) -> list[str]:
@@ -227,31 +211,20 @@ def _now() -> datetime:
 
 def _read_answer(response: dict[str, Any], shown: Preview | None, model: dict[str, Any]) -> Answer:
     french = dict(zip(model["class_names"], model["class_names_fr"], strict=True))
-    ranking = [
-        ({"en": name, "fr": french.get(name, name)}, probability)
-        for name, probability in sorted(
-            response["probabilities"].items(), key=lambda pair: -pair[1]
-        )
-    ]
+    ranking = sorted(response["probabilities"].items(), key=lambda pair: -pair[1])
     return Answer(
-        ranking=ranking,
+        ranking=[({"en": name, "fr": french.get(name, name)}, value) for name, value in ranking],
         known=response.get("known"),
         familiarity=response.get("familiarity"),
         seen=response["seen"],
         heat_map=(response.get("explanation") or {}).get("heat_map"),
-        shown=shown,
         thumbnail=shown.thumbnail if shown else response["seen"],
     )
 
 
-def to_csv(images: list[SessionImage]) -> bytes:
+def to_csv(answered: Iterable[tuple[SessionImage, Answer]]) -> bytes:
     """The answers as a table that spreadsheets open: CSV in UTF-8, one line an image."""
-    answered = [(image, image.answer) for image in images if image.answer is not None]
-    names = list(dict.fromkeys(name["en"] for _, answer in answered for name, _ in answer.ranking))
-    columns = ["time", "picture", "class", "class_fr", "confidence", "known", "familiarity"]
-    file = io.StringIO()
-    table = csv.DictWriter(file, columns + [f"p_{name}" for name in names])
-    table.writeheader()
+    rows = []
     for image, answer in answered:
         best, confidence = answer.ranking[0]
         row: dict[str, Any] = {
@@ -263,7 +236,11 @@ def to_csv(images: list[SessionImage]) -> bytes:
             "known": answer.known,
             "familiarity": answer.familiarity,
         }
-        table.writerow(row | {f"p_{name['en']}": value for name, value in answer.ranking})
+        rows.append(row | {f"p_{name['en']}": value for name, value in answer.ranking})
+    file = io.StringIO()
+    table = csv.DictWriter(file, dict.fromkeys(column for row in rows for column in row))
+    table.writeheader()
+    table.writerows(rows)
     # The mark at the start tells Excel that this is UTF-8.
     return file.getvalue().encode("utf-8-sig")
 

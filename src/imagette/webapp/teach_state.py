@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from imagette.webapp.client import ApiDown, LessonApi, Refused
+from imagette.webapp.client import LessonApi, NoAnswer, Refused
 from imagette.webapp.live_camera import Frame
-from imagette.webapp.session import API_DOWN, Session
+from imagette.webapp.session import Session
 
 MAX_TRIED = 12
 """So many images that the lesson is tried on are kept, to be asked about anew."""
@@ -60,10 +60,8 @@ class TeachState:
         self.problem = None
         try:
             action()
-        except ApiDown:
-            self.problem = API_DOWN
-        except Refused as refusal:
-            self.problem = refusal.kind
+        except NoAnswer as problem:
+            self.problem = problem.kind
         return self.problem is None
 
     def has_changed(self, generation: int) -> bool:

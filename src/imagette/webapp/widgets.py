@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from imagette.webapp import styling
-from imagette.webapp.session import API_DOWN
+from imagette.webapp.client import ApiDown
 from imagette.webapp.texts import Texts
 
 Button = tuple[str, str, Callable[[], Any]]
@@ -17,7 +17,7 @@ Button = tuple[str, str, Callable[[], Any]]
 def tell_problem(kind: str, texts: Texts) -> None:
     """Say what went wrong, by the short name of the problem."""
     message = texts.problems.get(kind, texts.other_problem)
-    if kind == API_DOWN:
+    if kind == ApiDown.kind:
         st.error(message, icon=":material/cloud_off:")
     else:
         st.warning(message, icon=":material/broken_image:")

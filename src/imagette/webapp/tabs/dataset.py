@@ -6,7 +6,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from imagette.webapp import html_parts
-from imagette.webapp.client import Api, ApiDown, Refused
+from imagette.webapp.client import Api, NoAnswer
 from imagette.webapp.sentences import dataset_title
 from imagette.webapp.session import class_names, current_session
 from imagette.webapp.texts import Texts
@@ -28,7 +28,7 @@ def ask_dataset(api: Api) -> dict[str, Any] | None:
     """What the model learned from; None where the API does not have it or does not answer."""
     try:
         return _ask_once(api.url, api)
-    except (ApiDown, Refused):
+    except NoAnswer:
         return None
 
 

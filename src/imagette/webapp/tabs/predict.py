@@ -15,7 +15,7 @@ from imagette.webapp.sentences import short_answer
 from imagette.webapp.session import Session, Words, class_names, current_session, to_csv
 from imagette.webapp.tabs.dataset import ask_dataset
 from imagette.webapp.texts import TEXTS, Texts
-from imagette.webapp.widgets import Button, camera_button, file_box, image_buttons
+from imagette.webapp.widgets import camera_button, file_box, image_buttons
 
 
 def show(api: Api, texts: Texts) -> None:
@@ -141,21 +141,21 @@ def _show_history(session: Session, texts: Texts) -> None:
         return
     st.html(html_parts.section(texts.history))
     st.caption(texts.history_help)
-    buttons: dict[str, Button] = {}
-    for image in answered:
-        answer = image.answer
-        assert answer is not None
-        words = short_answer(answer.ranked(texts.language), answer.known, texts)
-        buttons[f"again-{image.number}"] = (
-            words,
-            answer.thumbnail,
-            partial(session.look_at, [image]),
-        )
-    image_buttons("history", buttons)
+    image_buttons(
+        "history",
+        {
+            f"again-{image.number}": (
+                short_answer(answer.ranked(texts.language), answer.known, texts),
+                answer.thumbnail,
+                partial(session.look_at, [image]),
+            )
+            for image, answer in answered
+        },
+    )
     with st.container(horizontal=True):
         st.download_button(
             texts.download,
-            to_csv(list(reversed(answered))),
+            to_csv(answered[::-1]),
             file_name="imagette.csv",
             mime="text/csv",
             icon=":material/download:",

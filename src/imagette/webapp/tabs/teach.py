@@ -10,13 +10,11 @@ import streamlit as st
 
 from imagette.webapp import html_parts
 from imagette.webapp.client import Api, ApiDown, LessonApi, Refused
-from imagette.webapp.session import API_DOWN, current_session
+from imagette.webapp.session import current_session
 from imagette.webapp.tabs import teach_answers, teach_images
 from imagette.webapp.teach_state import TeachState
 from imagette.webapp.texts import Texts
 from imagette.webapp.widgets import tell_problem
-
-_EXPLAINS = "teach-why"  # key of the switch
 
 
 def show(api: Api, texts: Texts) -> None:
@@ -30,11 +28,11 @@ def show(api: Api, texts: Texts) -> None:
         _show_problem(state, texts)
         _ask_names(state, api, model["teaching"], texts)
         return
-    lesson_api = api.of_lesson(state.lesson_id, explain=st.session_state.get(_EXPLAINS, False))
+    lesson_api = LessonApi(api, state.lesson_id, st.session_state.get(teach_answers.WHY, False))
     try:
         state.latest, lesson = None, _send_and_ask(state, lesson_api, model["limits"], texts)
-    except ApiDown:
-        tell_problem(API_DOWN, texts)
+    except ApiDown as problem:
+        tell_problem(problem.kind, texts)
         if state.waiting:
             st.button(texts.teach_drop_waiting, key="teach-drop", on_click=state.waiting.clear)
     except Refused as refusal:
@@ -73,10 +71,9 @@ def _show_problem(state: TeachState, texts: Texts) -> None:
 def _ask_names(state: TeachState, api: Api, bounds: dict[str, Any], texts: Texts) -> None:
     st.html(html_parts.step(texts.teach_name_step))
     examples = texts.teach_examples.split(", ")
-    for place in range(len(state.names)):
+    for place, name in enumerate(state.names):
         key = f"teach-name-{place}"
-        if key not in st.session_state:
-            st.session_state[key] = state.names[place]
+        st.session_state.setdefault(key, name)
         state.names[place] = st.text_input(
             texts.teach_name.format(number=place + 1),
             key=key,
@@ -147,7 +144,7 @@ def _show_lesson(
             on_click=partial(_rename, state, api, names),
         )
     if model:
-        teach_answers.try_out(state, model, api, _EXPLAINS, texts)
+        teach_answers.try_out(state, model, api, texts)
     _show_end(state, api, bounds, texts)
 
 

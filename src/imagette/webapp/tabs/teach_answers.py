@@ -7,14 +7,16 @@ import streamlit as st
 
 from imagette.webapp import html_parts, live_camera
 from imagette.webapp.answers import show_answers
-from imagette.webapp.client import ApiDown, LessonApi, Refused
+from imagette.webapp.client import LessonApi, NoAnswer
 from imagette.webapp.live_camera import Frame
 from imagette.webapp.sentences import answer_sentence
-from imagette.webapp.session import API_DOWN
 from imagette.webapp.tabs.teach_images import FEW
 from imagette.webapp.teach_state import Lesson, TeachState
 from imagette.webapp.texts import Texts
 from imagette.webapp.widgets import camera_button, file_box, tell_problem
+
+WHY = "teach-why"
+"""Key of the switch to see what decided."""
 
 
 def show_accuracy(lesson: Lesson, texts: Texts) -> None:
@@ -92,10 +94,8 @@ def _ask(api: LessonApi, frame: Frame) -> dict[str, Any]:
     """What the API says of what the camera sees, or the kind of the problem."""
     try:
         return api.glance(frame.content)
-    except ApiDown:
-        return {"problem": API_DOWN}
-    except Refused as refusal:
-        return {"problem": refusal.kind}
+    except NoAnswer as problem:
+        return {"problem": problem.kind}
 
 
 def _show_live_answer(answer: dict[str, Any], texts: Texts) -> None:
@@ -108,18 +108,8 @@ def _show_live_answer(answer: dict[str, Any], texts: Texts) -> None:
     st.html(html_parts.text("p", "answer", sentence) + bars)
 
 
-def try_out(
-    state: TeachState, model: dict[str, Any], api: LessonApi, explains: str, texts: Texts
-) -> None:
-    """Answers to images that it has not learned, given anew whenever the lesson changes.
-
-    Args:
-        state: what the person does.
-        model: what the API says of what was learned.
-        api: the lesson's.
-        explains: key of the switch to see why.
-        texts: in which language to say it.
-    """
+def try_out(state: TeachState, model: dict[str, Any], api: LessonApi, texts: Texts) -> None:
+    """Answers to images that it has not learned, given anew whenever the lesson changes."""
     session = state.session
     session.model = model
     st.html(html_parts.step(texts.teach_try))
@@ -127,7 +117,7 @@ def try_out(
     key = f"teach-try-{state.widget_generation}"
     file_box("upload-to-try", texts.choose, key, partial(_take_to_try, state, key))
     if session.in_view:
-        st.toggle(texts.teach_why, key=explains, on_change=session.ask_anew)
+        st.toggle(texts.teach_why, key=WHY, on_change=session.ask_anew)
     show_answers(session, model, api, texts)
     st.download_button(
         texts.teach_download,

@@ -1,12 +1,13 @@
 """Teaching: the images of each class, how they come, and how one is taken away again."""
 
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from imagette.webapp import html_parts, styling
-from imagette.webapp.client import ApiDown, LessonApi, Refused
+from imagette.webapp.client import LessonApi, NoAnswer
 from imagette.webapp.teach_state import Lesson, TeachState
 from imagette.webapp.texts import Texts
 from imagette.webapp.widgets import file_box, image_buttons
@@ -33,10 +34,8 @@ def _load_thumbnails(state: TeachState, lesson: Lesson, api: LessonApi) -> None:
     names = {name for one in lesson["classes"] for name in one["pictures"]}
     if names <= set(state.thumbnails):
         return
-    try:
+    with suppress(NoAnswer):  # they are shown without
         state.thumbnails = api.thumbnails()
-    except (ApiDown, Refused):
-        return  # they are shown without
 
 
 def _show_class(
