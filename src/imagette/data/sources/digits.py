@@ -7,7 +7,7 @@ Alpaydin & Kaynak, *Optical Recognition of Handwritten Digits*, UCI Machine Lear
 import numpy as np
 
 from imagette.data.dataset import Split
-from imagette.data.sources.kind import BuiltIn, built_in_kind
+from imagette.data.sources.built_in import BuiltIn
 from imagette.images.opened import to_pixels
 
 CLASS_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -44,6 +44,3 @@ def _read() -> tuple[Split, Split]:
         stratify=everything.labels,
     )
     return everything.take(np.sort(train)), everything.take(np.sort(test))
-
-
-KIND = built_in_kind("digits", "needs no download", lambda _: open_digits())

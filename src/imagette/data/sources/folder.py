@@ -10,8 +10,6 @@ from pathlib import Path
 
 from imagette.data.data_source import Skipped
 from imagette.data.sources.image_index import ImageIndex, ImageRef, file_ref
-from imagette.data.sources.kind import path_kind
-from imagette.data.sources.parquet import holds_parquet
 from imagette.errors import ImagetteError
 from imagette.images.open import is_image
 
@@ -139,11 +137,3 @@ def _list_split(folder: Path, split_folder: Path) -> tuple[tuple[ImageRef, ...],
         skipped.append((min(others), f"is no picture by its name{more}."))
     told = tuple((_printable(path.relative_to(folder)), reason) for path, reason in skipped)
     return tuple(found), told
-
-
-KIND = path_kind(
-    "a folder (FOLDER/<class>/pictures, or FOLDER/train/<class>/pictures with an optional"
-    " FOLDER/test)",
-    lambda path: path.is_dir() and not holds_parquet(path),
-    open_folder,
-)
