@@ -1,5 +1,8 @@
 """Decoding many pictures: in parallel, kept on disk, gone on with, mapped when large."""
 
+import os
+import time
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -61,7 +64,7 @@ def test_another_size_or_a_changed_picture_is_decoded(files):
     larger, _ = decode(files, 16, stamps(files), 0)
     assert larger.shape == (28, 16, 16, 3)
     Image.new("RGB", (9, 9), (200, 0, 0)).save(files[0])
-    changed, _ = decode(files, 8, [*stamps(files)[:0], "changed", *stamps(files)[1:]], 0)
+    changed, _ = decode(files, 8, ["changed", *stamps(files)[1:]], 0)
     assert reds(changed)[0] == 200
     assert reds(first)[0] == 0
 
@@ -82,15 +85,15 @@ def test_few_are_not_kept(files, cache):
 
 
 def test_what_was_stopped_goes_on(files, cache, monkeypatch):
-    decode_image, seen = decoding.decode_image, []
+    decode_image, seen, stop_at = decoding.decode_image, [], files[15]
 
-    def stopped(source, *size):
+    def watched(source, *size):
         seen.append(source)
-        if source == files[15]:
+        if source == stop_at:
             raise KeyboardInterrupt
         return decode_image(source, *size)
 
-    monkeypatch.setattr(decoding, "decode_image", stopped)
+    monkeypatch.setattr(decoding, "decode_image", watched)
     with pytest.raises(KeyboardInterrupt):
         decode(files, 8, stamps(files), 0)
     (partial,) = cache.glob("*.partial")
@@ -100,11 +103,7 @@ def test_what_was_stopped_goes_on(files, cache, monkeypatch):
     log.write_text(log.read_text(encoding="utf-8") + '{"done": 2', encoding="utf-8")
 
     seen.clear()
-    monkeypatch.setattr(
-        decoding,
-        "decode_image",
-        lambda source, *size: seen.append(source) or decode_image(source, *size),
-    )
+    stop_at = None
     images, unreadable = decode(files, 8, stamps(files), 0)
     assert set(seen) == set(files[10:])  # the first batch was done
     assert reds(images) == READABLE
@@ -136,9 +135,6 @@ def test_many_are_mapped(files, monkeypatch):
 
 
 def test_what_nothing_has_used_for_a_month_goes(cache):
-    import os
-    import time
-
     old, new = kept_folder("pictures") / "old.rgb", cache / "new.rgb"
     for path in (old, new):
         path.write_bytes(b"x")
