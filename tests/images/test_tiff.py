@@ -8,8 +8,8 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image, features
+from support.images import refused
 
-from imagette.errors import ImageError
 from imagette.images.opened import to_pixels
 from imagette.images.tiff import check_tiff
 
@@ -45,12 +45,6 @@ def tiff(*tags, content=b"", order="<", size=(16, 16), compression=8, strips=Fal
     return (head + count + directory).ljust(1000, b"\0") + body
 
 
-def refused(content: bytes) -> ImageError:
-    with pytest.raises(ImageError) as caught:
-        to_pixels(content, 16, 16)
-    return caught.value
-
-
 @libtiff
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("kind", [SHORT, LONG])
@@ -83,20 +77,17 @@ def test_an_image_that_somebody_opened_is_read():
         assert (to_pixels(image, 16, 16) == 77).all()
 
 
-def test_a_huge_tile_is_refused():
+def test_huge_tiles_are_refused():
     # It would be decoded whole, for a picture of 16 × 16.
-    error = refused(tiff((322, LONG, [14_000]), (323, LONG, [14_000]), content=TILE))
-    assert error.too_large
-    assert "14000×14000 pixels with its tiles whole" in error.problem
-    assert not refused(tiff()).too_large  # it holds no tile at all
-
-
-def test_large_tiles_of_a_narrow_picture_are_counted_together():
-    # Each of them has fewer pixels than are allowed, and so has the picture.
+    huge = tiff((322, LONG, [14_000]), (323, LONG, [14_000]), content=TILE)
+    # Each of these has fewer pixels than are allowed, and so has the picture, a narrow one.
     tile = [(322, LONG, [7000]), (323, LONG, [7000])]
-    error = refused(tiff(*tile, (324, LONG, [1000] * 8), content=TILE, size=(1, 50_000)))
-    assert error.too_large
-    assert "7000×56000 pixels with its tiles whole" in error.problem
+    many = tiff(*tile, (324, LONG, [1000] * 8), content=TILE, size=(1, 50_000))
+    for content, size in ((huge, "14000×14000"), (many, "7000×56000")):
+        error = refused(content)
+        assert error.too_large
+        assert f"{size} pixels with its tiles whole" in error.problem
+    assert not refused(tiff()).too_large  # it holds no tile at all
 
 
 @pytest.mark.parametrize(
