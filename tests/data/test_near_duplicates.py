@@ -71,23 +71,17 @@ def test_the_same_sky_over_the_same_sea_is_no_duplicate():
     assert find_near_duplicates(ships[:1], ships[1:]) == []
 
 
-@pytest.mark.parametrize("side", [8, 20, 48])
-def test_pictures_of_any_size(side):
-    images = squeezed(scenes(6), side)
-    pairs = find_near_duplicates(images[2:4], images)
-    assert [(pair.position, pair.other) for pair in sorted(pairs)] == [(0, 2), (1, 3)]
+@pytest.mark.parametrize(("side", "at_once"), [(8, 500), (20, 500), (32, 4), (48, 500)])
+def test_pictures_of_any_size_and_more_than_are_compared_at_once(side, at_once, monkeypatch):
+    monkeypatch.setattr("imagette.data.near_duplicates._AT_ONCE", at_once)
+    images = squeezed(scenes(11), side)
+    pairs = find_near_duplicates(images, images[::-1])
+    assert {(pair.position, pair.other) for pair in pairs} == {(n, 10 - n) for n in range(11)}
 
 
 def test_plain_pictures_and_few_others():
     plain = np.full((3, 32, 32, 3), 90, np.uint8)
     assert find_near_duplicates(plain, plain[:1]) == []
-
-
-def test_more_pictures_than_are_compared_at_once(monkeypatch):
-    monkeypatch.setattr("imagette.data.near_duplicates._AT_ONCE", 4)
-    images = squeezed(scenes(11))
-    pairs = find_near_duplicates(images, images[::-1])
-    assert {(pair.position, pair.other) for pair in pairs} == {(n, 10 - n) for n in range(11)}
 
 
 def test_cifar10_has_some(cifar10_dir):

@@ -112,23 +112,15 @@ def test_a_csv_file_of_a_spreadsheet_with_splits(photos):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["path,label"], "lists no picture"),
-        (["path,colour", "photos/0.png,red"], "no column called label"),
-        (["path,label", "photos/0.png,red"], "holds a single class"),
-        (
-            [
-                "path,label,split",
-                "photos/0.png,red,",
-                "photos/3.png,blue,",
-                "photos/4.png,green,test",
-            ],
-            "class green in its test split",
-        ),
+        ("path,label", "lists no picture"),
+        ("path,colour 0.png,red", "no column called label"),
+        ("path,label 0.png,red", "holds a single class"),
+        ("path,label,split 0.png,a, 3.png,b, 4.png,green,test", "class green in its test split"),
     ],
 )
 def test_what_is_no_table_of_pictures(photos, lines, message):
     with pytest.raises(ImagetteError, match=message):
-        load_dataset(write(photos / "table.csv", *lines))
+        load_dataset(write(photos / "photos" / "table.csv", *lines.split()))
 
 
 def test_a_file_that_is_no_table_at_all(photos):

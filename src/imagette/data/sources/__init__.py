@@ -4,7 +4,6 @@ A new kind is a file beside this one, and a line here. The sentences that say wh
 made from these lines.
 """
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +13,7 @@ from imagette.data.sources.archive import is_archive, open_archive
 from imagette.data.sources.cifar import open_cifar10
 from imagette.data.sources.csv_file import is_csv, open_csv
 from imagette.data.sources.digits import open_digits
-from imagette.data.sources.folder import open_folder
+from imagette.data.sources.folder import open_folder, printable
 from imagette.data.sources.hugging_face import PREFIX, open_hugging_face
 from imagette.data.sources.parquet import is_parquet, open_parquet
 from imagette.errors import ImagetteError
@@ -76,7 +75,7 @@ def open_source(source: str | Path, data_dir: str | Path | None = None) -> DataS
     for kind in _FILES:
         if kind.recognises(path):
             return kind.open(path)
-    shown = os.fsencode(source).decode("utf-8", "backslashreplace")
+    shown = printable(source)
     problem = (
         f"{shown} is not a dataset."
         if path.is_file()

@@ -11,6 +11,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -123,7 +124,7 @@ class _Table:
             ) from error
         groups = self._parquet.metadata
         rows = [groups.row_group(group).num_rows for group in range(groups.num_row_groups)]
-        self._starts = [sum(rows[:group]) for group in range(len(rows))]
+        self._starts = list(accumulate(rows, initial=0))
         self._lock = Lock()
         self._batches: Iterator[Any] = iter(())
         self._next, self._group = 0, -1
