@@ -9,16 +9,15 @@ from imagette.images.array import from_array
 from imagette.images.opened import to_pixels
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ">f4", "longdouble"])
-def test_floating_arrays_are_0_to_1(dtype):
-    array = (QUARTERS / 255).astype(dtype)
-    assert np.array_equal(to_pixels(array, 2, 2), QUARTERS)
-
-
-@pytest.mark.parametrize("dtype", ["uint16", "<u2", ">u2"])
-def test_16_bit_arrays_are_0_to_65535(dtype):
-    array = (QUARTERS.astype(np.uint32) * 257).astype(dtype)
-    assert np.array_equal(to_pixels(array, 2, 2), QUARTERS)
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [
+        *[(dtype, 1 / 255) for dtype in ("float16", "float32", "float64", ">f4", "longdouble")],
+        *[(dtype, 257) for dtype in ("uint16", "<u2", ">u2")],
+    ],
+)
+def test_floating_arrays_are_0_to_1_and_16_bit_ones_0_to_65535(dtype, scale):
+    assert np.array_equal(to_pixels((QUARTERS * float(scale)).astype(dtype), 2, 2), QUARTERS)
 
 
 def test_boolean_arrays_are_black_and_white():

@@ -157,8 +157,7 @@ def test_heic():
 
 
 MUTATED = ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "ICO", "TGA", "PPM", "DDS", "QOI", "SGI"]
-MUTATED += ["AVIF"] if features.check("avif") else []
-MUTATED += ["JPEG2000"] if features.check("jpg_2000") else []
+MUTATED += ["AVIF"] * features.check("avif") + ["JPEG2000"] * features.check("jpg_2000")
 
 
 @pytest.mark.parametrize("format_", MUTATED)
