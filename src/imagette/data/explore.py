@@ -67,8 +67,8 @@ class Exploration:
     height: int
     width: int
     counts: dict[str, dict[str, int]]
-    mean: tuple[float, float, float]
-    deviation: tuple[float, float, float]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
     duplicates: dict[str, Duplicates]
     duplicate_groups: tuple[tuple[Copy, ...], ...]
     skipped: Skipped
@@ -91,9 +91,7 @@ def explore(dataset: Dataset) -> Exploration:
     )
 
 
-def channel_statistics(
-    images: NDArray[np.uint8],
-) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+def channel_statistics(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel over all pixels of all images.
 
     Args:
@@ -113,8 +111,7 @@ def channel_statistics(
     weights = times / times.sum(axis=1, keepdims=True)
     means = weights @ np.arange(256)
     variances = (weights * (np.arange(256) - means[:, np.newaxis]) ** 2).sum(axis=1)
-    red, green, blue = ((float(m), float(v) ** 0.5) for m, v in zip(means, variances, strict=True))
-    return (red[0], green[0], blue[0]), (red[1], green[1], blue[1])
+    return tuple(means.tolist()), tuple(np.sqrt(variances).tolist())
 
 
 def find_duplicates(dataset: Dataset) -> tuple[tuple[Copy, ...], ...]:
