@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 import imagette
 
@@ -27,24 +28,13 @@ def test_the_package_alone_loads_next_to_nothing():
     assert not loaded & (HEAVY | {"numpy", "PIL", "onnxruntime", "pydantic", "flask", "rich"})
 
 
-def test_what_predicts_and_serves_needs_no_training_framework():
-    code = """
-import imagette
-imagette.Classifier, imagette.Prediction, imagette.ImageError
-import imagette.inference.bundle
-import imagette.images.opened
-import imagette.serving.app
-"""
-    assert not modules_after(code) & HEAVY
-
-
-def test_predicting_needs_no_training_framework(bundle_path, tmp_path):
-    from PIL import Image
-
+def test_what_predicts_and_serves_needs_no_training_framework(bundle_path, tmp_path):
     picture = tmp_path / "picture.png"
     Image.new("RGB", (40, 30), (10, 200, 30)).save(picture)
     code = f"""
 import imagette
+import imagette.serving.app
+imagette.ImageError
 prediction = imagette.Classifier({str(bundle_path)!r}).predict({str(picture)!r})
 assert prediction.label in prediction.probabilities
 """

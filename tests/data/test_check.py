@@ -56,17 +56,19 @@ def test_the_same_picture_in_train_and_test():
     assert line.startswith("The same picture in train and test (2 in all)")
 
 
-@pytest.mark.parametrize(("counts", "named"), [((9, 12), "ant has"), ((5, 9), "ant, bee have")])
-def test_few_pictures(counts, named):
+@pytest.mark.parametrize(
+    ("counts", "beginning"),
+    [
+        ((9, 12), "Few pictures: ant has fewer than 10"),
+        ((5, 9), "Few pictures: ant, bee have fewer than 10"),
+        ((20, 90), "Uneven classes: the largest has 4.5 times as many"),
+    ],
+)
+def test_few_or_uneven_pictures(counts, beginning):
     (line,) = check(dataset(*counts))[1:]
-    assert line.startswith(f"Few pictures: {named} fewer than 10")
+    assert line.startswith(beginning)
 
 
 def test_a_single_picture():
     with pytest.raises(ImagetteError, match="The class bee has a single picture"):
         check(dataset(20, 1))
-
-
-def test_uneven_classes():
-    (line,) = check(dataset(20, 90))[1:]
-    assert line.startswith("Uneven classes: the largest has 4.5 times as many")

@@ -1,5 +1,8 @@
 """Decoding many pictures: in parallel, kept on disk, gone on with, mapped when large."""
 
+import os
+import time
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -39,60 +42,61 @@ def reds(images: np.ndarray) -> list[int]:
 READABLE = [number for number in range(COUNT) if number not in (7, 29)]
 
 
-def stamps(files) -> list[str]:
-    return [f"{path} {path.stat().st_mtime_ns}" for path in files]
+def decoded(files, size: int = 8, total_bytes: int = 0):
+    stamps = [f"{path} {path.stat().st_mtime_ns}" for path in files]
+    return decode(files, size, stamps, total_bytes)
 
 
 def test_they_are_kept_and_taken_from_there(files, cache, monkeypatch):
-    images, unreadable = decode(files, 8, stamps(files), 0)
+    images, unreadable = decoded(files)
     assert images.shape == (28, 8, 8, 3)
     assert reds(images) == READABLE
     assert sorted(unreadable) == [7, 29]
     assert unreadable[7].startswith("cannot be read as a picture")
 
     monkeypatch.setattr(decoding, "decode_image", None)  # nothing is decoded any more
-    again, still = decode(files, 8, stamps(files), 0)
+    again, still = decoded(files)
     assert np.array_equal(again, images)
     assert still == unreadable
 
 
 def test_another_size_or_a_changed_picture_is_decoded(files):
-    first, _ = decode(files, 8, stamps(files), 0)
-    larger, _ = decode(files, 16, stamps(files), 0)
+    first, _ = decoded(files)
+    larger, _ = decoded(files, 16)
     assert larger.shape == (28, 16, 16, 3)
     Image.new("RGB", (9, 9), (200, 0, 0)).save(files[0])
-    changed, _ = decode(files, 8, [*stamps(files)[:0], "changed", *stamps(files)[1:]], 0)
+    changed, _ = decoded(files)
     assert reds(changed)[0] == 200
     assert reds(first)[0] == 0
 
 
 def test_what_preprocessing_of_another_version_has_made_is_not_taken(files, cache, monkeypatch):
-    decode(files, 8, stamps(files), 0)
+    decoded(files)
     monkeypatch.setattr(decoding, "PREPROCESS_VERSION", decoding.PREPROCESS_VERSION + 1)
-    decode(files, 8, stamps(files), 0)
+    decoded(files)
     assert len(list(cache.glob("*.rgb"))) == 2
 
 
 def test_few_are_not_kept(files, cache):
-    images, _ = decode(files[:4], 8, stamps(files[:4]), 0)
+    images, _ = decoded(files[:4])
     assert reds(images) == [0, 1, 2, 3]
     assert not cache.exists()
-    decode(files[:4], 8, stamps(files[:4]), decoding._KEPT_FROM_BYTES)
+    decoded(files[:4], total_bytes=decoding._KEPT_FROM_BYTES)
     assert list(cache.glob("*.rgb"))
 
 
 def test_what_was_stopped_goes_on(files, cache, monkeypatch):
-    decode_image, seen = decoding.decode_image, []
+    decode_image, seen, stop_at = decoding.decode_image, [], files[15]
 
-    def stopped(source, *size):
+    def watched(source, *size):
         seen.append(source)
-        if source == files[15]:
+        if source == stop_at:
             raise KeyboardInterrupt
         return decode_image(source, *size)
 
-    monkeypatch.setattr(decoding, "decode_image", stopped)
+    monkeypatch.setattr(decoding, "decode_image", watched)
     with pytest.raises(KeyboardInterrupt):
-        decode(files, 8, stamps(files), 0)
+        decoded(files)
     (partial,) = cache.glob("*.partial")
     (log,) = cache.glob("*.log")
     # As a crash may leave them: half a picture, half a line.
@@ -100,31 +104,27 @@ def test_what_was_stopped_goes_on(files, cache, monkeypatch):
     log.write_text(log.read_text(encoding="utf-8") + '{"done": 2', encoding="utf-8")
 
     seen.clear()
-    monkeypatch.setattr(
-        decoding,
-        "decode_image",
-        lambda source, *size: seen.append(source) or decode_image(source, *size),
-    )
-    images, unreadable = decode(files, 8, stamps(files), 0)
+    stop_at = None
+    images, unreadable = decoded(files)
     assert set(seen) == set(files[10:])  # the first batch was done
     assert reds(images) == READABLE
     assert sorted(unreadable) == [7, 29]
 
 
 def test_a_log_without_its_pixels_counts_for_nothing(files, cache):
-    decode(files, 8, stamps(files), 0)
+    decoded(files)
     next(cache.glob("*.rgb")).unlink()
-    images, _ = decode(files, 8, stamps(files), 0)
+    images, _ = decoded(files)
     assert reds(images) == READABLE
 
 
 def test_many_are_mapped(files, monkeypatch):
     monkeypatch.setattr(decoding, "LARGE", 28 * 8 * 8 * 3 - 1)
-    images, _ = decode(files, 8, stamps(files), 0)
+    images, _ = decoded(files)
     assert isinstance(images, np.memmap)
     assert reds(images) == READABLE
     images[0] = 99  # of no effect on what is kept
-    assert reds(decode(files, 8, stamps(files), 0)[0]) == READABLE
+    assert reds(decoded(files)[0]) == READABLE
 
     monkeypatch.setattr(decoding, "LARGE", 10 * 8 * 8 * 3 - 1)
     split = Split(images, np.arange(28))
@@ -136,9 +136,6 @@ def test_many_are_mapped(files, monkeypatch):
 
 
 def test_what_nothing_has_used_for_a_month_goes(cache):
-    import os
-    import time
-
     old, new = kept_folder("pictures") / "old.rgb", cache / "new.rgb"
     for path in (old, new):
         path.write_bytes(b"x")

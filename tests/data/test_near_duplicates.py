@@ -24,8 +24,11 @@ def scenes(count: int, side: int = 64, seed: int = 0) -> np.ndarray:
     return np.stack(images)
 
 
-def squeezed(image: Image.Image, side: int = 32) -> np.ndarray:
-    return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC))
+def squeezed(images, side: int = 32) -> np.ndarray:
+    images = [
+        image if isinstance(image, Image.Image) else Image.fromarray(image) for image in images
+    ]
+    return np.stack([image.resize((side, side), Image.Resampling.BICUBIC) for image in images])
 
 
 def through_jpeg(image: Image.Image) -> Image.Image:
@@ -49,13 +52,7 @@ def through_jpeg(image: Image.Image) -> Image.Image:
 def test_changed_pictures_are_found(change):
     originals = scenes(30)
     changed = [change(Image.fromarray(image)) for image in originals[[3, 17, 25]]]
-    others = [Image.fromarray(image) for image in scenes(20, seed=9)]
-
-    pairs = find_near_duplicates(
-        np.stack([squeezed(image) for image in [*changed, *others]]),
-        np.stack([squeezed(Image.fromarray(image)) for image in originals]),
-    )
-
+    pairs = find_near_duplicates(squeezed([*changed, *scenes(20, seed=9)]), squeezed(originals))
     assert {(pair.position, pair.other) for pair in pairs} == {(0, 3), (1, 17), (2, 25)}
     similarity = [pair.similarity for pair in pairs]
     assert similarity == sorted(similarity, reverse=True)
@@ -70,18 +67,16 @@ def test_the_same_sky_over_the_same_sea_is_no_duplicate():
     ships[0, 14:18, 4:12] -= 60
     ships[1, 15:17, 18:30] += 50
     ships = (ships + random.normal(0, 4, ships.shape)).clip(0, 255).astype(np.uint8)
-
     assert np.corrcoef(ships[0].ravel(), ships[1].ravel())[0, 1] > 0.95
     assert find_near_duplicates(ships[:1], ships[1:]) == []
 
 
-@pytest.mark.parametrize("side", [8, 20, 48])
-def test_pictures_of_any_size(side):
-    images = np.stack([squeezed(Image.fromarray(one), side) for one in scenes(6)])
-
-    pairs = find_near_duplicates(images[2:4], images)
-
-    assert [(pair.position, pair.other) for pair in sorted(pairs)] == [(0, 2), (1, 3)]
+@pytest.mark.parametrize(("side", "at_once"), [(8, 500), (20, 500), (32, 4), (48, 500)])
+def test_pictures_of_any_size_and_more_than_are_compared_at_once(side, at_once, monkeypatch):
+    monkeypatch.setattr("imagette.data.near_duplicates._AT_ONCE", at_once)
+    images = squeezed(scenes(11), side)
+    pairs = find_near_duplicates(images, images[::-1])
+    assert {(pair.position, pair.other) for pair in pairs} == {(n, 10 - n) for n in range(11)}
 
 
 def test_plain_pictures_and_few_others():
@@ -89,21 +84,10 @@ def test_plain_pictures_and_few_others():
     assert find_near_duplicates(plain, plain[:1]) == []
 
 
-def test_more_pictures_than_are_compared_at_once(monkeypatch):
-    monkeypatch.setattr("imagette.data.near_duplicates._AT_ONCE", 4)
-    images = np.stack([squeezed(Image.fromarray(one)) for one in scenes(11)])
-
-    pairs = find_near_duplicates(images, images[::-1])
-
-    assert {(pair.position, pair.other) for pair in pairs} == {(n, 10 - n) for n in range(11)}
-
-
 def test_cifar10_has_some(cifar10_dir):
     """Of the first test file against the first 5,000 training pictures; all have the same label."""
     data = load_dataset("cifar10", cifar10_dir)
     test, train = (split.take(np.arange(5000)) for split in (data.test, data.train))
-
     pairs = find_near_duplicates(test.images, train.images)
-
     assert len(pairs) >= 5
     assert all(test.labels[pair.position] == train.labels[pair.other] for pair in pairs)

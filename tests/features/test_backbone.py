@@ -37,13 +37,8 @@ def reference(variant: int, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 )
 def test_keras_agrees_with_the_reference(variant, parameters, photographs):
     size = SIZES[variant]
-    model = build_model(
-        "efficientnet-lite",
-        input_shape=(size, size, 3),
-        classes=1000,
-        variant=variant,
-        weights="imagenet",
-    )
+    options = {"classes": 1000, "variant": variant, "weights": "imagenet"}
+    model = build_model("efficientnet-lite", input_shape=(size, size, 3), **options)
     assert count_parameters(model) == parameters
     loaded = load_imagenet(variant)
     model.get_layer("logits").set_weights([loaded.kernel, loaded.bias])

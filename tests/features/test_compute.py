@@ -22,13 +22,10 @@ def backbone(tmp_path, monkeypatch):
 
 @pytest.fixture
 def pictures(tmp_path):
-    random = np.random.default_rng(0)
-    paths = []
-    for number in range(6):
-        path = tmp_path / f"{number}.png"
-        pixels = random.integers(0, 256, (60, 90, 3), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (6, 60, 90, 3), np.uint8)
+    paths = [tmp_path / f"{number}.png" for number in range(6)]
+    for path, pixels in zip(paths, noise, strict=True):
         Image.fromarray(pixels).resize((300, 200)).save(path)
-        paths.append(path)
     return paths
 
 
@@ -45,13 +42,9 @@ def test_a_file_its_bytes_and_its_pixels_have_the_same_features(backbone, pictur
 
 
 def test_ten_pictures_more_cost_ten_pictures(backbone, pictures, monkeypatch):
-    seen = []
+    decode_image, seen = compute.decode_image, []
     monkeypatch.setattr(
-        compute,
-        "decode_image",
-        lambda content, *rest, decode_image=compute.decode_image: (
-            seen.append(content) or decode_image(content, *rest)
-        ),
+        compute, "decode_image", lambda *given: seen.append(given) or decode_image(*given)
     )
     first = compute_features(pictures[:4], backbone, "whole")
     assert len(seen) == 4

@@ -9,16 +9,15 @@ from imagette.images.array import from_array
 from imagette.images.opened import to_pixels
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ">f4", "longdouble"])
-def test_floating_arrays_are_0_to_1(dtype):
-    array = (QUARTERS / 255).astype(dtype)
-    assert np.array_equal(to_pixels(array, 2, 2), QUARTERS)
-
-
-@pytest.mark.parametrize("dtype", ["uint16", "<u2", ">u2"])
-def test_16_bit_arrays_are_0_to_65535(dtype):
-    array = (QUARTERS.astype(np.uint32) * 257).astype(dtype)
-    assert np.array_equal(to_pixels(array, 2, 2), QUARTERS)
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [
+        *[(dtype, 1 / 255) for dtype in ("float16", "float32", "float64", ">f4", "longdouble")],
+        *[(dtype, 257) for dtype in ("uint16", "<u2", ">u2")],
+    ],
+)
+def test_floating_arrays_are_0_to_1_and_16_bit_ones_0_to_65535(dtype, scale):
+    assert np.array_equal(to_pixels((QUARTERS * float(scale)).astype(dtype), 2, 2), QUARTERS)
 
 
 def test_boolean_arrays_are_black_and_white():
@@ -51,20 +50,12 @@ def test_arrays_of_another_shape_are_refused(shape):
 
 
 @pytest.mark.parametrize(
-    "array",
+    "value",
     [
-        np.full((2, 2, 3), 1.01),
-        np.full((2, 2, 3), -0.01),
-        np.full((2, 2, 3), np.nan),
-        np.full((2, 2, 3), np.inf, np.float32),
-        np.full((2, 2, 3), 7, np.int64),
-        np.full((2, 2, 3), 7, np.int8),
-        np.full((2, 2, 3), 7, np.uint32),
-        np.full((2, 2, 3), 1j),
-        np.full((2, 2, 3), None),
-        np.full((2, 2, 3), "7"),
+        *(1.01, -0.01, np.nan, np.float32(np.inf), np.int64(7), np.int8(7), np.uint32(7)),
+        *(1j, None, "7"),
     ],
 )
-def test_arrays_of_other_values_are_refused(array):
+def test_arrays_of_other_values_are_refused(value):
     with pytest.raises(ImageError, match="values that are not pixels"):
-        from_array(array)
+        from_array(np.full((2, 2, 3), value))

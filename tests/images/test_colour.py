@@ -24,41 +24,43 @@ from support.images import (
 
 from imagette.images.opened import to_pixels
 
+PALETTE = quarters().convert("P", palette=Image.Palette.ADAPTIVE)
+RED_IS_CLEAR = np.array([[BACKGROUND, QUARTERS[0, 1]], QUARTERS[1]])
 
-@pytest.mark.parametrize(("format_", "options"), [("PNG", {}), ("TIFF", {}), ("TGA", {}),
-                                                  ("WEBP", {"lossless": True})])  # fmt: skip
+
+@pytest.mark.parametrize(
+    ("format_", "mode"),
+    [
+        ("PNG", "RGBA"),
+        ("PNG", "LA"),
+        ("TIFF", "RGBA"),
+        ("TIFF", "LA"),
+        ("TGA", "RGBA"),
+        ("WEBP", "RGBA"),
+    ],
+)
 @pytest.mark.parametrize("alpha", [0, 102, 255])
-def test_transparency_lies_over_grey(format_, options, alpha):
-    image = quarters("RGBA")
+def test_transparency_lies_over_grey(format_, mode, alpha):
+    image = quarters(mode)
     image.putalpha(alpha)
-    assert_colours(written(image, format_, **options), over_grey(QUARTERS, alpha / 255), 1)
-
-
-@pytest.mark.parametrize("format_", ["PNG", "TIFF"])
-def test_transparent_greys_lie_over_grey(format_):
-    image = quarters("LA")
-    image.putalpha(51)
-    assert_colours(written(image, format_), over_grey(LUMA, 0.2), 1)
+    content = written(image, format_, **({"lossless": True} if format_ == "WEBP" else {}))
+    assert_colours(content, over_grey(LUMA if mode == "LA" else QUARTERS, alpha / 255), 1)
 
 
 @pytest.mark.parametrize("format_", ["PNG", "GIF"])
 def test_transparent_palette_entry_lies_over_grey(format_):
-    image = quarters().convert("P", palette=Image.Palette.ADAPTIVE)
-    red = image.getpixel((0, 0))
-    expected = QUARTERS.copy()
-    expected[0, 0] = BACKGROUND
-    assert_colours(written(image, format_, transparency=red), expected)
+    red = PALETTE.getpixel((0, 0))
+    assert_colours(written(PALETTE, format_, transparency=red), RED_IS_CLEAR)
 
 
 def test_half_transparent_palette_lies_over_grey():
-    image = quarters().convert("P", palette=Image.Palette.ADAPTIVE)
-    content = written(image, "PNG", transparency=bytes([51] * 256))
+    content = written(PALETTE, "PNG", transparency=bytes([51] * 256))
     assert Image.open(io.BytesIO(content)).mode == "P"
     assert_colours(content, over_grey(QUARTERS, 0.2), 1)
 
 
 def test_transparent_modes_in_memory():
-    palette = quarters().convert("P", palette=Image.Palette.ADAPTIVE).convert("PA")
+    palette = PALETTE.convert("PA")
     palette.putalpha(51)
     assert_colours(palette, over_grey(QUARTERS, 0.2), 1)
     for mode, colours in (("RGBA", QUARTERS), ("LA", LUMA)):
@@ -69,10 +71,7 @@ def test_transparent_modes_in_memory():
 
 
 def test_transparent_colour_of_a_png_lies_over_grey():
-    red_is_clear = written(quarters(), "PNG", transparency=RED)
-    expected = QUARTERS.copy()
-    expected[0, 0] = BACKGROUND
-    assert_colours(red_is_clear, expected)
+    assert_colours(written(quarters(), "PNG", transparency=RED), RED_IS_CLEAR)
     black_is_clear = png(2, 1, 8, 0, b"\0\0\x64", (b"tRNS", struct.pack(">H", 0)))
     assert to_pixels(black_is_clear, 1, 2)[0, :, 0].tolist() == [128, 100]
 
@@ -89,15 +88,12 @@ SWAPPED_COLOURS = QUARTERS[..., [1, 0, 2]]
         ("TIFF", "RGB", {}, 2),
         ("WEBP", "RGB", {"lossless": True}, 2),
         ("JPEG", "RGB", {"quality": 95}, 6),
-        pytest.param(
-            "AVIF", "RGB", {"quality": 95}, 8,
-            marks=pytest.mark.skipif(not features.check("avif"), reason="no AVIF in Pillow"),
-        ),
+        *[("AVIF", "RGB", {"quality": 95}, 8)] * features.check("avif"),
     ],
-)  # fmt: skip
+)
 def test_a_colour_profile_is_followed(format_, mode, options, tolerance):
-    image = quarters().convert("P", palette=Image.Palette.ADAPTIVE) if mode == "P" else None
-    content = written(image or quarters(mode), format_, icc_profile=swapped(), **options)
+    image = PALETTE if mode == "P" else quarters(mode)
+    content = written(image, format_, icc_profile=swapped(), **options)
     assert_colours(content, SWAPPED_COLOURS, tolerance)
 
 
@@ -109,12 +105,10 @@ def test_a_colour_profile_is_followed_under_transparency():
 
 
 def test_a_profile_for_grey_is_followed():
-    light = written(Image.new("L", (SIZE, SIZE), 55), "PNG", icc_profile=dark_grey())
-    # 55/255 of the light is 0.5 in sRGB's curve.
-    np.testing.assert_allclose(to_pixels(light, SIZE, SIZE), 128, atol=2)
-    with_alpha = Image.new("LA", (SIZE, SIZE), (55, 255))
-    light = written(with_alpha, "PNG", icc_profile=dark_grey())
-    np.testing.assert_allclose(to_pixels(light, SIZE, SIZE), 128, atol=2)
+    for mode, colour in (("L", 55), ("LA", (55, 255))):
+        light = written(Image.new(mode, (SIZE, SIZE), colour), "PNG", icc_profile=dark_grey())
+        # 55/255 of the light is 0.5 in sRGB's curve.
+        np.testing.assert_allclose(to_pixels(light, SIZE, SIZE), 128, atol=2)
 
 
 def test_a_grey_picture_with_a_profile_for_colours_stays_grey():
@@ -139,8 +133,7 @@ def test_a_profile_that_is_damaged_or_does_not_fit_is_ignored(mode, damaged):
 
 
 def test_cmyk_of_adobe_is_inverted_once():
-    adobe = written(quarters("CMYK"), "JPEG", quality=95)
-    assert b"Adobe" in adobe
-    assert_colours(adobe, QUARTERS, 4)
-    assert_colours(written(quarters("CMYK"), "JPEG", quality=95, icc_profile=swapped()),
-                   QUARTERS, 4)  # fmt: skip
+    for options in ({}, {"icc_profile": swapped()}):
+        adobe = written(quarters("CMYK"), "JPEG", quality=95, **options)
+        assert b"Adobe" in adobe
+        assert_colours(adobe, QUARTERS, 4)

@@ -8,8 +8,8 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image, features
+from support.images import refused
 
-from imagette.errors import ImageError
 from imagette.images.opened import to_pixels
 from imagette.images.tiff import check_tiff
 
@@ -45,12 +45,6 @@ def tiff(*tags, content=b"", order="<", size=(16, 16), compression=8, strips=Fal
     return (head + count + directory).ljust(1000, b"\0") + body
 
 
-def refused(content: bytes) -> ImageError:
-    with pytest.raises(ImageError) as caught:
-        to_pixels(content, 16, 16)
-    return caught.value
-
-
 @libtiff
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("kind", [SHORT, LONG])
@@ -83,35 +77,36 @@ def test_an_image_that_somebody_opened_is_read():
         assert (to_pixels(image, 16, 16) == 77).all()
 
 
-def test_a_huge_tile_is_refused():
+def test_huge_tiles_are_refused():
     # It would be decoded whole, for a picture of 16 × 16.
-    error = refused(tiff((322, LONG, [14_000]), (323, LONG, [14_000]), content=TILE))
-    assert error.too_large
-    assert "14000×14000 pixels with its tiles whole" in error.problem
+    huge = tiff((322, LONG, [14_000]), (323, LONG, [14_000]), content=TILE)
+    # Each of these has fewer pixels than are allowed, and so has the picture, a narrow one.
+    tile = [(322, LONG, [7000]), (323, LONG, [7000])]
+    many = tiff(*tile, (324, LONG, [1000] * 8), content=TILE, size=(1, 50_000))
+    for content, size in ((huge, "14000×14000"), (many, "7000×56000")):
+        error = refused(content)
+        assert error.too_large
+        assert f"{size} pixels with its tiles whole" in error.problem
     assert not refused(tiff()).too_large  # it holds no tile at all
 
 
-def test_large_tiles_of_a_narrow_picture_are_counted_together():
-    # Each of them has fewer pixels than are allowed, and so has the picture.
-    tile = [(322, LONG, [7000]), (323, LONG, [7000])]
-    error = refused(tiff(*tile, (324, LONG, [1000] * 8), content=TILE, size=(1, 50_000)))
-    assert error.too_large
-    assert "7000×56000 pixels with its tiles whole" in error.problem
-
-
 @pytest.mark.parametrize(
-    "tiles",
+    "content",
     [
-        [(322, SLONG8, [200]), (323, SLONG8, [200])],  # which Pillow leaves out
-        [(322, BYTE, [240]), (323, LONG, [14_000])],  # which is no number to Pillow
-        [(322, SLONG8, [200]), (322, LONG, [16])],
-        [(322, LONG, [14_000]), (323, LONG, [])],
-        [(322, LONG, [16]), (323, LONG, [0])],
-        [(322, LONG, [16, 16])],
+        # Tiles whose size cannot be told: Pillow leaves the first out, the second is no number.
+        tiff((322, SLONG8, [200]), (323, SLONG8, [200]), content=TILE),
+        tiff((322, BYTE, [240]), (323, LONG, [14_000]), content=TILE),
+        tiff((322, SLONG8, [200]), (322, LONG, [16]), content=TILE),
+        tiff((322, LONG, [14_000]), (323, LONG, []), content=TILE),
+        tiff((322, LONG, [16]), (323, LONG, [0]), content=TILE),
+        tiff((322, LONG, [16, 16]), content=TILE),
+        # A BigTIFF whose directory libtiff reads at byte 16, and Pillow at 0x80000.
+        b"MM\0+" + struct.pack(">HHQ", 8, 0, 16) + bytes(100),
+        *(tiff(content=TILE)[:end] for end in (3, 9, 60)),
     ],
 )
-def test_tiles_whose_size_cannot_be_told_are_refused(tiles):
-    assert "cannot be read" in refused(tiff(*tiles, content=TILE)).problem
+def test_what_is_not_written_plainly_or_is_cut_short_is_refused(content):
+    assert "cannot be read" in refused(content).problem
 
 
 @pytest.mark.parametrize(
@@ -130,16 +125,6 @@ def test_strips_that_ask_for_far_more_than_there_is_are_refused(tags, problem):
     with pytest.raises(ValueError, match=problem):
         check_tiff(io.BytesIO(content))
     assert "cannot be read" in refused(content).problem
-
-
-def test_a_big_tiff_that_pillow_reads_otherwise_is_refused():
-    # libtiff reads its directory at byte 16, Pillow at 0x80000.
-    assert refused(b"MM\0+" + struct.pack(">HHQ", 8, 0, 16) + bytes(100))
-
-
-@pytest.mark.parametrize("end", [3, 9, 60])
-def test_one_that_is_cut_short_is_refused(end):
-    assert "cannot be read" in refused(tiff(content=TILE)[:end]).problem
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG", tiff(content=TILE)])

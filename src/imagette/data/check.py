@@ -3,7 +3,7 @@
 import numpy as np
 
 from imagette.data.dataset import Dataset
-from imagette.data.explore import Copy, find_duplicates
+from imagette.data.explore import Copy, across_splits, contradicting, find_duplicates
 from imagette.data.splits import too_few
 from imagette.wording import listed
 
@@ -74,16 +74,14 @@ def _counted(dataset: Dataset, counts: np.ndarray) -> str:
 
 
 def _contradicting(dataset: Dataset, groups: tuple[tuple[Copy, ...], ...], shown: str) -> list[str]:
-    """Images that are in several classes: a label of each is wrong."""
-    found = [group for group in groups if len({copy.label for copy in group}) > 1]
+    found = contradicting(groups)
     if not found:
         return []
     named = []
     for group in found:
-        first: dict[int, Copy] = {}
-        for copy in group:
-            first.setdefault(copy.label, copy)
-        named.append(" = ".join(_name(dataset, copy) for copy in first.values()))
+        first = {copy.label: copy for copy in reversed(group)}.values()  # of each class
+        in_order = sorted(first, key=group.index)
+        named.append(" = ".join(_name(dataset, copy) for copy in in_order))
     return [
         f"The same picture in several classes{shown}"
         f" ({len(found):,} in all): {listed(named, 'en', most=5)}."
@@ -93,8 +91,7 @@ def _contradicting(dataset: Dataset, groups: tuple[tuple[Copy, ...], ...], shown
 
 def _leaked(groups: tuple[tuple[Copy, ...], ...]) -> list[str]:
     """Test images that are learned, so that the accuracy says too much."""
-    found = [group for group in groups if len({copy.split for copy in group}) > 1]
-    leaked = sum(copy.split == "test" for group in found for copy in group)
+    _, leaked = across_splits(groups)
     if not leaked:
         return []
     return [
@@ -113,17 +110,15 @@ def _repeated(
         extra += len(labels) - len(set(labels))
     if not extra:
         return []
-    told = (
+    are = (
         "1 picture is a copy of another"
         if extra == 1
         else f"{extra:,} pictures are copies of others"
     )
-    high = (
-        ""
-        if dataset.test or left_out_together
-        else ", and the accuracy on those held out may be too high"
-    )
-    return [f"Copies: {told} in the same class, which count more than once{high}."]
+    line = f"Copies: {are} in the same class, which count more than once"
+    if not (dataset.test or left_out_together):
+        line += ", and the accuracy on those held out may be too high"
+    return [f"{line}."]
 
 
 def _name(dataset: Dataset, copy: Copy) -> str:

@@ -21,6 +21,7 @@ from rich.progress import Progress
 
 from imagette.data.cache import kept_folder
 from imagette.errors import ImageError
+from imagette.images.batches import batches
 from imagette.images.open import MAX_PIXELS
 from imagette.images.opened import PREPROCESS_VERSION, open_image
 from imagette.images.views import ViewName
@@ -82,8 +83,8 @@ def map_rows(images: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.u
     if len(rows) * images[:1].nbytes <= LARGE:
         return images[rows]
     mapped = allocate((len(rows), *images.shape[1:]))
-    for start in range(0, len(rows), _BATCH):
-        mapped[start : start + _BATCH] = images[rows[start : start + _BATCH]]
+    for batch in batches(len(rows), _BATCH):
+        mapped[batch] = images[rows[batch]]
     return mapped
 
 

@@ -1,7 +1,7 @@
 """What is in a dataset: counts, pixel statistics and duplicates."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
@@ -67,8 +67,8 @@ class Exploration:
     height: int
     width: int
     counts: dict[str, dict[str, int]]
-    mean: tuple[float, float, float]
-    deviation: tuple[float, float, float]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
     duplicates: dict[str, Duplicates]
     duplicate_groups: tuple[tuple[Copy, ...], ...]
     skipped: Skipped
@@ -82,10 +82,7 @@ def explore(dataset: Dataset) -> Exploration:
         name=dataset.name,
         height=dataset.train.images.shape[1],
         width=dataset.train.images.shape[2],
-        counts={
-            name: dict(zip(dataset.class_names, _count(split, dataset), strict=True))
-            for name, split in dataset.splits.items()
-        },
+        counts={name: _count(split, dataset.class_names) for name, split in dataset.splits.items()},
         mean=mean,
         deviation=deviation,
         duplicates=_summarise(groups, dataset),
@@ -94,9 +91,7 @@ def explore(dataset: Dataset) -> Exploration:
     )
 
 
-def channel_statistics(
-    images: NDArray[np.uint8],
-) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+def channel_statistics(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel over all pixels of all images.
 
     Args:
@@ -116,18 +111,14 @@ def channel_statistics(
     weights = times / times.sum(axis=1, keepdims=True)
     means = weights @ np.arange(256)
     variances = (weights * (np.arange(256) - means[:, np.newaxis]) ** 2).sum(axis=1)
-    red, green, blue = ((float(m), float(v) ** 0.5) for m, v in zip(means, variances, strict=True))
-    return (red[0], green[0], blue[0]), (red[1], green[1], blue[1])
+    return tuple(means.tolist()), tuple(np.sqrt(variances).tolist())
 
 
 def find_duplicates(dataset: Dataset) -> tuple[tuple[Copy, ...], ...]:
     """Every set of images that have exactly the same pixels, wherever in the dataset they are."""
     return group_copies(
         # 128 bits: no two different images will ever share a digest by chance.
-        (
-            blake2b(image.tobytes(), digest_size=16).digest(),
-            Copy(name, position, int(label)),
-        )
+        (blake2b(image.tobytes(), digest_size=16).digest(), Copy(name, position, int(label)))
         for name, split in dataset.splits.items()
         for position, (image, label) in enumerate(zip(split.images, split.labels, strict=True))
     )
@@ -141,22 +132,31 @@ def group_copies(images: Iterable[tuple[bytes, Copy]]) -> tuple[tuple[Copy, ...]
     return tuple(tuple(group) for group in copies.values() if len(group) > 1)
 
 
-def _count(split: Split, dataset: Dataset) -> list[int]:
-    return np.bincount(split.labels, minlength=len(dataset.class_names)).tolist()
+def contradicting(groups: Sequence[tuple[Copy, ...]]) -> list[tuple[Copy, ...]]:
+    """Those of several classes: a label of each is wrong."""
+    return [group for group in groups if len({copy.label for copy in group}) > 1]
+
+
+def across_splits(groups: Sequence[tuple[Copy, ...]]) -> tuple[list[tuple[Copy, ...]], int]:
+    """Those of both splits, and how many test images are among them, which are learned."""
+    both = [group for group in groups if len({copy.split for copy in group}) > 1]
+    return both, sum(copy.split == "test" for group in both for copy in group)
+
+
+def _count(split: Split, class_names: tuple[str, ...]) -> dict[str, int]:
+    counts = np.bincount(split.labels, minlength=len(class_names)).tolist()
+    return dict(zip(class_names, counts, strict=True))
 
 
 def _summarise(groups: tuple[tuple[Copy, ...], ...], dataset: Dataset) -> dict[str, Duplicates]:
-    def summary(found: list[list[Copy]], images: int) -> Duplicates:
-        disagreeing = sum(len({copy.label for copy in group}) > 1 for group in found)
-        return Duplicates(len(found), images, disagreeing)
+    def summary(found: Sequence[tuple[Copy, ...]], images: int) -> Duplicates:
+        return Duplicates(len(found), images, len(contradicting(found)))
 
     result = {}
     for name in dataset.splits:
-        inside = [[copy for copy in group if copy.split == name] for group in groups]
+        inside = [tuple(copy for copy in group if copy.split == name) for group in groups]
         inside = [group for group in inside if len(group) > 1]
         result[name] = summary(inside, sum(len(group) - 1 for group in inside))
     if dataset.test is not None:
-        both = [list(group) for group in groups if len({copy.split for copy in group}) > 1]
-        leaked = sum(copy.split == "test" for group in both for copy in group)
-        result["across"] = summary(both, leaked)
+        result["across"] = summary(*across_splits(groups))
     return result

@@ -42,10 +42,7 @@ def write_page(dataset: Dataset, exploration: Exploration, out: str | Path) -> P
         ImagetteError: the files cannot be written.
     """
     out = Path(out)
-    names: dict[Language, tuple[str, ...]] = {
-        "en": dataset.class_names,
-        "fr": dataset.class_names_fr,
-    }
+    names = dict(zip(LANGUAGES, (dataset.class_names, dataset.class_names_fr), strict=True))
     drawn = _classes_to_draw(list(exploration.counts["train"].values()))
     charts = {
         language: _chart(exploration.counts, names[language], drawn, language)

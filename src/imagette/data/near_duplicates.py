@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from imagette.images.batches import batches
+
 THRESHOLD = 0.85
-"""Likeness from which a pair counts. Chosen on CIFAR-10, test beside train: see
+"""Similarity from which a pair counts. Chosen on CIFAR-10, test beside train: see
 docs/explanation/data.md."""
 
 _THUMBNAIL, _SIDE = 8, 32
@@ -55,9 +57,8 @@ def find_near_duplicates(
     """
     positions, candidates = _propose(_thumbnails(images), _thumbnails(others))
     similarity = np.empty(len(positions), np.float32)
-    for start in range(0, len(positions), _AT_ONCE):
-        portion = slice(start, start + _AT_ONCE)
-        similarity[portion] = _compare(images[positions[portion]], others[candidates[portion]])
+    for batch in batches(len(positions), _AT_ONCE):
+        similarity[batch] = _compare(images[positions[batch]], others[candidates[batch]])
     best: dict[int, Pair] = {}
     for pair in map(Pair, positions.tolist(), candidates.tolist(), similarity.tolist()):
         if pair.similarity >= max(threshold, best.get(pair.position, pair).similarity):
@@ -90,11 +91,11 @@ def _propose(
     """The pairs worth a closer look."""
     number = min(_PROPOSED, len(others))
     positions, candidates = [], []
-    for start in range(0, len(vectors), _AT_ONCE):
-        alike = vectors[start : start + _AT_ONCE] @ others.T
+    for batch in batches(len(vectors), _AT_ONCE):
+        alike = vectors[batch] @ others.T
         nearest = np.argpartition(-alike, number - 1, axis=1)[:, :number]
         rows, columns = np.nonzero(np.take_along_axis(alike, nearest, axis=1) >= _LEAST_ALIKE)
-        positions.append(rows + start)
+        positions.append(rows + batch.start)
         candidates.append(nearest[rows, columns])
     return np.concatenate(positions), np.concatenate(candidates)
 

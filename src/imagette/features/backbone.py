@@ -97,9 +97,8 @@ def open_backbone(variant: int = 0) -> Backbone:
     return _open(ensure_backbone(variant), SIZES[variant])
 
 
-@lru_cache  # its session takes a while to open, and any number of threads may use it
-def _open(path: Path, size: int) -> Backbone:
-    return Backbone(path, size)
+# Its session takes a while to open, and any number of threads may use it.
+_open = lru_cache(Backbone)
 
 
 def ensure_backbone(variant: int = 0) -> Path:

@@ -38,13 +38,7 @@ class Features:
 
 
 def compute_features(sources: Sequence[Source], backbone: Backbone, view: ViewName) -> Features:
-    """Compute features, or take those that are known.
-
-    Args:
-        sources: the pictures.
-        backbone: what computes them.
-        view: which part of each it is given.
-    """
+    """Compute features, or take those that are known; `view` tells what of each picture."""
     console = Console(stderr=True)
     bar = Progress(console=console, transient=True, disable=not console.is_terminal)
     store = FeatureStore(backbone.key)
@@ -96,10 +90,10 @@ def _compute(
         except OSError as error:
             found.append((b"", f"cannot be read ({error.strerror or error})."))
     if missing:
-        computed = backbone.compute(np.stack([pixels for _, _, pixels in missing]))
-        new = computed.astype(np.float16)
-        store.keep((key, row) for (_, key, _), row in zip(missing, new, strict=True))
-        for (place, _, _), row in zip(missing, new, strict=True):
+        places, keys, images = zip(*missing, strict=True)
+        new = backbone.compute(np.stack(images)).astype(np.float16)
+        store.keep(zip(keys, new, strict=True))
+        for place, row in zip(places, new, strict=True):
             found[place] = found[place][0], row
     return found
 

@@ -65,9 +65,6 @@ class _Ranges(NamedTuple):
     sum_mean: Array
     sum_deviation: Array
 
-    def scaled(self, factors: Array) -> "_Ranges":
-        return _Ranges(*(each * factors for each in self))
-
 
 def quantize(
     convolutions: list[Convolution], weights: list[ConvolutionWeights]
@@ -159,17 +156,16 @@ def _equalize(
     """
     streams: list[list[int]] = []
     for number in ranges:
-        if convolutions[number].skip < 0:
-            streams[-1].append(number)
-        else:
-            streams.append([number])
+        if convolutions[number].skip >= 0:
+            streams.append([])
+        streams[-1].append(number)
     for stream in streams:
         reach = np.max([_reach(ranges[number]) for number in stream], axis=0)
         factors = reach.mean() / reach
         for number in stream:
             kernels[number] = kernels[number] * factors[:, None, None, None]
             biases[number] = biases[number] * factors
-            ranges[number] = ranges[number].scaled(factors)
+            ranges[number] = _Ranges(*(each * factors for each in ranges[number]))
             kernels[number + 1] = kernels[number + 1] / factors[None, :, None, None]
             inputs[number + 1] = inputs[number + 1] * factors
 

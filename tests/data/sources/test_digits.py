@@ -20,10 +20,6 @@ def test_the_test_part_is_a_stratified_fifth_and_always_the_same(digits):
         np.concatenate([digits.train.labels, digits.test.labels])
     )
     assert np.allclose(shares, 0.2, atol=0.01)
-    again = load_dataset("digits")
-    assert np.array_equal(again.test.images, digits.test.images)
-
-
-def test_train_and_test_share_no_picture(digits):
+    assert np.array_equal(load_dataset("digits").test.images, digits.test.images)
     train = {picture.tobytes() for picture in digits.train.images}
     assert not any(picture.tobytes() in train for picture in digits.test.images)

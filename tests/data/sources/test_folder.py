@@ -9,9 +9,9 @@ from imagette import ImagetteError, load_dataset
 from imagette.images.opened import to_pixels
 
 
-def paint(path, colour, size=(40, 30)):
+def paint(path, colour):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(path)
+    Image.new("RGB", (40, 30), colour).save(path)
 
 
 @pytest.fixture
@@ -22,6 +22,14 @@ def shop(tmp_path):
     return tmp_path / "shop"
 
 
+@pytest.fixture
+def outer(shop, tmp_path):
+    """A folder in which the shop is called `train`."""
+    (tmp_path / "outer").mkdir()
+    shop.rename(tmp_path / "outer" / "train")
+    return tmp_path / "outer"
+
+
 def test_classes_are_folders(shop):
     data = load_dataset(shop)
     assert data.class_names == ("apple", "pear")
@@ -30,6 +38,9 @@ def test_classes_are_folders(shop):
     assert data.train.labels.tolist() == [0] * 6 + [1] * 6
     assert data.train.images.shape == (12, 32, 32, 3)
     assert data.train.images[3, 16, 16].tolist() == [200, 30, 0]
+    assert data.train.paths[3::3] == ("apple/3.png", "pear/deeper/0.JPG", "pear/deeper/3.JPG")
+    for image, path in zip(data.train.images, data.train.paths, strict=True):
+        assert (to_pixels(shop / path, 32, 32) == image).all()
 
 
 def test_source_loads_it_again_from_anywhere(shop, monkeypatch, tmp_path):
@@ -39,58 +50,31 @@ def test_source_loads_it_again_from_anywhere(shop, monkeypatch, tmp_path):
     assert len(load_dataset(source).train) == 12
 
 
-def test_train_and_test_folders(shop, tmp_path):
-    both = tmp_path / "both"
-    both.mkdir()
-    shop.rename(both / "train")
-    paint(both / "test" / "pear" / "x.webp", "green")
-    data = load_dataset(both)
-    assert len(data.train) == 12
-    assert data.test is not None
-    assert data.test.labels.tolist() == [1]
-
-
 @pytest.mark.parametrize(
-    ("train", "test"), [("Train", "Test"), ("TRAIN", "testing"), ("training", "TEST")]
+    ("train", "test"),
+    [("train", "test"), ("Train", "Test"), ("TRAIN", "testing"), ("training", "TEST")],
 )
-def test_parts_are_known_by_their_usual_names(shop, tmp_path, train, test):
-    both = tmp_path / "both"
-    both.mkdir()
-    shop.rename(both / train)
-    paint(both / test / "pear" / "x.webp", "green")
-    data = load_dataset(both)
+def test_splits_are_known_by_their_usual_names(outer, train, test):
+    (outer / "train").rename(outer / train)
+    paint(outer / test / "pear" / "x.webp", "green")
+    data = load_dataset(outer)
     assert data.class_names == ("apple", "pear")
     assert len(data.train) == 12
-    assert data.test is not None
+    assert data.test.labels.tolist() == [1]
     assert data.test.paths == (f"{test}/pear/x.webp",)
     assert data.skipped == ()
 
 
-def test_neighbours_of_the_parts_are_listed(shop, tmp_path):
-    both = tmp_path / "both"
-    both.mkdir()
-    shop.rename(both / "train")
-    paint(both / "val" / "pear" / "x.png", "green")
-    (both / ".cache").mkdir()
-    assert load_dataset(both).skipped == (("val", "is neither train nor test."),)
+def test_neighbours_of_the_splits_are_listed(outer):
+    paint(outer / "val" / "pear" / "x.png", "green")
+    (outer / ".cache").mkdir()
+    assert load_dataset(outer).skipped == (("val", "is neither train nor test."),)
 
 
-def test_two_folders_for_one_part(shop, tmp_path):
-    both = tmp_path / "both"
-    both.mkdir()
-    shop.rename(both / "train")
-    (both / "training").mkdir()
+def test_two_folders_for_one_split(outer):
+    (outer / "training").mkdir()
     with pytest.raises(ImagetteError, match="train and training could both be the train split"):
-        load_dataset(both)
-
-
-def test_paths_are_those_of_the_pictures(shop):
-    train = load_dataset(shop).train
-    assert train.paths is not None
-    assert train.paths[3] == "apple/3.png"
-    assert train.paths[6] == "pear/deeper/0.JPG"
-    for image, path in zip(train.images, train.paths, strict=True):
-        assert (to_pixels(shop / path, 32, 32) == image).all()
+        load_dataset(outer)
 
 
 def test_names_that_are_not_utf8(shop):
@@ -105,11 +89,9 @@ def test_names_that_are_not_utf8(shop):
     assert "Rename it" in caught.value.remedy
 
 
-def test_a_folder_within_a_folder(shop):
+def test_a_folder_within_a_folder(outer):
     """As it comes out of many archives."""
-    outer = shop.parent / "outer"
-    outer.mkdir()
-    shop.rename(outer / "data")
+    (outer / "train").rename(outer / "data")
     data = load_dataset(outer)
     assert (data.name, data.source) == ("outer", str(outer))
     assert data.class_names[0] == "apple"
@@ -136,30 +118,24 @@ def test_unreadable_pictures_are_left_out_and_listed(shop):
     ]
     assert skipped[0] == "apple/broken.png"
     assert skipped[1].startswith("cannot be read as a picture: ")
-    assert data.train.paths is not None
     assert "apple/broken.png" not in data.train.paths
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("files", "message"),
     [
-        (lambda folder: None, "no dataset or folder"),
-        (lambda folder: folder.mkdir(), "holds no class"),
-        (lambda folder: paint(folder / "one" / "1.png", "red"), "holds a single class"),
+        ([], "no dataset or folder"),
+        ([".hidden.png"], "holds no class"),
+        (["one/1.png"], "holds a single class"),
+        (["one/1.png", "two/.hidden.png"], "No readable picture of the class two"),
         (
-            lambda folder: [paint(folder / "one" / "1.png", "red"), (folder / "two").mkdir()],
-            "No readable picture of the class two",
-        ),
-        (
-            lambda folder: [
-                paint(folder / part / name / "1.png", "red")
-                for part, name in [("train", "a"), ("train", "b"), ("test", "c")]
-            ],
+            ["train/a/1.png", "train/b/1.png", "test/c/1.png"],
             "has a class c in its test split that its train split does not have",
         ),
     ],
 )
-def test_what_is_no_dataset_is_refused(tmp_path, make, message):
-    make(tmp_path / "folder")
+def test_what_is_no_dataset_is_refused(tmp_path, files, message):
+    for file in files:
+        paint(tmp_path / "folder" / file, "red")
     with pytest.raises(ImagetteError, match=message):
         load_dataset(tmp_path / "folder")

@@ -1,37 +1,57 @@
 """Where labelled images come from: a registry of every kind of source.
 
-A new kind is a file beside this one that ends with its `KIND`, and a place in `KINDS`. The
-sentences that say what is accepted are made from there.
+A new kind is a file beside this one, and a line here. The sentences that say what is accepted are
+made from these lines.
 """
 
-import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from imagette.data.data_source import DataSource
-from imagette.data.sources import (
-    archive,
-    cifar,
-    csv_file,
-    digits,
-    folder,
-    hugging_face,
-    parquet,
-)
+from imagette.data.sources.archive import is_archive, open_archive
+from imagette.data.sources.cifar import open_cifar10
+from imagette.data.sources.csv_file import is_csv, open_csv
+from imagette.data.sources.digits import open_digits
+from imagette.data.sources.folder import open_folder, printable
+from imagette.data.sources.hugging_face import PREFIX, open_hugging_face
+from imagette.data.sources.parquet import is_parquet, open_parquet
 from imagette.errors import ImagetteError
 
-KINDS = (
-    cifar.KIND, digits.KIND,
-    folder.KIND, archive.KIND, csv_file.KIND, parquet.KIND, hugging_face.KIND,
-)  # fmt: skip
-"""In the order in which they are listed; the first that recognises a source opens it."""
+_NAMED: dict[str | Path, tuple[str, Callable[[str | Path | None], DataSource]]] = {
+    "cifar10": ("the default", open_cifar10),
+    "digits": ("needs no download", lambda _: open_digits()),
+}
+"""A remark on each, and what opens it, given where to look first."""
 
-BUILT_IN = tuple(kind.built_in for kind in KINDS if kind.built_in)
+
+class _Files(NamedTuple):
+    """A kind of files of one's own: what to give, whether a path is one, what opens it."""
+
+    words: str
+    recognises: Callable[[Path], bool]
+    open: Callable[[Path], DataSource]
+
+
+_FILES = (
+    _Files(
+        "a folder (FOLDER/<class>/pictures, or FOLDER/train/<class>/pictures with an optional"
+        " FOLDER/test)",
+        lambda path: path.is_dir() and not is_parquet(path),
+        open_folder,
+    ),
+    _Files("a zip or tar file of one", is_archive, open_archive),
+    _Files("a CSV file of paths and labels", is_csv, open_csv),
+    _Files("a Parquet file of images and labels, a folder of such files", is_parquet, open_parquet),
+)
+
+BUILT_IN = tuple(map(str, _NAMED))
 """Names of the datasets that come with Imagette; anything else is somebody's own images."""
 
-_OWN = [kind.words for kind in KINDS if not kind.built_in]
 ACCEPTED = (
-    ", ".join(kind.words for kind in KINDS if kind.built_in)
-    + f", or your own pictures: {', '.join(_OWN[:-1])}, or {_OWN[-1]}"
+    ", ".join(f"`{name}` ({remark})" for name, (remark, _) in _NAMED.items())
+    + f", or your own pictures: {', '.join(kind.words for kind in _FILES)}, or `{PREFIX}NAME` for"
+    " a dataset of Hugging Face"
 )
 """All that `open_source` takes, in words."""
 
@@ -47,13 +67,18 @@ def open_source(source: str | Path, data_dir: str | Path | None = None) -> DataS
     Raises:
         ImagetteError: there is no such source, or it is not laid out as a dataset.
     """
-    for kind in KINDS:
-        if kind.recognises(source):
-            return kind.open(source, data_dir)
-    shown = os.fsencode(source).decode("utf-8", "backslashreplace")
+    if source in _NAMED:
+        return _NAMED[source][1](data_dir)
+    if str(source).startswith(PREFIX):
+        return open_hugging_face(str(source))
+    path = Path(source)
+    for kind in _FILES:
+        if kind.recognises(path):
+            return kind.open(path)
+    shown = printable(source)
     problem = (
         f"{shown} is not a dataset."
-        if Path(source).is_file()
+        if path.is_file()
         else f"There is no dataset or folder called {shown}."
     )
     raise ImagetteError(problem, f"Give {ACCEPTED}.")
@@ -61,6 +86,6 @@ def open_source(source: str | Path, data_dir: str | Path | None = None) -> DataS
 
 def full_name(source: str | Path) -> str:
     """What opens the same source from any folder: its name, or its full path."""
-    if any(kind.by_name and kind.recognises(source) for kind in KINDS):
+    if source in _NAMED or str(source).startswith(PREFIX):
         return str(source)
     return str(Path(source).resolve())

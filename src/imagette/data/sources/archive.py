@@ -11,10 +11,14 @@ from pathlib import Path
 from imagette.data.cache import kept_folder
 from imagette.data.sources.folder import open_folder
 from imagette.data.sources.image_index import ImageIndex
-from imagette.data.sources.kind import path_kind
 from imagette.errors import ImagetteError
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a path is a file with the ending of an archive."""
+    return path.name.lower().endswith(ENDINGS) and path.is_file()
 
 
 def open_archive(file: Path) -> ImageIndex:
@@ -90,10 +94,3 @@ def _check_space(file: Path, needed: int, free: int) -> None:
             f"{file} holds {needed / 1e9:,.1f} GB, more than there is room for.",
             "Free some space, or let IMAGETTE_CACHE_DIR name a folder on a larger disk.",
         )
-
-
-KIND = path_kind(
-    "a zip or tar file of one",
-    lambda path: path.name.lower().endswith(ENDINGS) and path.is_file(),
-    open_archive,
-)

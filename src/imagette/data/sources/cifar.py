@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from imagette.data.cache import cache_folder, keras_folder
 from imagette.data.dataset import Split
-from imagette.data.sources.kind import BuiltIn, built_in_kind
+from imagette.data.sources.built_in import BuiltIn
 from imagette.errors import ImagetteError
 
 CLASS_NAMES = (
@@ -186,6 +186,3 @@ class _ArraysOnly(pickle.Unpickler):
             return self._ALLOWED[module, name]
         except KeyError:
             raise pickle.UnpicklingError(f"{module}.{name} is not an array") from None
-
-
-KIND = built_in_kind("cifar10", "the default", open_cifar10)

@@ -10,7 +10,6 @@ import os
 from pathlib import Path
 
 from imagette.data.sources.image_index import ImageIndex, ImageRef, file_ref
-from imagette.data.sources.kind import path_kind
 from imagette.errors import ImagetteError
 
 _NAMES = {
@@ -24,6 +23,11 @@ _LAYOUT = (
     "Name the columns in the first line and give a picture a line, such as:"
     " path,label / photos/tom.jpg,cat"
 )
+
+
+def is_csv(path: Path) -> bool:
+    """Whether a path is a file with the ending of a table."""
+    return path.suffix.lower() in (".csv", ".tsv") and path.is_file()
 
 
 def open_csv(file: Path) -> ImageIndex:
@@ -84,10 +88,3 @@ def _read(file: Path) -> list[dict[str, str]]:
 
 def _column(line: dict[str, str], names: tuple[str, ...]) -> str | None:
     return next((column for column in line if column.strip().lower() in names), None)
-
-
-KIND = path_kind(
-    "a CSV file of paths and labels",
-    lambda path: path.suffix.lower() in (".csv", ".tsv") and path.is_file(),
-    open_csv,
-)

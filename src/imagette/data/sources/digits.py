@@ -7,14 +7,11 @@ Alpaydin & Kaynak, *Optical Recognition of Handwritten Digits*, UCI Machine Lear
 import numpy as np
 
 from imagette.data.dataset import Split
-from imagette.data.sources.kind import BuiltIn, built_in_kind
+from imagette.data.sources.built_in import BuiltIn
 from imagette.images.opened import to_pixels
 
 CLASS_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 CLASS_NAMES_FR = ("zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf")
-TEST_FRACTION = 0.2
-TEST_SEED = 0
-"""The test split is the same for everyone, whatever the seed of a training."""
 
 
 def open_digits() -> BuiltIn:
@@ -38,12 +35,6 @@ def _read() -> tuple[Split, Split]:
     images = np.stack([to_pixels(grey, 32, 32) for grey in greys])
     everything = Split(images, digits.target.astype(np.int64))
     train, test = train_test_split(
-        np.arange(len(everything)),
-        test_size=TEST_FRACTION,
-        random_state=TEST_SEED,
-        stratify=everything.labels,
-    )
+        np.arange(len(everything)), test_size=0.2, random_state=0, stratify=everything.labels
+    )  # the same for everyone, whatever the seed of a training
     return everything.take(np.sort(train)), everything.take(np.sort(test))
-
-
-KIND = built_in_kind("digits", "needs no download", lambda _: open_digits())

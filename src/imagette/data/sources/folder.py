@@ -10,8 +10,6 @@ from pathlib import Path
 
 from imagette.data.data_source import Skipped
 from imagette.data.sources.image_index import ImageIndex, ImageRef, file_ref
-from imagette.data.sources.kind import path_kind
-from imagette.data.sources.parquet import holds_parquet
 from imagette.errors import ImagetteError
 from imagette.images.open import is_image
 
@@ -32,23 +30,19 @@ def open_folder(folder: Path) -> ImageIndex:
         ImagetteError: it has fewer than two classes, the test split has a class that the train
             split lacks, two folders could be the same split, or a folder's name is not UTF-8.
     """
-    _check_name(folder.resolve())
-    name, source = folder.resolve().name, str(folder.resolve())
+    given = folder.resolve()
+    _check_name(given)
     folder = _only_folder(folder)
     train_folder, test_folder, skipped = _find_splits(folder)
     train, left_out = _list_split(folder, train_folder)
-    skipped += left_out
-    test = None
-    if test_folder is not None:
-        test, left_out = _list_split(folder, test_folder)
-        skipped += left_out
+    test, more = _list_split(folder, test_folder) if test_folder else (None, ())
     return ImageIndex(
-        name,
+        given.name,
         tuple(path.name for path in _folders(train_folder)),
         train,
         test,
-        source=source,
-        skipped=skipped,
+        source=str(given),
+        skipped=skipped + left_out + more,
         layout=_LAYOUT,
     )
 
@@ -62,7 +56,7 @@ def _only_folder(folder: Path) -> Path:
     return folder
 
 
-def _printable(path: Path) -> str:
+def printable(path: str | Path) -> str:
     """A path that can be printed and saved, also where its bytes are not UTF-8."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
@@ -75,14 +69,8 @@ def _find_splits(folder: Path) -> tuple[Path, Path | None, Skipped]:
     if train is None or not _folders(train):
         return folder, None, ()
     test = _named(inside, _TEST)
-    others = [path for path in inside if path not in (train, test)]
-    return (
-        train,
-        test,
-        tuple(
-            (_printable(path.relative_to(folder)), "is neither train nor test.") for path in others
-        ),
-    )
+    others = (printable(path.relative_to(folder)) for path in inside if path not in (train, test))
+    return train, test, tuple((path, "is neither train nor test.") for path in others)
 
 
 def _named(folders: list[Path], names: tuple[str, str]) -> Path | None:
@@ -97,28 +85,25 @@ def _named(folders: list[Path], names: tuple[str, str]) -> Path | None:
 
 def _folders(folder: Path) -> list[Path]:
     """The folders inside `folder`, by name; hidden ones left out."""
-    inside = (path for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._")
-    return sorted(inside)
+    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._")
 
 
 def _check_name(path: Path) -> None:
     if not _is_utf8(path):
         raise ImagetteError(
-            f"The name of the folder {_printable(path)} is not UTF-8.",
+            f"The name of the folder {printable(path)} is not UTF-8.",
             "Rename it, so that it can be shown and saved.",
         )
 
 
 def _is_utf8(path: Path) -> bool:
-    return _printable(path) == str(path)
+    return printable(path) == str(path)
 
 
 def _list_split(folder: Path, split_folder: Path) -> tuple[tuple[ImageRef, ...], Skipped]:
     """Every image of every class, and what is left out, that which is no image in one line.
 
-    Args:
-        folder: the dataset's folder, which paths are relative to.
-        split_folder: where the class folders are.
+    Paths are relative to `folder`, the dataset's.
     """
     found, skipped, others = [], [], []
     for class_folder in _folders(split_folder):
@@ -137,13 +122,5 @@ def _list_split(folder: Path, split_folder: Path) -> tuple[tuple[ImageRef, ...],
     if others:
         more = f", like {len(others) - 1:,} more" if len(others) > 1 else ""
         skipped.append((min(others), f"is no picture by its name{more}."))
-    told = tuple((_printable(path.relative_to(folder)), reason) for path, reason in skipped)
+    told = tuple((printable(path.relative_to(folder)), reason) for path, reason in skipped)
     return tuple(found), told
-
-
-KIND = path_kind(
-    "a folder (FOLDER/<class>/pictures, or FOLDER/train/<class>/pictures with an optional"
-    " FOLDER/test)",
-    lambda path: path.is_dir() and not holds_parquet(path),
-    open_folder,
-)

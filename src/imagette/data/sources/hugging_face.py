@@ -1,11 +1,17 @@
 """A dataset of Hugging Face's library `datasets`, where that is installed."""
 
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from imagette.data.sources.image_index import ImageIndex, ImageRef
-from imagette.data.sources.kind import SourceKind
+from imagette.data.sources.image_index import (
+    ImageIndex,
+    ImageRef,
+    first_line,
+    known_rows,
+    row_class_names,
+)
 from imagette.errors import ImageError, ImagetteError
 
 PREFIX = "hf:"
@@ -33,7 +39,7 @@ def open_hugging_face(source: str) -> ImageIndex:
     image, label = _columns(train, name)
     return ImageIndex(
         Path(name).name,
-        _class_names(train, label),
+        row_class_names(getattr(train.features[label], "names", None), train.unique(label)),
         _list_split(train, "train", image, label),
         None if test is None else _list_split(test, "test", image, label),
         source=source,
@@ -56,9 +62,8 @@ def _load(name: str) -> Any:
         )
     # It raises its own errors, those of requests, of fsspec, of pyarrow, and plain ones.
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0].rstrip(".")
         raise ImagetteError(
-            f"The dataset {name} cannot be loaded: {reason}.",
+            f"The dataset {name} cannot be loaded: {first_line(error)}.",
             "Check its name at huggingface.co/datasets and the connection, or name a folder that"
             " `save_to_disk` wrote.",
         ) from error
@@ -69,27 +74,17 @@ def _columns(rows: Any, name: str) -> tuple[str, str]:
     """The names of the column of images and of the column of classes."""
     import datasets
 
-    kinds = rows.features.items()
-    image = next((column for column, kind in kinds if isinstance(kind, datasets.Image)), None)
-    label = next((column for column, kind in kinds if isinstance(kind, datasets.ClassLabel)), None)
-    if label is None:  # some have plain words or numbers
-        label = next(
-            (
-                column
-                for column, kind in kinds
-                if isinstance(kind, datasets.Value) and column in ("label", "labels", "class")
-            ),
-            None,
-        )
+    def first(kind: type, names: Collection[str] = rows.features) -> str | None:
+        found = (name for name, one in rows.features.items() if isinstance(one, kind))
+        return next((name for name in found if name in names), None)
+
+    image = first(datasets.Image)
+    # Some have plain words or numbers.
+    label = first(datasets.ClassLabel) or first(datasets.Value, ("label", "labels", "class"))
     if image is None or label is None:
         missing = "images" if image is None else "classes"
         raise ImagetteError(f"{name} has no column of {missing}.", _LAYOUT)
     return image, label
-
-
-def _class_names(rows: Any, label: str) -> tuple[str, ...]:
-    names = getattr(rows.features[label], "names", None)
-    return tuple(names or map(str, sorted(one for one in rows.unique(label) if one is not None)))
 
 
 def _list_split(rows: Any, split: str, image: str, label: str) -> tuple[ImageRef, ...]:
@@ -106,18 +101,7 @@ def _list_split(rows: Any, split: str, image: str, label: str) -> tuple[ImageRef
 
     stamp = rows._fingerprint  # documented as what changes with the rows
     found = []
-    for number, value in enumerate(rows[label]):
-        # None and, of positions, -1 mark an image whose class is not known or kept secret.
-        if value is not None and not (names and value < 0):
-            path = f"{split}/{number}"
-            class_name = names[value] if names else str(value)
-            found.append(ImageRef(partial(read, number), class_name, path, f"{stamp} {path}", 0))
+    for number, class_name in known_rows(names, rows[label]):
+        path = f"{split}/{number}"
+        found.append(ImageRef(partial(read, number), class_name, path, f"{stamp} {path}", 0))
     return tuple(found)
-
-
-KIND = SourceKind(
-    f"`{PREFIX}NAME` for a dataset of Hugging Face",
-    lambda source: str(source).startswith(PREFIX),
-    lambda source, _: open_hugging_face(str(source)),
-    by_name=True,
-)

@@ -11,13 +11,20 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from imagette.data.data_source import Skipped
-from imagette.data.sources.image_index import ImageIndex, ImageRef, file_stamp
-from imagette.data.sources.kind import path_kind
+from imagette.data.sources.image_index import (
+    ImageIndex,
+    ImageRef,
+    file_stamp,
+    first_line,
+    known_rows,
+    row_class_names,
+)
 from imagette.errors import ImageError, ImagetteError
 
 _SPLITS = {
@@ -34,10 +41,12 @@ _KEPT = 96
 """So many rows stay in memory, since many threads ask for them, a little back and forth."""
 
 
-def holds_parquet(folder: Path) -> bool:
-    """Whether a folder is one of Parquet files, and not one of class folders."""
-    inside = [path for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._"]
-    return all(path.name == "data" for path in inside) and bool(_files(folder))
+def is_parquet(path: Path) -> bool:
+    """Whether a path is a Parquet file, or a folder of such files and not one of class folders."""
+    if not path.is_dir():
+        return path.suffix.lower() == ".parquet"
+    inside = [folder for folder in path.iterdir() if folder.is_dir() and folder.name[0] not in "._"]
+    return all(folder.name == "data" for folder in inside) and bool(_files(path))
 
 
 def _files(folder: Path) -> list[Path]:
@@ -60,13 +69,10 @@ def open_parquet(path: Path) -> ImageIndex:
         split: tuple(ref for table in some for ref in table.refs(path))
         for split, some in tables.items()
     }
-    names = tables["train"][0].class_names
-    if names is None:
-        values = {value for table in tables["train"] for value in table.classes}
-        names = [str(value) for value in sorted(values - {None})]
+    values = (value for table in tables["train"] for value in table.classes)
     return ImageIndex(
         path.resolve().stem if path.is_file() else path.resolve().name,
-        tuple(names),
+        row_class_names(tables["train"][0].class_names, values),
         refs["train"],
         refs.get("test"),
         source=str(path.resolve()),
@@ -113,12 +119,12 @@ class _Table:
             self.classes = self._parquet.read([label]).column(0).to_pylist()
         except (ArrowException, OSError) as error:
             raise ImagetteError(
-                f"{file} cannot be read as Parquet: {_reason(error)}.",
+                f"{file} cannot be read as Parquet: {first_line(error)}.",
                 "Download or write it again.",
             ) from error
         groups = self._parquet.metadata
         rows = [groups.row_group(group).num_rows for group in range(groups.num_row_groups)]
-        self._starts = [sum(rows[:group]) for group in range(len(rows))]
+        self._starts = list(accumulate(rows, initial=0))
         self._lock = Lock()
         self._batches: Iterator[Any] = iter(())
         self._next, self._group = 0, -1
@@ -128,18 +134,10 @@ class _Table:
         """The rows whose class is known."""
         stamp, size = file_stamp(self._file)
         name = self._file.name if folder.is_file() else self._file.relative_to(folder).as_posix()
-        for row, value in enumerate(self.classes):
-            # None and, of numbers that have names, -1 mark a class that is not known.
-            if value is None or (self.class_names and not 0 <= value < len(self.class_names)):
-                continue
-            class_name = self.class_names[value] if self.class_names else str(value)
-            yield ImageRef(
-                partial(self._read, row),
-                class_name,
-                f"{name}/{row}",
-                f"{stamp} {row}",
-                size // len(self.classes),
-            )
+        size //= max(len(self.classes), 1)
+        for row, class_name in known_rows(self.class_names, self.classes):
+            image = partial(self._read, row)
+            yield ImageRef(image, class_name, f"{name}/{row}", f"{stamp} {row}", size)
 
     def _read(self, row: int) -> bytes:
         """The bytes of an image.
@@ -154,7 +152,7 @@ class _Table:
                 value = self._row(row).as_py()
             except (ArrowException, OSError) as error:
                 self._group = -1
-                problem = f"cannot be read ({_reason(error)})."
+                problem = f"cannot be read ({first_line(error)})."
                 raise ImageError(problem, "Choose another one.") from error
         content = value["bytes"] if isinstance(value, dict) else value
         if not content:
@@ -209,14 +207,3 @@ def _is_class(kind: Any) -> bool:
     if types.is_dictionary(kind):
         kind = kind.value_type
     return types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind)
-
-
-def _reason(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0].rstrip(".")
-
-
-KIND = path_kind(
-    "a Parquet file of images and labels, a folder of such files",
-    lambda path: path.suffix.lower() == ".parquet" or (path.is_dir() and holds_parquet(path)),
-    open_parquet,
-)
