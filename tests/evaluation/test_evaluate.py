@@ -286,9 +286,9 @@ def test_the_most_confident_mistakes_come_first():
     [(pictures, indices)] = asked
     assert (pictures == images[np.arange(39, 0, -2)]).all()
     assert (indices == 0).all()  # the class that was answered
-    assert [mistake.position for mistake in mistakes] == list(range(39, 0, -2))
-    assert mistakes[0].confidence == pytest.approx(0.94)
-    assert (mistakes[0].true, mistakes[0].predicted) == (1, 0)
+    assert [mistake["position"] for mistake in mistakes] == list(range(39, 0, -2))
+    assert mistakes[0]["confidence"] == pytest.approx(0.94)
+    assert (mistakes[0]["true"], mistakes[0]["predicted"]) == (1, 0)
 
 
 def test_worst_mistakes_have_heat_maps(tmp_path, colours, make_bundle):

@@ -70,8 +70,7 @@ class EvaluatedModel:
                 f"{classifier.path} does not say on which dataset it can be measured.",
                 "Name one: `imagette evaluate BUNDLE DATASET`.",
             )
-        view = classifier.view
-        return load_dataset(source, data_dir, classifier.height, view, test_only)
+        return load_dataset(source, data_dir, classifier.height, classifier.view, test_only)
 
 
 def open_model(run_or_bundle: str | Path) -> EvaluatedModel:
@@ -95,8 +94,7 @@ def open_model(run_or_bundle: str | Path) -> EvaluatedModel:
 
 def resize_for(classifier: Classifier, examples: Split) -> Split:
     """The same images in the size that a model takes, as it looks at any picture."""
-    view = classifier.view
-    return examples.resized(classifier.height, classifier.width, view)
+    return examples.resized(classifier.height, classifier.width, classifier.view)
 
 
 def relabel_for(classifier: Classifier, examples: Split, class_names: tuple[str, ...]) -> Split:

@@ -131,13 +131,9 @@ def _windows(size: int) -> list[slice]:
 def _smooth(values: NDArray[np.float64]) -> NDArray[np.float32]:
     """Without the windows' edges, and scaled to 0–1."""
     side = max(1, round(min(values.shape) / GRID / 2))
-    padded = np.pad(values, side, mode="edge")
-    rows = np.apply_along_axis(np.convolve, 0, padded, _kernel(side), mode="valid")
-    heat = np.apply_along_axis(np.convolve, 1, rows, _kernel(side), mode="valid")
+    heat = np.pad(values, side, mode="edge")
+    box = np.full(side + 1, 1 / (side + 1))
+    for axis in (0, 1):
+        heat = np.apply_along_axis(np.convolve, axis, heat, np.convolve(box, box), mode="valid")
     heat = np.maximum(heat, 0)
     return (heat / max(heat.max(), 1e-9)).astype(np.float32)
-
-
-def _kernel(side: int) -> NDArray[np.float64]:
-    weights = np.minimum(np.arange(1, 2 * side + 2), np.arange(2 * side + 1, 0, -1))
-    return weights / weights.sum()
