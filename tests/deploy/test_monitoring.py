@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
+from support.deployed import VARIABLES
 from support.running_server import picture_file
 
 from imagette.serving.app import create_app, swap_model
@@ -81,8 +82,7 @@ def test_services_find_each_other():
 
 
 def test_settings_are_those_that_there_are():
-    known = {f"IMAGETTE_{name.upper()}" for name in Settings.model_fields}
-    assert SERVICES["api"]["environment"].keys() <= known
+    assert SERVICES["api"]["environment"].keys() <= VARIABLES
     assert SERVICES["page"]["environment"].keys() == {"IMAGETTE_API_URL", "IMAGETTE_API_KEY"}
 
 

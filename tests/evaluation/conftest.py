@@ -63,6 +63,17 @@ def history(epochs: int) -> list[Epoch]:
     ]
 
 
+@pytest.fixture
+def tell_colours(tmp_path, colours, make_bundle):
+    """Writes a bundle for `colours` that takes pictures of some size."""
+
+    def write(size: int = 6) -> Path:
+        names, names_fr = colours.class_names, colours.class_names_fr
+        return make_bundle(tmp_path / "tiny.onnx", names, names_fr, size)
+
+    return write
+
+
 @pytest.fixture(scope="session")
 def colours() -> Dataset:
     """240 pictures of 6×6 noisy pixels in three classes, without a test split."""

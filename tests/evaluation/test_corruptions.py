@@ -40,7 +40,6 @@ def test_each_changes_pictures_and_the_strongest_most(images, subtests):
     for name in NAMES:
         with subtests.test(name):
             found = [corrupt(images, name, severity) for severity in SEVERITIES]
-
             assert all(one.shape == images.shape and one.dtype == np.uint8 for one in found)
             far = [distance(one, images) for one in found]
             assert far[0] > 0.1
@@ -53,7 +52,6 @@ def test_the_same_call_gives_the_same_pixels(images, subtests):
     for name in NAMES:
         with subtests.test(name):
             before = images.copy()
-
             assert (corrupt(images, name, 3) == corrupt(images, name, 3)).all()
             assert (images == before).all()
 

@@ -17,6 +17,15 @@ def open_png(png: bytes) -> np.ndarray:
         return np.asarray(image.convert("RGB")).astype(int)
 
 
+def corners(matrix: list[list[int]]) -> np.ndarray:
+    """Colours of the four cells of a confusion matrix, away from the counts in their middle."""
+    pixels = open_png(plots.confusion(matrix, ["a", "b"]))
+    height, width = pixels.shape[:2]
+    cells = pixels[int(0.1 * height) : int(0.85 * height), int(0.1 * width) : int(0.8 * width)]
+    rows, columns = cells.shape[:2]
+    return cells[np.ix_([rows // 8, -rows // 8], [columns // 8, -columns // 8])]
+
+
 def epoch(number: int) -> Epoch:
     return Epoch(
         epoch=number, loss=2 / number, accuracy=0.5, val_loss=1.0, val_accuracy=0.4, seconds=1.5
@@ -35,31 +44,20 @@ def test_confusion_of_any_number_of_classes(classes):
 
 def test_confusion_colours_rows_by_their_own_size():
     """Two classes with the same shares look the same, though one is a hundred times larger."""
-    pixels = open_png(plots.confusion([[9, 1], [100, 900]], ["a", "b"]))
+    (right, error), (other_error, other_right) = corners([[9, 1], [100, 900]])
 
-    # Away from the counts that stand in the middle of the cells.
-    height, width = pixels.shape[:2]
-    cells = pixels[int(0.1 * height) : int(0.85 * height), int(0.1 * width) : int(0.8 * width)]
-    rows, columns = cells.shape[:2]
-    diagonal = cells[rows // 8, columns // 8], cells[-rows // 8, -columns // 8]
-    errors = cells[rows // 8, -columns // 8], cells[-rows // 8, columns // 8]
-    assert (diagonal[0] == diagonal[1]).all()
-    assert (errors[0] == errors[1]).all()
-    assert diagonal[0].sum() < errors[0].sum()  # the more, the darker
+    assert (right == other_right).all()
+    assert (error == other_error).all()
+    assert right.sum() < error.sum()  # the more, the darker
 
 
 def test_class_without_pictures_is_drawn_blank():
     """All its row is in one colour, which is none that a share is drawn in."""
-    pixels = open_png(plots.confusion([[4, 0], [0, 0]], ["a", "b"]))
+    (all_of_it, nothing), (blank, other_blank) = corners([[4, 0], [0, 0]])
 
-    height, width = pixels.shape[:2]
-    cells = pixels[int(0.1 * height) : int(0.85 * height), int(0.1 * width) : int(0.8 * width)]
-    rows, columns = cells.shape[:2]
-    all_of_it, nothing = cells[rows // 8, columns // 8], cells[rows // 8, -columns // 8]
-    blank = cells[-rows // 8, columns // 8], cells[-rows // 8, -columns // 8]
-    assert (blank[0] == blank[1]).all()
-    assert (blank[0] != all_of_it).any()
-    assert (blank[0] != nothing).any()
+    assert (blank == other_blank).all()
+    assert (blank != all_of_it).any()
+    assert (blank != nothing).any()
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 200])
