@@ -38,13 +38,9 @@ class Container(RunningServer):
         }
         self.process = subprocess.Popen(
             [*self._locked, *json.loads(stage["CMD"][-1]), "--port", str(self.port)],
-            env=self._variables | environment,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+            env=self._variables | environment, cwd=folder, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
         self.printed = ""
 
     def is_healthy(self) -> bool:

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -37,11 +38,10 @@ def measured(bundle_path):
     swap_model(app)
     text = client.get("/metrics").text
     samples = [one for family in text_string_to_metric_families(text) for one in family.samples]
-    found: dict[str, dict[str, set[str]]] = {}
+    found = {sample.name: defaultdict(set) for sample in samples}
     for sample in samples:
-        labels = found.setdefault(sample.name, {})
         for label, value in sample.labels.items():
-            labels.setdefault(label, set()).add(value)
+            found[sample.name][label].add(value)
     return found
 
 

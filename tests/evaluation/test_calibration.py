@@ -62,7 +62,6 @@ def test_what_is_fitted_calibrates():
 def test_reliability_by_hand():
     probabilities = np.array([[0.62, 0.38], [0.66, 0.34], [0.05, 0.95], [1, 0]], np.float32)
     bins = reliability(probabilities, np.array([0, 1, 1, 0]), bins=10)
-
     filled = {number: row for number, row in enumerate(bins) if row["count"]}
     assert len(bins) == 10
     assert filled.keys() == {6, 9}

@@ -38,9 +38,7 @@ def test_run_that_has_only_begun(tmp_path, colours, make_run):
     run = make_run(tmp_path / "mine", colours)
     for name in ("history.csv", "run.json", "model.onnx"):
         (run / name).unlink()
-
     (row,) = compare([run], tmp_path / "compare.png")
-
     assert row.pop("run") == "mine"
     assert set(row.values()) == {None}
     assert (tmp_path / "compare.png").exists()
@@ -48,9 +46,7 @@ def test_run_that_has_only_begun(tmp_path, colours, make_run):
 
 def test_runs_of_the_same_name_are_told_apart(tmp_path, colours, make_run):
     runs = [make_run(tmp_path / place / "mine", colours) for place in ("here", "there")]
-
     rows = compare(runs, tmp_path / "compare.png")
-
     assert [row["run"] for row in rows] == [str(run) for run in runs]
 
 
@@ -72,7 +68,6 @@ def test_what_is_no_run(tmp_path, colours, make_run):
 @pytest.mark.parametrize("name", ["compare.jpg", "compare", ".png", "compare.png.txt"])
 def test_plots_are_png_files(tmp_path, colours, make_run, name):
     run = make_run(tmp_path / "mine", colours)
-
     with pytest.raises(ImagetteError, match=r"is a PNG file") as caught:
         compare([run], tmp_path / name)
     assert "ending in .png" in caught.value.remedy
@@ -84,7 +79,6 @@ def test_plots_are_png_files(tmp_path, colours, make_run, name):
 def test_damaged_metrics(tmp_path, colours, make_run):
     run = make_run(tmp_path / "mine", colours)
     (run / "metrics.json").write_text('{"accuracy": "high"}')
-
     with pytest.raises(ImagetteError, match=r"metrics\.json is damaged") as caught:
         compare([run], tmp_path / "compare.png")
     assert f"imagette evaluate {run}" in caught.value.remedy

@@ -9,6 +9,7 @@ from functools import partial
 from unittest.mock import Mock
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 from support.html_pages import Page
@@ -37,12 +38,6 @@ def with_test_split(dataset):
     return replace(dataset, train=train, test=test)
 
 
-@pytest.fixture(scope="module")
-def evaluation(tmp_path_factory, colours, make_run):
-    """Of a run called `mine` on its own pictures, for the tests that change nothing in it."""
-    return evaluate(make_run(tmp_path_factory.mktemp("runs") / "mine", colours), colours)
-
-
 @pytest.fixture
 def evaluated(tmp_path, evaluation):
     """A copy of that run's folder, to change."""
@@ -52,29 +47,22 @@ def evaluated(tmp_path, evaluation):
 # On which pictures ----------------------------------------------------------------------------
 
 
-def test_run_with_test_split(tmp_path, colours, make_run):
+def test_run_is_measured_on_test_or_on_what_training_held_out(
+    tmp_path, colours, make_run, evaluation
+):
     data = with_test_split(colours)
-    run = make_run(tmp_path / "runs" / "mine", data)
-
-    evaluation = evaluate(run, data)
-
-    metrics = evaluation.metrics
-    assert metrics.keys() == KEYS
-    assert (metrics["model"], metrics["dataset"], metrics["split"]) == ("mine", "colours", "test")
-    assert metrics["n"] == len(data.test) == 72
-    assert metrics["accuracy"] == share_right(
-        run / "model.onnx", data.test.images, data.test.labels
-    )
-    assert sum(map(sum, metrics["confusion"])) == 72
-
-
-def test_run_without_test_split_is_measured_on_what_training_held_out(colours, evaluation):
-    run, metrics = evaluation.folder, evaluation.metrics
+    tested = evaluate(make_run(tmp_path / "runs" / "mine", data), data)
     held_out = split_validation(colours.train, 0.25, seed=7)[1]
 
-    assert metrics["split"] == "validation"
-    assert metrics["n"] == len(held_out) == 60
-    assert metrics["accuracy"] == share_right(run / "model.onnx", held_out.images, held_out.labels)
+    on = ((tested, "test", data.test), (evaluation, "validation", held_out))
+    for found, name, split in on:
+        metrics = found.metrics
+        assert metrics.keys() == KEYS
+        assert (metrics["model"], metrics["dataset"], metrics["split"]) == ("mine", "colours", name)
+        assert metrics["n"] == len(split) == sum(map(sum, metrics["confusion"]))
+        bundle = found.folder / "model.onnx"
+        assert metrics["accuracy"] == share_right(bundle, split.images, split.labels)
+    assert (tested.metrics["n"], evaluation.metrics["n"]) == (72, 60)
 
 
 def test_run_loads_its_own_dataset(tmp_path, make_run):
@@ -118,9 +106,7 @@ def test_held_out_pictures_of_a_changed_dataset_cannot_be_told(tmp_path, colours
 
 def test_run_on_another_dataset_keeps_what_it_reached_on_its_own(colours, evaluation, evaluated):
     other = replace(colours, name="others", source="/others")
-
     of_other = evaluate(evaluated, other)
-
     assert (of_other.metrics["split"], of_other.metrics["n"]) == ("all", 240)
     assert of_other.folder == evaluated / "evaluation-others"
     assert json.loads((evaluated / "metrics.json").read_text()) == evaluation.metrics
@@ -129,9 +115,7 @@ def test_run_on_another_dataset_keeps_what_it_reached_on_its_own(colours, evalua
 def test_bundle_on_a_dataset_without_test_split(tmp_path, colours, tell_colours, monkeypatch):
     monkeypatch.chdir(tmp_path)
     bundle = tell_colours()
-
     evaluation = evaluate(bundle, colours)
-
     assert (evaluation.metrics["split"], evaluation.metrics["n"]) == ("all", 240)
     assert evaluation.metrics["model"] == str(bundle)
     assert evaluation.folder.resolve() == tmp_path / "evaluation-tiny"
@@ -140,21 +124,16 @@ def test_bundle_on_a_dataset_without_test_split(tmp_path, colours, tell_colours,
 
 
 def test_bundle_knows_the_built_in_dataset_it_was_trained_on(tmp_path, digits, make_bundle):
-    import onnx
-
     bundle = make_bundle(tmp_path / "tiny.onnx", digits.class_names, digits.class_names_fr)
     model = onnx.load(bundle)
     next(entry for entry in model.metadata_props if entry.key == "dataset").value = '"digits"'
     onnx.save(model, bundle)
-
     metrics = evaluate(bundle, out=tmp_path / "out").metrics
-
     assert (metrics["dataset"], metrics["split"], metrics["n"]) == ("digits", "test", 360)
 
 
 def test_official_cifar10(tmp_path, bundle_path, cifar10_dir):
     metrics = evaluate(bundle_path, "cifar10", data_dir=cifar10_dir, out=tmp_path).metrics
-
     assert (metrics["split"], metrics["n"]) == ("test", 10_000)
     assert {row["support"] for row in metrics["per_class"].values()} == {1000}
 
@@ -180,7 +159,6 @@ def test_classes_are_matched_by_name(tmp_path, colours, make_bundle):
 
 def test_unknown_classes_are_named(tmp_path, colours, make_bundle):
     bundle = make_bundle(tmp_path / "tiny.onnx", ("red", "black"), ("r", "n"), 6)
-
     with pytest.raises(ImagetteError, match="does not know 'green', 'blue'"):
         evaluate(bundle, colours, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -249,9 +227,7 @@ def test_model_without_mistakes(tmp_path, colours, tell_colours):
     bundle = tell_colours()
     answers = Classifier(bundle).predict_proba(colours.train.images).argmax(axis=1)
     data = replace(colours, train=Split(colours.train.images, answers))
-
     evaluation = evaluate(bundle, data, out=tmp_path / "out")
-
     assert evaluation.metrics["accuracy"] == 1
     assert evaluation.metrics["accuracy_interval"][1] == 1
     assert "There is none: every answer was right." in Page(evaluation.report).text
@@ -280,9 +256,7 @@ def test_share_of_strangers(tmp_path):
     lite = Classifier("cifar10-lite")
     images = random.integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
     data = Dataset.from_arrays(images, np.arange(40) % 10, lite.class_names)
-
     evaluation = evaluate(lite.path, data, out=tmp_path)
-
     strangers = [not prediction.known for prediction in lite.predict(list(images))]
     assert evaluation.metrics["unknown_share"] == np.mean(strangers) > 0.5
     assert "look like none of them" in Page(evaluation.report).text
@@ -290,9 +264,7 @@ def test_share_of_strangers(tmp_path):
 
 def test_what_a_bundle_tells_of_its_evaluation(evaluation):
     metrics = evaluation.metrics
-
     told = evaluation_for_bundle(metrics, evaluation.folder)
-
     assert told.keys() == {*metrics, "history"}
     assert [row["epoch"] for row in told["history"]] == [1, 2, 3, 4]
     assert told["history"][2]["loss"] == 0.666667
@@ -363,7 +335,6 @@ def test_neither_run_nor_bundle_nor_dataset(tmp_path, bundle_path, colours, make
 def test_run_that_was_stopped_early(tmp_path, colours, make_run, missing):
     run = make_run(tmp_path / "my runs" / "it's mine", colours)
     (run / missing).unlink()
-
     with pytest.raises(ImagetteError, match=f"has no {missing}") as caught:
         evaluate(run, colours)
     command = shlex.split(caught.value.remedy.split("`")[1])  # it can be pasted
@@ -375,9 +346,7 @@ def test_run_without_history_or_environment(tmp_path, colours, make_run):
     run = make_run(tmp_path / "mine", colours)
     (run / "history.csv").unlink()
     (run / "environment.json").unlink()
-
     evaluation = evaluate(run, colours)
-
     assert not (run / "curves.png").exists()
     assert "How it learned" not in Page(evaluation.report).text
 
@@ -397,7 +366,6 @@ def test_run_without_history_or_environment(tmp_path, colours, make_run):
 def test_damaged_files_are_named(tmp_path, colours, make_run, name, content):
     run = make_run(tmp_path / "mine", colours)
     (run / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-
     with pytest.raises(ImagetteError, match=re.escape(f"{run / name} is damaged")):
         evaluate(run, colours)
 
@@ -405,7 +373,6 @@ def test_damaged_files_are_named(tmp_path, colours, make_run, name, content):
 def test_earlier_results_stay_when_nothing_can_be_measured(colours, evaluated):
     before = (evaluated / "metrics.json").read_bytes()
     shutil.copy(evaluated / "recipe.toml", evaluated / "model.onnx")  # no ONNX any more
-
     with pytest.raises(ImagetteError, match="not an ONNX file"):
         evaluate(evaluated, colours)
     assert (evaluated / "metrics.json").read_bytes() == before

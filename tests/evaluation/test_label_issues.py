@@ -52,7 +52,6 @@ def test_planted_label_errors_are_found(digits, digits_run, tmp_path):
 def test_one_set_of_pictures_is_compared_with_nothing(colours, tell_colours, tmp_path):
     found = find_label_issues(tell_colours(), colours)
     page = write_label_issues(found, tmp_path / "out")
-
     assert [subset.split for subset, _ in found.label_issues] == ["train"]
     assert found.compared is None
     assert rows(tmp_path / "out" / "duplicates.csv") == []
@@ -81,7 +80,6 @@ def test_held_out_pictures_are_told_from_learned_ones(colours, make_run, tmp_pat
 def test_another_dataset_or_a_changed_one_has_no_held_out_split(colours, make_run, tmp_path):
     run = make_run(tmp_path / "mine", colours, train_fingerprint=colours.train.fingerprint())
     changed = replace(colours, train=colours.train.take(np.arange(239)))
-
     for data in (changed, replace(colours, source="/others")):
         found = find_label_issues(run, data)
         assert [subset.split for subset, _ in found.label_issues] == ["train"]
@@ -125,7 +123,6 @@ def test_hostile_names_are_escaped_and_files_named(colours, make_bundle, tmp_pat
 def test_a_model_with_more_classes_than_the_dataset(colours, make_bundle, tmp_path):
     names = ("blue", "pink", "red", "green")
     found = find_label_issues(make_bundle(tmp_path / "t.onnx", names, names, 6), colours)
-
     [(subset, _)] = found.label_issues
     assert {names[label] for label in subset.examples.labels} == {"red", "green", "blue"}
 

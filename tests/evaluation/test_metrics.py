@@ -45,7 +45,6 @@ def test_by_hand():
 
 def test_loss_of_a_miss_made_with_certainty_is_finite():
     metrics = measure(sure_of(PREDICTED, 1.0), LABELS, NAMES)
-
     assert metrics["loss"] == pytest.approx(-3 * math.log(1e-7) / 6)
 
 

@@ -116,6 +116,13 @@ def test_references_are_spread_over_the_classes():
     assert np.isclose(cosines, 1, atol=1e-3).any(axis=1).all()  # all of the rare class
 
 
+def run_graph(proto, *outputs):
+    """What a graph on the backbone gives of three random images."""
+    images = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), np.uint8)
+    session = onnxruntime.InferenceSession(proto.SerializeToString())
+    return session.run(outputs, {"image": images})
+
+
 @pytest.mark.slow
 def test_the_graph_compares_as_the_score_does():
     random = np.random.default_rng(0)
@@ -124,23 +131,17 @@ def test_the_graph_compares_as_the_score_does():
     assert np.quantile(score.familiarity(held_out), 0.05) == pytest.approx(0.5, abs=1e-3)
     proto = onnx.load_from_string(open_backbone().content)
     add_familiarity(proto.graph, "features", score)
-    session = onnxruntime.InferenceSession(proto.SerializeToString())
-    images = random.integers(0, 256, (3, 224, 224, 3), np.uint8)
-    features, familiarity = session.run(["features", "familiarity"], {"image": images})
-    expected = score.familiarity(root_directions(features))
-    assert np.allclose(familiarity, expected, atol=1e-4)
+    features, familiarity = run_graph(proto, "features", "familiarity")
+    assert np.allclose(familiarity, score.familiarity(root_directions(features)), atol=1e-4)
 
 
 def test_the_graph_answers_as_the_head_does():
     rows, labels = clusters([12, 12, 12], features=1280)
     head, _ = fit_head(rows, labels, 3)
     proto = add_head(open_backbone().content, head)
-    session = onnxruntime.InferenceSession(proto.SerializeToString())
-    assert [one.name for one in session.get_outputs()] == [
-        "probabilities", "familiarity", "features",
-    ]  # fmt: skip
-    images = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), np.uint8)
-    probabilities, familiarity, features = session.run(None, {"image": images})
+    outputs = ["probabilities", "familiarity", "features"]
+    assert [output.name for output in proto.graph.output] == outputs
+    probabilities, familiarity, features = run_graph(proto, *outputs)
     expected = head.predict(features)
     assert np.allclose(probabilities, expected[0], atol=1e-4)
     assert np.allclose(familiarity, expected[1], atol=1e-4)

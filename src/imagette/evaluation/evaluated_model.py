@@ -46,23 +46,19 @@ class EvaluatedModel:
         data_dir: str | Path | None,
         test_only: bool = False,
     ) -> Dataset:
-        """The dataset named or, where none is, the one that the model was trained on.
-
-        Args:
-            dataset: as for `imagette.data.load_dataset`, or already loaded.
-            data_dir: where to look for CIFAR-10 first.
-            test_only: as for `imagette.data.load_dataset`.
+        """The dataset named, or already loaded, or where it is None the one that the model was
+        trained on; the rest is as for `imagette.data.load_dataset`.
 
         Raises:
             ImagetteError: it is missing or damaged, or none is known.
         """
-        info, classifier = self.info, self.classifier
+        classifier = self.classifier
         if isinstance(dataset, Dataset):
             return dataset
         if dataset is not None:
             source: str | Path = dataset
-        elif info is not None:
-            source, data_dir = info.dataset, data_dir or info.data_dir
+        elif self.info is not None:
+            source, data_dir = self.info.dataset, data_dir or self.info.data_dir
         elif classifier.metadata.dataset in BUILT_IN:
             source = classifier.metadata.dataset
         else:
