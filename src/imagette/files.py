@@ -67,13 +67,8 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_csv(path: Path, rows: list[dict[str, Any]], columns: Sequence[str] | None = None) -> None:
-    """Write rows as CSV under a line of their keys.
-
-    Args:
-        path: the file.
-        rows: all with the same keys; at least one where no columns are given.
-        columns: the keys, which name the columns also where there is no row.
-    """
+    """Write rows, all with the same keys, as CSV under a line of these; `columns` are the keys, and
+    must be given where there may be no row."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns or rows[0], lineterminator="\n")
     writer.writeheader()

@@ -1,14 +1,13 @@
 """The package that deploy/lambda/build.sh makes, run by AWS' own runtime interface client."""
 
 import json
-import os
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from support.deployed import run_script
 from support.local_lambda import CALLER, LocalLambda, copy_client, http_event, rest_event
 from support.locked import locked
 
@@ -24,14 +23,7 @@ def built(tmp_path_factory):
     """The folder that the script leaves, for the Python that runs the tests."""
     folder = tmp_path_factory.mktemp("lambda")
     version = "{}.{}".format(*sys.version_info)
-    done = subprocess.run(
-        [ROOT / "deploy/lambda/build.sh", folder, version],
-        env=os.environ | {"PYTHON": sys.executable}, capture_output=True, text=True,
-    )  # fmt: skip
-    if "NewConnectionError" in done.stderr:
-        pytest.skip("pip cannot reach the packages from here")
-    assert done.returncode == 0, done.stderr
-    assert "MB unpacked" in done.stdout
+    assert "MB unpacked" in run_script(ROOT / "deploy/lambda/build.sh", folder, version)
     return folder
 
 

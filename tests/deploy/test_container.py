@@ -4,26 +4,24 @@ The Dockerfile's own steps are carried out, and its own commands run, but not by
 tests/support/dockerfile.py.
 """
 
-import http.client
 import json
 import os
 import re
 import signal
 import subprocess
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from support import dockerfile
 from support.dockerfile import ENVIRONMENT, ROOT
 from support.locked import locked
-from support.running_server import free_port, wait_until
+from support.running_server import RunningServer, free_port, wait_until
 
 SHIP = ROOT / "src/imagette/assets/samples/ship.png"
 STAGES = dockerfile.stages()
 
 
-class Container:
+class Container(RunningServer):
     """A stage that runs; only its port is another, since that may be taken here."""
 
     def __init__(self, name: str, installed: Path, folder: Path, **environment: str) -> None:
@@ -40,13 +38,10 @@ class Container:
         }
         self.process = subprocess.Popen(
             [*self._locked, *json.loads(stage["CMD"][-1]), "--port", str(self.port)],
-            env=self._variables | environment,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+            env=self._variables | environment, cwd=folder, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        self.printed = ""
 
     def is_healthy(self) -> bool:
         assert self.process.poll() is None, self.process.stdout.read()
@@ -56,36 +51,18 @@ class Container:
         assert check.returncode in (0, 1)
         return check.returncode == 0
 
-    def ask(self, method, path, body=None, headers=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        connection.request(method, path, body, headers or {})
-        response = connection.getresponse()
-        return response.status, response.read()
-
     def stop(self):
         """What `docker stop` does; the exit status and all that was printed."""
         self.process.send_signal(signal.SIGTERM)
-        printed, _ = self.process.communicate(timeout=15)
-        return self.process.returncode, printed
-
-
-@contextmanager
-def running(name, installed, folder, **environment):
-    container = Container(name, installed, folder, **environment)
-    try:
-        yield container
-    finally:
-        container.process.kill()
-        container.process.communicate()
+        return self.finish(timeout=15)
 
 
 def test_the_api_is_healthy_answers_and_stops(installed, tmp_path):
-    with running("api", installed, tmp_path, IMAGETTE_WORKERS="1") as container:
+    with Container("api", installed, tmp_path, IMAGETTE_WORKERS="1") as container:
         assert not container.is_healthy()  # it cannot be yet
         wait_until(container.is_healthy)
-        status, body = container.ask(
-            "POST", "/predict", SHIP.read_bytes(), {"Content-Type": "image/png"}
-        )
+        kind = {"Content-Type": "image/png"}
+        status, _, body = container.ask("POST", "/predict", SHIP.read_bytes(), kind)
         assert status == 200
         assert json.loads(body)["class"] == "ship"
         status, printed = container.stop()
@@ -96,7 +73,7 @@ def test_the_api_is_healthy_answers_and_stops(installed, tmp_path):
 
 def test_the_page_is_healthy_takes_visitors_of_a_proxy_and_stops(installed, tmp_path):
     api = f"http://127.0.0.1:{free_port()}"
-    with running("page", installed, tmp_path, IMAGETTE_API_URL=api) as container:
+    with Container("page", installed, tmp_path, IMAGETTE_API_URL=api) as container:
         wait_until(container.is_healthy)
         assert container.ask("GET", "/")[0] == 200
         opening = {
@@ -107,10 +84,7 @@ def test_the_page_is_healthy_takes_visitors_of_a_proxy_and_stops(installed, tmp_
             "Sec-WebSocket-Version": "13",
             "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
         }
-        connection = http.client.HTTPConnection("127.0.0.1", container.port, timeout=30)
-        connection.request("GET", "/_stcore/stream", headers=opening)
-        assert connection.getresponse().status == 101
-        connection.close()
+        assert container.ask("GET", "/_stcore/stream", headers=opening)[0] == 101
         # Before it is stopped: the check above can see the page sooner than the command does.
         ready = container.process.stdout.readline()
         assert ready == f"The page is ready: http://127.0.0.1:{container.port}\n"

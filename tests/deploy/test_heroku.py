@@ -8,27 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.deployed import check_settings, run_script
 from support.running_server import RunningServer, free_port, picture_file
-
-from imagette.serving.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy/heroku"
 APP = json.loads((FOLDER / "app.json").read_text())
 SETTINGS = {name: entry.get("value") for name, entry in APP["env"].items()}
-
-
-@pytest.fixture(scope="module")
-def pushed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("heroku")
-    made = subprocess.run(
-        [FOLDER / "prepare.sh", folder],
-        env=os.environ | {"PYTHON": sys.executable}, capture_output=True, text=True,
-    )  # fmt: skip
-    if "NewConnectionError" in made.stderr:
-        pytest.skip("pip cannot reach the packages from here")
-    assert made.returncode == 0, made.stderr
-    return folder
 
 
 class Dyno(RunningServer):
@@ -38,24 +24,18 @@ class Dyno(RunningServer):
         kind, _, command = (FOLDER / "Procfile").read_text().strip().partition(": ")
         assert kind == "web"
         self.port = free_port()
-        settings = {name: value for name, value in SETTINGS.items() if value is not None}
+        variables = {name: value for name, value in SETTINGS.items() if value is not None}
+        variables |= {"PATH": f"{installed}{os.pathsep}{os.defpath}", "HOME": str(folder)}
+        variables |= {"PORT": str(self.port), "IMAGETTE_API_KEYS": "secret"}
         self.process = subprocess.Popen(
-            ["bash", "-c", command],
-            env=settings
-            | {"PATH": f"{installed}{os.pathsep}{os.defpath}", "HOME": str(folder)}
-            | {"PORT": str(self.port), "IMAGETTE_API_KEYS": "secret"},
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            process_group=0,
-        )
+            ["bash", "-c", command], env=variables, cwd=folder, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, process_group=0,
+        )  # fmt: skip
         self.printed = ""
 
 
 def test_the_command_answers_on_heroku_s_port_and_ends_in_time(installed, tmp_path):
-    dyno = Dyno(installed, tmp_path)
-    try:
+    with Dyno(installed, tmp_path) as dyno:
         dyno.wait_until_ready()
         # Heroku's router says after the client's own words who that is.
         headers = {
@@ -67,8 +47,6 @@ def test_the_command_answers_on_heroku_s_port_and_ends_in_time(installed, tmp_pa
         assert dyno.ask("GET", "/model")[0] == 401
         os.killpg(dyno.process.pid, signal.SIGTERM)  # every process gets it
         status, printed = dyno.finish(timeout=30)  # what Heroku gives
-    finally:
-        dyno.kill()
     assert status in (0, -signal.SIGTERM)
     assert "Traceback" not in printed
     logged = [json.loads(line) for line in printed.splitlines() if '"/predict"' in line]
@@ -76,7 +54,9 @@ def test_the_command_answers_on_heroku_s_port_and_ends_in_time(installed, tmp_pa
 
 
 @pytest.mark.slow
-def test_what_is_pushed_installs(pushed, tmp_path):
+def test_what_is_pushed_installs(tmp_path, tmp_path_factory):
+    pushed = tmp_path_factory.mktemp("heroku")
+    run_script(FOLDER / "prepare.sh", pushed)
     names = {"Procfile", "app.json", ".python-version", "requirements.txt", "constraints.txt"}
     (wheel,) = pushed.glob("imagette-*.whl")
     assert {file.name for file in pushed.iterdir()} == names | {wheel.name}
@@ -91,13 +71,9 @@ def test_what_is_pushed_installs(pushed, tmp_path):
 
 
 def test_settings_are_those_that_there_are_and_no_key_is_given_away():
-    known = {f"IMAGETTE_{name.upper()}" for name in Settings.model_fields}
-    assert SETTINGS.keys() <= known
-    Settings(**{name.removeprefix("IMAGETTE_").lower(): value for name, value in SETTINGS.items()})
-    assert APP["env"]["IMAGETTE_API_KEYS"] == {
-        "description": APP["env"]["IMAGETTE_API_KEYS"]["description"],
-        "generator": "secret",
-    }
+    check_settings(SETTINGS)
+    keys = APP["env"]["IMAGETTE_API_KEYS"]
+    assert keys == {"description": keys["description"], "generator": "secret"}
 
 
 def test_app_json_has_the_shape_that_heroku_wants():

@@ -7,8 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-
-from imagette.serving.settings import Settings
+from support.deployed import VARIABLES
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "deploy/lambda/template.yaml"
@@ -43,11 +42,10 @@ def test_the_template_is_valid():
     assert lint(TEMPLATE) == ""
 
 
-@pytest.mark.parametrize(
-    ("variant", "output"),
-    list(zip(VARIANTS, OUTPUTS, strict=True)),
-    ids=["REST API", "function URL"],
-)
+SHOWN = list(zip(VARIANTS, OUTPUTS, strict=True))
+
+
+@pytest.mark.parametrize(("variant", "output"), SHOWN, ids=["REST API", "function URL"])
 def test_the_variants_of_the_page_are_valid(variant, output, tmp_path):
     other = tmp_path / "template.yaml"
     indented = re.sub("^", " " * 6, variant.rstrip(), flags=re.MULTILINE) + "\n\n"
@@ -71,8 +69,7 @@ def test_it_fits_what_is_built_and_what_there_is():
     pytest.importorskip("apig_wsgi")
     assert callable(getattr(import_module(module), name))
 
-    known = {f"IMAGETTE_{field.upper()}" for field in Settings.model_fields}
-    assert set(re.findall(r"^ +(IMAGETTE_\w+):", TEXT, re.MULTILINE)) <= known
+    assert set(re.findall(r"^ +(IMAGETTE_\w+):", TEXT, re.MULTILINE)) <= VARIABLES
     # It answers before the door gives up, and says itself that a picture is too large.
     assert float(value("IMAGETTE_MAX_SECONDS")) < float(value("Timeout")) <= 29
     assert int(value("IMAGETTE_MAX_UPLOAD_BYTES")) * 4 / 3 + 100_000 < 6 * 2**20

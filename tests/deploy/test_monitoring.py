@@ -4,11 +4,13 @@ import json
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
+from support.deployed import VARIABLES
 from support.running_server import picture_file
 
 from imagette.serving.app import create_app, swap_model
@@ -36,11 +38,10 @@ def measured(bundle_path):
     swap_model(app)
     text = client.get("/metrics").text
     samples = [one for family in text_string_to_metric_families(text) for one in family.samples]
-    found: dict[str, dict[str, set[str]]] = {}
+    found = {sample.name: defaultdict(set) for sample in samples}
     for sample in samples:
-        labels = found.setdefault(sample.name, {})
         for label, value in sample.labels.items():
-            labels.setdefault(label, set()).add(value)
+            found[sample.name][label].add(value)
     return found
 
 
@@ -81,8 +82,7 @@ def test_services_find_each_other():
 
 
 def test_settings_are_those_that_there_are():
-    known = {f"IMAGETTE_{name.upper()}" for name in Settings.model_fields}
-    assert SERVICES["api"]["environment"].keys() <= known
+    assert SERVICES["api"]["environment"].keys() <= VARIABLES
     assert SERVICES["page"]["environment"].keys() == {"IMAGETTE_API_URL", "IMAGETTE_API_KEY"}
 
 

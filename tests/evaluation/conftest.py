@@ -1,13 +1,13 @@
 """Runs to evaluate and compare, assembled without training."""
 
-import csv
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from imagette.data import Dataset
+from imagette.evaluation import evaluate
+from imagette.files import write_csv, write_json
 from imagette.runs import Epoch
 
 
@@ -17,36 +17,27 @@ def make_run(make_bundle):
 
     def write(path: Path, dataset: Dataset, epochs: int = 4, **info) -> Path:
         path.mkdir(parents=True)
-        make_bundle(
-            path / "model.onnx",
-            dataset.class_names,
-            dataset.class_names_fr,
-            dataset.train.images.shape[1],
-        )
+        names, names_fr = dataset.class_names, dataset.class_names_fr
+        make_bundle(path / "model.onnx", names, names_fr, dataset.train.images.shape[1])
         (path / "recipe.toml").write_text('name = "classic"\nmodel = "tiny <b>"\nepochs = 9\n')
-        (path / "environment.json").write_text(
-            json.dumps({"versions": {"keras": "3.15.1"}, "machine": {"cores": 2}})
-        )
+        environment = {"versions": {"keras": "3.15.1"}, "machine": {"cores": 2}}
+        write_json(path / "environment.json", environment)
         rows = [epoch.model_dump() | {"pictures_per_second": 1000.0} for epoch in history(epochs)]
-        with (path / "history.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
+        write_csv(path / "history.csv", rows)
         said = {
-            "dataset": dataset.source,
-            "data_dir": None,
-            "validation_fraction": 0.25,
-            "seed": 7,
-            "parameters": 30,
-            "best_epoch": 3,
-            "epochs": epochs,
-            "seconds": 12.5,
-            "finished": True,
-        }
-        (path / "run.json").write_text(json.dumps(said | info))
+            "dataset": dataset.source, "data_dir": None, "validation_fraction": 0.25, "seed": 7,
+            "parameters": 30, "best_epoch": 3, "epochs": epochs, "seconds": 12.5, "finished": True,
+        }  # fmt: skip
+        write_json(path / "run.json", said | info)
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def evaluation(tmp_path_factory, colours, make_run):
+    """Of a run called `mine` on its own pictures, for the tests that change nothing in it."""
+    return evaluate(make_run(tmp_path_factory.mktemp("runs") / "mine", colours), colours)
 
 
 def history(epochs: int) -> list[Epoch]:
@@ -61,6 +52,17 @@ def history(epochs: int) -> list[Epoch]:
         )
         for number in range(1, epochs + 1)
     ]
+
+
+@pytest.fixture
+def tell_colours(tmp_path, colours, make_bundle):
+    """Writes a bundle for `colours` that takes pictures of some size."""
+
+    def write(size: int = 6) -> Path:
+        names, names_fr = colours.class_names, colours.class_names_fr
+        return make_bundle(tmp_path / "tiny.onnx", names, names_fr, size)
+
+    return write
 
 
 @pytest.fixture(scope="session")

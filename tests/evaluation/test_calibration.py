@@ -62,7 +62,6 @@ def test_what_is_fitted_calibrates():
 def test_reliability_by_hand():
     probabilities = np.array([[0.62, 0.38], [0.66, 0.34], [0.05, 0.95], [1, 0]], np.float32)
     bins = reliability(probabilities, np.array([0, 1, 1, 0]), bins=10)
-
     filled = {number: row for number, row in enumerate(bins) if row["count"]}
     assert len(bins) == 10
     assert filled.keys() == {6, 9}
@@ -87,31 +86,22 @@ def test_brier_score_by_hand():
     assert probabilities[1, 1] == 1  # what was given is left as it was
 
 
-def answers_of(temperature, undecided, count=20_000):
-    """Logits, and labels drawn from them before they are made surer than they should be."""
-    random = np.random.default_rng(7)
-    true = random.normal(0, 2, (count, 10))
-    shares = np.exp(true) / np.exp(true).sum(axis=1, keepdims=True)
-    labels = (random.random((count, 1)) > shares.cumsum(axis=1)).sum(axis=1).clip(max=9)
-    return (
-        true * temperature * np.where(np.ptp(true, axis=1, keepdims=True) > 6, 1, undecided)
-    ), labels
-
-
 def cross_entropy(logits, labels):
     logarithms = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     return -logarithms[np.arange(len(labels)), labels].mean()
 
 
 def test_one_temperature_is_found_where_one_will_do():
-    logits, labels = answers_of(3.0, 1.0)
+    logits, labels, _ = drawn(20_000, 3.0)
     factor, exponent = fit_entropy_temperatures(logits, labels)
     assert exponent == pytest.approx(0, abs=0.03)
     assert factor == pytest.approx(3, rel=0.06)
 
 
-def test_undecided_answers_get_a_temperature_of_their_own():
-    logits, labels = answers_of(1.0, 3.0)
+def test_undecided_answers_that_are_too_sure_get_a_temperature_of_their_own():
+    logits, labels, _ = drawn(20_000, 2.5)
+    logits /= 2.5
+    logits *= np.where(np.ptp(logits, axis=1, keepdims=True) > 4, 1, 3)
     factor, exponent = fit_entropy_temperatures(logits, labels)
     both = cross_entropy(logits / entropy_temperatures(logits, factor, exponent), labels)
     one = cross_entropy(logits / fit_temperature(logits, labels), labels)

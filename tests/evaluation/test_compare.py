@@ -18,29 +18,16 @@ def test_rows_and_plot(tmp_path, colours, make_run):
     rows = compare([first, second], tmp_path / "plots" / "compare.png")
 
     assert rows[0] == {
-        "run": "first",
-        "dataset": "colours",
-        "accuracy": metrics["accuracy"],
-        "split": "validation",
-        "loss": metrics["loss"],
+        "run": "first", "dataset": "colours", "accuracy": metrics["accuracy"],
+        "split": "validation", "loss": metrics["loss"],
         "validation_accuracy": pytest.approx(0.9 - 0.7 / 3),
-        "epochs": 4,
-        "best_epoch": 3,
-        "seconds": 12.5,
-        "parameters": 30,
-    }
+        "epochs": 4, "best_epoch": 3, "seconds": 12.5, "parameters": 30,
+    }  # fmt: skip
     assert rows[1] == {
-        "run": "second",
-        "dataset": None,
-        "accuracy": None,
-        "split": None,
-        "loss": None,
+        "run": "second", "dataset": None, "accuracy": None, "split": None, "loss": None,
         "validation_accuracy": pytest.approx(0.9 - 0.7 / 2),
-        "epochs": 6,
-        "best_epoch": 2,
-        "seconds": 99.0,
-        "parameters": 30,
-    }
+        "epochs": 6, "best_epoch": 2, "seconds": 99.0, "parameters": 30,
+    }  # fmt: skip
     assert json.loads(json.dumps(rows)) == rows
     with Image.open(tmp_path / "plots" / "compare.png") as image:
         image.load()
@@ -51,9 +38,7 @@ def test_run_that_has_only_begun(tmp_path, colours, make_run):
     run = make_run(tmp_path / "mine", colours)
     for name in ("history.csv", "run.json", "model.onnx"):
         (run / name).unlink()
-
     (row,) = compare([run], tmp_path / "compare.png")
-
     assert row.pop("run") == "mine"
     assert set(row.values()) == {None}
     assert (tmp_path / "compare.png").exists()
@@ -61,9 +46,7 @@ def test_run_that_has_only_begun(tmp_path, colours, make_run):
 
 def test_runs_of_the_same_name_are_told_apart(tmp_path, colours, make_run):
     runs = [make_run(tmp_path / place / "mine", colours) for place in ("here", "there")]
-
     rows = compare(runs, tmp_path / "compare.png")
-
     assert [row["run"] for row in rows] == [str(run) for run in runs]
 
 
@@ -71,21 +54,20 @@ def test_what_is_no_run(tmp_path, colours, make_run):
     run = make_run(tmp_path / "mine", colours)
     (tmp_path / "photos").mkdir()
 
-    with pytest.raises(ImagetteError, match="photos is not a run folder"):
-        compare([run, tmp_path / "photos"], tmp_path / "compare.png")
-    with pytest.raises(ImagetteError, match="nowhere does not exist"):
-        compare([run, tmp_path / "nowhere"], tmp_path / "compare.png")
-    with pytest.raises(ImagetteError, match=r"recipe\.toml is a file, not a run folder"):
-        compare([run / "recipe.toml"], tmp_path / "compare.png")
-    with pytest.raises(ImagetteError, match="nothing to compare"):
-        compare([], tmp_path / "compare.png")
+    for runs, problem in (
+        ([run, tmp_path / "photos"], "photos is not a run folder"),
+        ([run, tmp_path / "nowhere"], "nowhere does not exist"),
+        ([run / "recipe.toml"], r"recipe\.toml is a file, not a run folder"),
+        ([], "nothing to compare"),
+    ):
+        with pytest.raises(ImagetteError, match=problem):
+            compare(runs, tmp_path / "compare.png")
     assert not (tmp_path / "compare.png").exists()
 
 
 @pytest.mark.parametrize("name", ["compare.jpg", "compare", ".png", "compare.png.txt"])
 def test_plots_are_png_files(tmp_path, colours, make_run, name):
     run = make_run(tmp_path / "mine", colours)
-
     with pytest.raises(ImagetteError, match=r"is a PNG file") as caught:
         compare([run], tmp_path / name)
     assert "ending in .png" in caught.value.remedy
@@ -97,7 +79,6 @@ def test_plots_are_png_files(tmp_path, colours, make_run, name):
 def test_damaged_metrics(tmp_path, colours, make_run):
     run = make_run(tmp_path / "mine", colours)
     (run / "metrics.json").write_text('{"accuracy": "high"}')
-
     with pytest.raises(ImagetteError, match=r"metrics\.json is damaged") as caught:
         compare([run], tmp_path / "compare.png")
     assert f"imagette evaluate {run}" in caught.value.remedy

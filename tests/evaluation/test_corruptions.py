@@ -40,7 +40,6 @@ def test_each_changes_pictures_and_the_strongest_most(images, subtests):
     for name in NAMES:
         with subtests.test(name):
             found = [corrupt(images, name, severity) for severity in SEVERITIES]
-
             assert all(one.shape == images.shape and one.dtype == np.uint8 for one in found)
             far = [distance(one, images) for one in found]
             assert far[0] > 0.1
@@ -53,14 +52,11 @@ def test_the_same_call_gives_the_same_pixels(images, subtests):
     for name in NAMES:
         with subtests.test(name):
             before = images.copy()
-
-            assert (corrupt(images, name, 3) == corrupt(images, name, 3)).all()
+            once, again, other = (corrupt(images, name, 3, seed=seed) for seed in (0, 0, 1))
+            assert (once == again).all()
             assert (images == before).all()
-
-
-@pytest.mark.parametrize("name", ["gaussian_noise", "glass_blur", "motion_blur", "snow", "fog"])
-def test_another_seed_draws_otherwise(images, name):
-    assert (corrupt(images, name, 3) != corrupt(images, name, 3, seed=1)).any()
+            if name in ("gaussian_noise", "glass_blur", "motion_blur", "snow", "fog"):
+                assert (once != other).any()
 
 
 def test_pictures_of_any_size(subtests):

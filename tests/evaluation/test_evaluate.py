@@ -5,8 +5,11 @@ import re
 import shlex
 import shutil
 from dataclasses import replace
+from functools import partial
+from unittest.mock import Mock
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 from support.html_pages import Page
@@ -35,12 +38,6 @@ def with_test_split(dataset):
     return replace(dataset, train=train, test=test)
 
 
-@pytest.fixture(scope="module")
-def evaluation(tmp_path_factory, colours, make_run):
-    """Of a run called `mine` on its own pictures, for the tests that change nothing in it."""
-    return evaluate(make_run(tmp_path_factory.mktemp("runs") / "mine", colours), colours)
-
-
 @pytest.fixture
 def evaluated(tmp_path, evaluation):
     """A copy of that run's folder, to change."""
@@ -50,29 +47,22 @@ def evaluated(tmp_path, evaluation):
 # On which pictures ----------------------------------------------------------------------------
 
 
-def test_run_with_test_split(tmp_path, colours, make_run):
+def test_run_is_measured_on_test_or_on_what_training_held_out(
+    tmp_path, colours, make_run, evaluation
+):
     data = with_test_split(colours)
-    run = make_run(tmp_path / "runs" / "mine", data)
-
-    evaluation = evaluate(run, data)
-
-    metrics = evaluation.metrics
-    assert metrics.keys() == KEYS
-    assert (metrics["model"], metrics["dataset"], metrics["split"]) == ("mine", "colours", "test")
-    assert metrics["n"] == len(data.test) == 72
-    assert metrics["accuracy"] == share_right(
-        run / "model.onnx", data.test.images, data.test.labels
-    )
-    assert sum(map(sum, metrics["confusion"])) == 72
-
-
-def test_run_without_test_split_is_measured_on_what_training_held_out(colours, evaluation):
-    run, metrics = evaluation.folder, evaluation.metrics
+    tested = evaluate(make_run(tmp_path / "runs" / "mine", data), data)
     held_out = split_validation(colours.train, 0.25, seed=7)[1]
 
-    assert metrics["split"] == "validation"
-    assert metrics["n"] == len(held_out) == 60
-    assert metrics["accuracy"] == share_right(run / "model.onnx", held_out.images, held_out.labels)
+    on = ((tested, "test", data.test), (evaluation, "validation", held_out))
+    for found, name, split in on:
+        metrics = found.metrics
+        assert metrics.keys() == KEYS
+        assert (metrics["model"], metrics["dataset"], metrics["split"]) == ("mine", "colours", name)
+        assert metrics["n"] == len(split) == sum(map(sum, metrics["confusion"]))
+        bundle = found.folder / "model.onnx"
+        assert metrics["accuracy"] == share_right(bundle, split.images, split.labels)
+    assert (tested.metrics["n"], evaluation.metrics["n"]) == (72, 60)
 
 
 def test_run_loads_its_own_dataset(tmp_path, make_run):
@@ -116,52 +106,34 @@ def test_held_out_pictures_of_a_changed_dataset_cannot_be_told(tmp_path, colours
 
 def test_run_on_another_dataset_keeps_what_it_reached_on_its_own(colours, evaluation, evaluated):
     other = replace(colours, name="others", source="/others")
-
     of_other = evaluate(evaluated, other)
-
     assert (of_other.metrics["split"], of_other.metrics["n"]) == ("all", 240)
     assert of_other.folder == evaluated / "evaluation-others"
     assert json.loads((evaluated / "metrics.json").read_text()) == evaluation.metrics
 
 
-def test_bundle_on_a_dataset_without_test_split(tmp_path, colours, make_bundle, monkeypatch):
+def test_bundle_on_a_dataset_without_test_split(tmp_path, colours, tell_colours, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    bundle = make_bundle(tmp_path / "tiny.onnx", colours.class_names, colours.class_names_fr, 6)
-
+    bundle = tell_colours()
     evaluation = evaluate(bundle, colours)
-
     assert (evaluation.metrics["split"], evaluation.metrics["n"]) == ("all", 240)
     assert evaluation.metrics["model"] == str(bundle)
     assert evaluation.folder.resolve() == tmp_path / "evaluation-tiny"
-    assert sorted(file.name for file in evaluation.folder.iterdir()) == [
-        "confusion.png",
-        "metrics.json",
-        "reliability.png",
-        "report.html",
-    ]
+    written = {"confusion.png", "metrics.json", "reliability.png", "report.html"}
+    assert {file.name for file in evaluation.folder.iterdir()} == written
 
 
 def test_bundle_knows_the_built_in_dataset_it_was_trained_on(tmp_path, digits, make_bundle):
-    import onnx
-
     bundle = make_bundle(tmp_path / "tiny.onnx", digits.class_names, digits.class_names_fr)
     model = onnx.load(bundle)
     next(entry for entry in model.metadata_props if entry.key == "dataset").value = '"digits"'
     onnx.save(model, bundle)
-
     metrics = evaluate(bundle, out=tmp_path / "out").metrics
-
     assert (metrics["dataset"], metrics["split"], metrics["n"]) == ("digits", "test", 360)
-
-
-def test_bundle_without_dataset(bundle_path):
-    with pytest.raises(ImagetteError, match="does not say on which dataset"):
-        evaluate(bundle_path)
 
 
 def test_official_cifar10(tmp_path, bundle_path, cifar10_dir):
     metrics = evaluate(bundle_path, "cifar10", data_dir=cifar10_dir, out=tmp_path).metrics
-
     assert (metrics["split"], metrics["n"]) == ("test", 10_000)
     assert {row["support"] for row in metrics["per_class"].values()} == {1000}
 
@@ -187,19 +159,9 @@ def test_classes_are_matched_by_name(tmp_path, colours, make_bundle):
 
 def test_unknown_classes_are_named(tmp_path, colours, make_bundle):
     bundle = make_bundle(tmp_path / "tiny.onnx", ("red", "black"), ("r", "n"), 6)
-
     with pytest.raises(ImagetteError, match="does not know 'green', 'blue'"):
         evaluate(bundle, colours, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-def test_other_sizes_are_brought_to_the_model_s(tmp_path, colours, make_bundle):
-    bundle = make_bundle(tmp_path / "tiny.onnx", colours.class_names, colours.class_names_fr, 16)
-
-    metrics = evaluate(bundle, colours, out=tmp_path / "out").metrics
-
-    # The classifier brings each picture to size by the same function.
-    assert metrics["accuracy"] == share_right(bundle, colours.train.images, colours.train.labels)
 
 
 # What is left ---------------------------------------------------------------------------------
@@ -240,30 +202,32 @@ def test_hostile_class_names_are_escaped(tmp_path, colours, make_bundle):
     assert "<i>data</i>" in page.text
 
 
-def test_mistakes_name_their_files(tmp_path, colours, make_bundle):
-    paths = tuple(f'red <b>&/{number} "<i>.png' for number in range(len(colours.train)))
-    bundle = make_bundle(tmp_path / "tiny.onnx", colours.class_names, colours.class_names_fr, 16)
+def test_mistakes_name_their_files_and_have_heat_maps(tmp_path, colours, tell_colours):
+    """Of a model that takes larger pictures, to which the classifier brings each, too."""
+    paths = tuple(f'red <b>&/{number} "<i>.png' for number in range(240))
+    bundle = tell_colours(16)
     data = replace(colours, train=replace(colours.train, paths=paths))
-
-    page = Page(evaluate(bundle, data, out=tmp_path / "out").report)
-
-    answers = Classifier(bundle).predict(list(data.train.images))
-    wrong = [n for n, answer in enumerate(answers) if answer.index != data.train.labels[n]]
-    named = {int(name) for name in re.findall(r"(\d+) \"<i>\.png", page.text)}
-    assert named
-    assert named <= set(wrong)
-    assert page.titles
-    assert set(page.titles) == {paths[number] for number in named}
-    assert "i" not in page.tags
-
-
-def test_model_without_mistakes(tmp_path, colours, make_bundle):
-    bundle = make_bundle(tmp_path / "tiny.onnx", colours.class_names, colours.class_names_fr, 6)
-    answers = Classifier(bundle).predict_proba(colours.train.images).argmax(axis=1)
-    data = replace(colours, train=Split(colours.train.images, answers))
 
     evaluation = evaluate(bundle, data, out=tmp_path / "out")
 
+    answers = Classifier(bundle).predict(list(data.train.images))
+    wrong = {n for n, answer in enumerate(answers) if answer.index != data.train.labels[n]}
+    assert evaluation.metrics["accuracy"] == pytest.approx(1 - len(wrong) / 240)
+    page = Page(evaluation.report)
+    named = {int(name) for name in re.findall(r"(\d+) \"<i>\.png", page.text)}
+    assert named <= wrong
+    assert len(named) == min(24, len(wrong)) > 0
+    assert set(page.titles) == {paths[number] for number in named}
+    assert "i" not in page.tags
+    described = [image["alt"] for image in page.images]
+    assert sum(text.startswith("What spoke for ") for text in described) == len(named)
+
+
+def test_model_without_mistakes(tmp_path, colours, tell_colours):
+    bundle = tell_colours()
+    answers = Classifier(bundle).predict_proba(colours.train.images).argmax(axis=1)
+    data = replace(colours, train=Split(colours.train.images, answers))
+    evaluation = evaluate(bundle, data, out=tmp_path / "out")
     assert evaluation.metrics["accuracy"] == 1
     assert evaluation.metrics["accuracy_interval"][1] == 1
     assert "There is none: every answer was right." in Page(evaluation.report).text
@@ -274,32 +238,16 @@ def test_the_most_confident_mistakes_come_first():
     confidence = np.linspace(0.55, 0.94, 40)
     probabilities = np.stack([confidence, 1 - confidence], axis=1).astype(np.float32)
     labels = np.arange(40) % 2  # the odd ones are mistakes
-
-    asked = []
-
-    def heat_maps(pictures, indices):
-        asked.append((pictures, indices))
-        return np.zeros(pictures.shape[:3], np.float32)
+    heat_maps = Mock(return_value=np.zeros((20, 4, 4), np.float32))
 
     mistakes = most_confident_mistakes(Split(images, labels), probabilities, heat_maps)
 
-    [(pictures, indices)] = asked
+    [(pictures, indices)] = [call.args for call in heat_maps.call_args_list]
     assert (pictures == images[np.arange(39, 0, -2)]).all()
     assert (indices == 0).all()  # the class that was answered
-    assert [mistake.position for mistake in mistakes] == list(range(39, 0, -2))
-    assert mistakes[0].confidence == pytest.approx(0.94)
-    assert (mistakes[0].true, mistakes[0].predicted) == (1, 0)
-
-
-def test_worst_mistakes_have_heat_maps(tmp_path, colours, make_bundle):
-    bundle = make_bundle(tmp_path / "tiny.onnx", colours.class_names, colours.class_names_fr, 6)
-
-    evaluation = evaluate(bundle, colours, out=tmp_path / "out")
-
-    wrong = min(24, round((1 - evaluation.metrics["accuracy"]) * 240))
-    described = [image["alt"] for image in Page(evaluation.report).images]
-    assert wrong > 0
-    assert sum(text.startswith("What spoke for ") for text in described) == wrong
+    assert [mistake["position"] for mistake in mistakes] == list(range(39, 0, -2))
+    assert mistakes[0]["confidence"] == pytest.approx(0.94)
+    assert (mistakes[0]["true"], mistakes[0]["predicted"]) == (1, 0)
 
 
 def test_share_of_strangers(tmp_path):
@@ -308,9 +256,7 @@ def test_share_of_strangers(tmp_path):
     lite = Classifier("cifar10-lite")
     images = random.integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
     data = Dataset.from_arrays(images, np.arange(40) % 10, lite.class_names)
-
     evaluation = evaluate(lite.path, data, out=tmp_path)
-
     strangers = [not prediction.known for prediction in lite.predict(list(images))]
     assert evaluation.metrics["unknown_share"] == np.mean(strangers) > 0.5
     assert "look like none of them" in Page(evaluation.report).text
@@ -318,9 +264,7 @@ def test_share_of_strangers(tmp_path):
 
 def test_what_a_bundle_tells_of_its_evaluation(evaluation):
     metrics = evaluation.metrics
-
     told = evaluation_for_bundle(metrics, evaluation.folder)
-
     assert told.keys() == {*metrics, "history"}
     assert [row["epoch"] for row in told["history"]] == [1, 2, 3, 4]
     assert told["history"][2]["loss"] == 0.666667
@@ -333,10 +277,9 @@ def test_what_a_bundle_tells_of_its_evaluation(evaluation):
 
 
 @pytest.mark.parametrize("size", [6, 12])
-def test_accuracy_under_corruption(tmp_path, colours, make_bundle, size):
+def test_accuracy_under_corruption(tmp_path, colours, tell_colours, size):
     """Pictures are corrupted in their own size, 6, also where the network takes larger ones."""
-    bundle = make_bundle(tmp_path / "tiny.onnx", colours.class_names, colours.class_names_fr, size)
-    said = []
+    bundle, said = tell_colours(size), []
 
     evaluation = evaluate(bundle, colours, out=tmp_path / "out", corruptions=True, say=said.append)
 
@@ -355,54 +298,47 @@ def test_accuracy_under_corruption(tmp_path, colours, make_bundle, size):
     assert "verre dépoli" in page.text
 
 
-def test_a_stopped_measurement_goes_on_where_it_was(tmp_path, colours, make_bundle):
-    bundle = make_bundle(tmp_path / "tiny.onnx", colours.class_names, colours.class_names_fr, 6)
-
-    def stop_after_two(line):
-        if line.startswith("shot noise"):
-            raise KeyboardInterrupt
+def test_a_stopped_measurement_goes_on_where_it_was(tmp_path, colours, tell_colours):
+    measure = partial(evaluate, tell_colours(), out=tmp_path / "out", corruptions=True)
+    stop_after_two = Mock(side_effect=[None, KeyboardInterrupt])
 
     with pytest.raises(KeyboardInterrupt):
-        evaluate(bundle, colours, out=tmp_path / "out", corruptions=True, say=stop_after_two)
+        measure(colours, say=stop_after_two)
     kept = json.loads((tmp_path / "out" / "corruptions.json").read_text())["accuracy"]
     assert list(kept) == ["gaussian_noise", "shot_noise"]
     again, other = [], []
-    found = evaluate(bundle, colours, out=tmp_path / "out", corruptions=True, say=again.append)
+    found = measure(colours, say=again.append).metrics["corruptions"]
     assert len(again) == 13
-    assert found.metrics["corruptions"] | kept == found.metrics["corruptions"]
+    assert found | kept == found
 
     fewer = replace(colours, train=colours.train.take(np.arange(60)))
-    evaluate(bundle, fewer, out=tmp_path / "out", corruptions=True, say=other.append)
+    measure(fewer, say=other.append)
     assert len(other) == 15  # what was measured on other pictures is of no use
 
 
 # What goes wrong ------------------------------------------------------------------------------
 
 
-def test_neither_run_nor_bundle(tmp_path):
-    with pytest.raises(ImagetteError, match="There is no model file"):
-        evaluate(tmp_path / "nothing")
-    with pytest.raises(ImagetteError, match="is not a run folder"):
-        evaluate(tmp_path)
+def test_neither_run_nor_bundle_nor_dataset(tmp_path, bundle_path, colours, make_run):
+    gone = replace(colours, source=str(tmp_path / "gone"))
+    for model, problem in (
+        (tmp_path / "nothing", "There is no model file"),
+        (tmp_path, "is not a run folder"),
+        (bundle_path, "does not say on which dataset"),
+        (make_run(tmp_path / "mine", gone), "gone"),
+    ):
+        with pytest.raises(ImagetteError, match=problem):
+            evaluate(model)
 
 
 @pytest.mark.parametrize("missing", ["model.onnx", "run.json"])
 def test_run_that_was_stopped_early(tmp_path, colours, make_run, missing):
-    run = make_run(tmp_path / "mine", colours)
+    run = make_run(tmp_path / "my runs" / "it's mine", colours)
     (run / missing).unlink()
-
     with pytest.raises(ImagetteError, match=f"has no {missing}") as caught:
         evaluate(run, colours)
-    assert f"imagette train --name mine --runs-dir {tmp_path} --resume" in caught.value.remedy
-
-
-def test_remedies_can_be_pasted(tmp_path, colours, make_run):
-    run = make_run(tmp_path / "my runs" / "it's mine", colours)
-    (run / "run.json").unlink()
-
-    with pytest.raises(ImagetteError) as caught:
-        evaluate(run, colours)
-    command = shlex.split(caught.value.remedy.split("`")[1])
+    command = shlex.split(caught.value.remedy.split("`")[1])  # it can be pasted
+    assert command[:3] == ["imagette", "train", "--name"]
     assert command[3:] == ["it's mine", "--runs-dir", str(run.parent), "--resume"]
 
 
@@ -410,9 +346,7 @@ def test_run_without_history_or_environment(tmp_path, colours, make_run):
     run = make_run(tmp_path / "mine", colours)
     (run / "history.csv").unlink()
     (run / "environment.json").unlink()
-
     evaluation = evaluate(run, colours)
-
     assert not (run / "curves.png").exists()
     assert "How it learned" not in Page(evaluation.report).text
 
@@ -432,22 +366,13 @@ def test_run_without_history_or_environment(tmp_path, colours, make_run):
 def test_damaged_files_are_named(tmp_path, colours, make_run, name, content):
     run = make_run(tmp_path / "mine", colours)
     (run / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-
     with pytest.raises(ImagetteError, match=re.escape(f"{run / name} is damaged")):
         evaluate(run, colours)
-
-
-def test_dataset_of_a_run_that_has_gone(tmp_path, colours, make_run):
-    run = make_run(tmp_path / "mine", replace(colours, source=str(tmp_path / "gone")))
-
-    with pytest.raises(ImagetteError, match="gone"):
-        evaluate(run)
 
 
 def test_earlier_results_stay_when_nothing_can_be_measured(colours, evaluated):
     before = (evaluated / "metrics.json").read_bytes()
     shutil.copy(evaluated / "recipe.toml", evaluated / "model.onnx")  # no ONNX any more
-
     with pytest.raises(ImagetteError, match="not an ONNX file"):
         evaluate(evaluated, colours)
     assert (evaluated / "metrics.json").read_bytes() == before

@@ -9,9 +9,9 @@ import pytest
 from support.html_pages import Page
 
 from imagette.data import Split, split_validation
-from imagette.errors import ImagetteError
 from imagette.evaluation.label_issues import find_label_issues
 from imagette.evaluation.label_issues_page import write_label_issues
+from imagette.inference.bundle import open_bundle
 from imagette.inference.classifier import Classifier
 
 
@@ -49,12 +49,9 @@ def test_planted_label_errors_are_found(digits, digits_run, tmp_path):
     assert row["suggested_label"] == digits.class_names[one.suggested]
 
 
-def test_one_set_of_pictures_is_compared_with_nothing(colours, make_bundle, tmp_path):
-    bundle = make_bundle(tmp_path / "tiny.onnx", colours.class_names, colours.class_names_fr, 6)
-
-    found = find_label_issues(bundle, colours)
+def test_one_set_of_pictures_is_compared_with_nothing(colours, tell_colours, tmp_path):
+    found = find_label_issues(tell_colours(), colours)
     page = write_label_issues(found, tmp_path / "out")
-
     assert [subset.split for subset, _ in found.label_issues] == ["train"]
     assert found.compared is None
     assert rows(tmp_path / "out" / "duplicates.csv") == []
@@ -62,12 +59,10 @@ def test_one_set_of_pictures_is_compared_with_nothing(colours, make_bundle, tmp_
 
 
 def test_held_out_pictures_are_told_from_learned_ones(colours, make_run, tmp_path):
-    run = make_run(tmp_path / "mine", colours)
     test = split_validation(colours.train, 0.2, seed=1)[1]
-    data = replace(colours, test=test)
     _, held_out = split_validation(colours.train, 0.25, seed=7)
 
-    found = find_label_issues(run, data)
+    found = find_label_issues(make_run(tmp_path / "mine", colours), replace(colours, test=test))
 
     splits = {subset.split: subset for subset, _ in found.label_issues}
     assert list(splits) == ["test", "held-out", "train"]
@@ -85,7 +80,6 @@ def test_held_out_pictures_are_told_from_learned_ones(colours, make_run, tmp_pat
 def test_another_dataset_or_a_changed_one_has_no_held_out_split(colours, make_run, tmp_path):
     run = make_run(tmp_path / "mine", colours, train_fingerprint=colours.train.fingerprint())
     changed = replace(colours, train=colours.train.take(np.arange(239)))
-
     for data in (changed, replace(colours, source="/others")):
         found = find_label_issues(run, data)
         assert [subset.split for subset, _ in found.label_issues] == ["train"]
@@ -101,11 +95,11 @@ def test_copies_across_the_splits_are_paired(digits, digits_run, tmp_path):
 
     page = Page(write_label_issues(found, tmp_path))
     pairs = {int(row["index"]): row for row in rows(tmp_path / "duplicates.csv")}
-    assert int(pairs[7]["other_index"]) == 100
-    assert int(pairs[20]["other_index"]) == 300
-    assert pairs[7]["split"] == "test"
-    assert pairs[7]["other_split"] == "train"
-    assert pairs[7]["other_label"] == digits.class_names[digits.train.labels[100]]
+    assert pairs[20]["other_index"] == "300"
+    assert pairs[7].items() >= {
+        ("split", "test"), ("other_split", "train"), ("other_index", "100"),
+        ("other_label", digits.class_names[digits.train.labels[100]]),
+    }  # fmt: skip
     assert all(image["src"].startswith("data:image/png;base64,") for image in page.images)
     assert all(image["alt"] and image["data-fr"] for image in page.images)
 
@@ -129,19 +123,11 @@ def test_hostile_names_are_escaped_and_files_named(colours, make_bundle, tmp_pat
 def test_a_model_with_more_classes_than_the_dataset(colours, make_bundle, tmp_path):
     names = ("blue", "pink", "red", "green")
     found = find_label_issues(make_bundle(tmp_path / "t.onnx", names, names, 6), colours)
-
     [(subset, _)] = found.label_issues
     assert {names[label] for label in subset.examples.labels} == {"red", "green", "blue"}
 
 
-def test_no_such_run(tmp_path):
-    with pytest.raises(ImagetteError, match="no model file"):
-        find_label_issues(tmp_path / "nothing")
-
-
 def test_a_bundle_carries_its_evaluation(digits_run):
-    from imagette.inference.bundle import open_bundle
-
     told = open_bundle(digits_run.folder / "model.onnx").metadata.evaluation
     measured = json.loads((digits_run.folder / "metrics.json").read_text())
     assert told["confusion"] == measured["confusion"]

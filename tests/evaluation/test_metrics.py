@@ -39,17 +39,12 @@ def test_by_hand():
     assert bee == pytest.approx({"precision": 1 / 2, "recall": 1 / 2, "f1": 1 / 2, "support": 2})
     assert cow == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1}
     assert dog == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}
-
-
-def test_plain_json_values():
-    metrics = measure(sure_of(PREDICTED), LABELS, NAMES)
-
+    assert metrics["accuracy_interval"] == list(wilson_interval(3, 6))
     assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
 
 
 def test_loss_of_a_miss_made_with_certainty_is_finite():
     metrics = measure(sure_of(PREDICTED, 1.0), LABELS, NAMES)
-
     assert metrics["loss"] == pytest.approx(-3 * math.log(1e-7) / 6)
 
 
@@ -69,20 +64,10 @@ def test_wilson_interval_against_published_values(successes, trials, low, high):
     assert wilson_interval(successes, trials) == pytest.approx((low, high), abs=5e-5)
 
 
-def test_interval_is_part_of_the_metrics():
-    metrics = measure(sure_of(PREDICTED), LABELS, NAMES)
-
-    assert metrics["accuracy_interval"] == list(wilson_interval(3, 6))
-
-
-def test_no_pictures():
+def test_no_pictures_and_probabilities_that_are_not_numbers():
     with pytest.raises(ImagetteError, match="no picture"):
         measure(np.zeros((0, 4), np.float32), np.zeros(0, np.int64), NAMES)
-
-
-def test_probabilities_that_are_not_numbers():
     probabilities = sure_of(PREDICTED)
     probabilities[2, 1] = np.nan
-
     with pytest.raises(ImagetteError, match="not numbers"):
         measure(probabilities, LABELS, NAMES)

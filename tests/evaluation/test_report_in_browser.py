@@ -2,13 +2,10 @@
 
 import pytest
 
-from imagette.evaluation import evaluate
-
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory, colours, make_run):
-    run = make_run(tmp_path_factory.mktemp("runs") / "mine", colours)
-    return evaluate(run, colours).report.as_uri()
+def report(evaluation):
+    return evaluation.report.as_uri()
 
 
 def test_speaks_the_reader_s_language_and_switches(browser, report):
@@ -32,7 +29,6 @@ def test_speaks_the_reader_s_language_and_switches(browser, report):
 def test_is_readable_without_scripts(browser, report):
     page = browser.new_context(locale="fr-FR", java_script_enabled=False).new_page()
     page.goto(report)
-
     assert page.get_by_text("How it learned").is_visible()
     page.get_by_label("Français").check()
     assert page.get_by_text("Comment il a appris").is_visible()
@@ -45,7 +41,6 @@ def test_loads_nothing_and_shows_every_picture(browser, report):
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda message: complaints.append(message.text))
     page.goto(report)
-
     assert [url for url in asked if not url.startswith("data:")] == [report]
     assert complaints == []
     assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
@@ -55,5 +50,4 @@ def test_loads_nothing_and_shows_every_picture(browser, report):
 def test_fits_the_width_of_the_screen(browser, report, width):
     page = browser.new_context(viewport={"width": width, "height": 800}).new_page()
     page.goto(report)
-
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -4,13 +4,7 @@ import numpy as np
 import pytest
 
 from imagette.heads import ridge
-from imagette.heads.ridge import (
-    balanced_weights,
-    choose_strength,
-    decompose,
-    leave_one_out,
-    make_targets,
-)
+from imagette.heads.ridge import balanced_weights, choose_strength, decompose
 
 CLASSES, STRENGTH = 4, 0.03
 
@@ -24,7 +18,7 @@ def data(images: int, features: int):
 
 def solve(rows, labels, weights, ridge_term):
     """The definition: weighted least squares with a penalty, the mean fitted too."""
-    targets = make_targets(labels, CLASSES)
+    targets = ridge.make_targets(labels, CLASSES)
     mean, target_mean = weights @ rows / weights.sum(), weights @ targets / weights.sum()
     x, y = rows - mean, targets - target_mean
     products = (x * weights[:, None]).T @ x + ridge_term * np.eye(rows.shape[1])
@@ -41,7 +35,7 @@ def test_it_is_the_solution_and_each_image_is_left_out_exactly(images, features)
     for mine, expected in zip((kernel, bias), solve(rows, labels, weights, penalty), strict=True):
         assert np.allclose(mine, expected, atol=1e-6)
     group = np.array([3, 4, 5])
-    answers = leave_one_out(found, rows, labels, weights, STRENGTH, [group])
+    answers = ridge.leave_one_out(found, rows, labels, weights, STRENGTH, [group])
     for number in range(9):
         others = np.ones(images, bool)
         others[group if number in group else number] = False

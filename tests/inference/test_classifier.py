@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from support.tiny_bundle import CIFAR10_NAMES, CIFAR10_NAMES_FR
 
-from imagette.errors import ImageError, ImagetteError
+from imagette.errors import ImageError
 from imagette.inference.classifier import BATCH_SIZE, Classifier, Prediction
 
 
@@ -24,15 +24,8 @@ def pictures() -> list[np.ndarray]:
     return list(np.broadcast_to(colours, (len(colours), 32, 32, 3)))
 
 
-def test_what_a_classifier_says_of_itself(classifier, bundle_path):
-    assert classifier.path == bundle_path
-    assert classifier.class_names == tuple(CIFAR10_NAMES)
-    assert classifier.class_names_fr == tuple(CIFAR10_NAMES_FR)
-    assert (classifier.height, classifier.width) == (32, 32)
-    assert classifier.metadata.model == "mean-colour"
-
-
-def test_one_picture_gives_one_prediction(classifier, pictures):
+def test_one_picture_gives_one_prediction(classifier, pictures, bundle_path):
+    assert (classifier.path, classifier.metadata.model) == (bundle_path, "mean-colour")
     prediction = classifier.predict(pictures[0])
     assert isinstance(prediction, Prediction)
     assert prediction.label == CIFAR10_NAMES[prediction.index]
@@ -65,6 +58,7 @@ def test_a_list_gives_a_list_in_its_order(classifier, pictures):
 
 def test_short_lists(classifier, pictures):
     assert classifier.predict([]) == []
+    assert classifier.predict_proba(np.zeros((0, 32, 32, 3), np.uint8)).shape == (0, 10)
     assert classifier.predict(pictures[:1]) == [classifier.predict(pictures[0])]
 
 
@@ -105,11 +99,6 @@ def test_probabilities_of_ready_pictures(classifier, pictures):
     assert [one.index for one in predictions] == found.argmax(1).tolist()
 
 
-def test_no_ready_pictures_give_no_probabilities(classifier):
-    none = np.zeros((0, 32, 32, 3), np.uint8)
-    assert classifier.predict_proba(none).shape == (0, 10)
-
-
 def test_a_bad_picture_in_a_list_is_named(classifier, pictures, tmp_path):
     bad = tmp_path / "broken.jpg"
     bad.write_bytes(b"not a picture")
@@ -117,9 +106,6 @@ def test_a_bad_picture_in_a_list_is_named(classifier, pictures, tmp_path):
         classifier.predict([pictures[0], bad, pictures[1]])
     with pytest.raises(ImageError, match=r"missing\.jpg"):
         classifier.predict([*pictures[: BATCH_SIZE + 1], tmp_path / "missing.jpg"])
-
-
-def test_several_pictures_in_one_array_are_refused(classifier):
     with pytest.raises(ImageError, match="give a list of arrays"):
         classifier.predict(np.zeros((2, 32, 32, 3), np.uint8))
 
@@ -137,8 +123,3 @@ def test_threads_may_share_a_classifier(bundle_path, pictures):
     alone = [shared.predict(picture) for picture in pictures[:64]]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(shared.predict, pictures[:64])) == alone
-
-
-def test_a_missing_bundle_is_an_imagette_error(tmp_path):
-    with pytest.raises(ImagetteError, match="There is no model file"):
-        Classifier(tmp_path / "missing.onnx")

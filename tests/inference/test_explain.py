@@ -1,22 +1,25 @@
 """Why: the heat map lies where what decided lies."""
 
 import io
+from functools import partial
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
+from support.tiny_bundle import write_graph
 
-from imagette.inference.bundle import BundleMetadata
 from imagette.inference.classifier import Classifier
 from imagette.inference.explain import heat_maps, heat_png, overlay, spread
 
 
+def quarter(top=True, left=True):
+    """Rows and columns of one quarter of a picture of 32×32 pixels."""
+    return slice(0, 16) if top else slice(16, 32), slice(0, 16) if left else slice(16, 32)
+
+
 def corner_answers(images, top=True, left=True):
     """A network that looks at one quarter only: red there is the first class."""
-    rows = slice(0, 16) if top else slice(16, 32)
-    columns = slice(0, 16) if left else slice(16, 32)
+    rows, columns = quarter(top, left)
     red = images[:, rows, columns, 0].mean(axis=(1, 2)) / 255
     first = 1 / (1 + np.exp(-8 * (red - 0.5)))
     return np.stack([first, 1 - first], axis=1).astype(np.float32)
@@ -32,24 +35,13 @@ def classifier(tmp_path_factory):
         "biases": np.array([-2, 2], np.float32),
         "flat": np.array([1, 2]),
     }  # fmt: skip
-    graph = helper.make_graph(
-        [
-            helper.make_node("Slice", ["image", "starts", "ends", "axes"], ["quarter"]),
-            helper.make_node("Cast", ["quarter"], ["pixels"], to=TensorProto.FLOAT),
-            helper.make_node("ReduceMean", ["pixels", "flat"], ["red"], keepdims=0),
-            helper.make_node("Gemm", ["red", "weights", "biases"], ["logits"]),
-            helper.make_node("Softmax", ["logits"], ["probabilities"], axis=-1),
-        ],
-        "corner",
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 32, 32, 3])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 2])],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )
-    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-    metadata = BundleMetadata(class_names=("red", "other"), class_names_fr=("rouge", "autre"))
-    helper.set_model_props(proto, metadata.to_properties())
-    onnx.save(proto, path)
-    return Classifier(path)
+    nodes = [
+        ("Slice", ["image", "starts", "ends", "axes"], "quarter", {}),
+        ("Cast", ["quarter"], "pixels", {"to": 1}),  # float32
+        ("ReduceMean", ["pixels", "flat"], "red", {"keepdims": 0}),
+        ("Gemm", ["red", "weights", "biases"], "logits", {}),
+    ]
+    return Classifier(write_graph(path, nodes, constants, ("red", "other"), ("rouge", "autre")))
 
 
 def red_corner(height=32, width=32):
@@ -61,11 +53,10 @@ def red_corner(height=32, width=32):
 @pytest.mark.parametrize(("top", "left"), [(True, True), (True, False), (False, True)])
 def test_the_heat_lies_where_the_network_looks(top, left):
     picture = np.full((32, 32, 3), 90, np.uint8)
-    rows, columns = slice(0, 16) if top else slice(16, 32), slice(0, 16) if left else slice(16, 32)
+    rows, columns = quarter(top, left)
     picture[rows, columns] = (255, 20, 20)
-    [heat] = heat_maps(
-        lambda images: corner_answers(images, top, left), picture[np.newaxis], np.array([0])
-    )
+    answer = partial(corner_answers, top=top, left=left)
+    [heat] = heat_maps(answer, picture[np.newaxis], np.array([0]))
     assert heat.shape == (32, 32)
     assert heat.dtype == np.float32
     assert heat.max() == pytest.approx(1)

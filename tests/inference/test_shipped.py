@@ -27,33 +27,30 @@ def test_the_default_is_the_more_accurate_one():
     ("name", "recipe", "accuracy", "megabytes"),
     [("cifar10", "best", 0.95, 8), ("cifar10-lite", "lite", 0.91, 1)],
 )
-class TestEach:
-    def test_says_what_it_is(self, name, recipe, accuracy, megabytes):
-        metadata = open_bundle(name).metadata
-        assert metadata.class_names == tuple(CIFAR10_NAMES)
-        assert (metadata.dataset, metadata.recipe["name"]) == ("cifar10", recipe)
-        assert metadata.recipe["validation_fraction"] == 0.1
-        assert metadata.accuracy >= accuracy
-        assert metadata.accuracy_split == "test"
-        assert metadata.temperature is not None
-        assert metadata.licence.startswith("Apache-2.0" if name == "cifar10" else "MIT")
+def test_each_says_what_it_is_and_is_as_small_as_promised(name, recipe, accuracy, megabytes):
+    metadata = open_bundle(name).metadata
+    assert metadata.class_names == CIFAR10_NAMES
+    assert (metadata.dataset, metadata.recipe["name"]) == ("cifar10", recipe)
+    assert metadata.recipe["validation_fraction"] == 0.1
+    assert metadata.accuracy >= accuracy
+    assert metadata.accuracy_split == "test"
+    assert metadata.temperature is not None
+    assert metadata.licence.startswith("Apache-2.0" if name == "cifar10" else "MIT")
+    assert SHIPPED[name].stat().st_size <= megabytes * 1e6
+    answer = imagette.Classifier(name).predict(Image.new("RGB", (200, 100), (120, 160, 210)))
+    assert sum(answer.probabilities.values()) == pytest.approx(1, abs=1e-4)
 
-    def test_is_as_small_as_promised(self, name, recipe, accuracy, megabytes):
-        assert SHIPPED[name].stat().st_size <= megabytes * 1e6
 
-    def test_answers_any_picture(self, name, recipe, accuracy, megabytes):
-        answer = imagette.Classifier(name).predict(Image.new("RGB", (200, 100), (120, 160, 210)))
-        assert sum(answer.probabilities.values()) == pytest.approx(1, abs=1e-4)
-
-    @pytest.mark.slow
-    def test_is_as_right_as_it_says(self, name, recipe, accuracy, megabytes, cifar10_dir):
-        classifier = imagette.Classifier(name)
-        some = load_dataset("cifar10", cifar10_dir).test.take(np.arange(1500))
-        images = some.resized(classifier.height, classifier.width).images
-        answers = classifier.predict_proba(images).argmax(axis=1)
-        right = float((answers == some.labels).mean())
-        # Three standard deviations of so few pictures, either way.
-        assert right == pytest.approx(open_bundle(name).metadata.accuracy, abs=0.02)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHIPPED)
+def test_each_is_as_right_as_it_says(name, cifar10_dir):
+    classifier = imagette.Classifier(name)
+    some = load_dataset("cifar10", cifar10_dir).test.take(np.arange(1500))
+    images = some.resized(classifier.height, classifier.width).images
+    answers = classifier.predict_proba(images).argmax(axis=1)
+    right = float((answers == some.labels).mean())
+    # Three standard deviations of so few pictures, either way.
+    assert right == pytest.approx(classifier.metadata.accuracy, abs=0.02)
 
 
 @pytest.mark.parametrize(("name", "card"), CARDS, ids=[card.name for _, card in CARDS])

@@ -39,18 +39,13 @@ def solutions(notebook):
 
 def prose(text):
     """A text without its code, formulas, addresses and tags."""
-    return re.sub(
-        r"```.*?```|`[^`\n]*`|\]\([^)]*\)|\$\$.*?\$\$|\$[^$\n]+\$|<[^>]+>",
-        "",
-        text,
-        flags=re.DOTALL,
-    )
+    other = r"```.*?```|`[^`\n]*`|\]\([^)]*\)|\$\$.*?\$\$|\$[^$\n]+\$|<[^>]+>"
+    return re.sub(other, "", text, flags=re.DOTALL)
 
 
 def headings(notebook):
     """The level of each heading, in their order."""
-    lines = "\n".join(texts(notebook)).splitlines()
-    return [match[0].count("#") for line in lines if (match := re.match(r"#+ ", line))]
+    return [len(level) for level in re.findall(r"^(#+) ", "\n".join(texts(notebook)), re.M)]
 
 
 def sections(notebook):
@@ -64,10 +59,6 @@ def sections(notebook):
             for output in cell.outputs:
                 shown[last] |= set(output.get("data", {}))
     return shown
-
-
-def test_every_notebook_has_its_twin():
-    assert len(EVERY) == 2 * len(NUMBERS)
 
 
 @pytest.mark.parametrize("path", EVERY, ids=lambda path: path.stem)
@@ -106,7 +97,8 @@ def test_french_is_set_as_french(number):
     assert re.findall(r"«[^\u00a0]|[^\u00a0]»", text) == []
 
 
-def test_links_from_one_notebook_to_the_next_lead_there():
+def test_every_notebook_has_its_twin_and_links_lead_to_the_next():
+    assert len(EVERY) == 2 * len(NUMBERS)
     pattern = r"\]\(([^)]+\.ipynb)\)"
     links = [
         (path, name) for path in EVERY for name in re.findall(pattern, path.read_text("utf-8"))

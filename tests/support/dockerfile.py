@@ -39,10 +39,7 @@ def copied() -> set[str]:
 
 
 def install(folder: Path) -> Path:
-    """Run the Dockerfile's own `RUN` steps on what it copies, with this Python.
-
-    Args:
-        folder: an empty one.
+    """Run the Dockerfile's own `RUN` steps on what it copies, with this Python, in an empty folder.
 
     Returns:
         The `bin` folder of an environment with the API and the page.

@@ -83,28 +83,24 @@ def profile(name: str = "sRGB", **replaced: bytes) -> bytes:
     """An ICC profile; `replaced` tags (by name) hold other bytes of the same length."""
     content = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile(name)).tobytes())
     for tag, data in replaced.items():
-        start, length = tag_of(content, tag.encode())
-        assert len(data) == length
-        content[start : start + length] = data
+        extent = tag_extent(content, tag.encode())
+        assert len(data) == len(content[extent])
+        content[extent] = data
     return bytes(content)
 
 
-def tag_of(content: bytes, tag: bytes) -> tuple[int, int]:
-    """Where a tag's data lies in a profile (ICC.1, 7.3): its offset and length."""
+def tag_extent(content: bytes, tag: bytes) -> slice:
+    """Where a tag's data lies in a profile (ICC.1, 7.3)."""
     entry = content.index(tag, 132)
-    return struct.unpack(">II", content[entry + 4 : entry + 12])
+    start, length = struct.unpack(">II", content[entry + 4 : entry + 12])
+    return slice(start, start + length)
 
 
 def swapped() -> bytes:
     """A profile in which red is what sRGB calls green, and the other way round."""
     content = profile()
-    red, green = (content[slice(*extent(content, tag))] for tag in (b"rXYZ", b"gXYZ"))
+    red, green = (content[tag_extent(content, tag)] for tag in (b"rXYZ", b"gXYZ"))
     return profile(rXYZ=green, gXYZ=red)
-
-
-def extent(content: bytes, tag: bytes) -> tuple[int, int]:
-    start, length = tag_of(content, tag)
-    return start, start + length
 
 
 def dark_grey() -> bytes:

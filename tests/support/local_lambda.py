@@ -102,13 +102,14 @@ class _RuntimeApi(BaseHTTPRequestHandler):
 
     def _reply(self, status: int, body: bytes) -> None:
         self.send_response(status)
-        self.send_header("Lambda-Runtime-Aws-Request-Id", "1")
-        deadline = int(time.time() * 1000) + 30_000
-        self.send_header("Lambda-Runtime-Deadline-Ms", str(deadline))
-        arn = "arn:aws:lambda:eu-west-3:123456789012:function:imagette"
-        self.send_header("Lambda-Runtime-Invoked-Function-Arn", arn)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
+        for name, value in (
+            ("Lambda-Runtime-Aws-Request-Id", "1"),
+            ("Lambda-Runtime-Deadline-Ms", int(time.time() * 1000) + 30_000),
+            ("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:eu-west-3:1:function:imagette"),
+            ("Content-Type", "application/json"),
+            ("Content-Length", len(body)),
+        ):
+            self.send_header(name, str(value))
         self.end_headers()
         self.wfile.write(body)
 
@@ -127,64 +128,46 @@ def copy_client(folder: Path) -> Path:
     return folder
 
 
+Pairs = dict[str, str] | None
+
+
 def rest_event(
-    method: str,
-    path: str,
-    body: bytes = b"",
-    headers: dict[str, str] | None = None,
-    query: dict[str, str] | None = None,
+    method: str, path: str, body: bytes = b"", headers: Pairs = None, query: Pairs = None
 ) -> dict[str, Any]:
     """What a REST API of API Gateway makes of a request (version 1.0), its body in base64."""
     several = {name: [value] for name, value in (headers or {}).items()}
     parameters = {name: [value] for name, value in (query or {}).items()}
     return {
-        "resource": "/{proxy+}",
-        "path": path,
-        "httpMethod": method,
-        "headers": headers or {},
-        "multiValueHeaders": several,
-        "queryStringParameters": query,
-        "multiValueQueryStringParameters": parameters or None,
-        "pathParameters": {"proxy": path.lstrip("/")},
-        "stageVariables": None,
+        "resource": "/{proxy+}", "path": path, "httpMethod": method,
+        "headers": headers or {}, "multiValueHeaders": several,
+        "queryStringParameters": query, "multiValueQueryStringParameters": parameters or None,
+        "pathParameters": {"proxy": path.lstrip("/")}, "stageVariables": None,
         "requestContext": {
-            "resourcePath": "/{proxy+}",
-            "httpMethod": method,
-            "path": f"/prod{path}",
-            "stage": "prod",
-            "protocol": "HTTP/1.1",
+            "resourcePath": "/{proxy+}", "httpMethod": method, "path": f"/prod{path}",
+            "stage": "prod", "protocol": "HTTP/1.1",
             "identity": {"sourceIp": CALLER, "userAgent": "curl/8"},
         },
         "body": base64.b64encode(body).decode() if body else None,
         "isBase64Encoded": bool(body),
-    }
+    }  # fmt: skip
 
 
 def http_event(
-    method: str,
-    path: str,
-    body: bytes = b"",
-    headers: dict[str, str] | None = None,
-    query: dict[str, str] | None = None,
+    method: str, path: str, body: bytes = b"", headers: Pairs = None, query: Pairs = None
 ) -> dict[str, Any]:
     """What an HTTP API of API Gateway, or a function URL, makes of a request (version 2.0)."""
-    domain = "abc.execute-api.eu-west-3.amazonaws.com"
     http = {"method": method, "path": path, "protocol": "HTTP/1.1"}
     event = {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
+        "version": "2.0", "routeKey": "$default", "rawPath": path,
         "rawQueryString": "&".join(f"{name}={value}" for name, value in (query or {}).items()),
         "headers": {name.lower(): value for name, value in (headers or {}).items()},
         "requestContext": {
-            "accountId": "123456789012",
-            "domainName": domain,
+            "accountId": "123456789012", "requestId": "id", "stage": "$default",
+            "domainName": "abc.execute-api.eu-west-3.amazonaws.com",
             "http": http | {"sourceIp": CALLER, "userAgent": "curl/8"},
-            "requestId": "id",
-            "stage": "$default",
         },
         "isBase64Encoded": bool(body),
-    }
+    }  # fmt: skip
     if query:
         event["queryStringParameters"] = query
     if body:

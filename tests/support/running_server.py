@@ -90,6 +90,12 @@ class RunningServer:
             self.process.kill()
         self.process.communicate()
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+
 
 def is_running(pid: int) -> bool:
     """Whether a process runs (one that has ended but is not waited for does not)."""

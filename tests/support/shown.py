@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import typer
@@ -88,14 +89,8 @@ def _called(line: str) -> Iterator[list[str]]:
     for number, word in enumerate(words):
         before = [one for one in words[:number] if one != "$" and "=" not in one]
         if word == "imagette" and not [one for one in before if one not in ("exec", "&&", ";")]:
-            yield list(_until_pipe(words[number + 1 :]))
-
-
-def _until_pipe(words: list[str]) -> Iterator[str]:
-    for word in words:
-        if word and set(word) <= set("|&;<>"):
-            return
-        yield word
+            after = words[number + 1 :]
+            yield list(takewhile(lambda word: not word or set(word) - set("|&;<>"), after))
 
 
 def parse(words: list[str]) -> tuple[str, dict]:

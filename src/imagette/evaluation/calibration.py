@@ -3,6 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from imagette.heads import head
+
+Rows = NDArray[np.float32]
+"""`(n, classes)`: probabilities, or the logits that they come from."""
+Labels = NDArray[np.int64]
+"""`(n,)`, the true classes."""
+
 BOUNDS = (0.05, 20.0)
 """Between these any network's temperature lies; beyond, answers are all alike or all certain."""
 EXPONENTS = (-0.2, 0.5)
@@ -11,7 +18,7 @@ SMALLEST_ENTROPY = 1e-4
 """As a share of the largest; what counts as certain."""
 
 
-def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+def fit_temperature(logits: Rows, labels: Labels) -> float:
     """The number to divide logits by, so that probabilities say how often they are right.
 
     It has the lowest cross-entropy on pictures that the network did not learn from (Guo et al., *On
@@ -19,37 +26,17 @@ def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> f
     it is, so accuracy does too. As in Platt scaling (Platt, *Probabilistic Outputs for Support
     Vector Machines*, 1999, section 2.2), the true class counts a little less than all, so that a
     few pictures that are all right do not make the network certain.
-
-    Args:
-        logits: float32 `(n, classes)`.
-        labels: int64 `(n,)`, the true classes.
     """
-    from scipy.optimize import minimize_scalar
-    from scipy.special import log_softmax
-
-    targets = _soft_targets(logits.shape, labels)
-
-    def cross_entropy(log_temperature: float) -> float:
-        scaled = logits.astype(np.float64) / np.exp(log_temperature)
-        return float(-(targets * log_softmax(scaled, axis=1)).sum(axis=1).mean())
-
-    low, high = np.log(BOUNDS)
-    found = minimize_scalar(cross_entropy, bounds=(low, high), method="bounded")
-    return float(np.exp(found.x))
+    return head.fit_temperature(logits, labels, np.ones(len(labels)), BOUNDS)
 
 
 def reliability(
-    probabilities: NDArray[np.float32], labels: NDArray[np.int64], bins: int = 15
+    probabilities: Rows, labels: Labels, bins: int = 15
 ) -> list[dict[str, float | int | None]]:
     """Confidence beside accuracy, for pictures binned by the confidence of their answer.
 
     The bins are of equal width (Naeini et al., *Obtaining Well Calibrated Probabilities Using
     Bayesian Binning*, 2015; Guo et al., 2017, section 2).
-
-    Args:
-        probabilities: float32 `(n, classes)`.
-        labels: int64 `(n,)`, the true classes.
-        bins: how many.
 
     Returns:
         For each bin its mean `confidence` and its `accuracy`, both None where it is empty, and the
@@ -66,7 +53,7 @@ def reliability(
 
 
 def _sums(
-    probabilities: NDArray[np.float32], labels: NDArray[np.int64], bins: int
+    probabilities: Rows, labels: Labels, bins: int
 ) -> tuple[list[float], list[float], list[float]]:
     """Of each bin of confidence: its pictures, their confidences and the right ones, summed."""
     confidence = probabilities.max(axis=1).astype(np.float64)
@@ -78,9 +65,7 @@ def _sums(
     return counts, confidences, rights
 
 
-def entropy_temperatures(
-    logits: NDArray[np.float32], factor: float, exponent: float
-) -> NDArray[np.float64]:
+def entropy_temperatures(logits: Rows, factor: float, exponent: float) -> NDArray[np.float64]:
     """For each picture a temperature that grows with how undecided its answer is.
 
     It is `factor` times the power `exponent` of the entropy of the probabilities, as a share of the
@@ -88,7 +73,7 @@ def entropy_temperatures(
     Calibration of Deep Neural Networks*, 2022, section 3.3).
 
     Args:
-        logits: float32 `(n, classes)`.
+        logits: of the pictures.
         factor: above 0.
         exponent: 0 gives every picture the same temperature.
 
@@ -103,69 +88,46 @@ def entropy_temperatures(
     return factor * share**exponent
 
 
-def fit_entropy_temperatures(
-    logits: NDArray[np.float32], labels: NDArray[np.int64]
-) -> tuple[float, float]:
-    """`factor` and `exponent` of `entropy_temperatures` that have the lowest cross-entropy.
+def fit_entropy_temperatures(logits: Rows, labels: Labels) -> tuple[float, float]:
+    """`factor` and `exponent` of `entropy_temperatures` that have the lowest cross-entropy on
+    pictures that the network did not learn from.
 
     One temperature for all pictures cannot mend answers that are too sure where they are undecided
     and not sure enough where they are clear; two numbers can, and accuracy stays as it is.
-
-    Args:
-        logits: float32 `(n, classes)`, for pictures that the network did not learn from.
-        labels: int64 `(n,)`, the true classes.
     """
     from scipy.optimize import minimize
     from scipy.special import log_softmax
 
-    targets = _soft_targets(logits.shape, labels)
+    count, classes = logits.shape
+    wrong = 1 / (count + 2)  # as in `fit_temperature`
+    targets = np.full((count, classes), wrong / (classes - 1))
+    targets[np.arange(count), labels] = 1 - wrong
 
     def cross_entropy(parameters: NDArray[np.float64]) -> float:
         temperatures = entropy_temperatures(logits, np.exp(parameters[0]), parameters[1])
         return float(-(targets * log_softmax(logits / temperatures, axis=1)).sum(axis=1).mean())
 
-    low, high = np.log(BOUNDS)
     # From the best single temperature, so that two numbers are never worse than one.
     start = [np.log(fit_temperature(logits, labels)), 0.0]
-    bounds = [(low, high), EXPONENTS]
+    bounds = [np.log(BOUNDS), EXPONENTS]
     found = minimize(cross_entropy, x0=start, bounds=bounds, method="L-BFGS-B")
     return float(np.exp(found.x[0])), float(found.x[1])
 
 
-def _soft_targets(shape: tuple[int, ...], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The true class counts a little less than all (Platt, 1999, section 2.2)."""
-    count, classes = shape
-    wrong = 1 / (count + 2)
-    targets = np.full((count, classes), wrong / (classes - 1))
-    targets[np.arange(count), labels] = 1 - wrong
-    return targets
-
-
-def expected_calibration_error(
-    probabilities: NDArray[np.float32], labels: NDArray[np.int64], bins: int = 15
-) -> float:
+def expected_calibration_error(probabilities: Rows, labels: Labels, bins: int = 15) -> float:
     """How far confidence and accuracy lie apart, on average over pictures: 0 is perfect.
 
     The bins are those of `reliability`.
-
-    Args:
-        probabilities: float32 `(n, classes)`.
-        labels: int64 `(n,)`, the true classes.
-        bins: how many.
     """
     _, confidences, rights = _sums(probabilities, labels, bins)
     return float(np.abs(np.subtract(confidences, rights)).sum() / len(labels))
 
 
-def brier_score(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+def brier_score(probabilities: Rows, labels: Labels) -> float:
     """The squared distance between the probabilities and the truth: 0 is perfect, 2 the worst.
 
     Summed over the classes and averaged over the pictures (Brier, *Verification of Forecasts
     Expressed in Terms of Probability*, Monthly Weather Review 78, 1950, equation 2).
-
-    Args:
-        probabilities: float32 `(n, classes)`.
-        labels: int64 `(n,)`, the true classes.
     """
     # (p - 1)² = p² - 2p + 1, without a copy of probabilities that take a gigabyte.
     squares = np.einsum("ij,ij->i", probabilities, probabilities, dtype=np.float64)

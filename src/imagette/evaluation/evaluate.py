@@ -120,14 +120,8 @@ def _choose_split(dataset: Dataset, own_run: RunInfo | None) -> tuple[Split, str
     """The images to measure on, and the name of the split they are."""
     if dataset.test is not None:
         return dataset.test, "test"
-    if own_run is not None:
-        _check_unchanged(dataset, own_run)
-        held_out = split_validation(dataset.train, own_run.validation_fraction, own_run.seed)[1]
-        return held_out, "validation"
-    return dataset.train, "all"
-
-
-def _check_unchanged(dataset: Dataset, own_run: RunInfo) -> None:
+    if own_run is None:
+        return dataset.train, "all"
     # Other pictures would be split in another way: some that were trained on would be measured on.
     if not own_run.learns_from(dataset.train):
         raise ImagetteError(
@@ -135,6 +129,8 @@ def _check_unchanged(dataset: Dataset, own_run: RunInfo) -> None:
             " held out for validation can no longer be told.",
             "Evaluate on a dataset with a test split, or train again under another name.",
         )
+    held_out = split_validation(dataset.train, own_run.validation_fraction, own_run.seed)[1]
+    return held_out, "validation"
 
 
 def _default_folder(model: EvaluatedModel, own: bool, dataset: str) -> Path:

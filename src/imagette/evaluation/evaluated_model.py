@@ -46,23 +46,19 @@ class EvaluatedModel:
         data_dir: str | Path | None,
         test_only: bool = False,
     ) -> Dataset:
-        """The dataset named or, where none is, the one that the model was trained on.
-
-        Args:
-            dataset: as for `imagette.data.load_dataset`, or already loaded.
-            data_dir: where to look for CIFAR-10 first.
-            test_only: as for `imagette.data.load_dataset`.
+        """The dataset named, or already loaded, or where it is None the one that the model was
+        trained on; the rest is as for `imagette.data.load_dataset`.
 
         Raises:
             ImagetteError: it is missing or damaged, or none is known.
         """
-        info, classifier = self.info, self.classifier
+        classifier = self.classifier
         if isinstance(dataset, Dataset):
             return dataset
         if dataset is not None:
             source: str | Path = dataset
-        elif info is not None:
-            source, data_dir = info.dataset, data_dir or info.data_dir
+        elif self.info is not None:
+            source, data_dir = self.info.dataset, data_dir or self.info.data_dir
         elif classifier.metadata.dataset in BUILT_IN:
             source = classifier.metadata.dataset
         else:
@@ -70,8 +66,7 @@ class EvaluatedModel:
                 f"{classifier.path} does not say on which dataset it can be measured.",
                 "Name one: `imagette evaluate BUNDLE DATASET`.",
             )
-        view = classifier.view
-        return load_dataset(source, data_dir, classifier.height, view, test_only)
+        return load_dataset(source, data_dir, classifier.height, classifier.view, test_only)
 
 
 def open_model(run_or_bundle: str | Path) -> EvaluatedModel:
@@ -95,8 +90,7 @@ def open_model(run_or_bundle: str | Path) -> EvaluatedModel:
 
 def resize_for(classifier: Classifier, examples: Split) -> Split:
     """The same images in the size that a model takes, as it looks at any picture."""
-    view = classifier.view
-    return examples.resized(classifier.height, classifier.width, view)
+    return examples.resized(classifier.height, classifier.width, classifier.view)
 
 
 def relabel_for(classifier: Classifier, examples: Split, class_names: tuple[str, ...]) -> Split:

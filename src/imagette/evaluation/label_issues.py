@@ -189,12 +189,7 @@ def _to_compare(subsets: list[Subset]) -> tuple[Subset, Subset] | None:
     first, *others = subsets
     if len(others) == 1:
         return first, others[0]._replace(split="train")
-    images, labels, positions = (
-        np.concatenate(arrays)
-        for arrays in zip(
-            *((one.examples.images, one.examples.labels, one.positions) for one in others),
-            strict=True,
-        )
-    )
+    columns = ((one.examples.images, one.examples.labels, one.positions) for one in others)
+    images, labels, positions = map(np.concatenate, zip(*columns, strict=True))
     paths = sum((one.examples.paths or () for one in others), ()) or None
     return first, Subset("train", Split(images, labels, paths), positions)

@@ -33,7 +33,7 @@ def write_label_issues(found: Audit, out: str | Path | None = None) -> Path:
     Returns:
         The page.
     """
-    folder = Path(out) if out else Path(f"explore-{found.dataset}")
+    folder = Path(out or f"explore-{found.dataset}")
     issues = [
         {
             **_place(subset, issue.position),
@@ -86,9 +86,7 @@ def _page(found: Audit) -> str:
     return render(
         "evaluation/label_issues.html.j2",
         found=found,
-        names=[
-            Both(en, fr) for en, fr in zip(found.class_names, found.class_names_fr, strict=True)
-        ],
+        names=list(map(Both, found.class_names, found.class_names_fr)),
         splits=[
             (
                 subset.split,

@@ -8,11 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagette.errors import ImagetteError
-from imagette.evaluation.calibration import (
-    brier_score,
-    expected_calibration_error,
-    reliability,
-)
+from imagette.evaluation.calibration import brier_score, expected_calibration_error, reliability
 
 POOR = 0.7
 """Below this accuracy people are told what helps."""

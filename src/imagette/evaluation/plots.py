@@ -1,8 +1,7 @@
 """The plots of an evaluation. Each function returns a PNG file and leaves no state behind."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -45,8 +44,7 @@ def confusion(
     figure = Figure(figsize=(1.25 * side + 1, side + 1), layout="compressed")
     axes = figure.add_subplot()
     # The square root makes errors of a few per cent visible beside a strong diagonal.
-    scale = PowerNorm(0.5, 0, 1)
-    image = axes.imshow(shares, cmap="Blues", norm=scale)
+    image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1))
     axes.set_facecolor(FAINT)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
@@ -92,14 +90,9 @@ def _write_counts(axes: Axes, counts: np.ndarray, shares: np.ndarray, language: 
     for (row, column), count in np.ndenumerate(counts):
         if count:
             axes.text(
-                column,
-                row,
-                number(count, language),
-                ha="center",
-                va="center",
-                fontsize=size,
+                column, row, number(count, language), ha="center", va="center", fontsize=size,
                 color="white" if shares[row, column] > 0.35 else INK,
-            )
+            )  # fmt: skip
 
 
 @styled()
@@ -131,8 +124,7 @@ def reliability(bins: Sequence[dict[str, Any]], language: Language = "en") -> by
         confidences, accuracies, "o", color=ORANGE, markersize=5,
         label=text("plots.gap", language),
     )  # fmt: skip
-    upper.set(xlim=(0, 1), ylim=(0, 1.02))
-    upper.set_ylabel(text("common.accuracy", language))
+    upper.set(xlim=(0, 1), ylim=(0, 1.02), ylabel=text("common.accuracy", language))
     upper.yaxis.set_major_formatter(_percents(language))
     upper.legend(loc="upper left")
     bars = lower.bar(middles, counts, 0.92 * width, color=BLUE)
@@ -140,8 +132,7 @@ def reliability(bins: Sequence[dict[str, Any]], language: Language = "en") -> by
     lower.bar_label(bars, texts, padding=2, fontsize=8)
     # Most answers are sure ones: on a plain scale the other bins would not be seen.
     lower.set_yscale("log")
-    lower.set_ylim(0.7, 4 * max(counts))
-    lower.set_ylabel(text("common.pictures", language))
+    lower.set(ylim=(0.7, 4 * max(counts)), ylabel=text("common.pictures", language))
     lower.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, language)))
     lower.set_xlabel(text("plots.confidence", language))
     lower.xaxis.set_major_formatter(_percents(language))
@@ -160,11 +151,11 @@ def curves(history: Sequence[Epoch], best: Epoch | None, language: Language = "e
     """
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    _two_curves(left, history, lambda e: e.loss, lambda e: e.val_loss, best, language)
+    _two_curves(left, history, "loss", best, language)
     left.set_title(text("plots.loss", language))
     left.set_ylabel("nats")
-    left.yaxis.set_major_formatter(_numbers(language))
-    _two_curves(right, history, lambda e: e.accuracy, lambda e: e.val_accuracy, best, language)
+    left.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _decimal(value, language)))
+    _two_curves(right, history, "accuracy", best, language)
     right.set_title(text("common.accuracy", language))
     right.yaxis.set_major_formatter(_percents(language))
     handles, labels = left.get_legend_handles_labels()
@@ -173,40 +164,27 @@ def curves(history: Sequence[Epoch], best: Epoch | None, language: Language = "e
 
 
 def _two_curves(
-    axes: Axes,
-    history: Sequence[Epoch],
-    of_training: Callable[[Epoch], float],
-    of_validation: Callable[[Epoch], float],
-    best: Epoch | None,
-    language: Language,
+    axes: Axes, history: Sequence[Epoch], measure: str, best: Epoch | None, language: Language
 ) -> None:
     epochs = [entry.epoch for entry in history]
     marker = "o" if len(epochs) <= 30 else None
-    for label, value, colour, dash in (
-        (text("plots.training", language), of_training, ORANGE, "--"),
-        (text("plots.validation", language), of_validation, BLUE, "-"),
+    for label, name, colour, dash in (
+        (text("plots.training", language), measure, ORANGE, "--"),
+        (text("plots.validation", language), f"val_{measure}", BLUE, "-"),
     ):
-        values = [value(entry) for entry in history]
+        values = [getattr(entry, name) for entry in history]
         axes.plot(epochs, values, dash, color=colour, marker=marker, markersize=3.5, label=label)
     if best is not None:
         label = text("plots.best_epoch", language, epoch=best.epoch)
         axes.axvline(best.epoch, color=INK, linewidth=1, linestyle=":", zorder=1)
-        axes.plot(
-            best.epoch, of_validation(best), "D", color=INK, markersize=7, zorder=3, label=label
-        )
+        kept = getattr(best, f"val_{measure}")
+        axes.plot(best.epoch, kept, "D", color=INK, markersize=7, zorder=3, label=label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel(text("plots.epoch", language))
 
 
-@dataclass(frozen=True)
-class Line:
-    """One run in a comparison.
-
-    Attributes:
-        name: what the run is called.
-        history: one entry per epoch; may be empty.
-        metrics: what its evaluation measured; None where there was none.
-    """
+class Line(NamedTuple):
+    """One run in a comparison: its epochs, if any, and what its evaluation measured, if it did."""
 
     name: str
     history: Sequence[Epoch]
@@ -230,8 +208,7 @@ def comparison(lines: Sequence[Line]) -> bytes:
         marker = "o" if len(accuracies) <= 30 else None
         left.plot(seconds, accuracies, dash, color=colour, marker=marker, markersize=3.5)
         _measured(right, position, line, colour)
-    left.set_title("Validation accuracy over training time")
-    left.set_xlabel("Seconds of training")
+    left.set(title="Validation accuracy over training time", xlabel="Seconds of training")
     left.set_xlim(left=0)
     if not any(line.history for line in lines):
         left.set(xlim=(0, 1), ylim=(0, 1), xticks=[])
@@ -265,18 +242,9 @@ def _measured(axes: Axes, position: int, line: Line, colour: str) -> None:
     face = colour if split == "test" else "white"
     axes.plot(accuracy, position, "o", color=colour, markersize=9, markerfacecolor=face)
     axes.annotate(
-        f"{percent(accuracy, 'en')} ({split})",
-        (accuracy, position),
-        xytext=(0, 8),
-        textcoords="offset points",
-        ha="center",
-        fontsize=8.5,
-    )
-
-
-def _numbers(language: Language) -> FuncFormatter:
-    """Tick labels with as many digits as they need."""
-    return FuncFormatter(lambda value, _: _decimal(value, language))
+        f"{percent(accuracy, 'en')} ({split})", (accuracy, position), xytext=(0, 8),
+        textcoords="offset points", ha="center", fontsize=8.5,
+    )  # fmt: skip
 
 
 def _percents(language: Language) -> FuncFormatter:
@@ -286,5 +254,6 @@ def _percents(language: Language) -> FuncFormatter:
 
 
 def _decimal(value: float, language: Language) -> str:
+    """With as many digits as it needs."""
     text = f"{value:.4g}"
     return text.replace(".", ",") if language == "fr" else text

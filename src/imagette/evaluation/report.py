@@ -1,8 +1,7 @@
 """The page that tells a person how good a model is."""
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from imagette.inference.classifier import Classifier
 from imagette.inference.explain import overlay
 from imagette.reports.html import PHOTOGRAPH_SIDE, pixels_url, png_url, render
 from imagette.reports.plotting import shrink
-from imagette.reports.texts import Both, both
+from imagette.reports.texts import Both, both, flatten
 from imagette.runs import RunFolder
 from imagette.wording import Language
 
@@ -27,66 +26,6 @@ MOST_MISTAKES = 24
 MOST_LARGE_MISTAKES = 8
 """Of photographs, each of which takes the network a tenth of a second to explain."""
 MOST_CONFUSIONS = 10
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """One image the model was wrong about.
-
-    Attributes:
-        image: data URL of what the network saw.
-        heat: data URL of the same, under a map of what spoke for the wrong class.
-        position: its position among the images measured on.
-        path: its file, relative to the dataset's folder; None where it comes from no file.
-        true: position of its class.
-        predicted: position of the class the model gave.
-        confidence: probability of that class.
-    """
-
-    image: str
-    heat: str
-    position: int
-    path: str | None
-    true: int
-    predicted: int
-    confidence: float
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """How often one class was taken for another.
-
-    Attributes:
-        true: position of the true class.
-        predicted: position of the class the model gave.
-        count: number of images.
-        share: their share of the true class.
-    """
-
-    true: int
-    predicted: int
-    count: int
-    share: float
-
-
-@dataclass(frozen=True)
-class CorruptionResult:
-    """One corruption: what it does to an image, and to the accuracy.
-
-    Attributes:
-        name: what to call it, in both languages.
-        images: data URLs of one image at severities 1 to 5.
-        accuracies: top-1 accuracies at those severities.
-    """
-
-    name: Both
-    images: list[str]
-    accuracies: list[float]
-
-    @property
-    def mean(self) -> float:
-        """Accuracy over all severities."""
-        return sum(self.accuracies) / len(self.accuracies)
 
 
 def page(
@@ -112,10 +51,7 @@ def page(
         "evaluation/report.html.j2",
         title=Path(metrics["model"]).name,
         metrics=metrics,
-        names=[
-            Both(en, fr)
-            for en, fr in zip(metadata.class_names, metadata.class_names_fr, strict=True)
-        ],
+        names=list(map(Both, metadata.class_names, metadata.class_names_fr)),
         classes=classes,
         untested=[label for label, row in enumerate(classes) if not row["support"]],
         chance=max(row["support"] for row in classes) / metrics["n"],
@@ -125,7 +61,7 @@ def page(
             for name, drawn in figures.items()
         },
         named_in_plot=len(classes) <= MOST_NAMED_CLASSES,
-        confusions=most_frequent_confusions(metrics["confusion"]),
+        confusions=_most_frequent_confusions(metrics["confusion"]),
         mistakes=most_confident_mistakes(examples, probabilities, classifier.heat_maps),
         corruptions=_corruption_results(metrics.get("corruptions", {}), examples, probabilities),
         metadata=metadata,
@@ -139,13 +75,19 @@ def most_confident_mistakes(
     examples: Split,
     probabilities: NDArray[np.float32],
     heat_maps: Callable[[NDArray[np.uint8], NDArray[np.int64]], NDArray[np.float32]],
-) -> list[Mistake]:
+) -> list[dict[str, Any]]:
     """The images whose wrong answer the model was surest of, the surest first.
 
     Args:
         examples: the images measured on, as the network saw them.
         probabilities: float32 `(n, classes)`, what the model answered.
         heat_maps: tells what speaks for a class in images, see `Classifier.heat_maps`.
+
+    Returns:
+        For each its `position` among the images and its `path` (None where it comes from no file),
+        positions of its `true` class and the `predicted` one with its `confidence`, and data URLs:
+        `image`, what the network saw, and `heat`, the same under a map of what spoke for the wrong
+        class.
     """
     predicted = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
@@ -157,59 +99,48 @@ def most_confident_mistakes(
     images = examples.images[surest]
     heats = heat_maps(images, predicted[surest])
     return [
-        Mistake(
-            image=pixels_url(shrink(image)),
-            heat=pixels_url(_laid_over(image, heat)),
-            position=int(position),
-            path=examples.paths[position] if examples.paths is not None else None,
-            true=int(examples.labels[position]),
-            predicted=int(predicted[position]),
-            confidence=float(confidence[position]),
-        )
+        {
+            "image": pixels_url(shrink(image)),
+            "heat": pixels_url(np.asarray(overlay(Image.fromarray(shrink(image)), heat))),
+            "position": int(position),
+            "path": examples.paths[position] if examples.paths is not None else None,
+            "true": int(examples.labels[position]),
+            "predicted": int(predicted[position]),
+            "confidence": float(confidence[position]),
+        }
         for position, image, heat in zip(surest, images, heats, strict=True)
     ]
 
 
-def _laid_over(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.asarray(overlay(Image.fromarray(shrink(image)), heat))
-
-
 def _corruption_results(
     corruptions: dict[str, list[float]], examples: Split, probabilities: NDArray[np.float32]
-) -> list[CorruptionResult]:
-    """Every corruption of the first image that the model names rightly when it is whole."""
+) -> list[dict[str, Any]]:
+    """What each corruption does to the accuracy at each severity, and, as data URLs, to the first
+    image that the model names rightly when it is whole."""
     position = int((probabilities.argmax(axis=1) == examples.labels).argmax())
     image = examples.images[position : position + 1]
     return [
-        CorruptionResult(
-            name=both(f"corruptions.{name}"),
-            images=[
+        {
+            "name": both(f"corruptions.{name}"),
+            "images": [
                 pixels_url(shrink(corrupt(image, name, severity)[0])) for severity in SEVERITIES
             ],
-            accuracies=accuracies,
-        )
+            "accuracies": accuracies,
+            "mean": sum(accuracies) / len(accuracies),
+        }
         for name, accuracies in corruptions.items()
     ]
 
 
-def most_frequent_confusions(confusion: list[list[int]]) -> list[Confusion]:
-    """The pairs of classes most often mixed up, the most frequent first."""
+def _most_frequent_confusions(confusion: list[list[int]]) -> list[dict[str, Any]]:
+    """The pairs of classes most often mixed up, the most frequent first, by their positions."""
     pairs = [
-        Confusion(true, predicted, count, count / sum(row))
+        {"true": true, "predicted": predicted, "count": count, "share": count / sum(row)}
         for true, row in enumerate(confusion)
         for predicted, count in enumerate(row)
         if count and true != predicted
     ]
-    return sorted(pairs, key=lambda pair: -pair.count)[:MOST_CONFUSIONS]
-
-
-def _flatten(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The values of a table and of those in it, by dotted name: `optimizer.learning_rate`."""
-    for key, value in table.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+    return sorted(pairs, key=lambda pair: -pair["count"])[:MOST_CONFUSIONS]
 
 
 def _tables(metadata: BundleMetadata, run: RunFolder | None) -> list[tuple[Both, dict[str, Any]]]:
@@ -218,7 +149,7 @@ def _tables(metadata: BundleMetadata, run: RunFolder | None) -> list[tuple[Both,
     environment = run.environment if run else {}
     bundle = metadata.model_dump(exclude={"class_names", "class_names_fr", "recipe", "evaluation"})
     tables = [
-        (both("report.recipe"), dict(_flatten(recipe))),
+        (both("report.recipe"), flatten(recipe)),
         (both("report.versions"), environment.get("versions", {})),
         (both("report.machine"), environment.get("machine", {})),
         (both("report.model_file"), bundle),

@@ -24,7 +24,7 @@ def measure_robustness(
     classifier: Classifier,
     examples: Split,
     file: Path,
-    say: Callable[[str], None] = lambda line: None,
+    say: Callable[[str], None],
 ) -> dict[str, list[float]]:
     """Accuracy under each corruption of `imagette.evaluation.corruptions` at each severity.
 

@@ -52,15 +52,12 @@ def write_evaluation(
         unknown = answers.familiarity < (classifier.metadata.familiarity_threshold or 0)
         metrics["unknown_share"] = float(np.mean(unknown))
     metrics |= more or {}
-    names: dict[Language, tuple[str, ...]] = {
-        "en": classifier.class_names,
-        "fr": classifier.class_names_fr,
-    }
     figures: dict[str, dict[Language, bytes]] = {}
-    for language in LANGUAGES:
+    names = classifier.class_names, classifier.class_names_fr
+    for language, class_names in zip(LANGUAGES, names, strict=True):
         drawn = {"reliability": plots.reliability(metrics["reliability"], language)}
         if metrics["confusion"]:
-            drawn["confusion"] = plots.confusion(metrics["confusion"], names[language], language)
+            drawn["confusion"] = plots.confusion(metrics["confusion"], class_names, language)
         if run is not None and run.history:
             drawn["curves"] = plots.curves(run.history, run.best, language)
         for name, png in drawn.items():

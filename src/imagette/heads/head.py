@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from imagette.heads.ood_score import OodScore, find_groups, fit_ood_score
 from imagette.heads.ridge import fit_ridge
+from imagette.images.batches import batches
 
 NEAR_DUPLICATE = 0.95
 """Images of a class whose features have at least this cosine are left out together. Half of the
@@ -48,8 +49,7 @@ class Head:
         """Probabilities `(n, classes)` and familiarity `(n,)` of features `(n, features)`."""
         probabilities = np.empty((len(features), len(self.bias)), np.float32)
         familiarity = np.empty(len(features), np.float32)
-        for start in range(0, len(features), MANY):
-            batch = slice(start, start + MANY)
+        for batch in batches(len(features), MANY):
             towards = directions(features[batch]).astype(np.float32)
             scores = towards @ self.kernel + self.bias
             probabilities[batch] = softmax(scores / self.temperature)
@@ -110,10 +110,10 @@ def directions(features: NDArray[np.floating]) -> NDArray[np.floating]:
     """
     kind = np.float32 if len(features) < MANY else np.float16
     found = np.empty(features.shape, kind)
-    for start in range(0, len(features), MANY):
-        roots = np.sqrt(np.maximum(features[start : start + MANY], 0), dtype=np.float32)
+    for batch in batches(len(features), MANY):
+        roots = np.sqrt(np.maximum(features[batch], 0), dtype=np.float32)
         lengths = np.linalg.norm(roots, axis=1, keepdims=True)
-        found[start : start + MANY] = roots / np.maximum(lengths, 1e-6)
+        found[batch] = roots / np.maximum(lengths, 1e-6)
     return found
 
 
@@ -135,7 +135,10 @@ def softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def fit_temperature(
-    scores: NDArray[np.float32], labels: NDArray[np.int64], weights: NDArray[np.float64]
+    scores: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    bounds: tuple[float, float] = BOUNDS,
 ) -> float:
     """The temperature with the lowest cross-entropy, by golden-section search.
 
@@ -160,7 +163,7 @@ def fit_temperature(
         total = np.log(np.exp(centred / temperature).sum(axis=1))
         return float(weights @ (total - expected / temperature))
 
-    low, high = np.log(BOUNDS)
+    low, high = np.log(bounds)
     ratio = (np.sqrt(5) - 1) / 2
     while high - low > 1e-3:
         left, right = high - ratio * (high - low), low + ratio * (high - low)

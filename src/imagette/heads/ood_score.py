@@ -179,10 +179,10 @@ def spread_over_classes(labels: NDArray[np.int64], most: int) -> NDArray[np.int6
         return np.arange(len(labels))
     order = np.random.default_rng(0).permutation(len(labels))
     _, of_class, counts = np.unique(labels[order], return_inverse=True, return_counts=True)
-    turn = np.empty(len(labels), np.int64)
+    rank = np.empty(len(labels), np.int64)  # first, second, … of its class
     by_class = np.argsort(of_class, kind="stable")
-    turn[by_class] = np.concatenate([np.arange(count) for count in counts])
-    return np.sort(order[np.argsort(turn, kind="stable")[:most]])
+    rank[by_class] = np.concatenate([np.arange(count) for count in counts])
+    return np.sort(order[np.argsort(rank, kind="stable")[:most]])
 
 
 def _to_8_bits(directions: Directions) -> tuple[NDArray[np.int8], NDArray[np.float32]]:

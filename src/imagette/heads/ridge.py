@@ -77,14 +77,7 @@ class Decomposition:
 
 
 def decompose(rows: Rows, labels: Labels, weights: Array, classes: int) -> Decomposition:
-    """Decompose the regression of some images.
-
-    Args:
-        rows: `(n, features)`.
-        labels: `(n,)`.
-        weights: `(n,)`, above 0.
-        classes: number of classes.
-    """
+    """Decompose the regression of some images, whose weights are `(n,)`, above 0."""
     few = len(rows) <= rows.shape[1]
     return (_decompose_gram if few else _decompose_covariance)(rows, labels, weights, classes)
 
@@ -156,14 +149,8 @@ class Fit:
 
 
 def fit_ridge(rows: Rows, labels: Labels, classes: int, groups: Sequence[Labels] = ()) -> Fit:
-    """Decompose, choose the strength, solve, and leave each image out.
-
-    Args:
-        rows: `(n, features)`.
-        labels: `(n,)`.
-        classes: number of classes.
-        groups: as for `leave_one_out`.
-    """
+    """Decompose, choose the strength, solve, and leave each image out, with `groups` as in
+    `leave_one_out`."""
     weights = balanced_weights(labels, classes)
     decomposition = decompose(rows, labels, weights, classes)
     strength = choose_strength(decomposition, rows, labels, weights, groups)
@@ -192,16 +179,9 @@ def choose_strength(
     weights: Array,
     groups: Sequence[Labels] = (),
 ) -> float:
-    """The strength with the lowest squared error of leave-one-out scores.
+    """The strength with the lowest squared error of leave-one-out scores (see `leave_one_out`).
 
     Those without the only image of a class say nothing, and do not count.
-
-    Args:
-        decomposition: of these images.
-        rows: `(n, features)`.
-        labels: `(n,)`.
-        weights: `(n,)`.
-        groups: as for `leave_one_out`.
     """
     classes = len(decomposition.target_mean)
     most = max(1, min(_MOST_TO_CHOOSE_BY, _MOST_SCORES_TO_CHOOSE_BY // classes))
@@ -242,7 +222,7 @@ def leave_one_out(
         decomposition: of these images.
         rows: `(n, features)`.
         labels: `(n,)`.
-        weights: `(n,)`.
+        weights: `(n,)`, as in `decompose`.
         strength: of the regularisation.
         groups: positions of images that are left out together, such as near duplicates.
 

@@ -184,9 +184,8 @@ def _open_session(path: Path, threads: int | None) -> onnxruntime.InferenceSessi
     options.log_severity_level = 4  # errors are not printed; they reach the user as ImagetteError
     # Weights kept in another file are looked for where there is none, so that a hostile bundle
     # cannot pull in a file of this machine.
-    options.add_session_config_entry(
-        "session.model_external_initializers_file_folder_path", os.devnull
-    )
+    where = "session.model_external_initializers_file_folder_path"
+    options.add_session_config_entry(where, os.devnull)
     if threads is not None:
         options.intra_op_num_threads = threads
     try:

@@ -64,14 +64,7 @@ class Explanation:
 
 
 class Runnable(Protocol):
-    """What runs on pixels: an open `imagette.inference.bundle.Bundle`, or what does the same.
-
-    Attributes:
-        path: where it is kept.
-        metadata: what it says of itself.
-        height: rows of the pictures that it takes.
-        width: columns of the pictures that it takes.
-    """
+    """What runs on pixels: an open `imagette.inference.bundle.Bundle`, or what does the same."""
 
     @property
     def path(self) -> Path: ...
@@ -111,12 +104,12 @@ class Classifier:
             bundle = open_bundle(bundle, threads)
         self._bundle = bundle
         self.max_pixels = max_pixels
-        self.path = self._bundle.path
-        self.metadata = self._bundle.metadata
+        self.path = bundle.path
+        self.metadata = bundle.metadata
         self.class_names = self.metadata.class_names
         self.class_names_fr = self.metadata.class_names_fr
-        self.height = self._bundle.height
-        self.width = self._bundle.width
+        self.height = bundle.height
+        self.width = bundle.width
 
     @property
     def view(self) -> ViewName:
@@ -165,7 +158,14 @@ class Classifier:
         views = self.views(image)
         prediction = self._predict([views])[0]
         index = prediction.index if index is None else index
-        return Explanation(prediction, index, self._heat(views, index))
+        images = np.stack([view.pixels for view in views])
+        sure = self.predict_proba(images)[:, index]
+        # One view alone, because each costs as much as many answers: all of the picture, unless a
+        # closer view is more than twice as sure of the class.
+        chosen = int(np.argmax(sure > sure.max() / 2))  # the first of them
+        [heat] = self.heat_maps(images[chosen : chosen + 1], np.array([index]))
+        heat = spread(heat, views[chosen].box, views[chosen].aspect)
+        return Explanation(prediction, index, heat)
 
     def views(self, image: ImageInput | Views) -> Views:
         """The looks that are taken at a picture; the first of several is at all of it.
@@ -257,18 +257,6 @@ class Classifier:
             familiarity = None if familiarity is None else _means(familiarity, ends)
         known = [None] * len(looks) if familiarity is None else familiarity.tolist()
         return list(map(self._prediction, probabilities.tolist(), known))
-
-    def _heat(self, views: Views, index: int) -> NDArray[np.float32]:
-        """Where in a picture lies what speaks for a class.
-
-        That of one view, because each costs as much as many answers: all of the picture, unless a
-        closer view is more than twice as sure of the class.
-        """
-        images = np.stack([view.pixels for view in views])
-        sure = self.predict_proba(images)[:, index]
-        chosen = int(np.argmax(sure > sure.max() / 2))  # the first of them
-        heat = self.heat_maps(images[chosen : chosen + 1], np.array([index]))[0]
-        return spread(heat, views[chosen].box, views[chosen].aspect)
 
     def _prediction(self, probabilities: list[float], familiarity: float | None) -> Prediction:
         index = max(range(len(probabilities)), key=probabilities.__getitem__)

@@ -25,15 +25,17 @@ _SMALLEST_PROBABILITY = 1e-6
 _COLOURS = np.array([[68, 1, 84], [190, 30, 70], [250, 120, 30], [255, 235, 80]], np.float64)
 
 
+Answer = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+"""From uint8 `(n, height, width, 3)` to probabilities, float32 `(n, classes)`."""
+
+
 def heat_maps(
-    answer: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
-    images: NDArray[np.uint8],
-    indices: NDArray[np.integer],
+    answer: Answer, images: NDArray[np.uint8], indices: NDArray[np.integer]
 ) -> NDArray[np.float32]:
     """How much each part of each picture speaks for a class.
 
     Args:
-        answer: from uint8 `(n, height, width, 3)` to probabilities, float32 `(n, classes)`.
+        answer: of the network.
         images: uint8 `(n, height, width, 3)`.
         indices: `(n,)`, for each picture the class to explain.
 
@@ -76,12 +78,8 @@ def heat_png(heat: NDArray[np.float32]) -> bytes:
     Returns:
         A PNG file of that size, with an alpha channel.
     """
-    stops = np.linspace(0, 1, len(_COLOURS))
-    channels = [np.interp(heat, stops, colours) for colours in _COLOURS.T]
-    alpha = 230 * np.clip(heat, 0, 1) ** 0.7
-    pixels = np.stack([*channels, alpha], axis=2).round().astype(np.uint8)
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, format="PNG")
+    _coloured(heat).save(file, format="PNG")
     return file.getvalue()
 
 
@@ -93,17 +91,19 @@ def overlay(image: Image.Image, heat: NDArray[np.float32], opacity: float = 0.7)
         heat: `(rows, columns)` in 0–1, for the whole picture.
         opacity: of the map, 0–1.
     """
-    with Image.open(io.BytesIO(heat_png(heat))) as coloured:
-        colours = coloured.resize(image.size, Image.Resampling.BICUBIC)
+    colours = _coloured(heat).resize(image.size, Image.Resampling.BICUBIC)
     mask = colours.getchannel("A").point(lambda value: round(value * opacity))
     return Image.composite(colours.convert("RGB"), image.convert("RGB"), mask)
 
 
-def _heat_map(
-    answer: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
-    image: NDArray[np.uint8],
-    index: int,
-) -> NDArray[np.float32]:
+def _coloured(heat: NDArray[np.float32]) -> Image.Image:
+    stops = np.linspace(0, 1, len(_COLOURS))
+    channels = [np.interp(heat, stops, colours) for colours in _COLOURS.T]
+    alpha = 230 * np.clip(heat, 0, 1) ** 0.7
+    return Image.fromarray(np.stack([*channels, alpha], axis=2).round().astype(np.uint8))
+
+
+def _heat_map(answer: Answer, image: NDArray[np.uint8], index: int) -> NDArray[np.float32]:
     height, width = image.shape[:2]
     windows = [(rows, columns) for rows in _windows(height) for columns in _windows(width)]
     covered = np.repeat(image[np.newaxis], len(windows) + 1, axis=0)
@@ -131,13 +131,9 @@ def _windows(size: int) -> list[slice]:
 def _smooth(values: NDArray[np.float64]) -> NDArray[np.float32]:
     """Without the windows' edges, and scaled to 0–1."""
     side = max(1, round(min(values.shape) / GRID / 2))
-    padded = np.pad(values, side, mode="edge")
-    rows = np.apply_along_axis(np.convolve, 0, padded, _kernel(side), mode="valid")
-    heat = np.apply_along_axis(np.convolve, 1, rows, _kernel(side), mode="valid")
+    heat = np.pad(values, side, mode="edge")
+    box = np.full(side + 1, 1 / (side + 1))
+    for axis in (0, 1):
+        heat = np.apply_along_axis(np.convolve, axis, heat, np.convolve(box, box), mode="valid")
     heat = np.maximum(heat, 0)
     return (heat / max(heat.max(), 1e-9)).astype(np.float32)
-
-
-def _kernel(side: int) -> NDArray[np.float64]:
-    weights = np.minimum(np.arange(1, 2 * side + 2), np.arange(2 * side + 1, 0, -1))
-    return weights / weights.sum()

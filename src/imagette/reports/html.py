@@ -26,15 +26,7 @@ PHOTOGRAPH_SIDE = 128
 
 
 def render(template: str, **values: object) -> str:
-    """Fill a template.
-
-    Args:
-        template: path of the template inside the package.
-        values: what the template asks for.
-
-    Returns:
-        The whole page.
-    """
+    """A whole page: the template, by its path inside the package, filled with values."""
     return _environment().get_template(template).render(values)
 
 

@@ -28,19 +28,10 @@ INK, FAINT = "#1f2430", "#d5d9e0"
 
 # DejaVu Sans comes with matplotlib; the others are asked for the letters it lacks.
 _FONTS = (
-    "DejaVu Sans",
-    "Noto Sans CJK SC",
-    "Noto Sans CJK JP",
-    "PingFang SC",
-    "Hiragino Sans",
-    "Microsoft YaHei",
-    "Malgun Gothic",
-    "Noto Sans Arabic",
-    "Noto Sans Devanagari",
-    "Arial Unicode MS",
-    "Noto Emoji",
-    "Segoe UI Emoji",
-)
+    "DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "PingFang SC", "Hiragino Sans",
+    "Microsoft YaHei", "Malgun Gothic", "Noto Sans Arabic", "Noto Sans Devanagari",
+    "Arial Unicode MS", "Noto Emoji", "Segoe UI Emoji",
+)  # fmt: skip
 
 STYLE = {
     "font.family": [font for font in _FONTS if font in set(font_manager.get_font_names())],
@@ -106,23 +97,15 @@ def tile(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
         sharp; a large one shrunk.
     """
     height, width = image.shape[:2]
-    scale = side // max(height, width)
-    if scale >= 1:
+    longer = max(height, width)
+    if scale := side // longer:
         return image.repeat(scale, axis=0).repeat(scale, axis=1)
-    size = (max(1, side * width // max(height, width)), max(1, side * height // max(height, width)))
+    size = max(1, side * width // longer), max(1, side * height // longer)
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
 
 
 def shrink(image: NDArray[np.uint8], most: int = 256) -> NDArray[np.uint8]:
-    """An image, shrunk to `most` pixels on its longer side where that has more.
-
-    Args:
-        image: uint8 `(height, width, 3)`.
-        most: in pixels.
-
-    Returns:
-        uint8 `(height, width, 3)`.
-    """
+    """An image, uint8 `(height, width, 3)`, shrunk where its longer side has over `most` pixels."""
     return tile(image, most) if max(image.shape[:2]) > most else image
 
 

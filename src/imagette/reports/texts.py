@@ -60,14 +60,15 @@ def both(key: str, /, **values: object) -> Both:
 @cache
 def load(language: Language) -> dict[str, str]:
     """All texts of a language by key, as `report.headline.test`."""
-    return _flat(wording.load_texts(_LOCALES, language))
+    return flatten(wording.load_texts(_LOCALES, language))
 
 
-def _flat(tables: dict[str, Any], before: str = "") -> dict[str, str]:
-    found: dict[str, str] = {}
+def flatten(tables: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """The values of a table and of those in it, by dotted name: `optimizer.learning_rate`."""
+    found: dict[str, Any] = {}
     for name, value in tables.items():
         key = before + name
-        found |= _flat(value, f"{key}.") if isinstance(value, dict) else {key: value}
+        found |= flatten(value, f"{key}.") if isinstance(value, dict) else {key: value}
     return found
 
 

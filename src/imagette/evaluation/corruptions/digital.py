@@ -53,13 +53,8 @@ def _shear(x: Pixels, most: float, random: np.random.Generator) -> Pixels:
 
 
 def _sample(x: Pixels, rows: NDArray[np.float32], columns: NDArray[np.float32]) -> Pixels:
-    """Pixels between pixels, bilinearly; outside, the image is mirrored.
-
-    Args:
-        x: `(n, height, width, 3)`.
-        rows: places `(n, height, width)`.
-        columns: the same.
-    """
+    """Pixels between pixels, bilinearly, at places `(n, height, width)`; outside, the image is
+    mirrored."""
     height, width = x.shape[1:3]
     rows, columns = _mirrored(rows, height), _mirrored(columns, width)
     top, left = rows.astype(np.int64), columns.astype(np.int64)

@@ -33,13 +33,8 @@ def gaussian_blur(x: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
 def gather(
     x: NDArray[np.float32], rows: NDArray[np.int64], columns: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Pixels `x[i, rows[i], columns[i]]`; outside the image its edge goes on.
-
-    Args:
-        x: `(n, height, width, …)`.
-        rows: whole numbers that broadcast to `(n, height, width)`.
-        columns: the same.
-    """
+    """Pixels `x[i, rows[i], columns[i]]` of `(n, height, width, …)`, for rows and columns that
+    broadcast to `(n, height, width)`; outside the image its edge goes on."""
     count, height, width = x.shape[:3]
     which = np.arange(count)[:, np.newaxis, np.newaxis]
     return x[which, rows.clip(0, height - 1), columns.clip(0, width - 1)]
@@ -71,12 +66,8 @@ def directional_blur(
 
 
 def zoom(x: NDArray[np.float32], factors: Sequence[float]) -> NDArray[np.float32]:
-    """The mean of enlargements around the middle, as one sparse matrix on all pixels.
-
-    Args:
-        x: `(n, height, width, …)`.
-        factors: how often the middle of the image is enlarged, each at least 1.
-    """
+    """The mean of enlargements of `(n, height, width, …)` around the middle, by factors of at least
+    1; computed as one sparse matrix on all pixels."""
     from scipy.sparse import kron
 
     count, height, width = x.shape[:3]

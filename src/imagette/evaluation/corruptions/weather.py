@@ -75,17 +75,9 @@ def fog(x: Pixels, level: int, random: np.random.Generator) -> Pixels:
 def _plasma(
     count: int, side: int, decay: float, random: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Clouds by the diamond-square algorithm (Fournier, Fussell & Carpenter, 1982).
-
-    Args:
-        count: how many.
-        side: their height and width, in pixels.
-        decay: each finer scale is calmer by its square; the larger, the smoother.
-        random: where the draws come from.
-
-    Returns:
-        float32 `(count, side, side)`, from 0 to 1 in each.
-    """
+    """Clouds by the diamond-square algorithm (Fournier, Fussell & Carpenter, 1982): float32
+    `(count, side, side)`, from 0 to 1 in each. Each finer scale is calmer by the square of `decay`:
+    the larger, the smoother."""
     size = max(2, 1 << (side - 1).bit_length())
     clouds = np.zeros((count, size, size), np.float32)
     step, unrest = size, 1.0
