@@ -6,12 +6,7 @@ import torch
 
 from imagette import Recipe, build_model
 from imagette.models.backend import load_torch_keras
-from imagette.training.optimizers import (
-    Muon,
-    make_optimizers,
-    orthogonalise,
-    set_rates,
-)
+from imagette.training.optimizers import Muon, make_optimizers, orthogonalise, set_rates
 from imagette.training.recipe_tables import ScheduleConfig
 from imagette.training.schedules import rate_factor
 

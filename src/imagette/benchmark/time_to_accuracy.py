@@ -25,12 +25,7 @@ import torch
 
 from imagette.benchmark.flops import matrix_peak, training_flops
 from imagette.benchmark.plot import Curve, draw
-from imagette.benchmark.reference import (
-    REFERENCE,
-    find_tensorflow,
-    reference_row,
-    train_reference,
-)
+from imagette.benchmark.reference import REFERENCE, find_tensorflow, reference_row, train_reference
 from imagette.data import Dataset, load_dataset
 from imagette.errors import ImagetteError
 from imagette.evaluation import evaluate
@@ -138,11 +133,7 @@ def _train_reference(out: Path, python: str, data: Dataset, seed: int, say: Say)
 
 
 def _train_recipe(
-    out: Path,
-    recipe: Recipe,
-    data: Dataset,
-    data_dir: str | Path | None,
-    reporter: Reporter | None,
+    out: Path, recipe: Recipe, data: Dataset, data_dir: str | Path | None, reporter: Reporter | None
 ) -> None:
     """Train and measure a recipe with its seed, or go on with that."""
     folder = out / "runs" / f"{recipe.name}-seed-{recipe.seed}"

@@ -37,11 +37,7 @@ MODELS: dict[str, "Callable[..., keras.Model]"] = {
 
 
 def build_model(
-    name: str,
-    *,
-    input_shape: tuple[int, int, int] = (32, 32, 3),
-    classes: int = 10,
-    **options: Any,
+    name: str, *, input_shape: tuple[int, int, int] = (32, 32, 3), classes: int = 10, **options: Any
 ) -> "keras.Model":
     """Build an untrained network of the registry.
 

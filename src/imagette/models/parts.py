@@ -10,9 +10,7 @@ if TYPE_CHECKING:
     import keras
 
 
-def take_pixels(
-    input_shape: tuple[int, int, int],
-) -> "tuple[keras.KerasTensor, keras.KerasTensor]":
+def take_pixels(input_shape: tuple[int, int, int]) -> "tuple[keras.KerasTensor, keras.KerasTensor]":
     """The network's Input, and its pixels with about mean 0 and deviation 1."""
     from keras import layers
 

@@ -20,12 +20,7 @@ from imagette.heads.ood_score import THRESHOLD, choose_references, fit_ood_score
 from imagette.images.views import ViewName
 from imagette.training.onnx_graph import find_ends, read_metadata, run_to, update_metadata
 from imagette.training.ood_score import METHOD as OUTLIERS
-from imagette.training.ood_score import (
-    MOST_IMAGES,
-    append_familiarity,
-    append_score,
-    fit_score,
-)
+from imagette.training.ood_score import MOST_IMAGES, append_familiarity, append_score, fit_score
 from imagette.training.synthetic_outliers import make_outliers
 
 if TYPE_CHECKING:

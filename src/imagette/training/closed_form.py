@@ -15,12 +15,7 @@ from imagette.data.check import check
 from imagette.data.explore import Copy, group_copies
 from imagette.errors import ImagetteError
 from imagette.evaluation.evaluate import evaluation_for_bundle
-from imagette.evaluation.left_out import (
-    Answers,
-    answers_left_out,
-    measure_collected,
-    says_nothing,
-)
+from imagette.evaluation.left_out import Answers, answers_left_out, measure_collected, says_nothing
 from imagette.evaluation.writing import write_evaluation
 from imagette.features.backbone import LICENCE, PARAMETERS, Backbone, backbone_path, open_backbone
 from imagette.features.collect import Collected, choose_view, collect
