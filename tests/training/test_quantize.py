@@ -28,19 +28,16 @@ def smaller(run, tmp_path_factory):
     """Its bundle in 8 bits, in either way."""
     folder = tmp_path_factory.mktemp("smaller")
     return {
-        quantize: export(
-            run.folder, "onnx", out=folder / f"{quantize}.onnx", quantize=quantize
-        ).path
-        for quantize in ("weights", "all")
+        kind: export(run.folder, "onnx", out=folder / f"{kind}.onnx", quantize=kind).path
+        for kind in ("weights", "all")
     }
 
 
 @pytest.mark.parametrize(("quantize", "off"), [("weights", 0.003), ("all", 0.02)])
 def test_a_smaller_file_answers_nearly_the_same(run, digits, smaller, quantize, off):
     own, small = run.folder / "model.onnx", smaller[quantize]
-    assert (
-        small.stat().st_size < 0.6 * own.stat().st_size
-    )  # its graph weighs as much as its weights
+    # Its graph weighs as much as its weights.
+    assert small.stat().st_size < 0.6 * own.stat().st_size
     expected, found = (Classifier(path).predict_proba(digits.test.images) for path in (own, small))
     assert not np.array_equal(expected, found)
     assert np.abs(expected - found).mean() < off
@@ -95,8 +92,7 @@ def test_every_network_becomes_a_quarter(name, options, digits, tmp_path):
 
 
 def test_a_failure_leaves_nothing(run, tmp_path):
-    copy = tmp_path / "run"
-    shutil.copytree(run.folder, copy)
+    copy = shutil.copytree(run.folder, tmp_path / "run")
     (copy / "run.json").unlink()
     with pytest.raises(ImagetteError, match=r"no run\.json"):
         export(copy, "onnx", out=tmp_path / "small.onnx", quantize="all")

@@ -7,7 +7,7 @@ import pytest
 from imagette import ImagetteError, Recipe
 from imagette.training.augment import AUGMENTATIONS
 from imagette.training.optimizers import OPTIMIZERS
-from imagette.training.recipe import FIELDS, presets
+from imagette.training.recipe import FIELDS, PRESETS, presets
 from imagette.training.recipe_tables import (
     AugmentConfig,
     OptimizerConfig,
@@ -65,8 +65,6 @@ def test_sprints_are_not_stretched_on_cifar10(name, device):
 
 @pytest.mark.parametrize("name", presets())
 def test_every_preset_opens_with_its_command(name):
-    from imagette.training.recipe import PRESETS
-
     first = (PRESETS / f"{name}.toml").read_text(encoding="utf-8").splitlines()[0]
     assert first.startswith(f"# imagette train --recipe {name}")
     assert Recipe.load(name).name == name
@@ -100,21 +98,17 @@ def test_every_augmentation_has_its_field():
 
 
 def test_settings_change_any_field():
-    recipe = Recipe.load("classic").change(
-        **parse_settings(
-            ["epochs=3", "patience = 0", "optimizer.name=sgd", "optimizer.momentum=0.8"]
-        )
-    )
+    settings = ["epochs=3", "patience = 0", "optimizer.name=sgd", "optimizer.momentum=0.8"]
+    recipe = Recipe.load("classic").change(**parse_settings(settings))
     assert (recipe.epochs, recipe.patience, recipe.optimizer.name) == (3, 0, "sgd")
     assert (recipe.optimizer.momentum, recipe.optimizer.learning_rate) == (0.8, 0.001)
 
 
-@pytest.mark.parametrize("field", ["optimizer.name", "augment.cutmix_prob", "epochs"])
-def test_a_wrong_field_is_told_the_right_ones(field):
+def test_a_wrong_field_is_told_the_right_ones():
     with pytest.raises(ImagetteError) as told:
         Recipe.load("classic").change(colour="red")
-    assert field in FIELDS
-    assert f", {field}" in told.value.remedy
+    assert {"optimizer.name", "augment.cutmix_prob", "epochs"} <= set(FIELDS)
+    assert ", ".join(FIELDS) in told.value.remedy
 
 
 @pytest.mark.parametrize(
@@ -159,21 +153,18 @@ def test_wrong_files_are_named(tmp_path):
     with pytest.raises(ImagetteError, match="no recipe nowhere"):
         Recipe.load("nowhere")
     file = tmp_path / "mine.toml"
-    file.write_text("epochs = = 3")
-    with pytest.raises(ImagetteError, match="not valid TOML"):
-        Recipe.load(file)
-    file.write_text('name = "mine"')
-    with pytest.raises(ImagetteError, match="`model` is missing"):
-        Recipe.load(file)
-    file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ImagetteError):
-        Recipe.load(file)
+    for content, message in (
+        (b"epochs = = 3", "not valid TOML"),
+        (b'name = "mine"', "`model` is missing"),
+        (b"\xff\xfe\x00", "not text in UTF-8"),
+    ):
+        file.write_bytes(content)
+        with pytest.raises(ImagetteError, match=message):
+            Recipe.load(file)
 
 
 def test_smaller_pictures_are_not_larger():
-    with pytest.raises(
-        ImagetteError, match="progressive_size is larger than image_size, which is 32"
-    ):
+    with pytest.raises(ImagetteError, match="larger than image_size, which is 32"):
         Recipe.load("best").change(image_size=32)
 
 

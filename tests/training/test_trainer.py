@@ -3,6 +3,7 @@ it was stopped."""
 
 import dataclasses
 import io
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -37,6 +38,11 @@ def learn(digits, recipe, state=None, until=None, **callbacks) -> list[State]:
         if reached.epoch == until:
             break
     return states
+
+
+def count_pictures(states: list[State]) -> list[float]:
+    """How many were learned in each epoch."""
+    return [row["pictures_per_second"] * row["seconds"] for row in states[-1].history]
 
 
 def through_a_file(state: State) -> State:
@@ -142,11 +148,12 @@ def test_what_a_teacher_taught_goes_on_as_if_it_had_not_been_stopped(digits, tea
 
 
 def test_epochs_may_end_in_a_part(digits):
-    states = learn(digits, BASE.change(epochs=1.5, progressive_share=0.0))
-    pictures = [row["pictures_per_second"] * row["seconds"] for row in states[-1].history]
+    whole, part = count_pictures(learn(digits, BASE.change(epochs=1.5, progressive_share=0.0)))
     # 1,293 pictures make 7 batches, and half of an epoch makes 3 or 4.
-    assert pictures[0] == pytest.approx(1293)
-    assert pictures[1] / pictures[0] == pytest.approx(0.5, abs=0.1)
+    assert whole == pytest.approx(1293)
+    assert part / whole == pytest.approx(0.5, abs=0.1)
+    # At least one step, of three batches.
+    assert len(learn(digits, BASE.change(batch_size=500, epochs=1.1))) == 2
 
 
 def test_without_patience_the_last_epoch_is_kept(digits, monkeypatch):
@@ -160,7 +167,7 @@ def test_warming_up_leaves_no_trace_but_an_estimate(digits, monkeypatch):
     monkeypatch.setattr(trainer.Meter, "REPORT_SECONDS", 0.0)
     warmed_up = learn(digits, BASE, until=1, on_eta=estimates.append, on_progress=heard.append)[-1]
     assert 0 < estimates[0] < 600
-    assert [progress.images for progress in heard][-1] == 1293
+    assert heard[-1].images == 1293
     assert warmed_up.history[0]["preparation_seconds"] > 0
     monkeypatch.setattr(trainer.Trainer, "warm_up", lambda _: None)
     assert_equal(warmed_up, learn(digits, BASE, until=1)[-1])
@@ -178,16 +185,9 @@ def test_the_estimate_is_of_what_is_left(digits, monkeypatch):
     assert estimates == [7 * 1.0 + 21 * 2.0, 21 * 2.0]
 
 
-def test_a_last_part_has_at_least_one_step(digits):
-    recipe = BASE.change(batch_size=500, epochs=1.1)
-    assert len(learn(digits, recipe)) == 2
-
-
 def test_few_pictures_are_passed_over_more_often(digits):
     recipe = BASE.change(epochs=2, progressive_share=0.0).change(min_steps=28).resolve("cpu", 1293)
-    states = learn(digits, recipe)
-    pictures = [row["pictures_per_second"] * row["seconds"] for row in states[-1].history]
-    assert pictures == pytest.approx([2 * 1293] * 2)
+    assert count_pictures(learn(digits, recipe)) == pytest.approx([2 * 1293] * 2)
 
 
 def test_a_state_is_not_changed_by_going_on_from_it(digits):
@@ -195,11 +195,8 @@ def test_a_state_is_not_changed_by_going_on_from_it(digits):
     before = through_a_file(first)
     learn(digits, EVERYTHING, first)
     assert_equal(first, before)
-    kept, found = (
-        [value["momentum"] for value in state.optimizers[0]["state"].values()]
-        for state in (before, first)
-    )
-    assert all(torch.equal(one, other) for one, other in zip(kept, found, strict=True))
+    kept, found = (state.optimizers[0]["state"] for state in (before, first))
+    assert all(torch.equal(kept[key]["momentum"], found[key]["momentum"]) for key in kept)
 
 
 def test_one_picture_at_a_time_is_too_few_for_normalisation(digits):
@@ -231,15 +228,11 @@ def test_a_compiled_network_learns_the_same(digits, monkeypatch):
 
 
 def test_without_a_compiler_the_network_runs_as_it_is(digits, monkeypatch):
-    def broken(network, **_):
-        def run(*_, **__):
-            raise RuntimeError("no compiler")
-
-        return run
-
     plain = learn(digits, BASE, until=1)[-1]
-    compiled(monkeypatch, broken)
+    broken = mock.Mock(side_effect=RuntimeError("no compiler"))
+    compiled(monkeypatch, lambda network, **_: broken)
     assert_equal(plain, learn(digits, BASE, until=1)[-1])
+    assert broken.called
 
 
 def test_what_is_finished_is_not_begun_again(digits, monkeypatch):
@@ -266,8 +259,7 @@ def test_a_network_that_needs_one_size_is_named(digits):
 def test_whitening_stays_as_it_was_fitted(digits):
     states = learn(digits, BASE)
     model = build_model("sprint", **BASE.model_options)
-    names = [weight.path for weight in model.weights]
-    position = next(n for n, name in enumerate(names) if "whitening" in name)
+    [position] = [n for n, one in enumerate(model.weights) if "whitening" in one.path]
     kernels = [state.weights[position] for state in states]
     assert all(torch.equal(kernels[0], kernel) for kernel in kernels)
     assert float(kernels[0].abs().sum()) > 0
@@ -296,7 +288,5 @@ def test_pictures_in_a_file_teach_the_same(digits, tmp_path):
     mapped = np.memmap(tmp_path / "pictures", np.uint8, "w+", shape=digits.train.images.shape)
     mapped[:] = digits.train.images
     recipe = EVERYTHING.change(epochs=1)
-    one = learn(digits, recipe)[-1]
-    train = Split(mapped, digits.train.labels)
-    other = learn(dataclasses.replace(digits, train=train), recipe)[-1]
-    assert_equal(one, other)
+    data = dataclasses.replace(digits, train=Split(mapped, digits.train.labels))
+    assert_equal(learn(digits, recipe)[-1], learn(data, recipe)[-1])

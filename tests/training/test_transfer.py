@@ -41,13 +41,6 @@ def accuracy(model, split: Split) -> float:
     return float(np.mean(logits.argmax(1).numpy() == split.labels))
 
 
-def begun(digits_run, classes: int = 3):
-    """A network that has learned all the digits, with a last layer for some of them."""
-    model = build_model("classic-cnn", classes=classes)
-    load_start(model, str(digits_run.folder))
-    return model
-
-
 def test_a_run_gives_its_weights(digits_run):
     load_torch_keras().utils.set_random_seed(0)
     model = build_model("classic-cnn", classes=4)
@@ -57,26 +50,28 @@ def test_a_run_gives_its_weights(digits_run):
     for mine, theirs in zip(model.layers[:-2], learned.layers[:-2], strict=True):
         for one, other in zip(mine.get_weights(), theirs.get_weights(), strict=True):
             assert np.array_equal(one, other)
-    assert np.array_equal(np.array(model.get_layer("logits").kernel), before)
+    assert np.array_equal(model.get_layer("logits").kernel, before)
 
 
-def test_what_does_not_fit_or_is_not_there(digits_run):
+def test_what_does_not_fit_or_is_not_there(digits_run, tmp_path):
     with pytest.raises(ImagetteError, match=r"cannot begin with the weights of .*other layers"):
         load_start(build_model("sprint", widths=[8]), str(digits_run.folder))
-    with pytest.raises(ImagetteError, match="no trained network in nowhere"):
-        check_start("nowhere")
-    (Path(digits_run.folder).parent / "some.h5").touch()
-    with pytest.raises(ImagetteError, match="sprint does not begin with a file of weights"):
-        check_start(str(Path(digits_run.folder).parent / "some.h5"), "sprint")
-    with pytest.raises(ImagetteError, match="no weights of ImageNet for the network sprint"):
-        check_start("imagenet", "sprint")
+    (tmp_path / "some.h5").touch()
+    for start, message in (
+        ("nowhere", "no trained network in nowhere"),
+        (str(tmp_path / "some.h5"), "sprint does not begin with a file of weights"),
+        ("imagenet", "no weights of ImageNet for the network sprint"),
+    ):
+        with pytest.raises(ImagetteError, match=message):
+            check_start(start, "sprint")
     for good in ("", "imagenet", str(digits_run.folder)):
         check_start(good)
 
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_the_head_tells_classes_apart(few, digits, digits_run, classes):
-    model = begun(digits_run, classes)
+    model = build_model("classic-cnn", classes=classes)
+    load_start(model, str(digits_run.folder))
     known = few.take(np.flatnonzero(few.labels < classes))
     fit_head(model, known)
     rest = digits.test.take(np.flatnonzero(digits.test.labels < classes))

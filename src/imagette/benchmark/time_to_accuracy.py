@@ -258,14 +258,9 @@ def _spread(name: str, values: list[float]) -> dict[str, float | None]:
     """Mean, standard deviation, and the mean's 95 % interval by Student's t."""
     from scipy import stats
 
-    mean = statistics.mean(values)
-    if len(values) == 1:
-        return {name: mean, f"{name}_sd": None, f"{name}_low": None, f"{name}_high": None}
-    deviation = statistics.stdev(values)
-    half = float(stats.t.ppf(0.975, len(values) - 1)) * deviation / len(values) ** 0.5
-    return {
-        name: mean,
-        f"{name}_sd": deviation,
-        f"{name}_low": mean - half,
-        f"{name}_high": mean + half,
-    }
+    mean, deviation, low, high = statistics.mean(values), None, None, None
+    if len(values) > 1:
+        deviation = statistics.stdev(values)
+        half = float(stats.t.ppf(0.975, len(values) - 1)) * deviation / len(values) ** 0.5
+        low, high = mean - half, mean + half
+    return {name: mean, f"{name}_sd": deviation, f"{name}_low": low, f"{name}_high": high}

@@ -62,8 +62,9 @@ def build_model(
     try:
         return MODELS[name](input_shape, classes, **options)
     except (TypeError, ValueError, LookupError) as error:
+        given = ", ".join(f"{key} = {value}" for key, value in options.items())
         raise ImagetteError(
-            f"The network {name} cannot be built with {_listed(options)}"
+            f"The network {name} cannot be built with {given or 'its defaults'}"
             f" for pictures of {input_shape[0]}×{input_shape[1]}.",
             "Check the values: `imagette models` lists each network's own arguments.",
         ) from error
@@ -102,14 +103,8 @@ def list_models() -> list[dict[str, Any]]:
     rows = []
     for name in MODELS:
         model = build_model(name)
-        rows.append(
-            {
-                "name": name,
-                "parameters": count_parameters(model),
-                "flops": count_flops(model),
-                "options": default_options(name),
-            }
-        )
+        numbers = {"parameters": count_parameters(model), "flops": count_flops(model)}
+        rows.append({"name": name, **numbers, "options": default_options(name)})
     return rows
 
 
@@ -134,7 +129,3 @@ def count_flops(model: "keras.Model") -> int:
     with counter, torch.no_grad():
         model(torch.zeros(1, *model.input_shape[1:]))
     return counter.get_total_flops()
-
-
-def _listed(options: dict[str, Any]) -> str:
-    return ", ".join(f"{key} = {value}" for key, value in options.items()) or "its defaults"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imagette.models.parts import take_pixels
+
 if TYPE_CHECKING:
     import keras
 
@@ -56,9 +58,7 @@ def sprint(
         x = layers.BatchNormalization(momentum=statistics_momentum, epsilon=1e-5, scale=False)(x)
         return layers.Activation("silu")(x)
 
-    x = inputs = layers.Input(input_shape, name="pixels")
-    # About mean 0 and deviation 1, and each of the 256 values is exact in bfloat16.
-    x = layers.Rescaling(1 / 64, offset=-122 / 64, name="rescaling")(x)
+    inputs, x = take_pixels(input_shape)
     if whitening:
         patch = 2 * 2 * input_shape[-1]
         x = layers.Conv2D(2 * patch, 2, use_bias=False, trainable=False, name="whitening")(x)

@@ -138,7 +138,6 @@ def _divide_by_temperatures(
     graph: "onnx.GraphProto", logits: str, factor: float, exponent: float, classes: int
 ) -> None:
     """Let the softmax have logits divided by `entropy_temperatures`."""
-
     nodes = GraphBuilder(graph, "calibration")
     constant, node = nodes.constant, nodes.add
     last = constant("last_axis", np.array([1]))

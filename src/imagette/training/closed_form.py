@@ -88,10 +88,10 @@ def _open_backbone(recipe: Recipe, reporter: Reporter) -> Backbone:
 
 def _check(dataset: Dataset, collected: Collected, left_out: LeftOut) -> list[str]:
     """What there is to know of the pictures, near duplicates included."""
-    parts = {"train": collected.train} | ({"test": collected.test} if collected.test else {})
+    splits = {"train": collected.train} | ({"test": collected.test} if collected.test else {})
     copies = [
         (digest, Copy(name, position, int(label)))
-        for name, one in parts.items()
+        for name, one in splits.items()
         for position, (digest, label) in enumerate(
             zip(one.digests, one.examples.labels, strict=True)
         )
@@ -152,10 +152,8 @@ def _write(
     metrics = write_evaluation(folder, classifier, dataset.name, answers)
     told = {"accuracy_split": metrics["split"]}
     if not says_nothing(metrics):
-        told |= {
-            "accuracy": metrics["accuracy"],
-            "evaluation": evaluation_for_bundle(metrics, folder),
-        }
+        evaluation = evaluation_for_bundle(metrics, folder)
+        told |= {"accuracy": metrics["accuracy"], "evaluation": evaluation}
     save(metadata.model_copy(update=told))
     return metrics
 

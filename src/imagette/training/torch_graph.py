@@ -182,8 +182,8 @@ def _whole(model: "keras.Model", until: str | None) -> Step:
     """The model up to a layer as one step, by Keras."""
     import keras
 
-    part = keras.Model(model.inputs, model.get_layer(until).output) if until else model
-    return Step((model.name, 0), keras_operation(part), [])
+    wanted = keras.Model(model.inputs, model.get_layer(until).output) if until else model
+    return Step((model.name, 0), keras_operation(wanted), [])
 
 
 def _is_input(layer: "keras.Layer") -> bool:

@@ -95,16 +95,12 @@ def fit_head(model: "keras.Model", train: Split) -> None:
 
     Its scores are divided by the temperature that suits leave-one-out answers best, so that the
     loop begins with probabilities that mean what they say.
-
-    Args:
-        model: a network of the registry.
-        train: images to learn from.
     """
     step = -(-len(train) // HEAD_IMAGES)
     images, labels = train.images[::step], train.labels[::step]
     precision = choose_precision(choose_device(), "auto")
     names = [layer.name for layer in model.layers]
-    features = compute_outputs(model, images, names[names.index("logits") - 1], precision, False)
+    features = compute_outputs(model, images, names[names.index("logits") - 1], precision)
     head = model.get_layer("logits")
     fit = fit_ridge(features, labels, head.units)
     temperature = fit_temperature(fit.loo_scores, labels, fit.weights)
@@ -127,11 +123,11 @@ class FittedHead:
 
 
 def begin_with_head(
-    model: "keras.Model", train_part: Split, validation: Split, reporter: Reporter
+    model: "keras.Model", train: Split, validation: Split, reporter: Reporter
 ) -> FittedHead:
     """Fit the last layer, and tell how good the network is with it."""
     start = time.perf_counter()
-    fit_head(model, train_part)
+    fit_head(model, train)
     seconds = time.perf_counter() - start
     accuracy = _measure_accuracy(model, validation)
     reporter.on_head(accuracy, seconds)

@@ -41,7 +41,7 @@ def _stretch_contrast(images: Tensor, _: Tensor) -> Tensor:
     high = images.amax((1, 2), keepdim=True).float()
     # A channel of a single value stays as it is.
     low, scale = torch.where(high > low, low, 0), torch.where(high > low, 255 / (high - low), 1)
-    return _levels((images - low) * scale)
+    return to_levels((images - low) * scale)
 
 
 def _equalize(images: Tensor, _: Tensor) -> Tensor:
@@ -59,16 +59,16 @@ def _equalize(images: Tensor, _: Tensor) -> Tensor:
 
 
 def _brighten(images: Tensor, factors: Tensor) -> Tensor:
-    return _levels(images * factors)
+    return to_levels(images * factors)
 
 
 def _change_contrast(images: Tensor, factors: Tensor) -> Tensor:
     mean = _luminance(images).mean((1, 2), keepdim=True).round()
-    return _levels(torch.lerp(mean, images.float(), factors))
+    return to_levels(torch.lerp(mean, images.float(), factors))
 
 
 def _change_colour(images: Tensor, factors: Tensor) -> Tensor:
-    return _levels(torch.lerp(_luminance(images), images.float(), factors))
+    return to_levels(torch.lerp(_luminance(images), images.float(), factors))
 
 
 def _sharpen(images: Tensor, factors: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ def _sharpen(images: Tensor, factors: Tensor) -> Tensor:
     mean = functional.avg_pool2d(exact.permute(0, 3, 1, 2), 3, 1, padding=1).permute(0, 2, 3, 1)
     smooth = exact.clone()  # the edges, which lack neighbours, stay
     smooth[:, 1:-1, 1:-1] = ((mean * 9 + exact * 4) / 13).round()[:, 1:-1, 1:-1]
-    return _levels(torch.lerp(smooth, exact, factors))
+    return to_levels(torch.lerp(smooth, exact, factors))
 
 
 def _posterize(images: Tensor, bits: Tensor) -> Tensor:
@@ -141,7 +141,7 @@ def _luminance(images: Tensor) -> Tensor:
     return (0.299 * red + 0.587 * green + 0.114 * blue).round()
 
 
-def _levels(values: Tensor) -> Tensor:
+def to_levels(values: Tensor) -> Tensor:
     return values.clamp(0, 255).to(torch.uint8)
 
 
