@@ -9,6 +9,7 @@ import runpy
 import shutil
 import sys
 import time
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -59,14 +60,6 @@ def fit(tmp_path):
     return python(tmp_path, f'exec {sys.executable} {tmp_path / "fit.py"} "$@"')
 
 
-class Count(Reporter):
-    def __init__(self) -> None:
-        self.trainings = 0
-
-    def on_start(self, *_) -> None:
-        self.trainings += 1
-
-
 @pytest.fixture
 def no_tensorflow(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
@@ -89,7 +82,7 @@ def out(race, tmp_path):
 
 
 def test_means_and_intervals_beside_the_reference(out, digits, recipe, fit):
-    count = Count()
+    count = mock.Mock(spec=Reporter)
     rows = time_to_accuracy([recipe], 2, out=out, dataset=digits, tensorflow=fit, reporter=count)
     reference, small = rows
     assert [(row["name"], row["runs"]) for row in rows] == [(REFERENCE, 2), ("small", 2)]
@@ -110,7 +103,7 @@ def test_means_and_intervals_beside_the_reference(out, digits, recipe, fit):
     assert json.loads((out / "machine.json").read_text())["machine"]["cores"]
 
     again = time_to_accuracy([recipe], 2, out=out, dataset=digits, tensorflow=fit, reporter=count)
-    assert count.trainings == 1  # nothing was trained twice, nor was what `out` held before
+    count.on_start.assert_called_once()  # nothing was trained twice, nor was what `out` held before
     assert again[1]["seconds"] == small["seconds"]
 
 
@@ -155,18 +148,16 @@ def test_a_recipe_that_changed_is_said(out, digits, recipe, no_tensorflow):
 
 
 def test_stopped_before_the_mirrored_measurement_it_goes_on(
-    tmp_path, digits, recipe, no_tensorflow, monkeypatch
+    tmp_path, digits, recipe, no_tensorflow
 ):
-    def stop(*_, **__):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr("imagette.benchmark.time_to_accuracy.evaluate", stop)
-        with pytest.raises(KeyboardInterrupt):
-            time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=digits)
-    count = Count()
+    stopped = mock.patch(
+        "imagette.benchmark.time_to_accuracy.evaluate", side_effect=KeyboardInterrupt
+    )
+    with stopped, pytest.raises(KeyboardInterrupt):
+        time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=digits)
+    count = mock.Mock(spec=Reporter)
     (row,) = time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=digits, reporter=count)
-    assert count.trainings == 0
+    count.on_start.assert_not_called()
     assert row["flip_averaged"] > 0
 
 

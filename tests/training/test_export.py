@@ -94,11 +94,12 @@ def test_class_names_that_are_none_are_refused(classic, names):
 
 def test_what_does_not_fit_is_said(classic, digits_run, tmp_path):
     path, _ = classic
-    with pytest.raises(ImagetteError, match="10 outputs, and 2 class names"):
-        export(path, "onnx", classes=["yes", "no"])
-    with pytest.raises(ImagetteError, match="holds no class names"):
-        export(path, "h5" if path.suffix == ".keras" else "keras", classes=NAMES)
-    with pytest.raises(ImagetteError, match="knows its own"):
-        export(digits_run.folder, "onnx", out=tmp_path / "x.onnx", pixels=1)
-    with pytest.raises(ImagetteError, match=r"does not end in \.h5"):
-        export(digits_run.folder, "h5", out=tmp_path / "x.keras")
+    other = "h5" if path.suffix == ".keras" else "keras"
+    for source, format, asked, message in (
+        (path, "onnx", {"classes": ["yes", "no"]}, "10 outputs, and 2 class names"),
+        (path, other, {"classes": NAMES}, "holds no class names"),
+        (digits_run.folder, "onnx", {"out": tmp_path / "x.onnx", "pixels": 1}, "knows its own"),
+        (digits_run.folder, "h5", {"out": tmp_path / "x.keras"}, r"does not end in \.h5"),
+    ):
+        with pytest.raises(ImagetteError, match=message):
+            export(source, format, **asked)

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -180,13 +181,10 @@ def test_a_run_that_lost_files_is_left_alone(uninterrupted, tmp_path):
 
 def test_pictures_that_changed_meanwhile_are_noticed(tmp_path, digits):
     recipe = imagette.Recipe.load("classic").change(epochs=2)
-
-    class StopAfterOne(Reporter):
-        def on_epoch(self, row, best):
-            raise KeyboardInterrupt
-
+    stopping = mock.Mock(spec=Reporter)
+    stopping.on_epoch.side_effect = KeyboardInterrupt
     with pytest.raises(KeyboardInterrupt):
-        imagette.train(digits, recipe, name="run", runs_dir=tmp_path, reporter=StopAfterOne())
+        imagette.train(digits, recipe, name="run", runs_dir=tmp_path, reporter=stopping)
     images = digits.train.images.copy()
     images[5, 5, 5] ^= 1
     changed = dataclasses.replace(digits, train=Split(images, digits.train.labels))

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -88,19 +89,6 @@ def test_normalisations_are_frozen(tmp_path, digits):
     assert not [one for one in model.trainable_weights if "batch_normalization" in one.path]
 
 
-class Notes(Reporter):
-    """Writes down what a training says."""
-
-    def __init__(self) -> None:
-        self.said: list[tuple] = []
-
-    def on_head(self, accuracy, seconds):
-        self.said.append(("head", accuracy))
-
-    def on_finetune(self, before, after, kept):
-        self.said.append(("finetuned", before, after, kept))
-
-
 @pytest.fixture
 def shapes(tmp_path) -> Path:
     """Two classes of five photographs each, of any size and format."""
@@ -121,21 +109,17 @@ def finetuning(**changes) -> Recipe:
 
 
 def test_a_stopped_training_goes_on_and_keeps_the_better(shapes, tmp_path):
-    class StopAfterOne(Notes):
-        def on_epoch(self, row, best):
-            if row["epoch"] == 1:
-                raise KeyboardInterrupt
-
     arguments = {"name": "big", "runs_dir": tmp_path / "runs"}
     recipe = finetuning(pretrained_share=0.25)
-    stopped = StopAfterOne()
+    stopped, notes = mock.Mock(spec=Reporter), mock.Mock(spec=Reporter)
+    stopped.on_epoch.side_effect = KeyboardInterrupt
     with pytest.raises(KeyboardInterrupt):
         imagette.train(shapes, recipe, **arguments, reporter=stopped)
-    assert [one[0] for one in stopped.said] == ["head"]
-    notes = Notes()
+    stopped.on_finetune.assert_not_called()
     run = imagette.train(shapes, **arguments, resume=True, reporter=notes)
-    assert [one[0] for one in notes.said] == ["head", "finetuned"]
-    assert notes.said[0] == stopped.said[0]  # fitted anew, to compare with
+    notes.on_finetune.assert_called_once()
+    before, again = (one.on_head.call_args.args[0] for one in (stopped, notes))
+    assert before == again  # fitted anew, to compare with
     classifier = imagette.Classifier(run.folder)
     assert (classifier.height, classifier.width) == (64, 64)
     assert classifier.metadata.view in ("centre", "whole")
@@ -171,12 +155,12 @@ def test_a_network_that_began_with_a_run_that_knows_photographs_does_too(shapes,
 
 
 def test_what_made_nothing_better_is_not_kept(shapes, tmp_path):
-    notes = Notes()
+    notes = mock.Mock(spec=Reporter)
     recipe = finetuning(optimizer={"name": "sgd", "learning_rate": 10.0})  # destroys what was known
     run = imagette.train(shapes, recipe, runs_dir=tmp_path / "runs", reporter=notes)
-    kind, before, after, kept = notes.said[-1]
-    assert (kind, kept) == ("finetuned", False)
+    before, after, kept = notes.on_finetune.call_args.args
     assert after < before
+    assert not kept
     assert run.metrics["accuracy"] == before
     assert "the network with the fitted last layer is kept" in report_of(run)
 
@@ -196,12 +180,12 @@ def test_a_network_may_be_asked_about_larger_pictures_than_it_learned(shapes, di
 
 def test_what_is_kept_is_an_average_with_the_start(shapes, tmp_path):
     def kernel_after(share):
-        notes = Notes()
+        notes = mock.Mock(spec=Reporter)
         recipe = finetuning(pretrained_share=share).change(epochs=1, optimizer={"layer_decay": 1.0})
         run = imagette.train(
             shapes, recipe, name=f"share-{share}", runs_dir=tmp_path / "runs", reporter=notes
         )
-        assert notes.said[-1][-1], "the network that learned is kept"
+        assert notes.on_finetune.call_args.args[-1], "the network that learned is kept"
         return load_keras_file(run.folder / "model.keras").layers[2].get_weights()[0]
 
     start = build_model("efficientnet-lite", input_shape=(64, 64, 3), weights="imagenet")

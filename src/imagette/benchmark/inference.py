@@ -249,17 +249,8 @@ def _draw(rows: Sequence[dict[str, Any]], say: Say) -> bytes:
     known = [row for row in shown if row["accuracy"] is not None]
     if len({row["dataset"] for row in known}) > 1:
         say("The accuracies are of different datasets: compare them with care.")
-    dots = [
-        Dot(
-            name=row["name"],
-            accuracy=row["accuracy"],
-            speed=row["pictures_per_second"],
-            low=row["pictures_per_second_low"],
-            high=row["pictures_per_second_high"],
-            megabytes=row["megabytes"],
-            shipped=row["shipped"],
-        )
-        for row in known
-    ]
+    speeds = [f"pictures_per_second{end}" for end in ("", "_low", "_high")]
+    shown_of_each = ("name", "accuracy", *speeds, "megabytes", "shipped")
+    dots = [Dot(*(row[field] for field in shown_of_each)) for row in known]
     threads = f"{last['threads']} thread{'s' if last['threads'] > 1 else ''}"
     return draw(dots, f"{last['batch']} at once, {threads}")

@@ -2,7 +2,8 @@
 
 Conventions that every network here keeps:
 
-- its Input is float32 pixels 0–255, channels last, and its own first layers normalise them;
+- it is a model from float32 pixels 0–255, channels last, which its own first layers normalise, to
+  float32 probabilities `(batch, classes)`;
 - it takes `input_shape` and `classes`, and its own choices as keyword arguments with defaults;
 - its last two layers are called `logits` and `probabilities`.
 """

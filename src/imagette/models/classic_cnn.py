@@ -12,9 +12,6 @@ def classic_cnn(input_shape: tuple[int, int, int], classes: int) -> "keras.Model
     Args:
         input_shape: `(32, 32, 3)`; other sizes work too.
         classes: number of classes.
-
-    Returns:
-        A model from float32 pixels 0–255 to float32 probabilities `(batch, classes)`.
     """
     from keras import Sequential, layers
 

@@ -42,9 +42,6 @@ def sprint(
             0 leaves that out.
         statistics_momentum: of the running statistics of normalisation. A sprint has few steps, so
             they must follow quickly; where there are a thousand, 0.95 finds them more exactly.
-
-    Returns:
-        A model from float32 pixels 0–255 to float32 probabilities `(batch, classes)`.
     """
     from keras import Model, initializers, layers
 

@@ -49,23 +49,11 @@ def augment_batch(batch: Batch, config: AugmentConfig, at_the_end: bool = False)
     return batch
 
 
-def _apply_shift(batch: Batch, margin: int) -> Batch:
-    return batch._replace(images=random_shift(batch.images, margin))
-
-
 def _apply_flip(batch: Batch, kind: str) -> Batch:
     which = batch.mirrored
     if kind == "random":
         which = torch.rand(len(batch.images), device=batch.images.device) < 0.5
     return batch._replace(images=flip(batch.images, which))
-
-
-def _apply_trivial_augment(batch: Batch, _: bool) -> Batch:
-    return batch._replace(images=trivial_augment(batch.images))
-
-
-def _apply_cutout(batch: Batch, side: int) -> Batch:
-    return batch._replace(images=cutout(batch.images, side))
 
 
 def _apply_cutmix(batch: Batch, probability: float) -> Batch:
@@ -74,19 +62,6 @@ def _apply_cutmix(batch: Batch, probability: float) -> Batch:
     targets = functional.one_hot(batch.targets, batch.classes).float()
     images, targets = cutmix(batch.images, targets)
     return batch._replace(images=images, targets=targets)
-
-
-AUGMENTATIONS: dict[str, Callable[[Batch, Any], Batch]] = {
-    "random_shift": _apply_shift,
-    "flip": _apply_flip,
-    "trivial_augment": _apply_trivial_augment,
-    "cutout": _apply_cutout,
-    "cutmix_prob": _apply_cutmix,
-}
-"""By the field of the table `augment`: what changes a batch, given the field's value. In order."""
-
-TO_THE_END = {"random_shift", "flip"}
-"""What goes on in the last `no_aug_share` of a training."""
 
 
 def flip(images: Tensor, which: Tensor) -> Tensor:
@@ -168,3 +143,20 @@ def _reflect(positions: Tensor, size: int) -> Tensor:
         return torch.zeros_like(positions)
     positions = positions % (2 * size - 2)
     return torch.minimum(positions, 2 * size - 2 - positions)
+
+
+def _to_images(change: Callable[[Tensor, Any], Tensor]) -> Callable[[Batch, Any], Batch]:
+    return lambda batch, value: batch._replace(images=change(batch.images, value))
+
+
+AUGMENTATIONS: dict[str, Callable[[Batch, Any], Batch]] = {
+    "random_shift": _to_images(random_shift),
+    "flip": _apply_flip,
+    "trivial_augment": _to_images(lambda images, _: trivial_augment(images)),
+    "cutout": _to_images(cutout),
+    "cutmix_prob": _apply_cutmix,
+}
+"""By the field of the table `augment`: what changes a batch, given the field's value. In order."""
+
+TO_THE_END = {"random_shift", "flip"}
+"""What goes on in the last `no_aug_share` of a training."""

@@ -31,10 +31,6 @@ def trivial_augment(images: Tensor) -> Tensor:
     return changed
 
 
-def _leave(images: Tensor, _: Tensor) -> Tensor:
-    return images
-
-
 def _stretch_contrast(images: Tensor, _: Tensor) -> Tensor:
     """The darkest value of each channel becomes 0, the brightest 255."""
     low = images.amin((1, 2), keepdim=True).float()
@@ -56,10 +52,6 @@ def _equalize(images: Tensor, _: Tensor) -> Tensor:
     spread = ((darker + step // 2) // step.clamp(min=1)).clamp(max=255)
     table = torch.where(step > 0, spread, torch.arange(256, device=images.device))
     return table.gather(2, values).transpose(1, 2).reshape(images.shape).to(torch.uint8)
-
-
-def _brighten(images: Tensor, factors: Tensor) -> Tensor:
-    return to_levels(images * factors)
 
 
 def _change_contrast(images: Tensor, factors: Tensor) -> Tensor:
@@ -98,14 +90,6 @@ def _rotate(images: Tensor, degrees: Tensor) -> Tensor:
     return _sample(images, [cos, -sin, x - cos * x + sin * y, sin, cos, y - sin * x - cos * y])
 
 
-def _shear_x(images: Tensor, slopes: Tensor) -> Tensor:
-    return _sample(images, [1, slopes, 0, 0, 1, 0])
-
-
-def _shear_y(images: Tensor, slopes: Tensor) -> Tensor:
-    return _sample(images, [1, 0, 0, slopes, 1, 0])
-
-
 def _translate_x(images: Tensor, shares: Tensor) -> Tensor:
     return _sample(images, [1, 0, (shares * images.shape[2]).round(), 0, 1, 0])
 
@@ -142,22 +126,23 @@ def _luminance(images: Tensor) -> Tensor:
 
 
 def to_levels(values: Tensor) -> Tensor:
+    """Pixels as near to the values as uint8 comes."""
     return values.clamp(0, 255).to(torch.uint8)
 
 
 OPERATIONS: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], float, float]] = {
-    "identity": (_leave, 0, 0),
+    "identity": (lambda images, _: images, 0, 0),
     "autocontrast": (_stretch_contrast, 0, 0),
     "equalize": (_equalize, 0, 0),
-    "brightness": (_brighten, 0.01, 2),
+    "brightness": (lambda images, factors: to_levels(images * factors), 0.01, 2),
     "contrast": (_change_contrast, 0.01, 2),
     "colour": (_change_colour, 0.01, 2),
     "sharpness": (_sharpen, 0.01, 2),
     "posterize": (_posterize, 2, 8),
     "solarize": (_solarize, 0, 256),
     "rotate": (_rotate, -135, 135),
-    "shear-x": (_shear_x, -0.99, 0.99),
-    "shear-y": (_shear_y, -0.99, 0.99),
+    "shear-x": (lambda images, slopes: _sample(images, [1, slopes, 0, 0, 1, 0]), -0.99, 0.99),
+    "shear-y": (lambda images, slopes: _sample(images, [1, 0, 0, slopes, 1, 0]), -0.99, 0.99),
     "translate-x": (_translate_x, -0.45, 0.45),
     "translate-y": (_translate_y, -0.45, 0.45),
 }
