@@ -26,8 +26,7 @@ FIT = """
 import json, sys
 pictures, seed, epochs, patience = sys.argv[2:]
 for epoch in (1, 2):
-    row = {"epoch": epoch, "seconds": 10.0 * epoch, "val_accuracy": 0.3 * epoch}
-    print(json.dumps(row))
+    print(json.dumps({"epoch": epoch, "seconds": 10.0 * epoch, "val_accuracy": 0.3 * epoch}))
 print(json.dumps({"seconds": 20.0, "accuracy": 0.5 + int(seed) / 10, "loss": 1.0, "pictures": 40}))
 """
 

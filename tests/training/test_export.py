@@ -68,11 +68,6 @@ def test_there_and_back_again(digits_run, digits, tmp_path):
     assert np.abs(Classifier(bundle).predict_proba(digits.test.images) - expected).max() < 1e-4
 
 
-def test_a_run_gives_its_bundle(digits_run, tmp_path):
-    copy = export(digits_run.folder, "onnx", out=tmp_path / "copy.onnx").path
-    assert copy.read_bytes() == (digits_run.folder / "model.onnx").read_bytes()
-
-
 def test_no_keras_file_is_overwritten_unless_it_is_named(digits_run, classic, tmp_path):
     network = (digits_run.folder / "model.keras").read_bytes()
     with pytest.raises(ImagetteError, match="written over itself"):

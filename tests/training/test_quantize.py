@@ -126,15 +126,11 @@ def test_nothing_is_printed(run, tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_only_the_bundle_of_a_run_can_be_written_so(run, tmp_path):
-    with pytest.raises(ImagetteError, match="Only the bundle of a run"):
-        export(run.folder, "keras", out=tmp_path / "m.keras", quantize="all")
-    with pytest.raises(ImagetteError, match="Only the bundle of a run"):
-        export(run.folder / "model.keras", "onnx", quantize="weights")
-
-
-def test_the_run_keeps_its_own_bundle(run):
+def test_only_the_bundle_of_a_run_can_be_written_so_and_not_over_itself(run, tmp_path):
     before = (run.folder / "model.onnx").read_bytes()
+    for source, format in ((run.folder, "keras"), (run.folder / "model.keras", "onnx")):
+        with pytest.raises(ImagetteError, match="Only the bundle of a run"):
+            export(source, format, out=tmp_path / f"m.{format}", quantize="all")
     with pytest.raises(ImagetteError, match="run's own bundle"):
         export(run.folder, "onnx", quantize="weights")
     assert (run.folder / "model.onnx").read_bytes() == before

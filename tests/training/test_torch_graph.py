@@ -43,9 +43,7 @@ def shake(model: keras.Model) -> None:
         weight.assign((shaken + random.normal(0, scale, weight.shape)).astype(np.float32))
 
 
-def step(
-    model: keras.Model, network, given: torch.Tensor
-) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+def step(model: keras.Model, network, given: torch.Tensor):
     """Outputs, gradients and weights after a training step, the model as it was before."""
     before = model.get_weights()
     torch.manual_seed(0)

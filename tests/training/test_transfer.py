@@ -16,9 +16,9 @@ from imagette.heads import ood_score
 from imagette.models.backend import load_torch_keras
 from imagette.training.export import export
 from imagette.training.keras_files import load_keras_file
+from imagette.training.outputs import compute_logits
 from imagette.training.reporter import Reporter
 from imagette.training.state import State
-from imagette.training.torch_graph import TorchNetwork
 from imagette.training.transfer import (
     FittedHead,
     average_with_start,
@@ -36,10 +36,7 @@ def few(digits) -> Split:
 
 
 def accuracy(model, split: Split) -> float:
-    network = TorchNetwork(model, until="logits")
-    with torch.no_grad():
-        logits = network(torch.from_numpy(split.images).float())
-    return float(np.mean(logits.argmax(1).numpy() == split.labels))
+    return float(np.mean(compute_logits(model, split.images).argmax(1) == split.labels))
 
 
 def test_a_run_gives_its_weights(digits_run):

@@ -139,15 +139,12 @@ def _open_all(bundles: Sequence[str | Path]) -> list[BenchmarkedBundle]:
     opened = [(found.path, found.metadata) for found in map(Classifier, bundles)]
     unique = {path.resolve(): (path, metadata) for path, metadata in opened}
     paths, metadata = zip(*unique.values(), strict=True)
-    names = [_name(path, known) for path, known in unique.values()]
-    return [
-        BenchmarkedBundle(*one)
-        for one in zip(_distinct(names, paths), paths, metadata, strict=True)
+    names = [
+        str((known.recipe or {}).get("name") or known.model or path.stem)
+        for path, known in unique.values()
     ]
-
-
-def _name(path: Path, metadata: BundleMetadata) -> str:
-    return str((metadata.recipe or {}).get("name") or metadata.model or path.stem)
+    named = zip(_distinct(names, paths), paths, metadata, strict=True)
+    return [BenchmarkedBundle(*one) for one in named]
 
 
 def _distinct(names: Sequence[str], paths: Sequence[Path]) -> list[str]:

@@ -29,13 +29,9 @@ def find_tensorflow(python: str | Path | None) -> str | None:
 
 
 def train_reference(python: str, data: Dataset, seed: int, printed: Path) -> None:
-    """Train the classic recipe by `fit` in a process of its own.
+    """Train the classic recipe by `fit` in a process of its own, by a Python that has TensorFlow.
 
-    Args:
-        python: a Python that has TensorFlow.
-        data: images to learn from and to measure on.
-        seed: of the weights and the order.
-        printed: file for what it prints; there only when it has finished.
+    What it prints goes into the file `printed`, which is there only when it has finished.
 
     Raises:
         ImagetteError: that Python cannot do it.

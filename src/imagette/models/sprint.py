@@ -94,9 +94,8 @@ def _excite(x: "keras.KerasTensor", width: int, squeeze: int) -> "keras.KerasTen
 def whiten(model: "keras.Model", images: np.ndarray) -> None:
     """Fit the whitening convolution to images: principal components, scaled to deviation 1.
 
-    Args:
-        model: a network of `sprint`; one without whitening is left as it is.
-        images: uint8 `(n, height, width, channels)`; a thousand of them are looked at.
+    A network without whitening is left as it is. Of the images, uint8 `(n, height, width,
+    channels)`, a thousand are looked at.
     """
     names = [layer.name for layer in model.layers]
     if "whitening" not in names:

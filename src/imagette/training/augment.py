@@ -35,12 +35,9 @@ class Batch(NamedTuple):
 
 
 def augment_batch(batch: Batch, config: AugmentConfig, at_the_end: bool = False) -> Batch:
-    """A batch as a recipe's table `augment` says.
+    """A batch of the dataset changed as a recipe's table `augment` says.
 
-    Args:
-        batch: as it is in the dataset.
-        config: that table.
-        at_the_end: whether the training is in its last `no_aug_share`, which only shifts and flips.
+    `at_the_end` is the training's last `no_aug_share`, which only shifts and flips.
     """
     for name, apply in AUGMENTATIONS.items():
         value = getattr(config, name)
@@ -105,11 +102,8 @@ def cutout(images: Tensor, side: int) -> Tensor:
 def cutmix(images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Put a rectangle of another image of the batch into each (Yun et al., *CutMix*, 2019).
 
-    The share that stays is drawn from Beta(1, 1) once a batch, as in the paper.
-
-    Args:
-        images: of any type.
-        targets: class probabilities, float32 `(batch, classes)`, blended by area.
+    The share that stays is drawn from Beta(1, 1) once a batch, as in the paper. Targets, class
+    probabilities in float32 `(batch, classes)`, are blended by area.
     """
     tall, wide = images.shape[1:3]
     stays = float(torch.distributions.Beta(1.0, 1.0).sample())

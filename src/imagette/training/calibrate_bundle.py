@@ -60,11 +60,9 @@ def calibrate_bundle(
     factor, exponent = fit_entropy_temperatures(logits, held_out.labels)
     _divide_by_temperatures(calibrated.graph, ends[1], factor, exponent, logits.shape[1])
     update_metadata(
-        calibrated,
-        entropy_temperature=(factor, exponent),
-        familiarity_threshold=THRESHOLD,
-        familiarity_method=method,
-    )
+        calibrated, entropy_temperature=(factor, exponent),
+        familiarity_threshold=THRESHOLD, familiarity_method=method,
+    )  # fmt: skip
     return calibrated
 
 

@@ -24,13 +24,9 @@ if TYPE_CHECKING:
 class Folded(TorchNetwork):
     """A network from its Input to one of its layers, normalisations folded where possible.
 
-    Args:
-        model: as for `TorchNetwork`.
-        until: likewise.
-        frozen_only: fold only the normalisations that are frozen, so that the network can be
-            trained: they are constants, and each convolution learns through them as if they came
-            after it. Otherwise all are folded, into copies of the weights: what the Keras model
-            learns later, this network does not.
+    All are folded, into copies of the weights: what the Keras model learns later, this network does
+    not. With `frozen_only`, it is those that are frozen, so that the network can be trained: they
+    are constants, and each convolution learns through them as if they came after it.
     """
 
     def __init__(

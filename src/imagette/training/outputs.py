@@ -52,13 +52,9 @@ def compute_outputs(
     layer: str,
     precision: torch.dtype,
 ) -> NDArray[np.float32]:
-    """What a layer of a network gives for images, float32 `(n, …)`.
+    """What a layer, by name, of a network in use gives for uint8 images, float32 `(n, …)`.
 
-    Args:
-        model: the network, as it is in use.
-        images: uint8 `(n, height, width, channels)`.
-        layer: its name.
-        precision: the type to compute in.
+    It is computed in `precision`.
     """
     network, device = TorchNetwork(model, until=layer), choose_device()
     size = default_batch_size(CALIBRATION_BATCH, *images.shape[1:3])

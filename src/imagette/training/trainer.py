@@ -126,12 +126,8 @@ class Trainer:
         self.precision = choose_precision(self.device, recipe.precision)
         self.images, self.labels = _to_device(train, self.device)
         self.classes = model.output_shape[-1]
-        weights = compute_class_weights(train, self.classes)
-        self.class_weights = (
-            None
-            if weights is None
-            else torch.tensor(weights, dtype=torch.float32, device=self.device)
-        )
+        found = compute_class_weights(train, self.classes)
+        self.class_weights = None if found is None else torch.tensor(found).float().to(self.device)
         self.mirrored = first_mirrored(recipe.seed, len(train)).to(self.device)
         self.network = Folded(model, until="logits", frozen_only=True)
         self.compiled = _compile(self.network) if _compiles(self.device) else self.network
