@@ -29,7 +29,7 @@ EVERYTHING = BASE.change(
 
 
 def learn(digits, recipe, state=None, most=None, **callbacks) -> list[State]:
-    """The states after the first (`most`) epochs on the digits, with weights drawn from the seed."""
+    """The states after (at `most` so many) epochs on the digits, with weights from the seed."""
     load_torch_keras().utils.set_random_seed(recipe.seed)
     model = build_model(recipe.model, **recipe.model_options)
     train, validation = split_validation(digits.train, recipe.validation_fraction, recipe.seed)
