@@ -126,7 +126,7 @@ def _luminance(images: Tensor) -> Tensor:
 
 
 def to_levels(values: Tensor) -> Tensor:
-    """Pixels as near to the values as uint8 comes."""
+    """Values as uint8: held to 0–255, and what is behind the point cut off."""
     return values.clamp(0, 255).to(torch.uint8)
 
 
