@@ -86,7 +86,7 @@ def in_float32(folder: Path, view: ViewName) -> np.ndarray:
     load_torch_keras()
     images = open_source(folder).load(224, view).train.images
     model = build_model("efficientnet-lite", input_shape=(224, 224, 3), weights="imagenet")
-    return compute_outputs(model, images, "features", torch.float32, False)
+    return compute_outputs(model, images, "features", torch.float32)
 
 
 def of_shipped(folder: Path) -> float:

@@ -9,6 +9,7 @@ import runpy
 import shutil
 import sys
 import time
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -25,8 +26,7 @@ FIT = """
 import json, sys
 pictures, seed, epochs, patience = sys.argv[2:]
 for epoch in (1, 2):
-    row = {"epoch": epoch, "seconds": 10.0 * epoch, "val_accuracy": 0.3 * epoch}
-    print(json.dumps(row))
+    print(json.dumps({"epoch": epoch, "seconds": 10.0 * epoch, "val_accuracy": 0.3 * epoch}))
 print(json.dumps({"seconds": 20.0, "accuracy": 0.5 + int(seed) / 10, "loss": 1.0, "pictures": 40}))
 """
 
@@ -45,22 +45,18 @@ def recipe(tmp_path):
     return save_recipe(tmp_path)
 
 
+def python(folder, command):
+    """A program that takes the place of a Python with TensorFlow."""
+    (folder / "python").write_text(f"#!/bin/sh\n{command}\n")
+    (folder / "python").chmod(0o755)
+    return folder / "python"
+
+
 @pytest.fixture
 def fit(tmp_path):
     """A Python that answers as TensorFlow's would; the real one is a benchmark, not a test."""
     (tmp_path / "fit.py").write_text(FIT)
-    python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} {tmp_path / "fit.py"} "$@"\n')
-    python.chmod(0o755)
-    return python
-
-
-class Count(Reporter):
-    def __init__(self) -> None:
-        self.trainings = 0
-
-    def on_start(self, *_) -> None:
-        self.trainings += 1
+    return python(tmp_path, f'exec {sys.executable} {tmp_path / "fit.py"} "$@"')
 
 
 @pytest.fixture
@@ -85,12 +81,10 @@ def out(race, tmp_path):
 
 
 def test_means_and_intervals_beside_the_reference(out, digits, recipe, fit):
-    count = Count()
+    count = mock.Mock(spec=Reporter)
     rows = time_to_accuracy([recipe], 2, out=out, dataset=digits, tensorflow=fit, reporter=count)
     reference, small = rows
-    assert (reference["name"], reference["runs"], small["name"], small["runs"]) == (
-        REFERENCE, 2, "small", 2,
-    )  # fmt: skip
+    assert [(row["name"], row["runs"]) for row in rows] == [(REFERENCE, 2), ("small", 2)]
     assert reference["accuracy"] == pytest.approx(0.55)
     assert reference["accuracy_sd"] == pytest.approx(0.1 / math.sqrt(2))
     # Student's t with one degree of freedom: 12.706.
@@ -108,13 +102,11 @@ def test_means_and_intervals_beside_the_reference(out, digits, recipe, fit):
     assert json.loads((out / "machine.json").read_text())["machine"]["cores"]
 
     again = time_to_accuracy([recipe], 2, out=out, dataset=digits, tensorflow=fit, reporter=count)
-    assert count.trainings == 1  # nothing was trained twice, nor was what `out` held before
+    count.on_start.assert_called_once()  # nothing was trained twice, nor was what `out` held before
     assert again[1]["seconds"] == small["seconds"]
 
 
-def test_a_single_run_has_no_interval_and_no_reference_is_no_error(
-    out, digits, recipe, no_tensorflow
-):
+def test_a_single_run_has_no_interval_nor_reference(out, digits, recipe, no_tensorflow):
     said = []
     (row,) = time_to_accuracy([recipe], 1, out=out, dataset=digits, say=said.append)
     assert row["accuracy_sd"] is row["seconds_low"] is None
@@ -122,16 +114,10 @@ def test_a_single_run_has_no_interval_and_no_reference_is_no_error(
 
 
 def test_a_reference_that_fails_is_said(out, tmp_path, digits, recipe):
-    broken = tmp_path / "python"
-    broken.write_text("#!/bin/sh\necho No module named tensorflow >&2; exit 1\n")
-    broken.chmod(0o755)
-    with pytest.raises(ImagetteError, match="No module named tensorflow"):
-        time_to_accuracy([recipe], 1, out=out, dataset=digits, tensorflow=broken)
-
-
-def test_a_python_that_is_not_there_is_said(out, tmp_path, digits, recipe):
-    with pytest.raises(ImagetteError, match="cannot be run"):
-        time_to_accuracy([recipe], 1, out=out, dataset=digits, tensorflow=tmp_path / "none")
+    broken = python(tmp_path, "echo No module named tensorflow >&2; exit 1")
+    for program, said in ((broken, "No module named tensorflow"), ("none", "cannot be run")):
+        with pytest.raises(ImagetteError, match=said):
+            time_to_accuracy([recipe], 1, out=out, dataset=digits, tensorflow=program)
 
 
 def test_what_cannot_be_told_apart_is_refused(tmp_path, digits, recipe):
@@ -161,18 +147,16 @@ def test_a_recipe_that_changed_is_said(out, digits, recipe, no_tensorflow):
 
 
 def test_stopped_before_the_mirrored_measurement_it_goes_on(
-    tmp_path, digits, recipe, no_tensorflow, monkeypatch
+    tmp_path, digits, recipe, no_tensorflow
 ):
-    def stop(*_, **__):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr("imagette.benchmark.time_to_accuracy.evaluate", stop)
-        with pytest.raises(KeyboardInterrupt):
-            time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=digits)
-    count = Count()
+    stopped = mock.patch(
+        "imagette.benchmark.time_to_accuracy.evaluate", side_effect=KeyboardInterrupt
+    )
+    with stopped, pytest.raises(KeyboardInterrupt):
+        time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=digits)
+    count = mock.Mock(spec=Reporter)
     (row,) = time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=digits, reporter=count)
-    assert count.trainings == 0
+    count.on_start.assert_not_called()
     assert row["flip_averaged"] > 0
 
 

@@ -1,5 +1,6 @@
 """The networks of the registry keep their conventions."""
 
+import re
 import subprocess
 import sys
 
@@ -14,12 +15,6 @@ from imagette.models.resnet import _subsample
 from imagette.models.sprint import whiten
 
 OURS = [name for name in MODELS if name not in APPLICATIONS]
-
-
-def test_the_seed_network_is_the_classic_one():
-    model = build_model("classic-cnn")
-    assert model.count_params() == 167_562
-    assert model.input_shape == (None, 32, 32, 3)
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -63,17 +58,20 @@ def test_sprint_takes_pictures_of_many_sizes(side):
     assert model.predict(pictures, verbose=0).shape == (2, 10)
 
 
-def test_whitening_takes_correlations_out(digits):
+def whitened(model, pictures):
+    """What the whitening convolution of a sprint makes of pictures."""
+    first = load_keras().Model(model.inputs, model.get_layer("whitening").output)
+    return first.predict(pictures.astype(np.float32), verbose=0)
+
+
+def test_whitening_takes_correlations_out():
     model = build_model("sprint", widths=[8])
     random = np.random.default_rng(0)
     # Smooth pictures in one hue: neighbours and colours tell nearly the same.
     coarse = random.integers(0, 200, (300, 8, 8, 1)).repeat(4, axis=1).repeat(4, axis=2)
     pictures = (coarse + random.integers(0, 50, (300, 32, 32, 3))).astype(np.uint8)
     whiten(model, pictures)
-    import keras
-
-    first = keras.Model(model.inputs, model.get_layer("whitening").output)
-    responses = first.predict(pictures.astype(np.float32), verbose=0).reshape(-1, 24)
+    responses = whitened(model, pictures).reshape(-1, 24)
     assert np.allclose(responses[:, :12], -responses[:, 12:], atol=1e-3)
     products = responses[:, :12].T @ responses[:, :12] / len(responses)
     assert np.allclose(products, np.eye(12), atol=0.05)
@@ -82,10 +80,7 @@ def test_whitening_takes_correlations_out(digits):
 def test_whitening_of_grey_pictures_has_no_dead_channel(digits):
     model = build_model("sprint", widths=[8])
     whiten(model, digits.train.images)
-    import keras
-
-    first = keras.Model(model.inputs, model.get_layer("whitening").output)
-    responses = first.predict(digits.train.images[:200].astype(np.float32), verbose=0)
+    responses = whitened(model, digits.train.images[:200])
     deviations = np.sqrt((responses**2).mean((0, 1, 2)))
     assert np.allclose(deviations, 1, atol=0.15)
 
@@ -100,6 +95,7 @@ def test_sprint_begins_by_passing_its_input_through():
 @pytest.mark.parametrize(
     ("name", "options", "parameters"),
     [
+        ("classic-cnn", {}, 167_562),
         ("vgg", {}, 14_728_266),
         ("vgg", {"depth": 11}, 9_231_114),
         ("resnet", {}, 269_722),
@@ -144,8 +140,7 @@ def test_resnet_18_has_four_groups_that_halve():
 
 @pytest.mark.parametrize("size", [(8, 6), (7, 9)])
 def test_shortcuts_and_convolutions_that_halve_look_at_the_same_pixels(size):
-    import keras
-
+    keras = load_keras()
     inputs = keras.Input((*size, 2))
     halving = keras.Model(inputs, [_subsample(inputs, 5), convolve(inputs, 2, stride=2)])
     kernel = np.zeros((3, 3, 2, 2), np.float32)
@@ -168,8 +163,8 @@ def test_running_statistics_are_no_parameters_but_frozen_weights_are():
 
 def test_flops_are_counted():
     # Two convolutions and two dense layers, by hand: outputs × inputs of each × 2.
-    seed = 2 * (30 * 30 * 32 * 27 + 13 * 13 * 64 * 288 + 64 * 2304 + 640)
-    assert count_flops(build_model("classic-cnn")) == seed
+    classic = 2 * (30 * 30 * 32 * 27 + 13 * 13 * 64 * 288 + 64 * 2304 + 640)
+    assert count_flops(build_model("classic-cnn")) == classic
     # The first convolution, then groups of six that cost the same, but for the narrower inputs
     # of two of them; no shortcut counts.
     one = 32 * 32 * 16 * 9 * 16
@@ -188,23 +183,12 @@ def test_networks_are_listed_with_their_arguments():
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"width": [8]}, "no argument 'width'"),
-        ({"widths": [0]}, "cannot be built with widths = \\[0\\]"),
-        ({"widths": "many"}, "cannot be built"),
-        ({"widths": []}, "cannot be built"),
-        ({"depth": 0}, "cannot be built with depth = 0"),
-    ],
-)
-def test_wrong_arguments_are_named(options, message):
-    with pytest.raises(ImagetteError, match=message):
-        build_model("sprint", **options)
-
-
-@pytest.mark.parametrize(
     ("name", "options"),
     [
+        ("sprint", {"widths": [0]}),
+        ("sprint", {"widths": "many"}),
+        ("sprint", {"widths": []}),
+        ("sprint", {"depth": 0}),
         ("vgg", {"depth": 19}),
         ("vgg", {"depth": "deep"}),
         ("resnet", {"depth": 50}),  # 6n + 2, but another network goes by that name
@@ -217,15 +201,18 @@ def test_wrong_arguments_are_named(options, message):
         ("wide-resnet", {"dropout": -0.1}),
     ],
 )
-def test_wrong_depths_are_named(name, options):
+def test_wrong_arguments_are_named(name, options):
     ((option, value),) = options.items()
-    with pytest.raises(ImagetteError, match=f"cannot be built with {option} = {value}"):
+    message = re.escape(f"cannot be built with {option} = {value}")
+    with pytest.raises(ImagetteError, match=message):
         build_model(name, **options)
 
 
-def test_unknown_network():
+def test_unknown_networks_and_arguments():
     with pytest.raises(ImagetteError, match="no network called 'alexnet'"):
         build_model("alexnet")
+    with pytest.raises(ImagetteError, match="no argument 'width'"):
+        build_model("sprint", width=[8])
 
 
 def test_another_backend_gets_a_clear_error_where_pytorch_is_needed():

@@ -2,9 +2,14 @@
 
 import pytest
 import torch
+from torch.nn import functional
 
 from imagette.training import augment
 from imagette.training.recipe_tables import AugmentConfig
+
+LABELS = torch.arange(50) % 10
+TARGETS = functional.one_hot(LABELS, 10).float()
+MARKED = torch.arange(50) % 2 == 0
 
 
 @pytest.fixture
@@ -13,27 +18,16 @@ def pictures() -> torch.Tensor:
     return torch.randint(0, 256, (50, 8, 6, 3), dtype=torch.uint8)
 
 
-@pytest.fixture
-def targets() -> torch.Tensor:
-    return torch.nn.functional.one_hot(torch.arange(50) % 10, 10).float()
-
-
 def test_flip_mirrors_the_marked_ones(pictures):
-    marked = torch.arange(50) % 2 == 0
-    flipped = augment.flip(pictures, marked)
-    assert torch.equal(flipped[marked], pictures[marked].flip(2))
-    assert torch.equal(flipped[~marked], pictures[~marked])
+    flipped = augment.flip(pictures, MARKED)
+    assert torch.equal(flipped[MARKED], pictures[MARKED].flip(2))
+    assert torch.equal(flipped[~MARKED], pictures[~MARKED])
 
 
-def test_pad_reflects_without_repeating_the_edge(pictures):
+def test_pad_reflects_without_repeating_the_edge_by_any_margin(pictures):
     padded = augment.pad(pictures, 2)
-    expected = torch.nn.functional.pad(
-        pictures.permute(0, 3, 1, 2).float(), (2, 2, 2, 2), mode="reflect"
-    )
+    expected = functional.pad(pictures.permute(0, 3, 1, 2).float(), (2, 2, 2, 2), mode="reflect")
     assert torch.equal(padded.permute(0, 3, 1, 2).float(), expected)
-
-
-def test_pad_is_defined_for_any_margin():
     row = torch.tensor([1, 2, 3], dtype=torch.uint8).view(1, 1, 3, 1)
     assert augment.pad(row, 4)[0, 0, :, 0].tolist() == [1, 2, 3, 2, 1, 2, 3, 2, 1, 2, 3]
 
@@ -54,7 +48,7 @@ def test_random_shift_moves_each_picture_by_its_own_step(pictures):
     assert len(used) == 9
 
 
-def test_cutout_covers_a_square_with_grey(pictures):
+def test_cutout_covers_a_square_with_grey():
     white = torch.full((500, 32, 32, 3), 255, dtype=torch.uint8)
     cut = augment.cutout(white, 8)
     covered = (cut == 128).all(dim=3)
@@ -67,12 +61,12 @@ def test_cutout_covers_a_square_with_grey(pictures):
     assert torch.equal(tall, sizes)  # each is one rectangle
 
 
-def test_cutmix_takes_as_much_of_the_target_as_of_the_picture(targets):
-    pictures = targets[:, None, None, :].repeat(1, 16, 16, 1)
+def test_cutmix_takes_as_much_of_the_target_as_of_the_picture():
+    pictures = TARGETS[:, None, None, :].repeat(1, 16, 16, 1)
     shares = set()
     for seed in range(20):
         torch.manual_seed(seed)
-        mixed, blended = augment.cutmix(pictures, targets)
+        mixed, blended = augment.cutmix(pictures, TARGETS)
         assert torch.allclose(mixed.mean(dim=(1, 2)), blended, atol=1e-5)
         assert set(mixed.unique().tolist()) <= {0.0, 1.0}  # cut, never blended
         shares.add(round(float(blended.max(dim=1).values.min()), 3))
@@ -85,9 +79,8 @@ def test_shrink_keeps_the_mean_and_the_side():
     assert torch.allclose(small.float(), torch.tensor(77.0))
 
 
-def a_batch(pictures, targets=None) -> augment.Batch:
-    labels = torch.arange(50) % 10 if targets is None else targets
-    return augment.Batch(pictures, labels, 10, mirrored=torch.arange(50) % 2 == 0)
+def a_batch(pictures) -> augment.Batch:
+    return augment.Batch(pictures, LABELS, 10, mirrored=MARKED)
 
 
 def test_a_batch_is_changed_as_the_recipe_says(pictures):
@@ -96,10 +89,9 @@ def test_a_batch_is_changed_as_the_recipe_says(pictures):
     torch.manual_seed(3)
     changed = augment.augment_batch(a_batch(pictures), config)
     torch.manual_seed(3)
-    cut = augment.cutout(augment.flip(pictures, torch.arange(50) % 2 == 0), 4)
+    cut = augment.cutout(augment.flip(pictures, MARKED), 4)
     torch.rand(())  # whether this batch is blended
-    targets = torch.nn.functional.one_hot(torch.arange(50) % 10, 10).float()
-    images, blended = augment.cutmix(cut, targets)
+    images, blended = augment.cutmix(cut, TARGETS)
     assert torch.equal(changed.images, images)
     assert torch.equal(changed.targets, blended)
 

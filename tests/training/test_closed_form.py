@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import onnx
@@ -21,23 +22,6 @@ from imagette.training.export import export
 from imagette.training.reporter import Reporter
 
 CLASSES = {"café": (190, 120, 60), "sky": (90, 150, 220)}
-
-
-class Notes(Reporter):
-    """Writes down what a training says."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.views: list[str] = []
-
-    def on_recipe(self, why):
-        self.said.append(why)
-
-    def on_data(self, lines):
-        self.said += lines
-
-    def on_fit(self, view):
-        self.views.append(view)
 
 
 def photograph(colour, seed: int, size=(320, 240)) -> Image.Image:
@@ -60,7 +44,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def learned(folder, tmp_path_factory):
-    notes = Notes()
+    notes = mock.Mock(spec=Reporter)
     run = imagette.train(folder, runs_dir=tmp_path_factory.mktemp("runs"), reporter=notes)
     return run, notes
 
@@ -68,9 +52,10 @@ def learned(folder, tmp_path_factory):
 def test_a_folder_and_no_recipe_named(learned, folder):
     run, notes = learned
     assert run.folder.name == "places-photos"
-    assert notes.said[0].startswith("Recipe photos: ")
-    assert notes.said[1] == "places: 16 pictures of 2 classes (café 8, sky 8)"
-    assert notes.said[2].startswith("Left out: sky/broken.jpg: ")
+    assert notes.on_recipe.call_args.args[0].startswith("Recipe photos: ")
+    count, left_out, *_ = notes.on_data.call_args.args[0]
+    assert count == "places: 16 pictures of 2 classes (café 8, sky 8)"
+    assert left_out.startswith("Left out: sky/broken.jpg: ")
     assert (run.metrics["split"], run.metrics["n"]) == ("leave-one-out", 16)
     assert run.metrics["accuracy"] >= 14 / 16
     names = {path.name for path in run.folder.iterdir()}
@@ -85,7 +70,7 @@ def test_a_folder_and_no_recipe_named(learned, folder):
 def test_its_bundle_answers_and_tells_where_it_comes_from(learned, folder):
     run, notes = learned
     classifier = imagette.Classifier(run.folder)
-    assert [classifier.metadata.view] == notes.views
+    notes.on_fit.assert_called_once_with(classifier.metadata.view)
     assert "Apache-2.0" in classifier.metadata.licence
     assert classifier.metadata.accuracy_split == "leave-one-out"
     answers = classifier.predict([folder / name / "0.jpg" for name in CLASSES])
@@ -134,13 +119,12 @@ def test_it_is_exported_as_it_is(learned, tmp_path):
         export(run.folder, "onnx", out=target, quantize="weights")
 
 
-def test_a_test_part_is_what_is_measured(folder, tmp_path):
-    for part, numbers in (("train", range(6)), ("test", range(6, 8))):
+def test_a_test_split_is_what_is_measured(folder, tmp_path):
+    for split, numbers in (("train", range(6)), ("test", range(6, 8))):
         for name in CLASSES:
-            (tmp_path / "split" / part / name).mkdir(parents=True)
+            (tmp_path / "split" / split / name).mkdir(parents=True)
             for number in numbers:
-                copied = (folder / name / f"{number}.jpg").read_bytes()
-                (tmp_path / "split" / part / name / f"{number}.jpg").write_bytes(copied)
+                shutil.copy(folder / name / f"{number}.jpg", tmp_path / "split" / split / name)
     run = imagette.train(tmp_path / "split", runs_dir=tmp_path / "runs")
     assert (run.metrics["split"], run.metrics["n"]) == ("test", 4)
     again = imagette.evaluate(run.folder, out=tmp_path / "again").metrics
@@ -150,13 +134,13 @@ def test_a_test_part_is_what_is_measured(folder, tmp_path):
 
 
 def test_one_picture_a_class_and_copies(folder, tmp_path):
-    for name, number in (("café", 0), ("sky", 1), ("rain", 2), ("snow", 2)):
+    sources = {"café": "café/0", "sky": "sky/1", "rain": "sky/2", "snow": "sky/2"}
+    for name, source in sources.items():
         (tmp_path / "few" / name).mkdir(parents=True)
-        source = folder / ("café" if name == "café" else "sky") / f"{number}.jpg"
-        (tmp_path / "few" / name / "one.jpg").write_bytes(source.read_bytes())
-    notes = Notes()
+        shutil.copy(folder / f"{source}.jpg", tmp_path / "few" / name / "one.jpg")
+    notes = mock.Mock(spec=Reporter)
     run = imagette.train(tmp_path / "few", runs_dir=tmp_path / "runs", reporter=notes)
-    said = "\n".join(notes.said)
+    said = "\n".join(notes.on_data.call_args.args[0])
     assert "fewer than 10 to learn from" in said
     assert "The same picture in several classes" in said
     classifier = imagette.Classifier(run.folder)
@@ -177,7 +161,7 @@ def test_the_only_picture_of_a_class_is_not_measured(folder, tmp_path):
     assert again["accuracy"] == run.metrics["accuracy"]
 
 
-def test_arrays_of_a_dataset_and_the_digits_by_name(digits, tmp_path):
+def test_arrays_of_a_dataset(digits, tmp_path):
     few = digits.train.take(np.arange(0, len(digits.train), 12))
     data = replace(digits, name="few", source="few", train=few, test=None)
     run = imagette.train(data, "photos", runs_dir=tmp_path)
@@ -196,9 +180,9 @@ def test_the_view_follows_where_it_shows(tmp_path):
             for left in (0, 450):
                 picture.paste(photograph(colour, number, (150, 200)), (left, 0))
             picture.save(tmp_path / "ends" / name / f"{number}.png")
-    notes = Notes()
+    notes = mock.Mock(spec=Reporter)
     imagette.train(tmp_path / "ends", runs_dir=tmp_path / "runs", reporter=notes)
-    assert notes.views == ["whole"]
+    notes.on_fit.assert_called_once_with("whole")
 
 
 def test_few_small_pictures_too_and_many_from_nothing(folder, monkeypatch):

@@ -26,8 +26,5 @@ def test_classes_of_different_sizes_count_alike(digits):
     weights = compute_class_weights(uneven, 2)
     assert weights.tolist() == [60 / 100, 60 / 20]
     assert (weights * [50, 10]).tolist() == [30, 30]
-    assert compute_class_weights(uneven, 3).tolist() == [
-        60 / 150,
-        60 / 30,
-        60 / 3,
-    ]  # none of the last
+    # A third class, of which there is none.
+    assert compute_class_weights(uneven, 3).tolist() == [60 / 150, 60 / 30, 60 / 3]

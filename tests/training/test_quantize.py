@@ -28,19 +28,16 @@ def smaller(run, tmp_path_factory):
     """Its bundle in 8 bits, in either way."""
     folder = tmp_path_factory.mktemp("smaller")
     return {
-        quantize: export(
-            run.folder, "onnx", out=folder / f"{quantize}.onnx", quantize=quantize
-        ).path
-        for quantize in ("weights", "all")
+        kind: export(run.folder, "onnx", out=folder / f"{kind}.onnx", quantize=kind).path
+        for kind in ("weights", "all")
     }
 
 
 @pytest.mark.parametrize(("quantize", "off"), [("weights", 0.003), ("all", 0.02)])
 def test_a_smaller_file_answers_nearly_the_same(run, digits, smaller, quantize, off):
     own, small = run.folder / "model.onnx", smaller[quantize]
-    assert (
-        small.stat().st_size < 0.6 * own.stat().st_size
-    )  # its graph weighs as much as its weights
+    # Its graph weighs as much as its weights.
+    assert small.stat().st_size < 0.6 * own.stat().st_size
     expected, found = (Classifier(path).predict_proba(digits.test.images) for path in (own, small))
     assert not np.array_equal(expected, found)
     assert np.abs(expected - found).mean() < off
@@ -95,8 +92,7 @@ def test_every_network_becomes_a_quarter(name, options, digits, tmp_path):
 
 
 def test_a_failure_leaves_nothing(run, tmp_path):
-    copy = tmp_path / "run"
-    shutil.copytree(run.folder, copy)
+    copy = shutil.copytree(run.folder, tmp_path / "run")
     (copy / "run.json").unlink()
     with pytest.raises(ImagetteError, match=r"no run\.json"):
         export(copy, "onnx", out=tmp_path / "small.onnx", quantize="all")
@@ -130,15 +126,11 @@ def test_nothing_is_printed(run, tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_only_the_bundle_of_a_run_can_be_written_so(run, tmp_path):
-    with pytest.raises(ImagetteError, match="Only the bundle of a run"):
-        export(run.folder, "keras", out=tmp_path / "m.keras", quantize="all")
-    with pytest.raises(ImagetteError, match="Only the bundle of a run"):
-        export(run.folder / "model.keras", "onnx", quantize="weights")
-
-
-def test_the_run_keeps_its_own_bundle(run):
+def test_only_the_bundle_of_a_run_can_be_written_so_and_not_over_itself(run, tmp_path):
     before = (run.folder / "model.onnx").read_bytes()
+    for source, format in ((run.folder, "keras"), (run.folder / "model.keras", "onnx")):
+        with pytest.raises(ImagetteError, match="Only the bundle of a run"):
+            export(source, format, out=tmp_path / f"m.{format}", quantize="all")
     with pytest.raises(ImagetteError, match="run's own bundle"):
         export(run.folder, "onnx", quantize="weights")
     assert (run.folder / "model.onnx").read_bytes() == before

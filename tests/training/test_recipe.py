@@ -7,7 +7,7 @@ import pytest
 from imagette import ImagetteError, Recipe
 from imagette.training.augment import AUGMENTATIONS
 from imagette.training.optimizers import OPTIMIZERS
-from imagette.training.recipe import FIELDS, presets
+from imagette.training.recipe import FIELDS, PRESETS, presets
 from imagette.training.recipe_tables import (
     AugmentConfig,
     OptimizerConfig,
@@ -54,19 +54,15 @@ def test_a_table_changes_by_field_on_a_gpu_too():
 
 
 @pytest.mark.parametrize("name", [name for name in presets() if name.startswith("sprint")])
-@pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_sprints_are_not_stretched_on_cifar10(name, device):
+def test_sprints_are_not_stretched_on_cifar10(name):
     recipe = Recipe.load(name)
-    plan = recipe.resolve(device, 45_000)
-    assert plan.epoch_repeats == 1
-    if device == "cpu":
-        assert (plan.epochs, plan.batch_size) == (recipe.epochs, recipe.batch_size)
+    plan = recipe.resolve("cpu", 45_000)
+    assert plan.epoch_repeats == recipe.resolve("cuda", 45_000).epoch_repeats == 1
+    assert (plan.epochs, plan.batch_size) == (recipe.epochs, recipe.batch_size)
 
 
 @pytest.mark.parametrize("name", presets())
 def test_every_preset_opens_with_its_command(name):
-    from imagette.training.recipe import PRESETS
-
     first = (PRESETS / f"{name}.toml").read_text(encoding="utf-8").splitlines()[0]
     assert first.startswith(f"# imagette train --recipe {name}")
     assert Recipe.load(name).name == name
@@ -88,33 +84,24 @@ def test_a_bundle_is_told_the_names_of_other_runs_alone():
     assert Recipe.load("photos").to_metadata() == Recipe.load("photos").to_dict()
 
 
-@pytest.mark.parametrize(
-    ("config", "registry"), [(OptimizerConfig, OPTIMIZERS), (ScheduleConfig, SCHEDULES)]
-)
-def test_what_a_recipe_may_name_is_in_the_registry(config, registry):
-    assert get_args(config.model_fields["name"].annotation) == tuple(registry)
-
-
-def test_every_augmentation_has_its_field():
+def test_what_a_recipe_may_name_is_in_the_registry():
+    for config, registry in ((OptimizerConfig, OPTIMIZERS), (ScheduleConfig, SCHEDULES)):
+        assert get_args(config.model_fields["name"].annotation) == tuple(registry)
     assert [*AUGMENTATIONS, "no_aug_share"] == list(AugmentConfig.model_fields)
 
 
 def test_settings_change_any_field():
-    recipe = Recipe.load("classic").change(
-        **parse_settings(
-            ["epochs=3", "patience = 0", "optimizer.name=sgd", "optimizer.momentum=0.8"]
-        )
-    )
+    settings = ["epochs=3", "patience = 0", "optimizer.name=sgd", "optimizer.momentum=0.8"]
+    recipe = Recipe.load("classic").change(**parse_settings(settings))
     assert (recipe.epochs, recipe.patience, recipe.optimizer.name) == (3, 0, "sgd")
     assert (recipe.optimizer.momentum, recipe.optimizer.learning_rate) == (0.8, 0.001)
 
 
-@pytest.mark.parametrize("field", ["optimizer.name", "augment.cutmix_prob", "epochs"])
-def test_a_wrong_field_is_told_the_right_ones(field):
+def test_a_wrong_field_is_told_the_right_ones():
     with pytest.raises(ImagetteError) as told:
         Recipe.load("classic").change(colour="red")
-    assert field in FIELDS
-    assert f", {field}" in told.value.remedy
+    assert {"optimizer.name", "augment.cutmix_prob", "epochs"} <= set(FIELDS)
+    assert ", ".join(FIELDS) in told.value.remedy
 
 
 @pytest.mark.parametrize(
@@ -159,21 +146,18 @@ def test_wrong_files_are_named(tmp_path):
     with pytest.raises(ImagetteError, match="no recipe nowhere"):
         Recipe.load("nowhere")
     file = tmp_path / "mine.toml"
-    file.write_text("epochs = = 3")
-    with pytest.raises(ImagetteError, match="not valid TOML"):
-        Recipe.load(file)
-    file.write_text('name = "mine"')
-    with pytest.raises(ImagetteError, match="`model` is missing"):
-        Recipe.load(file)
-    file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ImagetteError):
-        Recipe.load(file)
+    for content, message in (
+        (b"epochs = = 3", "not valid TOML"),
+        (b'name = "mine"', "`model` is missing"),
+        (b"\xff\xfe\x00", "not text in UTF-8"),
+    ):
+        file.write_bytes(content)
+        with pytest.raises(ImagetteError, match=message):
+            Recipe.load(file)
 
 
 def test_smaller_pictures_are_not_larger():
-    with pytest.raises(
-        ImagetteError, match="progressive_size is larger than image_size, which is 32"
-    ):
+    with pytest.raises(ImagetteError, match="larger than image_size, which is 32"):
         Recipe.load("best").change(image_size=32)
 
 

@@ -3,6 +3,8 @@ it was stopped."""
 
 import dataclasses
 import io
+from itertools import islice
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -26,17 +28,18 @@ EVERYTHING = BASE.change(
 )  # fmt: skip
 
 
-def learn(digits, recipe, state=None, until=None, **callbacks) -> list[State]:
-    """The states after each epoch, on the digits, with weights drawn from the seed."""
+def learn(digits, recipe, state=None, most=None, **callbacks) -> list[State]:
+    """The states after (at `most` so many) epochs on the digits, with weights from the seed."""
     load_torch_keras().utils.set_random_seed(recipe.seed)
     model = build_model(recipe.model, **recipe.model_options)
     train, validation = split_validation(digits.train, recipe.validation_fraction, recipe.seed)
-    states = []
-    for reached in train_epochs(model, train, validation, recipe, state or State(), **callbacks):
-        states.append(reached)
-        if reached.epoch == until:
-            break
-    return states
+    reached = train_epochs(model, train, validation, recipe, state or State(), **callbacks)
+    return list(islice(reached, most))
+
+
+def count_pictures(states: list[State]) -> list[float]:
+    """How many were learned in each epoch."""
+    return [row["pictures_per_second"] * row["seconds"] for row in states[-1].history]
 
 
 def through_a_file(state: State) -> State:
@@ -70,7 +73,7 @@ def assert_equal(one: State, other: State) -> None:
 def test_what_was_stopped_goes_on_as_if_it_had_not_been(digits, recipe):
     whole = learn(digits, recipe)
     assert len(whole) == 3
-    stopped = through_a_file(learn(digits, recipe, until=1)[-1])
+    stopped = through_a_file(learn(digits, recipe, most=1)[-1])
     torch.manual_seed(12345)  # nothing may hang on what was drawn before
     resumed = learn(digits, recipe, stopped)
     assert [state.epoch for state in resumed] == [2, 3]
@@ -78,20 +81,21 @@ def test_what_was_stopped_goes_on_as_if_it_had_not_been(digits, recipe):
 
 
 def test_another_seed_gives_another_network(digits):
-    one, other = (learn(digits, BASE.change(seed=seed), until=1)[-1] for seed in (0, 1))
+    one, other = (learn(digits, BASE.change(seed=seed), most=1)[-1] for seed in (0, 1))
     assert not torch.equal(one.weights[-1], other.weights[-1])
 
 
-def test_it_learns(digits):
-    last = learn(digits, BASE.change(epochs=8))[-1].history[-1]
-    assert last["val_accuracy"] > 0.9
-    everything = learn(digits, EVERYTHING.change(epochs=13))[-1].history[-1]
-    assert everything["val_accuracy"] > 0.75
-
-
-def test_a_sprint_learns_grey_pictures_in_bfloat16(digits):
-    recipe = BASE.change(precision="bfloat16", epochs=8, progressive_share=0.0)
-    assert learn(digits, recipe)[-1].history[-1]["val_accuracy"] > 0.9
+@pytest.mark.parametrize(
+    ("recipe", "accuracy"),
+    [
+        (BASE.change(epochs=8), 0.9),
+        (EVERYTHING.change(epochs=13), 0.75),
+        (BASE.change(precision="bfloat16", epochs=8, progressive_share=0.0), 0.9),
+    ],
+    ids=["sprint", "everything", "bfloat16"],
+)
+def test_it_learns(digits, recipe, accuracy):
+    assert learn(digits, recipe)[-1].history[-1]["val_accuracy"] > accuracy
 
 
 def test_the_end_is_not_augmented(digits, monkeypatch):
@@ -136,17 +140,18 @@ def test_a_pupil_learns_from_a_teacher_alone(digits, teacher):
 def test_what_a_teacher_taught_goes_on_as_if_it_had_not_been_stopped(digits, teacher):
     recipe = EVERYTHING.change(distillation={"teacher": "x"})
     whole = learn(digits, recipe, teacher=teacher)[-1]
-    stopped = through_a_file(learn(digits, recipe, until=1, teacher=teacher)[-1])
+    stopped = through_a_file(learn(digits, recipe, most=1, teacher=teacher)[-1])
     assert_equal(whole, learn(digits, recipe, stopped, teacher=teacher)[-1])
     assert not torch.equal(whole.weights[-1], learn(digits, recipe)[-1].weights[-1])
 
 
 def test_epochs_may_end_in_a_part(digits):
-    states = learn(digits, BASE.change(epochs=1.5, progressive_share=0.0))
-    pictures = [row["pictures_per_second"] * row["seconds"] for row in states[-1].history]
+    whole, part = count_pictures(learn(digits, BASE.change(epochs=1.5, progressive_share=0.0)))
     # 1,293 pictures make 7 batches, and half of an epoch makes 3 or 4.
-    assert pictures[0] == pytest.approx(1293)
-    assert pictures[1] / pictures[0] == pytest.approx(0.5, abs=0.1)
+    assert whole == pytest.approx(1293)
+    assert part / whole == pytest.approx(0.5, abs=0.1)
+    # At least one step, of three batches.
+    assert len(learn(digits, BASE.change(batch_size=500, epochs=1.1))) == 2
 
 
 def test_without_patience_the_last_epoch_is_kept(digits, monkeypatch):
@@ -158,12 +163,12 @@ def test_without_patience_the_last_epoch_is_kept(digits, monkeypatch):
 def test_warming_up_leaves_no_trace_but_an_estimate(digits, monkeypatch):
     estimates, heard = [], []
     monkeypatch.setattr(trainer.Meter, "REPORT_SECONDS", 0.0)
-    warmed_up = learn(digits, BASE, until=1, on_eta=estimates.append, on_progress=heard.append)[-1]
+    warmed_up = learn(digits, BASE, most=1, on_eta=estimates.append, on_progress=heard.append)[-1]
     assert 0 < estimates[0] < 600
-    assert [progress.images for progress in heard][-1] == 1293
+    assert heard[-1].images == 1293
     assert warmed_up.history[0]["preparation_seconds"] > 0
     monkeypatch.setattr(trainer.Trainer, "warm_up", lambda _: None)
-    assert_equal(warmed_up, learn(digits, BASE, until=1)[-1])
+    assert_equal(warmed_up, learn(digits, BASE, most=1)[-1])
 
 
 def test_the_estimate_is_of_what_is_left(digits, monkeypatch):
@@ -172,34 +177,24 @@ def test_the_estimate_is_of_what_is_left(digits, monkeypatch):
 
     monkeypatch.setattr(trainer.Trainer, "warm_up", warm_up)
     recipe, estimates = BASE.change(progressive_share=0.25, epochs=4), []
-    first = learn(digits, recipe, until=1, on_eta=estimates.append)[-1]
-    learn(digits, recipe, first, until=2, on_eta=estimates.append)
+    first = learn(digits, recipe, most=1, on_eta=estimates.append)[-1]
+    learn(digits, recipe, first, most=1, on_eta=estimates.append)
     # 28 steps, the first 7 of them on small pictures.
     assert estimates == [7 * 1.0 + 21 * 2.0, 21 * 2.0]
 
 
-def test_a_last_part_has_at_least_one_step(digits):
-    recipe = BASE.change(batch_size=500, epochs=1.1)
-    assert len(learn(digits, recipe)) == 2
-
-
 def test_few_pictures_are_passed_over_more_often(digits):
     recipe = BASE.change(epochs=2, progressive_share=0.0).change(min_steps=28).resolve("cpu", 1293)
-    states = learn(digits, recipe)
-    pictures = [row["pictures_per_second"] * row["seconds"] for row in states[-1].history]
-    assert pictures == pytest.approx([2 * 1293] * 2)
+    assert count_pictures(learn(digits, recipe)) == pytest.approx([2 * 1293] * 2)
 
 
 def test_a_state_is_not_changed_by_going_on_from_it(digits):
-    first = learn(digits, EVERYTHING, until=1)[-1]
+    first = learn(digits, EVERYTHING, most=1)[-1]
     before = through_a_file(first)
     learn(digits, EVERYTHING, first)
     assert_equal(first, before)
-    kept, found = (
-        [value["momentum"] for value in state.optimizers[0]["state"].values()]
-        for state in (before, first)
-    )
-    assert all(torch.equal(one, other) for one, other in zip(kept, found, strict=True))
+    kept, found = (state.optimizers[0]["state"] for state in (before, first))
+    assert all(torch.equal(kept[key]["momentum"], found[key]["momentum"]) for key in kept)
 
 
 def test_one_picture_at_a_time_is_too_few_for_normalisation(digits):
@@ -214,7 +209,7 @@ def compiled(monkeypatch, compile_network) -> None:
 
 
 def test_a_compiled_network_learns_the_same(digits, monkeypatch):
-    plain = learn(digits, BASE, until=1)[-1]
+    plain = learn(digits, BASE, most=1)[-1]
     capture, calls = torch.compile, []
 
     def compile_network(network, **options):
@@ -224,22 +219,18 @@ def test_a_compiled_network_learns_the_same(digits, monkeypatch):
 
     compiled(monkeypatch, compile_network)
     for _ in range(2):  # a second training in the same process
-        same = learn(digits, BASE, until=1)[-1]
+        same = learn(digits, BASE, most=1)[-1]
         for one, other in zip(plain.weights, same.weights, strict=True):
             assert torch.allclose(one, other, atol=1e-3)
     assert calls == [{"dynamic": False}] * 2
 
 
 def test_without_a_compiler_the_network_runs_as_it_is(digits, monkeypatch):
-    def broken(network, **_):
-        def run(*_, **__):
-            raise RuntimeError("no compiler")
-
-        return run
-
-    plain = learn(digits, BASE, until=1)[-1]
-    compiled(monkeypatch, broken)
-    assert_equal(plain, learn(digits, BASE, until=1)[-1])
+    plain = learn(digits, BASE, most=1)[-1]
+    broken = mock.Mock(side_effect=RuntimeError("no compiler"))
+    compiled(monkeypatch, lambda network, **_: broken)
+    assert_equal(plain, learn(digits, BASE, most=1)[-1])
+    assert broken.called
 
 
 def test_what_is_finished_is_not_begun_again(digits, monkeypatch):
@@ -266,8 +257,7 @@ def test_a_network_that_needs_one_size_is_named(digits):
 def test_whitening_stays_as_it_was_fitted(digits):
     states = learn(digits, BASE)
     model = build_model("sprint", **BASE.model_options)
-    names = [weight.path for weight in model.weights]
-    position = next(n for n, name in enumerate(names) if "whitening" in name)
+    [position] = [n for n, one in enumerate(model.weights) if "whitening" in one.path]
     kernels = [state.weights[position] for state in states]
     assert all(torch.equal(kernels[0], kernel) for kernel in kernels)
     assert float(kernels[0].abs().sum()) > 0
@@ -296,7 +286,5 @@ def test_pictures_in_a_file_teach_the_same(digits, tmp_path):
     mapped = np.memmap(tmp_path / "pictures", np.uint8, "w+", shape=digits.train.images.shape)
     mapped[:] = digits.train.images
     recipe = EVERYTHING.change(epochs=1)
-    one = learn(digits, recipe)[-1]
-    train = Split(mapped, digits.train.labels)
-    other = learn(dataclasses.replace(digits, train=train), recipe)[-1]
-    assert_equal(one, other)
+    data = dataclasses.replace(digits, train=Split(mapped, digits.train.labels))
+    assert_equal(learn(digits, recipe)[-1], learn(data, recipe)[-1])

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -15,9 +16,9 @@ from imagette.heads import ood_score
 from imagette.models.backend import load_torch_keras
 from imagette.training.export import export
 from imagette.training.keras_files import load_keras_file
+from imagette.training.outputs import compute_logits
 from imagette.training.reporter import Reporter
 from imagette.training.state import State
-from imagette.training.torch_graph import TorchNetwork
 from imagette.training.transfer import (
     FittedHead,
     average_with_start,
@@ -35,17 +36,7 @@ def few(digits) -> Split:
 
 
 def accuracy(model, split: Split) -> float:
-    network = TorchNetwork(model, until="logits")
-    with torch.no_grad():
-        logits = network(torch.from_numpy(split.images).float())
-    return float(np.mean(logits.argmax(1).numpy() == split.labels))
-
-
-def begun(digits_run, classes: int = 3):
-    """A network that has learned all the digits, with a last layer for some of them."""
-    model = build_model("classic-cnn", classes=classes)
-    load_start(model, str(digits_run.folder))
-    return model
+    return float(np.mean(compute_logits(model, split.images).argmax(1) == split.labels))
 
 
 def test_a_run_gives_its_weights(digits_run):
@@ -57,26 +48,28 @@ def test_a_run_gives_its_weights(digits_run):
     for mine, theirs in zip(model.layers[:-2], learned.layers[:-2], strict=True):
         for one, other in zip(mine.get_weights(), theirs.get_weights(), strict=True):
             assert np.array_equal(one, other)
-    assert np.array_equal(np.array(model.get_layer("logits").kernel), before)
+    assert np.array_equal(model.get_layer("logits").kernel, before)
 
 
-def test_what_does_not_fit_or_is_not_there(digits_run):
+def test_what_does_not_fit_or_is_not_there(digits_run, tmp_path):
     with pytest.raises(ImagetteError, match=r"cannot begin with the weights of .*other layers"):
         load_start(build_model("sprint", widths=[8]), str(digits_run.folder))
-    with pytest.raises(ImagetteError, match="no trained network in nowhere"):
-        check_start("nowhere")
-    (Path(digits_run.folder).parent / "some.h5").touch()
-    with pytest.raises(ImagetteError, match="sprint does not begin with a file of weights"):
-        check_start(str(Path(digits_run.folder).parent / "some.h5"), "sprint")
-    with pytest.raises(ImagetteError, match="no weights of ImageNet for the network sprint"):
-        check_start("imagenet", "sprint")
+    (tmp_path / "some.h5").touch()
+    for start, message in (
+        ("nowhere", "no trained network in nowhere"),
+        (str(tmp_path / "some.h5"), "sprint does not begin with a file of weights"),
+        ("imagenet", "no weights of ImageNet for the network sprint"),
+    ):
+        with pytest.raises(ImagetteError, match=message):
+            check_start(start, "sprint")
     for good in ("", "imagenet", str(digits_run.folder)):
         check_start(good)
 
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_the_head_tells_classes_apart(few, digits, digits_run, classes):
-    model = begun(digits_run, classes)
+    model = build_model("classic-cnn", classes=classes)
+    load_start(model, str(digits_run.folder))
     known = few.take(np.flatnonzero(few.labels < classes))
     fit_head(model, known)
     rest = digits.test.take(np.flatnonzero(digits.test.labels < classes))
@@ -91,19 +84,6 @@ def test_normalisations_are_frozen(tmp_path, digits):
     load_start(model, str(run.folder))
     # A step of training leaves their statistics as they are.
     assert not [one for one in model.trainable_weights if "batch_normalization" in one.path]
-
-
-class Notes(Reporter):
-    """Writes down what a training says."""
-
-    def __init__(self) -> None:
-        self.said: list[tuple] = []
-
-    def on_head(self, accuracy, seconds):
-        self.said.append(("head", accuracy))
-
-    def on_finetune(self, before, after, kept):
-        self.said.append(("finetuned", before, after, kept))
 
 
 @pytest.fixture
@@ -126,21 +106,17 @@ def finetuning(**changes) -> Recipe:
 
 
 def test_a_stopped_training_goes_on_and_keeps_the_better(shapes, tmp_path):
-    class StopAfterOne(Notes):
-        def on_epoch(self, row, best):
-            if row["epoch"] == 1:
-                raise KeyboardInterrupt
-
     arguments = {"name": "big", "runs_dir": tmp_path / "runs"}
     recipe = finetuning(pretrained_share=0.25)
-    stopped = StopAfterOne()
+    stopped, notes = mock.Mock(spec=Reporter), mock.Mock(spec=Reporter)
+    stopped.on_epoch.side_effect = KeyboardInterrupt
     with pytest.raises(KeyboardInterrupt):
         imagette.train(shapes, recipe, **arguments, reporter=stopped)
-    assert [one[0] for one in stopped.said] == ["head"]
-    notes = Notes()
+    stopped.on_finetune.assert_not_called()
     run = imagette.train(shapes, **arguments, resume=True, reporter=notes)
-    assert [one[0] for one in notes.said] == ["head", "finetuned"]
-    assert notes.said[0] == stopped.said[0]  # fitted anew, to compare with
+    notes.on_finetune.assert_called_once()
+    before, again = (one.on_head.call_args.args[0] for one in (stopped, notes))
+    assert before == again  # fitted anew, to compare with
     classifier = imagette.Classifier(run.folder)
     assert (classifier.height, classifier.width) == (64, 64)
     assert classifier.metadata.view in ("centre", "whole")
@@ -176,12 +152,12 @@ def test_a_network_that_began_with_a_run_that_knows_photographs_does_too(shapes,
 
 
 def test_what_made_nothing_better_is_not_kept(shapes, tmp_path):
-    notes = Notes()
+    notes = mock.Mock(spec=Reporter)
     recipe = finetuning(optimizer={"name": "sgd", "learning_rate": 10.0})  # destroys what was known
     run = imagette.train(shapes, recipe, runs_dir=tmp_path / "runs", reporter=notes)
-    kind, before, after, kept = notes.said[-1]
-    assert (kind, kept) == ("finetuned", False)
+    before, after, kept = notes.on_finetune.call_args.args
     assert after < before
+    assert not kept
     assert run.metrics["accuracy"] == before
     assert "the network with the fitted last layer is kept" in report_of(run)
 
@@ -201,12 +177,12 @@ def test_a_network_may_be_asked_about_larger_pictures_than_it_learned(shapes, di
 
 def test_what_is_kept_is_an_average_with_the_start(shapes, tmp_path):
     def kernel_after(share):
-        notes = Notes()
+        notes = mock.Mock(spec=Reporter)
         recipe = finetuning(pretrained_share=share).change(epochs=1, optimizer={"layer_decay": 1.0})
         run = imagette.train(
             shapes, recipe, name=f"share-{share}", runs_dir=tmp_path / "runs", reporter=notes
         )
-        assert notes.said[-1][-1], "the network that learned is kept"
+        assert notes.on_finetune.call_args.args[-1], "the network that learned is kept"
         return load_keras_file(run.folder / "model.keras").layers[2].get_weights()[0]
 
     start = build_model("efficientnet-lite", input_shape=(64, 64, 3), weights="imagenet")

@@ -14,14 +14,10 @@ from imagette.training.torch_graph import TorchNetwork
 
 
 def training_flops(plan: Recipe, shape: tuple[int, int, int], classes: int) -> float:
-    """Floating-point operations to learn a picture once, forward and backward, on the average.
+    """Floating-point operations to learn an image once, forward and backward, on the average.
 
-    Those of a teacher, where the recipe has one, are not among them.
-
-    Args:
-        plan: a resolved recipe.
-        shape: of the pictures, `(height, width, channels)`.
-        classes: number of classes.
+    `plan` is a resolved recipe, `shape` that of the images, `(height, width, channels)`. Operations
+    of a teacher, where the recipe has one, are not among them.
     """
     options = json.dumps(plan.model_options)  # text, by which the results are remembered
     small = (plan.progressive_size, plan.progressive_size, shape[2])

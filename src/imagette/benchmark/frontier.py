@@ -59,9 +59,7 @@ def frontier(points: Sequence[Point]) -> list[int]:
     """
 
     def beaten(point: Point) -> bool:
-        return any(
-            other[0] >= point[0] and other[1] >= point[1] and other != point for other in points
-        )
+        return any(o[0] >= point[0] and o[1] >= point[1] and o != point for o in points)
 
     left = [number for number, point in enumerate(points) if not beaten(point)]
     return sorted(left, key=lambda number: points[number])
@@ -69,14 +67,9 @@ def frontier(points: Sequence[Point]) -> list[int]:
 
 @styled()
 def draw(dots: Sequence[Dot], speed_of: str) -> bytes:
-    """Draw bundles over logarithmic axes, with the line of those that no other one beats.
+    """Draw bundles over logarithmic axes, with the line of those that no other one beats: a PNG.
 
-    Args:
-        dots: the bundles; without any, the picture says so.
-        speed_of: how the speeds were measured, for the axis.
-
-    Returns:
-        A PNG file.
+    Without bundles, the image says so. `speed_of` tells on the axis how speeds were measured.
     """
     figure = Figure(figsize=(10, 4.8), dpi=DPI, layout="constrained")
     if not dots:
@@ -153,14 +146,8 @@ def _label(
 ) -> None:
     """Write each name near its dot, where it covers nothing and its dot is the nearest one.
 
-    If there is no such place, it is the one with the fewest faults.
-
-    Args:
-        axes: the panel, with all else drawn.
-        dots: the bundles.
-        points: where their dots are.
-        best: positions of those on the frontier.
-        bars: from where to where the bar through each dot goes.
+    If there is no such place, it is the one with the fewest faults. All else is drawn already, the
+    dots at `points`, the frontier through those of the numbers `best`, and a bar through each dot.
     """
     at = axes.transData.transform
     line = Path(at([points[number] for number in best]))

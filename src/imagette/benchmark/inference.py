@@ -139,15 +139,12 @@ def _open_all(bundles: Sequence[str | Path]) -> list[BenchmarkedBundle]:
     opened = [(found.path, found.metadata) for found in map(Classifier, bundles)]
     unique = {path.resolve(): (path, metadata) for path, metadata in opened}
     paths, metadata = zip(*unique.values(), strict=True)
-    names = [_name(path, known) for path, known in unique.values()]
-    return [
-        BenchmarkedBundle(*one)
-        for one in zip(_distinct(names, paths), paths, metadata, strict=True)
+    names = [
+        str((known.recipe or {}).get("name") or known.model or path.stem)
+        for path, known in unique.values()
     ]
-
-
-def _name(path: Path, metadata: BundleMetadata) -> str:
-    return str((metadata.recipe or {}).get("name") or metadata.model or path.stem)
+    named = zip(_distinct(names, paths), paths, metadata, strict=True)
+    return [BenchmarkedBundle(*one) for one in named]
 
 
 def _distinct(names: Sequence[str], paths: Sequence[Path]) -> list[str]:
@@ -249,17 +246,8 @@ def _draw(rows: Sequence[dict[str, Any]], say: Say) -> bytes:
     known = [row for row in shown if row["accuracy"] is not None]
     if len({row["dataset"] for row in known}) > 1:
         say("The accuracies are of different datasets: compare them with care.")
-    dots = [
-        Dot(
-            name=row["name"],
-            accuracy=row["accuracy"],
-            speed=row["pictures_per_second"],
-            low=row["pictures_per_second_low"],
-            high=row["pictures_per_second_high"],
-            megabytes=row["megabytes"],
-            shipped=row["shipped"],
-        )
-        for row in known
-    ]
+    speeds = [f"pictures_per_second{end}" for end in ("", "_low", "_high")]
+    shown_of_each = ("name", "accuracy", *speeds, "megabytes", "shipped")
+    dots = [Dot(*(row[field] for field in shown_of_each)) for row in known]
     threads = f"{last['threads']} thread{'s' if last['threads'] > 1 else ''}"
     return draw(dots, f"{last['batch']} at once, {threads}")

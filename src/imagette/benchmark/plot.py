@@ -33,11 +33,10 @@ def draw(curves: Sequence[Curve]) -> bytes:
     """
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.subplots()
-    names = list(dict.fromkeys(curve.name for curve in curves))
+    colours: dict[str, str] = {}
     for curve in curves:
-        number = names.index(curve.name)
-        colour = COLOURS[number % len(COLOURS)]
-        label = curve.name if curve is next(c for c in curves if c.name == curve.name) else None
+        label = None if curve.name in colours else curve.name
+        colour = colours.setdefault(curve.name, COLOURS[len(colours) % len(COLOURS)])
         axes.plot(curve.seconds, curve.accuracies, color=colour, linewidth=1.2, alpha=0.6)
         axes.plot(
             curve.seconds[-1], curve.accuracies[-1], "o", color=colour, markersize=6, label=label

@@ -29,18 +29,43 @@ def find_tensorflow(python: str | Path | None) -> str | None:
 
 
 def train_reference(python: str, data: Dataset, seed: int, printed: Path) -> None:
-    """Train the classic recipe by `fit` in a process of its own.
+    """Train the classic recipe by `fit` in a process of its own, by a Python that has TensorFlow.
 
-    Args:
-        python: a Python that has TensorFlow.
-        data: images to learn from and to measure on.
-        seed: of the weights and the order.
-        printed: file for what it prints; there only when it has finished.
+    What it prints goes into the file `printed`, which is there only when it has finished.
 
     Raises:
         ImagetteError: that Python cannot do it.
     """
-    write_text(printed, _fit(python, data, seed))
+    assert data.test is not None
+    order = np.arange(len(data.train))
+    if data.name != "cifar10":
+        # Keras holds out the last images. CIFAR-10 comes mixed, folders sorted by class.
+        order = np.random.default_rng(seed).permutation(order)
+    with tempfile.TemporaryDirectory() as folder:
+        arrays = Path(folder) / "images.npz"
+        np.savez(
+            arrays,
+            train=data.train.images[order], train_labels=data.train.labels[order],
+            test=data.test.images, test_labels=data.test.labels,
+        )  # fmt: skip
+        try:
+            answer = subprocess.run(
+                [python, FIT, arrays, *map(str, (seed, EPOCHS, PATIENCE))],
+                env=os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
+                capture_output=True, text=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise ImagetteError(
+                f"{python} cannot be run: {error.strerror}.",
+                "Name a Python that has TensorFlow with --tensorflow.",
+            ) from error
+    if answer.returncode:
+        last = (answer.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ImagetteError(
+            f"The reference could not be trained by {python}: {last}",
+            "Name a Python that has TensorFlow with --tensorflow, or leave it out.",
+        )
+    write_text(printed, answer.stdout)
 
 
 def reference_row(printed: Path) -> tuple[dict[str, Any], Curve]:
@@ -61,40 +86,3 @@ def reference_row(printed: Path) -> tuple[dict[str, Any], Curve]:
     }
     curve = Curve(REFERENCE, [e["seconds"] for e in epochs], [e["val_accuracy"] for e in epochs])
     return row, curve
-
-
-def _fit(python: str, data: Dataset, seed: int) -> str:
-    assert data.test is not None
-    arguments = [seed, EPOCHS, PATIENCE]
-    order = np.arange(len(data.train))
-    if data.name != "cifar10":
-        # Keras holds out the last images. CIFAR-10 comes mixed, folders sorted by class.
-        order = np.random.default_rng(seed).permutation(order)
-    with tempfile.TemporaryDirectory() as folder:
-        arrays = Path(folder) / "images.npz"
-        np.savez(
-            arrays,
-            train=data.train.images[order],
-            train_labels=data.train.labels[order],
-            test=data.test.images,
-            test_labels=data.test.labels,
-        )
-        try:
-            answer = subprocess.run(
-                [python, str(FIT), str(arrays), *map(str, arguments)],
-                env=os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
-                capture_output=True,
-                text=True,
-            )
-        except OSError as error:
-            raise ImagetteError(
-                f"{python} cannot be run: {error.strerror}.",
-                "Name a Python that has TensorFlow with --tensorflow.",
-            ) from error
-    if answer.returncode:
-        last = (answer.stderr.strip().splitlines() or ["no message"])[-1]
-        raise ImagetteError(
-            f"The reference could not be trained by {python}: {last}",
-            "Name a Python that has TensorFlow with --tensorflow, or leave it out.",
-        )
-    return answer.stdout

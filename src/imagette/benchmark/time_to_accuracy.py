@@ -25,12 +25,7 @@ import torch
 
 from imagette.benchmark.flops import matrix_peak, training_flops
 from imagette.benchmark.plot import Curve, draw
-from imagette.benchmark.reference import (
-    REFERENCE,
-    find_tensorflow,
-    reference_row,
-    train_reference,
-)
+from imagette.benchmark.reference import REFERENCE, find_tensorflow, reference_row, train_reference
 from imagette.data import Dataset, load_dataset
 from imagette.errors import ImagetteError
 from imagette.evaluation import evaluate
@@ -102,8 +97,10 @@ def time_to_accuracy(
     _claim(out, data, reading)
     summary: list[dict[str, Any]] = []
     for seed in range(runs):
-        if python is not None:
-            _train_reference(out, python, data, seed, say)
+        printed = out / "reference" / f"seed-{seed}.jsonl"
+        if python is not None and not printed.is_file():
+            say(f"{REFERENCE}, seed {seed}: the classic recipe by Keras' fit on TensorFlow")
+            train_reference(python, data, seed, printed)
         for recipe in chosen:
             say(f"{recipe.name}, seed {seed}")
             _train_recipe(out, recipe.change(seed=seed), data, data_dir, reporter)
@@ -129,24 +126,21 @@ def _load_recipes(recipes: Sequence[str], runs: int) -> list[Recipe]:
     return chosen
 
 
-def _train_reference(out: Path, python: str, data: Dataset, seed: int, say: Say) -> None:
-    """Train the classic recipe by `fit`, unless that has been done."""
-    printed = out / "reference" / f"seed-{seed}.jsonl"
-    if not printed.is_file():
-        say(f"{REFERENCE}, seed {seed}: the classic recipe by Keras' fit on TensorFlow")
-        train_reference(python, data, seed, printed)
-
-
 def _train_recipe(
-    out: Path,
-    recipe: Recipe,
-    data: Dataset,
-    data_dir: str | Path | None,
-    reporter: Reporter | None,
+    out: Path, recipe: Recipe, data: Dataset, data_dir: str | Path | None, reporter: Reporter | None
 ) -> None:
-    """Train and measure a recipe with its seed, or go on with that."""
+    """Train and measure a recipe with its seed, or go on with that.
+
+    Raises:
+        ImagetteError: what was trained here before was not this very recipe.
+    """
     folder = out / "runs" / f"{recipe.name}-seed-{recipe.seed}"
-    _check_same(folder, recipe)
+    saved = folder / "recipe.toml"
+    if saved.is_file() and Recipe.load(saved) != recipe:
+        raise ImagetteError(
+            f"{folder} was trained by another version of {recipe.name}.",
+            "Choose another folder with --out, or delete that one.",
+        )
     train(
         data, recipe, name=folder.name, runs_dir=folder.parent, resume=True, data_dir=data_dir,
         reporter=reporter,
@@ -174,20 +168,6 @@ def _claim(out: Path, data: Dataset, reading: float) -> None:
     elif json.loads(noted.read_text(encoding="utf-8")) != here:
         raise ImagetteError(
             f"{out} holds trainings on other pictures.", "Choose another folder with --out."
-        )
-
-
-def _check_same(folder: Path, recipe: Recipe) -> None:
-    """Make sure that what was trained here before, if anything, was this very recipe.
-
-    Raises:
-        ImagetteError: it was not.
-    """
-    saved = folder / "recipe.toml"
-    if saved.is_file() and Recipe.load(saved) != recipe:
-        raise ImagetteError(
-            f"{folder} was trained by another version of {recipe.name}.",
-            "Choose another folder with --out, or delete that one.",
         )
 
 
@@ -267,14 +247,9 @@ def _spread(name: str, values: list[float]) -> dict[str, float | None]:
     """Mean, standard deviation, and the mean's 95 % interval by Student's t."""
     from scipy import stats
 
-    mean = statistics.mean(values)
-    if len(values) == 1:
-        return {name: mean, f"{name}_sd": None, f"{name}_low": None, f"{name}_high": None}
-    deviation = statistics.stdev(values)
-    half = float(stats.t.ppf(0.975, len(values) - 1)) * deviation / len(values) ** 0.5
-    return {
-        name: mean,
-        f"{name}_sd": deviation,
-        f"{name}_low": mean - half,
-        f"{name}_high": mean + half,
-    }
+    mean, deviation, low, high = statistics.mean(values), None, None, None
+    if len(values) > 1:
+        deviation = statistics.stdev(values)
+        half = float(stats.t.ppf(0.975, len(values) - 1)) * deviation / len(values) ** 0.5
+        low, high = mean - half, mean + half
+    return {name: mean, f"{name}_sd": deviation, f"{name}_low": low, f"{name}_high": high}

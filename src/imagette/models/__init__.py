@@ -2,7 +2,8 @@
 
 Conventions that every network here keeps:
 
-- its Input is float32 pixels 0–255, channels last, and its own first layers normalise them;
+- it is a model from float32 pixels 0–255, channels last, which its own first layers normalise, to
+  float32 probabilities `(batch, classes)`;
 - it takes `input_shape` and `classes`, and its own choices as keyword arguments with defaults;
 - its last two layers are called `logits` and `probabilities`.
 """
@@ -37,11 +38,7 @@ MODELS: dict[str, "Callable[..., keras.Model]"] = {
 
 
 def build_model(
-    name: str,
-    *,
-    input_shape: tuple[int, int, int] = (32, 32, 3),
-    classes: int = 10,
-    **options: Any,
+    name: str, *, input_shape: tuple[int, int, int] = (32, 32, 3), classes: int = 10, **options: Any
 ) -> "keras.Model":
     """Build an untrained network of the registry.
 
@@ -66,8 +63,9 @@ def build_model(
     try:
         return MODELS[name](input_shape, classes, **options)
     except (TypeError, ValueError, LookupError) as error:
+        given = ", ".join(f"{key} = {value}" for key, value in options.items())
         raise ImagetteError(
-            f"The network {name} cannot be built with {_listed(options)}"
+            f"The network {name} cannot be built with {given or 'its defaults'}"
             f" for pictures of {input_shape[0]}×{input_shape[1]}.",
             "Check the values: `imagette models` lists each network's own arguments.",
         ) from error
@@ -106,14 +104,8 @@ def list_models() -> list[dict[str, Any]]:
     rows = []
     for name in MODELS:
         model = build_model(name)
-        rows.append(
-            {
-                "name": name,
-                "parameters": count_parameters(model),
-                "flops": count_flops(model),
-                "options": default_options(name),
-            }
-        )
+        numbers = {"parameters": count_parameters(model), "flops": count_flops(model)}
+        rows.append({"name": name, **numbers, "options": default_options(name)})
     return rows
 
 
@@ -138,7 +130,3 @@ def count_flops(model: "keras.Model") -> int:
     with counter, torch.no_grad():
         model(torch.zeros(1, *model.input_shape[1:]))
     return counter.get_total_flops()
-
-
-def _listed(options: dict[str, Any]) -> str:
-    return ", ".join(f"{key} = {value}" for key, value in options.items()) or "its defaults"

@@ -9,12 +9,7 @@ if TYPE_CHECKING:
 def classic_cnn(input_shape: tuple[int, int, int], classes: int) -> "keras.Model":
     """Two convolutions, two dense layers: 167,562 parameters for ten classes of 32×32 images.
 
-    Args:
-        input_shape: `(32, 32, 3)`; other sizes work too.
-        classes: number of classes.
-
-    Returns:
-        A model from float32 pixels 0–255 to float32 probabilities `(batch, classes)`.
+    Other sizes work too.
     """
     from keras import Sequential, layers
 

@@ -79,7 +79,7 @@ def _rounded(channels: float) -> int:
 def efficientnet_lite(
     input_shape: tuple[int, int, int], classes: int, *, variant: int = 0, weights: str = ""
 ) -> "keras.Model":
-    """EfficientNet-Lite 0, 1 or 2.
+    """EfficientNet-Lite 0, 1 or 2: 4.65 million parameters with variant 0 and 1,000 classes.
 
     Args:
         input_shape: `(height, width, 3)`; `SIZES` tells what ImageNet's weights learned from.
@@ -87,10 +87,6 @@ def efficientnet_lite(
         variant: 0, 1 or 2.
         weights: `imagenet` for those that the package of the extra `train` holds; empty for random
             ones. The last layer is always random.
-
-    Returns:
-        A Keras model from pixels 0–255, float32 `(batch, height, width, 3)`, to float32
-        probabilities `(batch, classes)`; 4.65 million parameters with variant 0 and 1,000 classes.
 
     Raises:
         ImagetteError: the weights are not installed, or are others than they should be.

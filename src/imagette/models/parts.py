@@ -1,6 +1,6 @@
 """What the well-known networks have in common: how they begin, how they end, their convolutions.
 
-All kernels begin as He et al. recommend for ReLU (*Delving Deep into Rectifiers*, 2015, section
+Kernels begin as He et al. recommend for ReLU (*Delving Deep into Rectifiers*, 2015, section
 2.2), and normalisation has the constants with which these networks are usually trained.
 """
 
@@ -10,9 +10,7 @@ if TYPE_CHECKING:
     import keras
 
 
-def take_pixels(
-    input_shape: tuple[int, int, int],
-) -> "tuple[keras.KerasTensor, keras.KerasTensor]":
+def take_pixels(input_shape: tuple[int, int, int]) -> "tuple[keras.KerasTensor, keras.KerasTensor]":
     """The network's Input, and its pixels with about mean 0 and deviation 1."""
     from keras import layers
 

@@ -25,9 +25,6 @@ def resnet(input_shape: tuple[int, int, int], classes: int, *, depth: int = 20) 
             have no parameters (option A); 18 for ResNet-18 of table 1, two blocks each of 64,
             128, 256 and 512 channels, its first convolution 3×3 without pooling, its shortcuts
             1×1 convolutions where the shape changes (option B): 11,173,962 parameters.
-
-    Returns:
-        A model from float32 pixels 0–255 to float32 probabilities `(batch, classes)`.
     """
     if depth != 18 and depth not in CIFAR_DEPTHS:
         raise ValueError(f"depth must be 18 or one of {', '.join(map(str, CIFAR_DEPTHS))}")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imagette.models.parts import take_pixels
+
 if TYPE_CHECKING:
     import keras
 
@@ -40,9 +42,6 @@ def sprint(
             0 leaves that out.
         statistics_momentum: of the running statistics of normalisation. A sprint has few steps, so
             they must follow quickly; where there are a thousand, 0.95 finds them more exactly.
-
-    Returns:
-        A model from float32 pixels 0–255 to float32 probabilities `(batch, classes)`.
     """
     from keras import Model, initializers, layers
 
@@ -56,9 +55,7 @@ def sprint(
         x = layers.BatchNormalization(momentum=statistics_momentum, epsilon=1e-5, scale=False)(x)
         return layers.Activation("silu")(x)
 
-    x = inputs = layers.Input(input_shape, name="pixels")
-    # About mean 0 and deviation 1, and each of the 256 values is exact in bfloat16.
-    x = layers.Rescaling(1 / 64, offset=-122 / 64, name="rescaling")(x)
+    inputs, x = take_pixels(input_shape)
     if whitening:
         patch = 2 * 2 * input_shape[-1]
         x = layers.Conv2D(2 * patch, 2, use_bias=False, trainable=False, name="whitening")(x)
@@ -97,9 +94,8 @@ def _excite(x: "keras.KerasTensor", width: int, squeeze: int) -> "keras.KerasTen
 def whiten(model: "keras.Model", images: np.ndarray) -> None:
     """Fit the whitening convolution to images: principal components, scaled to deviation 1.
 
-    Args:
-        model: a network of `sprint`; one without whitening is left as it is.
-        images: uint8 `(n, height, width, channels)`; a thousand of them are looked at.
+    A network without whitening is left as it is. Of the images, uint8 `(n, height, width,
+    channels)`, a thousand are looked at.
     """
     names = [layer.name for layer in model.layers]
     if "whitening" not in names:

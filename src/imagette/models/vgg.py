@@ -26,9 +26,6 @@ def vgg(input_shape: tuple[int, int, int], classes: int, *, depth: int = 16) -> 
         input_shape: `(height, width, 3)`; any size, small ones are pooled less often.
         classes: number of classes.
         depth: 16, or 11 with 9,231,114 parameters, as the paper counts: with three dense layers.
-
-    Returns:
-        A model from float32 pixels 0–255 to float32 probabilities `(batch, classes)`.
     """
     from keras import layers
 

@@ -27,9 +27,6 @@ def wide_resnet(
         depth: 6n + 4, for three groups of n blocks.
         width: how many times the 16, 32 and 64 channels of a ResNet (k in the paper).
         dropout: share of activations dropped between a block's convolutions (section 2.4).
-
-    Returns:
-        A model from float32 pixels 0–255 to float32 probabilities `(batch, classes)`.
     """
     blocks, remainder = divmod(depth - 4, 6)
     if blocks < 1 or remainder or width < 1:

@@ -35,22 +35,15 @@ class Batch(NamedTuple):
 
 
 def augment_batch(batch: Batch, config: AugmentConfig, at_the_end: bool = False) -> Batch:
-    """A batch as a recipe's table `augment` says.
+    """A batch of the dataset changed as a recipe's table `augment` says.
 
-    Args:
-        batch: as it is in the dataset.
-        config: that table.
-        at_the_end: whether the training is in its last `no_aug_share`, which only shifts and flips.
+    `at_the_end` is the training's last `no_aug_share`, which only shifts and flips.
     """
     for name, apply in AUGMENTATIONS.items():
         value = getattr(config, name)
         if value and value != "none" and (name in TO_THE_END or not at_the_end):
             batch = apply(batch, value)
     return batch
-
-
-def _apply_shift(batch: Batch, margin: int) -> Batch:
-    return batch._replace(images=random_shift(batch.images, margin))
 
 
 def _apply_flip(batch: Batch, kind: str) -> Batch:
@@ -60,33 +53,12 @@ def _apply_flip(batch: Batch, kind: str) -> Batch:
     return batch._replace(images=flip(batch.images, which))
 
 
-def _apply_trivial_augment(batch: Batch, _: bool) -> Batch:
-    return batch._replace(images=trivial_augment(batch.images))
-
-
-def _apply_cutout(batch: Batch, side: int) -> Batch:
-    return batch._replace(images=cutout(batch.images, side))
-
-
 def _apply_cutmix(batch: Batch, probability: float) -> Batch:
     if torch.rand(()) >= probability:
         return batch
     targets = functional.one_hot(batch.targets, batch.classes).float()
     images, targets = cutmix(batch.images, targets)
     return batch._replace(images=images, targets=targets)
-
-
-AUGMENTATIONS: dict[str, Callable[[Batch, Any], Batch]] = {
-    "random_shift": _apply_shift,
-    "flip": _apply_flip,
-    "trivial_augment": _apply_trivial_augment,
-    "cutout": _apply_cutout,
-    "cutmix_prob": _apply_cutmix,
-}
-"""By the field of the table `augment`: what changes a batch, given the field's value. In order."""
-
-TO_THE_END = {"random_shift", "flip"}
-"""What goes on in the last `no_aug_share` of a training."""
 
 
 def flip(images: Tensor, which: Tensor) -> Tensor:
@@ -130,11 +102,8 @@ def cutout(images: Tensor, side: int) -> Tensor:
 def cutmix(images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Put a rectangle of another image of the batch into each (Yun et al., *CutMix*, 2019).
 
-    The share that stays is drawn from Beta(1, 1) once a batch, as in the paper.
-
-    Args:
-        images: of any type.
-        targets: class probabilities, float32 `(batch, classes)`, blended by area.
+    The share that stays is drawn from Beta(1, 1) once a batch, as in the paper. Targets, class
+    probabilities in float32 `(batch, classes)`, are blended by area.
     """
     tall, wide = images.shape[1:3]
     stays = float(torch.distributions.Beta(1.0, 1.0).sample())
@@ -168,3 +137,20 @@ def _reflect(positions: Tensor, size: int) -> Tensor:
         return torch.zeros_like(positions)
     positions = positions % (2 * size - 2)
     return torch.minimum(positions, 2 * size - 2 - positions)
+
+
+def _to_images(change: Callable[[Tensor, Any], Tensor]) -> Callable[[Batch, Any], Batch]:
+    return lambda batch, value: batch._replace(images=change(batch.images, value))
+
+
+AUGMENTATIONS: dict[str, Callable[[Batch, Any], Batch]] = {
+    "random_shift": _to_images(random_shift),
+    "flip": _apply_flip,
+    "trivial_augment": _to_images(lambda images, _: trivial_augment(images)),
+    "cutout": _to_images(cutout),
+    "cutmix_prob": _apply_cutmix,
+}
+"""By the field of the table `augment`: what changes a batch, given the field's value. In order."""
+
+TO_THE_END = {"random_shift", "flip"}
+"""What goes on in the last `no_aug_share` of a training."""

@@ -49,14 +49,9 @@ def build_bundle(
     with warnings.catch_warnings(), quiet("torch.onnx"):
         warnings.simplefilter("ignore")  # about PyTorch's own internals
         program = torch.onnx.export(
-            graph,
-            (example,),
-            input_names=["image"],
-            output_names=["probabilities"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            dynamo=True,
-            verbose=False,
-        )
+            graph, (example,), input_names=["image"], output_names=["probabilities"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},), dynamo=True, verbose=False,
+        )  # fmt: skip
     proto = program.model_proto
     # The exporter notes the source line of every operation: folders of this machine.
     for node in proto.graph.node:

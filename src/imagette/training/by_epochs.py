@@ -49,8 +49,7 @@ class _Data:
         train: the part of it to learn from.
         validation: the part held out.
         final: the dataset in the size that the finished network takes, or not yet resized.
-        learned: of that, the images to learn from.
-        held_out: of that, those held out.
+        splits: of that, the images to learn from, and those held out.
         view: what of each image a network that knows photographs is given; None for all others.
     """
 
@@ -58,8 +57,7 @@ class _Data:
     train: Split
     validation: Split
     final: Dataset
-    learned: Split
-    held_out: Split
+    splits: tuple[Split, Split]
     view: ViewName | None
 
 
@@ -87,8 +85,7 @@ def train_by_epochs(job: Job) -> dict[str, Any]:
     job.reporter.on_start(folder, plan, data.dataset, state.epoch)
 
     def save(state: State) -> None:
-        splits = data.learned, data.held_out
-        save_network(folder, final, recipe, data.final, *splits, state, data.view)
+        save_network(folder, final, recipe, data.final, *data.splits, state, data.view)
 
     state = _learn(job, plan, model, teacher, data, state, info, save)
     job.reporter.on_evaluate()
@@ -166,8 +163,8 @@ def _load_data(job: Job) -> _Data:
     if job.earlier:
         check_unchanged(job.folder, job.earlier, final)
     train, validation = _split(dataset, recipe)
-    learned, held_out = (train, validation) if final is dataset else _split(final, recipe)
-    return _Data(dataset, train, validation, final, learned, held_out, view)
+    splits = (train, validation) if final is dataset else _split(final, recipe)
+    return _Data(dataset, train, validation, final, splits, view)
 
 
 def _choose_view(recipe: Recipe, found: DataSource) -> ViewName | None:

@@ -20,12 +20,7 @@ from imagette.heads.ood_score import THRESHOLD, choose_references, fit_ood_score
 from imagette.images.views import ViewName
 from imagette.training.onnx_graph import find_ends, read_metadata, run_to, update_metadata
 from imagette.training.ood_score import METHOD as OUTLIERS
-from imagette.training.ood_score import (
-    MOST_IMAGES,
-    append_familiarity,
-    append_score,
-    fit_score,
-)
+from imagette.training.ood_score import MOST_IMAGES, append_familiarity, append_score, fit_score
 from imagette.training.synthetic_outliers import make_outliers
 
 if TYPE_CHECKING:
@@ -65,11 +60,9 @@ def calibrate_bundle(
     factor, exponent = fit_entropy_temperatures(logits, held_out.labels)
     _divide_by_temperatures(calibrated.graph, ends[1], factor, exponent, logits.shape[1])
     update_metadata(
-        calibrated,
-        entropy_temperature=(factor, exponent),
-        familiarity_threshold=THRESHOLD,
-        familiarity_method=method,
-    )
+        calibrated, entropy_temperature=(factor, exponent),
+        familiarity_threshold=THRESHOLD, familiarity_method=method,
+    )  # fmt: skip
     return calibrated
 
 
@@ -143,7 +136,6 @@ def _divide_by_temperatures(
     graph: "onnx.GraphProto", logits: str, factor: float, exponent: float, classes: int
 ) -> None:
     """Let the softmax have logits divided by `entropy_temperatures`."""
-
     nodes = GraphBuilder(graph, "calibration")
     constant, node = nodes.constant, nodes.add
     last = constant("last_axis", np.array([1]))

@@ -15,12 +15,7 @@ from imagette.data.check import check
 from imagette.data.explore import Copy, group_copies
 from imagette.errors import ImagetteError
 from imagette.evaluation.evaluate import evaluation_for_bundle
-from imagette.evaluation.left_out import (
-    Answers,
-    answers_left_out,
-    measure_collected,
-    says_nothing,
-)
+from imagette.evaluation.left_out import Answers, answers_left_out, measure_collected, says_nothing
 from imagette.evaluation.writing import write_evaluation
 from imagette.features.backbone import LICENCE, PARAMETERS, Backbone, backbone_path, open_backbone
 from imagette.features.collect import Collected, choose_view, collect
@@ -93,10 +88,10 @@ def _open_backbone(recipe: Recipe, reporter: Reporter) -> Backbone:
 
 def _check(dataset: Dataset, collected: Collected, left_out: LeftOut) -> list[str]:
     """What there is to know of the pictures, near duplicates included."""
-    parts = {"train": collected.train} | ({"test": collected.test} if collected.test else {})
+    splits = {"train": collected.train} | ({"test": collected.test} if collected.test else {})
     copies = [
         (digest, Copy(name, position, int(label)))
-        for name, one in parts.items()
+        for name, one in splits.items()
         for position, (digest, label) in enumerate(
             zip(one.digests, one.examples.labels, strict=True)
         )
@@ -157,10 +152,8 @@ def _write(
     metrics = write_evaluation(folder, classifier, dataset.name, answers)
     told = {"accuracy_split": metrics["split"]}
     if not says_nothing(metrics):
-        told |= {
-            "accuracy": metrics["accuracy"],
-            "evaluation": evaluation_for_bundle(metrics, folder),
-        }
+        evaluation = evaluation_for_bundle(metrics, folder)
+        told |= {"accuracy": metrics["accuracy"], "evaluation": evaluation}
     save(metadata.model_copy(update=told))
     return metrics
 

@@ -73,13 +73,8 @@ def _by_channel(maps: Tensor) -> Tensor:
 def _joins(sizes: tuple[int, ...], strides: tuple[int, int], padding: tuple[int, int]) -> Tensor:
     """Which number of the kernel joins each pair of a position in and one out: 1 where it does.
 
-    Args:
-        sizes: height and width of what goes in, of what comes out, and of the kernel.
-        strides: of the convolution.
-        padding: of what goes in, on either side.
-
-    Returns:
-        float32 `(positions in * positions out, rows * columns)`.
+    `sizes` are height and width of what goes in, of what comes out, and of the kernel; the result
+    is float32 `(positions in * positions out, rows * columns)`.
     """
     height, width, out_height, out_width, rows, columns = sizes
 

@@ -16,12 +16,7 @@ from imagette.models import count_parameters
 from imagette.runs import read_run
 from imagette.training.bundle_writer import build_bundle, save_bundle
 from imagette.training.calibrate_bundle import calibrate_bundle
-from imagette.training.keras_files import (
-    input_range,
-    load_keras_file,
-    save_keras,
-    with_input_range,
-)
+from imagette.training.keras_files import input_range, load_keras_file, save_keras, with_input_range
 from imagette.training.onnx_graph import update_metadata
 from imagette.training.quantize import quantize_all, quantize_weights
 
@@ -188,11 +183,7 @@ def _split_of_run(run: Path, data_dir: str | Path | None) -> tuple[Split, Split]
 
 
 def _bundle_of_file(
-    model: "keras.Model",
-    source: Path,
-    target: Path,
-    classes: list[str] | None,
-    pixels: int | None,
+    model: "keras.Model", source: Path, target: Path, classes: list[str] | None, pixels: int | None
 ) -> Exported:
     notes = []
     count = model.output_shape[-1]

@@ -22,30 +22,22 @@ if TYPE_CHECKING:
 
 
 class Folded(TorchNetwork):
-    """A trained network from its Input to one of its layers, normalisations folded where possible.
+    """A network from its Input to one of its layers, normalisations folded where possible.
 
-    Unlike its parent's, its weights are copies: what the Keras model learns later, it does not.
+    All are folded, into copies of the weights: what the Keras model learns later, this network does
+    not. With `frozen_only`, it is those that are frozen, so that the network can be trained: they
+    are constants, and each convolution learns through them as if they came after it.
     """
 
-    def __init__(self, model: "keras.Model", until: str | None = None) -> None:
+    def __init__(
+        self, model: "keras.Model", until: str | None = None, frozen_only: bool = False
+    ) -> None:
         super().__init__(model, until)
-        self.steps = _fold(self.steps, {layer.name: layer for layer in model.layers}, frozen=False)
+        layers = {layer.name: layer for layer in model.layers}
+        self.steps = _fold(self.steps, layers, frozen_only)
 
 
-class FrozenFolded(TorchNetwork):
-    """A network to be trained, its frozen normalisations folded where possible.
-
-    They are constants, so that each convolution learns through them as if they came after it.
-    """
-
-    def __init__(self, model: "keras.Model", until: str | None = None) -> None:
-        super().__init__(model, until)
-        self.steps = _fold(self.steps, {layer.name: layer for layer in model.layers}, frozen=True)
-
-
-def _fold(steps: list[Step], layers: dict[str, Any], frozen: bool) -> list[Step]:
-    """The steps with normalisations folded: all into copies of the weights, or those that are
-    frozen into the weights as they are at each call."""
+def _fold(steps: list[Step], layers: dict[str, Any], frozen_only: bool) -> list[Step]:
     by_key = {step.key: step for step in steps}
     uses = Counter(source for step in steps for source in flat(step.inputs))
     # A layer that is called twice has one kernel for both calls.
@@ -61,9 +53,9 @@ def _fold(steps: list[Step], layers: dict[str, Any], frozen: bool) -> list[Step]
     operations: dict[Key, Operation] = {}
     for key in by_key:
         normalisation: Any = layers.get(key[0])
-        if not is_stock(normalisation, "BatchNormalization") or not _by_channel(normalisation):
+        if not is_stock(normalisation, "BatchNormalization") or normalisation.renorm:
             continue
-        if frozen and normalisation.trainable:
+        if normalisation.axis not in (-1, 3) or (frozen_only and normalisation.trainable):
             continue
         factor, offset = _factor_and_offset(normalisation)
         pooling = before(key, "MaxPooling2D") if bool((factor >= 0).all()) else None
@@ -72,14 +64,10 @@ def _fold(steps: list[Step], layers: dict[str, Any], frozen: bool) -> list[Step]
             continue
         even = pooling is not None and halves(layers[pooling[0]])
         merge = partial(_merge, layers[found[0]], factor, offset)
-        weights = merge if frozen else partial(_same, *(one.detach() for one in merge()))
+        weights = merge if frozen_only else partial(_same, *(one.detach() for one in merge()))
         if folded := convolution(layers[found[0]], even, weights):
             operations |= {found: folded, key: unchanged}
     return [replace(step, operation=operations.get(step.key, step.operation)) for step in steps]
-
-
-def _by_channel(normalisation: Any) -> bool:
-    return normalisation.axis in (-1, 3) and not normalisation.renorm
 
 
 def _can_take(layer: Any, factor: Tensor) -> bool:

@@ -20,13 +20,9 @@ def choose_device() -> "torch.device":
 def choose_precision(device: "torch.device", wanted: str) -> "torch.dtype":
     """The type that activations and gradients are computed in; weights are always float32.
 
-    Args:
-        device: where the training runs.
-        wanted: `auto`, `float32` or `bfloat16`.
-
-    `auto` is bfloat16 where the hardware multiplies it (NVIDIA GPUs since Ampere, Intel and AMD
-    CPUs with AVX-512 BF16 or AMX), float32 elsewhere. It has float32's range, so that no loss
-    needs scaling.
+    `wanted` is `float32`, `bfloat16`, or `auto`: bfloat16 where the hardware multiplies it (NVIDIA
+    GPUs since Ampere, Intel and AMD CPUs with AVX-512 BF16 or AMX), float32 elsewhere. It has
+    float32's range, so that no loss needs scaling.
     """
     import torch
 

@@ -40,13 +40,7 @@ class Job:
     def make_info(
         self, fingerprint: str, device: Literal["cpu", "cuda"], parameters: int
     ) -> RunInfo:
-        """What `run.json` says from the beginning.
-
-        Args:
-            fingerprint: of the images to learn from and their labels.
-            device: `cpu` or `cuda`.
-            parameters: number of weights of the network, without running statistics.
-        """
+        """What `run.json` says from the beginning; `RunInfo` explains the values."""
         return RunInfo(
             dataset=self.found.source,
             data_dir=str(Path(self.data_dir).resolve()) if self.data_dir else None,

@@ -49,7 +49,7 @@ def load_keras_file(path: Path) -> "keras.Model":
             model = keras.saving.load_model(path, compile=False, safe_mode=True)
     # Keras raises nearly any exception on a damaged file or one made with custom code.
     except Exception as error:
-        if _mentions_code(error):
+        if any(word in str(error).lower() for word in ("lambda", "safe_mode", "unsafe")):
             raise ImagetteError(
                 f"{path} carries program code (a Lambda layer or custom objects), which could do"
                 " anything to this machine; it was not opened.",
@@ -69,10 +69,6 @@ def input_range(model: "keras.Model", path: Path) -> Literal[1, 255]:
 
     255 if that layer scales them down, 1 if it has weights or scales otherwise. Data augmentation
     and the like, which have no weights, come before it in some models.
-
-    Args:
-        model: as read from `path`.
-        path: what the error names.
 
     Raises:
         ImagetteError: that layer is a Normalization, which tells nothing.
@@ -98,7 +94,7 @@ def with_input_range(model: "keras.Model", factor: float) -> "keras.Model":
 
     A factor of 255 makes a network of 0–255 take 0–1. Where the network begins with a Rescaling,
     that layer changes (or goes, if nothing is left for it to do), so that the saved file stays as
-    plain as it was; otherwise a Rescaling comes before it. The weights are the same.
+    plain as it was; otherwise a Rescaling comes before it.
     """
     import keras
     from keras import layers
@@ -135,11 +131,6 @@ def _check_classifier(model: "keras.Model", path: Path) -> None:
         f"{path} is no classifier of colour pictures: it goes from {takes} to {gives}.",
         "It must go from (batch, height, width, 3) to (batch, classes).",
     )
-
-
-def _mentions_code(error: Exception) -> bool:
-    text = str(error).lower()
-    return any(word in text for word in ("lambda", "safe_mode", "unsafe"))
 
 
 @contextmanager

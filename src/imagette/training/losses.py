@@ -30,9 +30,8 @@ def compute_loss(
     loss = functional.cross_entropy(logits, targets, class_weights, label_smoothing=smoothing)
     if taught is None:
         return loss
-    distillation = recipe.distillation
-    of_teacher = distillation_loss(logits, taught, distillation.temperature)
-    return torch.lerp(loss, of_teacher, distillation.alpha)
+    of_teacher = distillation_loss(logits, taught, recipe.distillation.temperature)
+    return torch.lerp(loss, of_teacher, recipe.distillation.alpha)
 
 
 def distillation_loss(logits: Tensor, taught: Tensor, temperature: float) -> Tensor:

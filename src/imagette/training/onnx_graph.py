@@ -52,12 +52,9 @@ def find_ends(graph: "onnx.GraphProto") -> tuple[str, str] | None:
 def run_to(
     proto: "onnx.ModelProto", outputs: list[str], images: NDArray[np.uint8]
 ) -> list[NDArray[np.float32]]:
-    """What tensors of the graph become for images, computed a batch at a time.
+    """What tensors of a bundle's graph, by name, become for images, uint8 `(n, height, width, 3)`.
 
-    Args:
-        proto: a bundle.
-        outputs: the tensors' names.
-        images: uint8 `(n, height, width, 3)`.
+    They are computed a batch at a time.
     """
     import onnx
 

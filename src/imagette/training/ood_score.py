@@ -51,13 +51,8 @@ class Score(NamedTuple):
 
 
 def fit_score(learned: Features, labels: NDArray[np.int64], outliers: Features) -> Score:
-    """Fit the score.
-
-    Args:
-        learned: features `(n, features)` of images that were learned.
-        labels: their labels `(n,)`.
-        outliers: features `(m, features)` of images of nothing.
-    """
+    """Fit the score to features `(n, features)` of images that were learned, with their labels
+    `(n,)`, and features `(m, features)` of images of nothing."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
@@ -77,13 +72,8 @@ def fit_score(learned: Features, labels: NDArray[np.int64], outliers: Features) 
 def append_score(graph: "onnx.GraphProto", ends: tuple[str, str], score: Score) -> str:
     """Let a graph compute the score, higher for images that are more like those of the classes.
 
-    Args:
-        graph: of a bundle.
-        ends: names of its features and of its logits.
-        score: as `fit_score` gives it.
-
-    Returns:
-        The name of the scores, float32 `(batch, 1)`.
+    `ends` are the names of its features and of its logits. Returns the name of the scores, float32
+    `(batch, 1)`.
     """
     features, logits = ends
     nodes = GraphBuilder(graph, "familiarity")
@@ -118,10 +108,8 @@ def append_familiarity(
 ) -> None:
     """Let a graph give `familiarity`, float32 `(batch,)` in 0–1.
 
-    Args:
-        graph: of a bundle.
-        score: the name that `append_score` gave.
-        of_held_out: scores of images of the classes that were not learned; they set the threshold.
+    `score` is the name that `append_score` gave, and `of_held_out` has the scores of images of the
+    classes that were not learned; they set the threshold.
     """
     nodes = GraphBuilder(graph, "familiarity")
     constant, node = nodes.constant, nodes.add

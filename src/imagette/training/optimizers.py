@@ -72,12 +72,9 @@ def orthogonalise(matrix: Tensor, steps: int = 3) -> Tensor:
 def make_optimizers(
     model: "keras.Model", recipe: Recipe, precision: torch.dtype
 ) -> list[torch.optim.Optimizer]:
-    """The recipe's optimizer over the model's trainable weights; more than one where it needs them.
+    """The optimizers of a resolved recipe over the model's trainable weights.
 
-    Args:
-        model: a network of the registry.
-        recipe: resolved.
-        precision: the type that the network computes in.
+    `precision` is the type that the network computes in.
     """
     return OPTIMIZERS[recipe.optimizer.name](model, recipe, precision)
 

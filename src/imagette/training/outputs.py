@@ -27,13 +27,9 @@ Network = Callable[..., Tensor]
 def measure(
     network: Network, images: Tensor, labels: Tensor, precision: torch.dtype
 ) -> tuple[float, float]:
-    """Mean cross-entropy (nats) and top-1 accuracy (fraction).
+    """Mean cross-entropy (nats) and top-1 accuracy (fraction), computed in `precision`.
 
-    Args:
-        network: to logits.
-        images: uint8 `(n, height, width, channels)`.
-        labels: int64 `(n,)`.
-        precision: the type to compute in.
+    Images are uint8 `(n, height, width, channels)`, labels int64 `(n,)`.
     """
     loss, right = 0.0, 0
     with torch.no_grad():
@@ -46,12 +42,7 @@ def measure(
 
 
 def compute_logits(model: "keras.Model", images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What a network of the registry says of images, float32 `(n, classes)`, computed in float32.
-
-    Args:
-        model: the network.
-        images: uint8 `(n, height, width, channels)`.
-    """
+    """A network's logits for uint8 images, float32 `(n, classes)`, computed in float32."""
     return compute_outputs(model, images, "logits", torch.float32)
 
 
@@ -60,22 +51,16 @@ def compute_outputs(
     images: NDArray[np.uint8],
     layer: str,
     precision: torch.dtype,
-    mirrored: bool = False,
 ) -> NDArray[np.float32]:
-    """What a layer of a network gives for images, float32 `(n, …)`.
+    """What a layer, by name, of a network in use gives for uint8 images, float32 `(n, …)`.
 
-    Args:
-        model: the network, as it is in use.
-        images: uint8 `(n, height, width, channels)`.
-        layer: its name.
-        precision: the type to compute in.
-        mirrored: look at the mirror images.
+    It is computed in `precision`.
     """
     network, device = TorchNetwork(model, until=layer), choose_device()
     size = default_batch_size(CALIBRATION_BATCH, *images.shape[1:3])
     with torch.no_grad():
-        parts = [
-            network((batch.flip(2) if mirrored else batch).to(device, precision)).cpu()
+        outputs = [
+            network(batch.to(device, precision)).cpu()
             for batch in torch.from_numpy(images).split(size)
         ]
-    return torch.cat(parts).numpy()
+    return torch.cat(outputs).numpy()

@@ -64,12 +64,8 @@ class PackedConvolution(torch.autograd.Function):
 def pack(images: Tensor, count: int) -> Tensor:
     """Lay `count` images into each row, side by side, a column of zeros after each.
 
-    Args:
-        images: `(batch, channels, height, width)`, channels-last.
-        count: images a row; the last row ends in empty ones.
-
-    Returns:
-        `(rows, channels, height, count * (width + 1))`, channels-last.
+    From `(batch, channels, height, width)` to `(rows, channels, height, count * (width + 1))`, both
+    channels-last; the last row ends in empty images.
     """
     batch, channels, height, width = images.shape
     rows, left = divmod(batch, count)

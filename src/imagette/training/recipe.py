@@ -206,11 +206,9 @@ class Recipe(Table):
                 )
 
     def resolve(self, device: str, images: int) -> "Recipe":
-        """What the recipe comes to: `gpu` and `min_steps` have gone into the other fields.
+        """What the recipe comes to on a device, `cpu` or `cuda`, with so many images to learn from.
 
-        Args:
-            device: `cpu` or `cuda`.
-            images: how many there are to learn from.
+        `gpu` and `min_steps` have gone into the other fields.
         """
         if self.closed_form:
             return self

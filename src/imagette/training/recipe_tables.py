@@ -1,7 +1,6 @@
 """The tables of a recipe, and its fields by dotted name, such as `optimizer.learning_rate`."""
 
 import tomllib
-from collections.abc import Iterator
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -103,15 +102,13 @@ TABLES: dict[str, type[Table]] = {
 
 def to_dotted(values: dict[str, Any]) -> dict[str, Any]:
     """The values of a recipe or of its table `gpu`, those of tables by dotted name."""
-    return dict(_walk(values))
-
-
-def _walk(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    dotted: dict[str, Any] = {}
     for name, value in values.items():
         if name in TABLES and isinstance(value, dict):
-            yield from ((f"{name}.{inner}", one) for inner, one in value.items())
+            dotted |= {f"{name}.{inner}": one for inner, one in value.items()}
         else:
-            yield name, value
+            dotted[name] = value
+    return dotted
 
 
 def to_tables(dotted: dict[str, Any]) -> dict[str, Any]:

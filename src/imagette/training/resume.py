@@ -127,13 +127,8 @@ def earlier_recipe(folder: Path, wanted: Recipe | None) -> Recipe:
 def check_dataset(folder: Path, source: str, wanted: str) -> None:
     """Make sure that a run goes on with the dataset it began with.
 
-    Args:
-        folder: of the run.
-        source: of the dataset it began with.
-        wanted: that of the one to go on with.
-
     Raises:
-        ImagetteError: they differ.
+        ImagetteError: the source of that, and of the one that is wanted, differ.
     """
     if wanted != source:
         raise ImagetteError(

@@ -70,8 +70,10 @@ def train(
         recipe = Recipe.load(recipe)  # a mistyped name is told before anything is looked for
     found = _open(dataset, data_dir)
     why = ""
-    if recipe is None:
-        recipe, why = _choose(found)
+    if recipe is None and found.source in BUILT_IN:
+        recipe = Recipe.load(DEFAULT)
+    elif recipe is None:
+        recipe, why = choose_recipe(found)
     recipe = recipe.change(**changes) if changes else recipe
     check_options(recipe.model, recipe.model_options)
     runs_dir, default = Path(runs_dir), f"{found.name}-{recipe.name}"
@@ -102,8 +104,3 @@ def train(
 def _open(dataset: str | Path | Dataset | None, data_dir: str | Path | None) -> DataSource:
     """The images, found and not yet decoded, so that their number is known before they are."""
     return dataset if isinstance(dataset, Dataset) else open_source(dataset or "cifar10", data_dir)
-
-
-def _choose(found: DataSource) -> tuple[Recipe, str]:
-    """The recipe where none is named, and for somebody's own pictures why it suits them."""
-    return (Recipe.load(DEFAULT), "") if found.source in BUILT_IN else choose_recipe(found)

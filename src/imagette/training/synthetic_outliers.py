@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from imagette.training.trivial_augment import to_levels
+
 _SIZE = 32
 """Rows or columns of images that the sides below are for; in others they differ in proportion."""
 _VALUES = 20_000_000
@@ -46,15 +48,13 @@ def shuffle_tiles(images: Tensor) -> Tensor:
     tiles = tiles.gather(1, order[..., None].expand_as(tiles))
     tiles = tiles.reshape(count, rows, columns, side, side, channels).transpose(2, 3)
     shuffled = images.clone()
-    shuffled[:, : rows * side, : columns * side] = tiles.reshape(
-        count, rows * side, columns * side, channels
-    )
+    shuffled[:, : rows * side, : columns * side] = tiles.flatten(3, 4).flatten(1, 2)
     return shuffled
 
 
 def repeat_detail(images: Tensor) -> Tensor:
     """A small square of each image, mirrored again and again: a texture, half of them grey."""
-    count, height, width = images.shape[:3]
+    height, width = images.shape[1:3]
     side = _side(int(torch.randint(5, 13, ())), images)
     top, left = (int(torch.randint(0, size - side + 1, ())) for size in (height, width))
     detail = images[:, top : top + side, left : left + side]
@@ -62,9 +62,11 @@ def repeat_detail(images: Tensor) -> Tensor:
     twice = torch.cat([twice, twice.flip(2)], 2)
     repeats = math.ceil(height / twice.shape[1]), math.ceil(width / twice.shape[2])
     texture = twice.repeat(1, *repeats, 1)[:, :height, :width].float()
-    texture = _stretch(texture)
+    # Up to twice the contrast, so that a plain detail becomes a texture that can be seen.
+    middle = texture.mean((1, 2), keepdim=True)
+    texture = middle + (texture - middle) * _uniform(images, 1, 2)
     grey = texture.mean(3, keepdim=True).expand_as(texture)
-    return _levels(torch.where(_some(count, images), grey, texture))
+    return to_levels(torch.where(_half(images), grey, texture))
 
 
 def enlarge_corner(images: Tensor) -> Tensor:
@@ -73,28 +75,25 @@ def enlarge_corner(images: Tensor) -> Tensor:
     side = _side(int(torch.randint(7, 13, ())), images)
     top, left = (int(torch.randint(2, ())) * (size - side) for size in (height, width))
     corner = images[:, top : top + side, left : left + side].permute(0, 3, 1, 2).float()
-    large = functional.interpolate(
-        corner, size=(height, width), mode="bicubic", align_corners=False
-    )
-    return _levels(large.permute(0, 2, 3, 1))
+    large = functional.interpolate(corner, (height, width), mode="bicubic")
+    return to_levels(large.permute(0, 2, 3, 1))
 
 
 def scramble_phases(images: Tensor) -> Tensor:
     """Each image's frequencies, as strong as they were, in random phases."""
     values = images.permute(0, 3, 1, 2).float()
     noise = torch.fft.rfft2(torch.randn_like(values[:, :1]))
-    turned = torch.fft.rfft2(values) * (noise / noise.abs().clamp(min=1e-6))
+    shifted = torch.fft.rfft2(values) * (noise / noise.abs().clamp(min=1e-6))
     # The mean is a frequency too, and stays.
-    turned[..., 0, 0] = torch.fft.rfft2(values)[..., 0, 0]
-    return _levels(torch.fft.irfft2(turned, s=values.shape[2:]).permute(0, 2, 3, 1))
+    shifted[..., 0, 0] = torch.fft.rfft2(values)[..., 0, 0]
+    return to_levels(torch.fft.irfft2(shifted, s=values.shape[2:]).permute(0, 2, 3, 1))
 
 
 def blend(images: Tensor) -> Tensor:
     """The mean of three images, as strong in contrast as one."""
-    turns = [images.roll(shift, 0).float() for shift in (0, 1, 2)]
-    mean = torch.stack(turns).mean(0)
+    mean = torch.stack([images.roll(shift, 0).float() for shift in (0, 1, 2)]).mean(0)
     middle = mean.mean((1, 2), keepdim=True)
-    return _levels(middle + (mean - middle) * 3**0.5)
+    return to_levels(middle + (mean - middle) * 3**0.5)
 
 
 def make_clouds(images: Tensor) -> Tensor:
@@ -104,9 +103,7 @@ def make_clouds(images: Tensor) -> Tensor:
     for side in (2, 4, 8, 16, height):
         strength = torch.rand(count, 1, 1, 1, device=images.device).pow(3)
         noise = torch.randn(count, 3, side, side, device=images.device)
-        total += strength * functional.interpolate(
-            noise, size=(height, width), mode="bicubic", align_corners=False
-        )
+        total += strength * functional.interpolate(noise, (height, width), mode="bicubic")
     grey = total.mean(1, keepdim=True) * 1.5
     share = torch.rand(count, 1, 1, 1, device=images.device)
     return _colour(torch.lerp(total, grey.expand_as(total), share).permute(0, 2, 3, 1))
@@ -119,14 +116,13 @@ def make_waves(images: Tensor) -> Tensor:
     y = torch.arange(height, device=device).view(1, 1, -1, 1)
     x = torch.arange(width, device=device).view(1, 1, 1, -1)
     angle, phase = torch.rand(2, count, 2, 1, 1, device=device) * math.tau
-    # From one period a image to one every three pixels.
+    # From one period an image to one every three pixels.
     frequency = math.tau / torch.empty(count, 2, 1, 1, device=device).uniform_(3, max(4, width))
     waves = torch.sin(frequency * (angle.cos() * x + angle.sin() * y) + phase)
     first, second = waves.unbind(1)
     kind = torch.randint(3, (count, 1, 1), device=device)
     pattern = torch.where(kind == 0, first, torch.where(kind == 1, first + second, first * second))
-    hardness = torch.empty(count, 1, 1, device=device).uniform_(0.5, 8)
-    pattern = torch.tanh(pattern * hardness)[..., None]
+    pattern = torch.tanh(pattern[..., None] * _uniform(images, 0.5, 8))
     return _colour(pattern * torch.randn(count, 1, 1, 3, device=device))
 
 
@@ -141,7 +137,7 @@ def draw_strokes(images: Tensor) -> Tensor:
     turns = bend + torch.randn(count, strokes, device=device).pow(3) * 0.5
     turns[:, :1] += torch.rand(count, 1, device=device) * math.tau
     heading = turns.cumsum(1)
-    step = torch.empty(count, 1, 1, device=device).uniform_(0.06, 0.22)
+    step = _uniform(images, 0.06, 0.22)[..., 0]
     points = (step * torch.stack([heading.cos(), heading.sin()], 2)).cumsum(1)
     points = functional.pad(points, (0, 0, 1, 0))
     points = (points - points.mean(1, keepdim=True) + 0.5)[..., None, None]
@@ -150,16 +146,15 @@ def draw_strokes(images: Tensor) -> Tensor:
     for stroke in range(strokes):  # one after another: all at once would take gigabytes
         to_stroke = _distance(x, y, points[:, stroke], points[:, stroke + 1])
         distance = torch.where(stroke < drawn, distance.minimum(to_stroke), distance)
-    thickness = torch.empty(count, 1, 1, device=device).uniform_(0.015, 0.08)
-    softness = torch.empty(count, 1, 1, device=device).uniform_(0.3, 3)
-    ink = torch.sigmoid((thickness - distance) * (2 * width) / softness)[..., None]
+    thickness, softness = _uniform(images, 0.015, 0.08), _uniform(images, 0.3, 3)
+    ink = torch.sigmoid((thickness - distance[..., None]) * (2 * width) / softness)
     colours = torch.rand(2, count, 1, 1, 3, device=device) * 255
     # As often in black on white, or the other way round.
     plain = torch.tensor([0.0, 255.0], device=device).view(2, 1, 1, 1, 1).expand_as(colours)
-    turned = torch.where(_some(count, images), plain, plain.flip(0))
-    colours = torch.where(_some(count, images), colours, turned)
+    plain = torch.where(_half(images), plain, plain.flip(0))
+    colours = torch.where(_half(images), colours, plain)
     noise = torch.randn(count, height, width, 1, device=device) * 4
-    return _levels(torch.lerp(colours[0], colours[1], ink) + noise)
+    return to_levels(torch.lerp(colours[0], colours[1], ink) + noise)
 
 
 def _distance(x: Tensor, y: Tensor, begin: Tensor, end: Tensor) -> Tensor:
@@ -174,42 +169,30 @@ def _distance(x: Tensor, y: Tensor, begin: Tensor, end: Tensor) -> Tensor:
 
 
 KINDS = (
-    shuffle_tiles,
-    repeat_detail,
-    enlarge_corner,
-    scramble_phases,
-    blend,
-    make_clouds,
-    make_waves,
-    draw_strokes,
-)
+    shuffle_tiles, repeat_detail, enlarge_corner, scramble_phases,
+    blend, make_clouds, make_waves, draw_strokes,
+)  # fmt: skip
 """The ways in which outliers are made."""
 
 
 def _side(of_32: int, images: Tensor) -> int:
-    """A side that is so long in a image of 32 × 32, in those there are."""
+    """A side that is so long in an image of 32 × 32, in those there are."""
     smaller = min(images.shape[1:3])
     return min(smaller, max(2, round(of_32 * smaller / _SIZE)))
 
 
-def _some(count: int, images: Tensor) -> Tensor:
-    return torch.rand(count, 1, 1, 1, device=images.device) < 0.5
+def _half(images: Tensor) -> Tensor:
+    """Which images are among a random half, bool `(n, 1, 1, 1)`."""
+    return torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
 
 
-def _stretch(values: Tensor) -> Tensor:
-    """Up to twice the contrast, so that a plain detail becomes a texture that can be seen."""
-    middle = values.mean((1, 2), keepdim=True)
-    factor = torch.empty(len(values), 1, 1, 1, device=values.device).uniform_(1, 2)
-    return middle + (values - middle) * factor
+def _uniform(images: Tensor, low: float, high: float) -> Tensor:
+    """A number between the two for each image, `(n, 1, 1, 1)`."""
+    return torch.empty(len(images), 1, 1, 1, device=images.device).uniform_(low, high)
 
 
 def _colour(pattern: Tensor) -> Tensor:
     """A pattern of about mean 0 and deviation 1 around some colour, in some contrast."""
     count, device = len(pattern), pattern.device
     middle = torch.empty(count, 1, 1, 3, device=device).uniform_(40, 215)
-    contrast = torch.empty(count, 1, 1, 1, device=device).uniform_(8, 70)
-    return _levels(middle + contrast * pattern)
-
-
-def _levels(values: Tensor) -> Tensor:
-    return values.clamp(0, 255).to(torch.uint8)
+    return to_levels(middle + _uniform(pattern, 8, 70) * pattern)

@@ -105,7 +105,8 @@ def _read_graph(model: "keras.Model", until: str | None) -> list[Step]:
             inputs = [_sources(argument) for argument in node["args"]]
             calls[name, number] = Step((name, number), operation, inputs)
     name, number = (until, 0) if until else _one_output(config["output_layers"])
-    if not until and _is_functional(layers[name]):
+    kinds = {kind.__name__ for kind in type(layers[name]).__mro__}
+    if not until and "Functional" in kinds:
         number -= 1  # as an output, and only there, Keras counts such a model's calls from 1
     return _without_waste(_up_to((name, number), calls), model)
 
@@ -182,13 +183,9 @@ def _whole(model: "keras.Model", until: str | None) -> Step:
     """The model up to a layer as one step, by Keras."""
     import keras
 
-    part = keras.Model(model.inputs, model.get_layer(until).output) if until else model
-    return Step((model.name, 0), keras_operation(part), [])
+    wanted = keras.Model(model.inputs, model.get_layer(until).output) if until else model
+    return Step((model.name, 0), keras_operation(wanted), [])
 
 
 def _is_input(layer: "keras.Layer") -> bool:
     return type(layer).__name__ == "InputLayer"
-
-
-def _is_functional(layer: "keras.Layer") -> bool:
-    return any(parent.__name__ == "Functional" for parent in type(layer).__mro__)

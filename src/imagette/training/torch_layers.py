@@ -99,10 +99,8 @@ def _activation(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tens
 def convolution(layer: Any, even: bool = False, weights: Weights | None = None) -> Operation | None:
     """The operation of a Conv2D or DepthwiseConv2D.
 
-    Args:
-        layer: the layer.
-        even: leave out the last row or column of an odd number.
-        weights: gives the kernel and bias to take in place of the layer's own.
+    `even` leaves out the last row or column of an odd number; `weights` gives the kernel and bias
+    to take in place of the layer's own.
     """
     depthwise = is_stock(layer, "DepthwiseConv2D")
     if layer.data_format != "channels_last" or (depthwise and layer.depth_multiplier != 1):

@@ -24,7 +24,7 @@ from imagette.errors import ImagetteError
 from imagette.models.sprint import whiten
 from imagette.training.augment import Batch, augment_batch, shrink
 from imagette.training.batch_order import epoch_order, first_mirrored
-from imagette.training.fold_batchnorm import Folded, FrozenFolded
+from imagette.training.fold_batchnorm import Folded
 from imagette.training.hardware import choose_device, choose_precision, configure
 from imagette.training.losses import compute_class_weights, compute_loss
 from imagette.training.meter import Meter
@@ -114,19 +114,11 @@ def train_epochs(
 class Trainer:
     """Network, optimizers and images on their device, and the steps of learning.
 
-    Args:
-        model: its weights are trained in place.
-        train: images to learn from.
-        recipe: resolved.
-        teacher: a trained network to learn from, or None.
+    The arguments are those of `train_epochs`.
     """
 
     def __init__(
-        self,
-        model: "keras.Model",
-        train: Split,
-        recipe: Recipe,
-        teacher: "keras.Model | None" = None,
+        self, model: "keras.Model", train: Split, recipe: Recipe, teacher: "keras.Model | None"
     ) -> None:
         self.model, self.recipe = model, recipe
         self.device = choose_device()
@@ -134,14 +126,10 @@ class Trainer:
         self.precision = choose_precision(self.device, recipe.precision)
         self.images, self.labels = _to_device(train, self.device)
         self.classes = model.output_shape[-1]
-        weights = compute_class_weights(train, self.classes)
-        self.class_weights = (
-            None
-            if weights is None
-            else torch.tensor(weights, dtype=torch.float32, device=self.device)
-        )
+        found = compute_class_weights(train, self.classes)
+        self.class_weights = None if found is None else torch.tensor(found).float().to(self.device)
         self.mirrored = first_mirrored(recipe.seed, len(train)).to(self.device)
-        self.network = FrozenFolded(model, until="logits")
+        self.network = Folded(model, until="logits", frozen_only=True)
         self.compiled = _compile(self.network) if _compiles(self.device) else self.network
         self.teacher = Folded(teacher, until="logits") if teacher else None
         self.optimizers = make_optimizers(model, recipe, self.precision)
@@ -163,7 +151,8 @@ class Trainer:
             ImagetteError: the network cannot take so few images at once, or the smaller ones
                 that the recipe begins with.
         """
-        self._check_progressive_size()
+        if self.small_steps:
+            self._check_progressive_size()
         weights = get_weights(self.model)
         try:
             if self.small_steps:
@@ -198,8 +187,6 @@ class Trainer:
 
     def _check_progressive_size(self) -> None:
         side = self.recipe.progressive_size
-        if not self.small_steps:
-            return
         try:
             with torch.no_grad():
                 small = shrink(self.images[:1].to(self.device), side)
@@ -227,13 +214,13 @@ class Trainer:
         self, epoch: int, on_progress: Callable[[EpochProgress], None]
     ) -> EpochProgress:
         """Make the steps of an epoch."""
-        first = (epoch - 1) * self.steps_per_epoch
-        repeats = self.recipe.epoch_repeats
-        order = epoch_order(self.recipe.seed, epoch, len(self.images), repeats).to(self.device)
+        recipe, first = self.recipe, (epoch - 1) * self.steps_per_epoch
+        order = epoch_order(recipe.seed, epoch, len(self.images), recipe.epoch_repeats)
         # Batches that differ by one image at most: no last batch is too small to learn from.
-        parts = order.tensor_split(self.steps_per_epoch)[: self.total_steps - first]
-        meter = Meter(epoch, sum(map(len, parts)), on_progress)
-        for number, indices in enumerate(parts, start=first):
+        batches = order.to(self.device).tensor_split(self.steps_per_epoch)
+        batches = batches[: self.total_steps - first]
+        meter = Meter(epoch, sum(map(len, batches)), on_progress)
+        for number, indices in enumerate(batches, start=first):
             logits, loss = self.train_step(number, indices)
             left = self.seconds_from(number + 1)
             meter.add(logits, self.labels[indices], loss, self.seconds_from(first) - left, left)
@@ -241,7 +228,7 @@ class Trainer:
 
     def train_step(self, number: int, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Learn from the images at `indices`; their logits `(batch, classes)` and mean loss."""
-        recipe = self.recipe
+        recipe, taught = self.recipe, None
         set_rates(self.optimizers, rate_factor(recipe.schedule, number / self.total_steps))
         images = self.images[indices.to(self.images.device)].to(self.device)
         # In every other pass over the images, an alternating flip mirrors the other half.
@@ -249,7 +236,9 @@ class Trainer:
         batch = Batch(images, self.labels[indices], self.classes, mirrored)
         batch = augment_batch(batch, recipe.augment, at_the_end=number >= self.augmented_steps)
         images, targets, *_ = batch
-        taught = self._ask_teacher(images)
+        if self.teacher:  # which always sees the full size
+            with torch.no_grad():
+                taught = self.teacher(images.to(self.precision), training=False)
         if number < self.small_steps:
             images = shrink(images, recipe.progressive_size)
         logits = self.compiled(images.to(self.precision), training=True)
@@ -260,13 +249,6 @@ class Trainer:
         for optimizer in self.optimizers:
             optimizer.step()
         return logits.detach(), loss.detach()
-
-    def _ask_teacher(self, images: Tensor) -> Tensor | None:
-        """The teacher's logits `(batch, classes)` for what is learned, always at full size."""
-        if self.teacher is None:
-            return None
-        with torch.no_grad():
-            return self.teacher(images.to(self.precision), training=False)
 
 
 def _compiles(device: torch.device) -> bool:

@@ -8,9 +8,8 @@ Pre-training*, 2019, section 3.1).
 """
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -49,25 +48,17 @@ def check_start(start: str, model: str = "") -> None:
                 "Set init_from to '' or the folder of a run, or model to efficientnet-lite.",
             )
         return
-    path = Path(start)
+    path, remedy = Path(start), f"Set init_from to {IMAGENET}, the folder of a run, or '' for none."
     if path.is_file() and model and model not in APPLICATIONS:
-        raise ImagetteError(
-            f"The network {model} does not begin with a file of weights.",
-            f"Set init_from to {IMAGENET}, the folder of a run, or '' for none.",
-        )
+        raise ImagetteError(f"The network {model} does not begin with a file of weights.", remedy)
     if not (path / "model.keras").is_file() and not (path.is_file() and path.suffix == ".h5"):
-        raise ImagetteError(
-            f"There is no trained network in {start} to begin with.",
-            f"Set init_from to {IMAGENET}, the folder of a run, or '' for none.",
-        )
+        raise ImagetteError(f"There is no trained network in {start} to begin with.", remedy)
 
 
 def load_start(model: "keras.Model", start: str) -> None:
     """Give a network the weights of another, all but those of its last layer, and freeze its norms.
 
-    Args:
-        model: of the registry; ImageNet's weights it has already.
-        start: the folder of a run, or what `build_model` has seen to.
+    `start` is the folder of a run, or names weights that `build_model` has loaded already.
 
     Raises:
         ImagetteError: the other network has other layers.
@@ -95,16 +86,12 @@ def fit_head(model: "keras.Model", train: Split) -> None:
 
     Its scores are divided by the temperature that suits leave-one-out answers best, so that the
     loop begins with probabilities that mean what they say.
-
-    Args:
-        model: a network of the registry.
-        train: images to learn from.
     """
     step = -(-len(train) // HEAD_IMAGES)
     images, labels = train.images[::step], train.labels[::step]
     precision = choose_precision(choose_device(), "auto")
     names = [layer.name for layer in model.layers]
-    features = compute_outputs(model, images, names[names.index("logits") - 1], precision, False)
+    features = compute_outputs(model, images, names[names.index("logits") - 1], precision)
     head = model.get_layer("logits")
     fit = fit_ridge(features, labels, head.units)
     temperature = fit_temperature(fit.loo_scores, labels, fit.weights)
@@ -113,8 +100,7 @@ def fit_head(model: "keras.Model", train: Split) -> None:
         head.bias.assign((fit.bias / temperature).astype(np.float32))
 
 
-@dataclass(frozen=True)
-class FittedHead:
+class FittedHead(NamedTuple):
     """A network whose last layer alone was fitted.
 
     Attributes:
@@ -127,11 +113,11 @@ class FittedHead:
 
 
 def begin_with_head(
-    model: "keras.Model", train_part: Split, validation: Split, reporter: Reporter
+    model: "keras.Model", train: Split, validation: Split, reporter: Reporter
 ) -> FittedHead:
     """Fit the last layer, and tell how good the network is with it."""
     start = time.perf_counter()
-    fit_head(model, train_part)
+    fit_head(model, train)
     seconds = time.perf_counter() - start
     accuracy = _measure_accuracy(model, validation)
     reporter.on_head(accuracy, seconds)

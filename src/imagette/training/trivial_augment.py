@@ -31,17 +31,13 @@ def trivial_augment(images: Tensor) -> Tensor:
     return changed
 
 
-def _leave(images: Tensor, _: Tensor) -> Tensor:
-    return images
-
-
 def _stretch_contrast(images: Tensor, _: Tensor) -> Tensor:
     """The darkest value of each channel becomes 0, the brightest 255."""
     low = images.amin((1, 2), keepdim=True).float()
     high = images.amax((1, 2), keepdim=True).float()
     # A channel of a single value stays as it is.
     low, scale = torch.where(high > low, low, 0), torch.where(high > low, 255 / (high - low), 1)
-    return _levels((images - low) * scale)
+    return to_levels((images - low) * scale)
 
 
 def _equalize(images: Tensor, _: Tensor) -> Tensor:
@@ -58,17 +54,13 @@ def _equalize(images: Tensor, _: Tensor) -> Tensor:
     return table.gather(2, values).transpose(1, 2).reshape(images.shape).to(torch.uint8)
 
 
-def _brighten(images: Tensor, factors: Tensor) -> Tensor:
-    return _levels(images * factors)
-
-
 def _change_contrast(images: Tensor, factors: Tensor) -> Tensor:
     mean = _luminance(images).mean((1, 2), keepdim=True).round()
-    return _levels(torch.lerp(mean, images.float(), factors))
+    return to_levels(torch.lerp(mean, images.float(), factors))
 
 
 def _change_colour(images: Tensor, factors: Tensor) -> Tensor:
-    return _levels(torch.lerp(_luminance(images), images.float(), factors))
+    return to_levels(torch.lerp(_luminance(images), images.float(), factors))
 
 
 def _sharpen(images: Tensor, factors: Tensor) -> Tensor:
@@ -77,7 +69,7 @@ def _sharpen(images: Tensor, factors: Tensor) -> Tensor:
     mean = functional.avg_pool2d(exact.permute(0, 3, 1, 2), 3, 1, padding=1).permute(0, 2, 3, 1)
     smooth = exact.clone()  # the edges, which lack neighbours, stay
     smooth[:, 1:-1, 1:-1] = ((mean * 9 + exact * 4) / 13).round()[:, 1:-1, 1:-1]
-    return _levels(torch.lerp(smooth, exact, factors))
+    return to_levels(torch.lerp(smooth, exact, factors))
 
 
 def _posterize(images: Tensor, bits: Tensor) -> Tensor:
@@ -96,14 +88,6 @@ def _rotate(images: Tensor, degrees: Tensor) -> Tensor:
     cos, sin = angle.cos(), angle.sin()
     x, y = images.shape[2] / 2, images.shape[1] / 2
     return _sample(images, [cos, -sin, x - cos * x + sin * y, sin, cos, y - sin * x - cos * y])
-
-
-def _shear_x(images: Tensor, slopes: Tensor) -> Tensor:
-    return _sample(images, [1, slopes, 0, 0, 1, 0])
-
-
-def _shear_y(images: Tensor, slopes: Tensor) -> Tensor:
-    return _sample(images, [1, 0, 0, slopes, 1, 0])
 
 
 def _translate_x(images: Tensor, shares: Tensor) -> Tensor:
@@ -141,23 +125,24 @@ def _luminance(images: Tensor) -> Tensor:
     return (0.299 * red + 0.587 * green + 0.114 * blue).round()
 
 
-def _levels(values: Tensor) -> Tensor:
+def to_levels(values: Tensor) -> Tensor:
+    """Values as uint8: held to 0–255, and what is behind the point cut off."""
     return values.clamp(0, 255).to(torch.uint8)
 
 
 OPERATIONS: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], float, float]] = {
-    "identity": (_leave, 0, 0),
+    "identity": (lambda images, _: images, 0, 0),
     "autocontrast": (_stretch_contrast, 0, 0),
     "equalize": (_equalize, 0, 0),
-    "brightness": (_brighten, 0.01, 2),
+    "brightness": (lambda images, factors: to_levels(images * factors), 0.01, 2),
     "contrast": (_change_contrast, 0.01, 2),
     "colour": (_change_colour, 0.01, 2),
     "sharpness": (_sharpen, 0.01, 2),
     "posterize": (_posterize, 2, 8),
     "solarize": (_solarize, 0, 256),
     "rotate": (_rotate, -135, 135),
-    "shear-x": (_shear_x, -0.99, 0.99),
-    "shear-y": (_shear_y, -0.99, 0.99),
+    "shear-x": (lambda images, slopes: _sample(images, [1, slopes, 0, 0, 1, 0]), -0.99, 0.99),
+    "shear-y": (lambda images, slopes: _sample(images, [1, 0, 0, slopes, 1, 0]), -0.99, 0.99),
     "translate-x": (_translate_x, -0.45, 0.45),
     "translate-y": (_translate_y, -0.45, 0.45),
 }
