@@ -82,11 +82,7 @@ def test_it_is_off_unless_asked_for(bundle_path):
 
 def test_its_bounds_are_told(make_client):
     teaching = make_client(max_classes=3, lesson_hours=2).get("/model").json["teaching"]
-    assert teaching == {
-        "max_classes": 3,
-        "max_lesson_pictures": 500,
-        "lesson_hours": 2,
-    }
+    assert teaching == {"max_classes": 3, "max_lesson_pictures": 500, "lesson_hours": 2}
 
 
 @pytest.mark.parametrize(

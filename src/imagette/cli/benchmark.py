@@ -13,8 +13,7 @@ from imagette.errors import ImagetteError
 
 def time_to_accuracy(
     recipes: Annotated[
-        str | None,
-        typer.Option(help="Recipes with commas between (default: the four sprints)."),
+        str | None, typer.Option(help="Recipes with commas between (default: the four sprints).")
     ] = None,
     runs: Annotated[int, typer.Option(min=1, help="Trainings of each, with seeds 0, 1 …")] = 5,
     dataset: Annotated[str | None, typer.Option(help="As for `train`.")] = None,

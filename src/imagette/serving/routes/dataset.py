@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from imagette.errors import ImagetteError
 from imagette.reports.html import pixels_url
-from imagette.serving.openapi import DescribedBlueprint, responses
+from imagette.serving.openapi import make_blueprint, responses
 from imagette.serving.problems import RequestError
-from imagette.serving.schemas.dataset import DatasetAnswer, DatasetClass
+from imagette.serving.schemas.model import DatasetAnswer, DatasetClass
 from imagette.serving.state import server_state
 
 _EXAMPLES = 10
 
-blueprint = DescribedBlueprint("dataset", __name__)
+blueprint = make_blueprint("dataset", __name__)
 
 
 @blueprint.get("/dataset", responses=responses(DatasetAnswer, "no-dataset"))

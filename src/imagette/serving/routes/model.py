@@ -2,11 +2,11 @@
 
 from flask import Response
 
-from imagette.serving.openapi import DescribedBlueprint, responses
+from imagette.serving.openapi import make_blueprint, responses
 from imagette.serving.schemas.model import ModelAnswer
 from imagette.serving.state import server_state
 
-blueprint = DescribedBlueprint("model", __name__)
+blueprint = make_blueprint("model", __name__)
 
 
 @blueprint.get("/model", responses=responses(ModelAnswer))

@@ -15,7 +15,7 @@ from imagette.inference.explain import heat_png
 from imagette.reports.html import pixels_url, png_url
 from imagette.serving.gate import Gate
 from imagette.serving.metrics import Metrics
-from imagette.serving.openapi import DescribedBlueprint, predict_request, responses
+from imagette.serving.openapi import make_blueprint, predict_request, responses
 from imagette.serving.problems import RequestError, describe, kind_of
 from imagette.serving.schemas.predict import PictureAnswer, PredictOptions, SeveralAnswers
 from imagette.serving.state import server_state
@@ -27,7 +27,7 @@ PREDICT_PROBLEMS = (
     "unsupported-content-type", "out-of-time",
 )  # fmt: skip
 
-blueprint = DescribedBlueprint("predict", __name__)
+blueprint = make_blueprint("predict", __name__)
 
 
 @blueprint.post(
@@ -85,9 +85,7 @@ def _read_options() -> PredictOptions:
         first = error.errors(include_url=False)[0]
         name = first["loc"][0]
         raise RequestError(
-            "wrong-option",
-            f"The option {name} cannot be {first['input']!r}.",
-            f"{first['msg']}.",
+            "wrong-option", f"The option {name} cannot be {first['input']!r}.", f"{first['msg']}."
         ) from error
 
 

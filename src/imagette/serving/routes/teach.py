@@ -12,8 +12,8 @@ from imagette.errors import ImageError
 from imagette.inference.classifier import Classifier
 from imagette.serving.gate import Gate
 from imagette.serving.openapi import (
-    DescribedBlueprint,
     json_request,
+    make_blueprint,
     pictures_request,
     predict_request,
     responses,
@@ -43,7 +43,7 @@ from imagette.serving.uploads import read_files, read_json
 _FILE = {"type": "string", "format": "binary"}
 _DISK = "no-room"
 
-blueprint = DescribedBlueprint("teach", __name__)
+blueprint = make_blueprint("teach", __name__)
 
 
 @blueprint.post(

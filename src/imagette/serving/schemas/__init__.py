@@ -1,4 +1,4 @@
-"""What the API takes and answers, as pydantic models, one file a group of routes.
+"""What the API takes and answers, as pydantic models.
 
 `/openapi.json` is made from these. Nothing is validated against the responses' models while
 requests are answered, which would cost more than the network takes; the tests hold every response
@@ -10,11 +10,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from imagette.serving.schemas.dataset import DatasetAnswer
-from imagette.serving.schemas.health import Health, Index, Readiness
-from imagette.serving.schemas.model import ModelAnswer
+from imagette.serving.schemas.base import Problem
+from imagette.serving.schemas.model import DatasetAnswer, Health, Index, ModelAnswer, Readiness
 from imagette.serving.schemas.predict import PictureAnswer, SeveralAnswers
-from imagette.serving.schemas.problem import Problem
 from imagette.serving.schemas.teach import AddedPictures, Deleted, LessonAnswer, LessonPictures
 
 RESPONSES: tuple[type[BaseModel], ...] = (
