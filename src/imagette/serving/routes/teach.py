@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from imagette.errors import ImageError
 from imagette.inference.classifier import Classifier
-from imagette.serving.gate import Gate
 from imagette.serving.openapi import (
     json_request,
     make_blueprint,
@@ -38,7 +37,7 @@ from imagette.serving.teaching.class_names import clean_name
 from imagette.serving.teaching.lesson import Lesson
 from imagette.serving.teaching.lesson_store import LessonStore
 from imagette.serving.teaching.taught_model import TaughtModel
-from imagette.serving.uploads import read_files, read_json
+from imagette.serving.uploads import check_filled, read_files, read_json
 
 _FILE = {"type": "string", "format": "binary"}
 _DISK = "no-room"
@@ -89,7 +88,8 @@ def add_pictures(path: LessonPath) -> dict[str, Any]:
     gate, kept, refused = state.gate.for_request(), [], []
     for content, file in read_files(request, state.settings.max_pictures):
         try:
-            name = _add(lesson, class_name, content, gate)
+            check_filled(content)
+            name = lesson.add(class_name, content, gate)
         except (RequestError, ImageError) as error:
             if kind_of(error) in ("no-lesson", _DISK):
                 raise
@@ -180,14 +180,6 @@ def _read_class_names() -> list[str]:
             "The body is not an object with a list `class_names`.",
             'Send {"class_names": ["cat", "dog"]}.',
         ) from error
-
-
-def _add(lesson: Lesson, class_name: str, content: bytes, gate: Gate) -> str:
-    if not content:
-        raise RequestError(
-            "empty-picture", "The file is empty.", "Choose the picture again and send it."
-        )
-    return lesson.add(class_name, content, gate)
 
 
 def _thumbnails(lesson: Lesson, class_name: str, names: list[str]) -> list[dict[str, str]]:
