@@ -26,6 +26,16 @@ def send_raw(port, request: bytes) -> bytes:
         return answer
 
 
+def assert_ends(server, status=0, words="", processes=()):
+    """See that it ends, or has ended, with these words, no traceback, and none of the processes."""
+    ended, printed = server.finish()
+    assert ended == status, printed
+    assert words in printed
+    assert "Traceback" not in printed
+    assert status or "ERROR" not in printed
+    assert not any(map(is_running, processes))
+
+
 def test_answers_until_sigterm_and_leaves_nothing(start_server):
     server = start_server().wait_until_ready()
     assert f"http://127.0.0.1:{server.port}" in server.printed
@@ -41,54 +51,37 @@ def test_answers_until_sigterm_and_leaves_nothing(start_server):
     workers = server.descendants()
     assert len(workers) >= 2
     server.process.send_signal(signal.SIGTERM)
-    status, printed = server.finish()
-    assert status == 0
-    assert "Traceback" not in printed
-    assert "ERROR" not in printed
-    assert not any(is_running(worker) for worker in workers)
+    assert_ends(server, processes=workers)
 
 
-def test_ctrl_c_stops_api_and_page(start_server):
+@pytest.fixture
+def with_page(start_server):
+    """A server with the page, and the processes below it."""
     pytest.importorskip("streamlit")
     server = start_server(ui_port=free_port()).wait_until_ready()
+    return server, server.descendants()
+
+
+def test_ctrl_c_stops_api_and_page(with_page):
+    server, others = with_page
     assert f"http://127.0.0.1:{server.ui_port}" in server.printed
-    others = server.descendants()
     os.killpg(server.process.pid, signal.SIGINT)  # what a terminal does
-    status, printed = server.finish()
-    assert status == 0
-    assert "Traceback" not in printed
-    assert "ERROR" not in printed
-    assert not any(is_running(process) for process in others)
+    assert_ends(server, processes=others)
 
 
-def webapp_process(server):
-    arguments = {
-        process: subprocess.run(
-            ["ps", "-o", "args=", "-p", str(process)], capture_output=True, text=True
-        ).stdout
-        for process in server.descendants()
-    }
-    return next(process for process, words in arguments.items() if "webapp_process" in words)
+def test_when_the_page_dies_the_api_stops_and_says_why(with_page):
+    server, others = with_page
+    command = ["ps", "-o", "pid=,args=", "-p", ",".join(map(str, others))]
+    listed = subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
+    page = next(line for line in listed if "webapp_process" in line)
+    os.kill(int(page.split()[0]), signal.SIGKILL)
+    assert_ends(server, 1, "The web page stopped by itself", others)
 
 
-def test_when_the_page_dies_the_api_stops_and_says_why(start_server):
-    pytest.importorskip("streamlit")
-    server = start_server(ui_port=free_port()).wait_until_ready()
-    others = server.descendants()
-    os.kill(webapp_process(server), signal.SIGKILL)
-    status, printed = server.finish()
-    assert status == 1
-    assert "The web page stopped by itself" in printed
-    assert "Traceback" not in printed
-    assert not any(is_running(process) for process in others)
-
-
-def test_a_killed_parent_leaves_nothing_behind(start_server):
-    pytest.importorskip("streamlit")
-    server = start_server(ui_port=free_port()).wait_until_ready()
-    others = server.descendants()
+def test_a_killed_parent_leaves_nothing_behind(with_page):
+    server, others = with_page
     server.process.kill()
-    wait_until(lambda: not any(is_running(process) for process in others))
+    wait_until(lambda: not any(map(is_running, others)))
 
 
 @pytest.fixture(scope="module")
@@ -144,11 +137,7 @@ def test_a_port_in_use_is_told(bundle_path):
 
 
 def test_two_servers_cannot_share_a_port(server, start_server):
-    second = start_server(port=server.port)
-    status, printed = second.finish()
-    assert status == 1
-    assert "in use" in printed
-    assert "Traceback" not in printed
+    assert_ends(start_server(port=server.port), 1, "in use")
 
 
 def test_the_port_of_the_page_in_use_is_told(bundle_path):
