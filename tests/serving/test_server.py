@@ -34,6 +34,7 @@ def assert_ends(server, status=0, words="", processes=()):
     assert "Traceback" not in printed
     assert status or "ERROR" not in printed
     assert not any(map(is_running, processes))
+    return printed
 
 
 def test_answers_until_sigterm_and_leaves_nothing(start_server):
@@ -129,23 +130,19 @@ def test_hostile_connections_do_not_harm_the_others(server):
     assert server.ask("POST", "/predict", iter([good[:50], good[50:]]), as_png)[0] == 200
 
 
-def test_a_port_in_use_is_told(bundle_path):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(ImagetteError, match=f"port {port} is in use.*--port"):
-            serve(Settings(model=bundle_path), port=port)
+@pytest.mark.parametrize("taken", ["port", "ui_port"])
+def test_a_port_in_use_is_told(bundle_path, taken):
+    pytest.importorskip("streamlit")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        ports = {"port": free_port(), "ui_port": free_port()} | {taken: port}
+        option = f"--{taken.replace('_', '-')}"
+        with pytest.raises(ImagetteError, match=f"port {port} is in use.* with {option}"):
+            serve(Settings(model=bundle_path), ui=True, **ports)
 
 
 def test_two_servers_cannot_share_a_port(server, start_server):
     assert_ends(start_server(port=server.port), 1, "in use")
-
-
-def test_the_port_of_the_page_in_use_is_told(bundle_path):
-    pytest.importorskip("streamlit")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(ImagetteError, match="--ui-port"):
-            serve(Settings(model=bundle_path), port=free_port(), ui=True, ui_port=port)
 
 
 @pytest.mark.parametrize(
@@ -167,12 +164,7 @@ def test_a_missing_or_damaged_model_is_told_before_anything_starts(start_server,
     damaged = tmp_path / "damaged.onnx"
     damaged.write_bytes(b"not an ONNX file")
     for model in (tmp_path / "missing.onnx", damaged):
-        server = start_server(model)
-        status, printed = server.finish()
-        assert status == 1
-        assert model.name in printed
-        assert "Traceback" not in printed
-        assert "worker" not in printed
+        assert "worker" not in assert_ends(start_server(model), 1, model.name)
 
 
 def test_without_streamlit_the_page_says_what_to_install(bundle_path, monkeypatch):
