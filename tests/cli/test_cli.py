@@ -151,6 +151,7 @@ def test_predict_reads_stdin(pictures, bundle_path):
         (imagette, ["compare", "nothing"], "nothing does not exist"),
         (imagette, ["export", "nothing.h5", "--format", "onnx"], "no file nothing.h5"),
         (imagette, ["explore", "[red]nowhere[/]"], "called [red]nowhere[/]"),
+        (imagette_here, ["predict", "."], "no pictures in ."),
     ],
 )  # fmt: skip
 def test_a_mistake_is_two_sentences_and_no_traceback(run, arguments, message, tmp_path):
@@ -162,14 +163,8 @@ def test_a_mistake_is_two_sentences_and_no_traceback(run, arguments, message, tm
     assert answer.stdout == ""
 
 
-def test_an_empty_folder_is_said(tmp_path, bundle_path):
-    answer = imagette_here("predict", tmp_path, "--model", bundle_path)
-    assert answer.returncode == 1
-    assert "no pictures in" in answer.stderr
-
-
 @pytest.mark.slow
-def test_evaluate_json_is_one_object_and_nothing_else(digits_run):
+def test_evaluate_for_people_and_for_programs(digits_run):
     answer = imagette_here("evaluate", digits_run.folder, "--json")
     assert answer.returncode == 0, answer.stderr
     metrics = json.loads(answer.stdout)
@@ -179,14 +174,10 @@ def test_evaluate_json_is_one_object_and_nothing_else(digits_run):
     } <= metrics.keys()  # fmt: skip
     assert metrics == json.loads((digits_run.folder / "metrics.json").read_text())
     assert (metrics["split"], metrics["n"]) == ("test", 360)
-
-
-@pytest.mark.slow
-def test_evaluate_for_people(digits_run):
-    answer = imagette_here("evaluate", digits_run.folder)
-    assert "on the test split of digits: 360 pictures" in answer.stdout
-    assert "seven" in answer.stdout
-    assert str(digits_run.folder / "report.html") in answer.stdout
+    said = imagette_here("evaluate", digits_run.folder).stdout
+    assert "on the test split of digits: 360 pictures" in said
+    assert "seven" in said
+    assert str(digits_run.folder / "report.html") in said
 
 
 def test_explore_and_compare_print_tables(tmp_path, digits_run):

@@ -87,13 +87,11 @@ def test_a_client_may_ask_so_often_and_no_more(make_client):
 
 @pytest.mark.parametrize(
     ("client", "another"),
-    [
-        (["2001:db8::1", "2001:db8::2", "2001:db8::3"], "2001:db8:0:1::1"),
-        (["203.0.113.7:1234", "::ffff:203.0.113.7", "203.0.113.7"], "::ffff:203.0.113.8"),
-        (["[2001:db8::1]:80", "2001:db8::2", "[2001:db8::3]"], "[2001:db8:0:1::1]:80"),
-    ],
+    [(["2001:db8::1", "2001:db8::2", "2001:db8::3"], "2001:db8:0:1::1"),
+     (["203.0.113.7:1234", "::ffff:203.0.113.7", "203.0.113.7"], "::ffff:203.0.113.8"),
+     (["[2001:db8::1]:80", "2001:db8::2", "[2001:db8::3]"], "[2001:db8:0:1::1]:80")],
     ids=["a network of IPv6", "IPv4 in any form", "IPv6 in any form"],
-)
+)  # fmt: skip
 def test_one_client_is_one_however_its_address_is_written(client, another):
     limit = RateLimit(2, "memory://")
     assert [limit.allows(address) for address in client] == [True, True, False]

@@ -42,11 +42,8 @@ def test_curl_examples(run):
     form, body, explained, several, model = (json.loads(run(["sh", "-c"], code)) for code in CURL)
     assert explained["explanation"]["heat_map"].startswith("data:image/png")
     assert form["class"] == body["class"]
-    assert [answer["file"] for answer in several["predictions"]] == [
-        "cat.png",
-        "ship.png",
-        "notes.txt",
-    ]
+    files = [answer["file"] for answer in several["predictions"]]
+    assert files == ["cat.png", "ship.png", "notes.txt"]
     assert several["predictions"][2]["type"].endswith("unreadable-picture")
     assert "class_names" in model
 
@@ -63,9 +60,7 @@ def test_every_problem_is_in_the_table():
     from imagette.serving.problems import KINDS
 
     table = re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", REFERENCE, re.M)
-    assert {kind: int(status) for kind, status in table} == {
-        kind: status for kind, (status, _) in KINDS.items()
-    }
+    assert sorted(table) == sorted((kind, str(status)) for kind, (status, _) in KINDS.items())
 
 
 def test_every_metric_is_in_the_table():

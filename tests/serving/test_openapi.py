@@ -23,12 +23,9 @@ from imagette.serving.app import create_app
 from imagette.serving.settings import Settings
 
 CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-]
+    not_a_server_error, status_code_conformance, content_type_conformance,
+    response_headers_conformance, response_schema_conformance,
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

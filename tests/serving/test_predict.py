@@ -88,18 +88,11 @@ def test_one_bad_file_among_good_ones_is_reported_in_its_place(client):
 
 @pytest.mark.parametrize(
     ("kind", "mode", "colour", "size"),
-    [
-        ("JPEG", "RGB", (9, 200, 9), (640, 480)),
-        ("JPEG", "CMYK", (9, 200, 9, 0), (64, 48)),
-        ("PNG", "LA", (9, 0), (33, 31)),
-        ("PNG", "I;16", 65535, (40, 40)),
-        ("PNG", "1", 1, (1, 1)),
-        ("GIF", "P", 3, (50, 20)),
-        ("WEBP", "RGBA", (9, 200, 9, 0), (64, 64)),
-        ("TIFF", "F", 0.5, (32, 32)),
-        ("BMP", "L", 128, (5, 900)),
-    ],
-)
+    [("JPEG", "RGB", (9, 200, 9), (640, 480)), ("JPEG", "CMYK", (9, 200, 9, 0), (64, 48)),
+     ("PNG", "LA", (9, 0), (33, 31)), ("PNG", "I;16", 65535, (40, 40)), ("PNG", "1", 1, (1, 1)),
+     ("GIF", "P", 3, (50, 20)), ("WEBP", "RGBA", (9, 200, 9, 0), (64, 64)),
+     ("TIFF", "F", 0.5, (32, 32)), ("BMP", "L", 128, (5, 900))],
+)  # fmt: skip
 def test_any_format_size_and_mode(client, kind, mode, colour, size):
     body = picture_file(colour, size, mode, kind)
     response = client.post("/predict", data=body, content_type=f"image/{kind.lower()}")

@@ -132,7 +132,6 @@ def test_hostile_connections_do_not_harm_the_others(server):
 
 @pytest.mark.parametrize("taken", ["port", "ui_port"])
 def test_a_port_in_use_is_told(bundle_path, taken):
-    pytest.importorskip("streamlit")
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         ports = {"port": free_port(), "ui_port": free_port()} | {taken: port}

@@ -11,16 +11,27 @@ from flask_openapi3 import APIBlueprint, Info, OpenAPI
 from flask_openapi3.types import ResponseDict
 from flask_openapi3.utils import get_operation_id_for_path, parse_query
 from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 
 import imagette
 from imagette.serving.auth import OPEN_RULES
 from imagette.serving.problems import KINDS
-from imagette.serving.schemas import json_schemas
 from imagette.serving.schemas.base import Problem
-from imagette.serving.schemas.predict import PredictOptions
-from imagette.serving.schemas.teach import PicturesOptions
+from imagette.serving.schemas.model import DatasetAnswer, Health, Index, ModelAnswer, Readiness
+from imagette.serving.schemas.predict import PictureAnswer, PredictOptions, SeveralAnswers
+from imagette.serving.schemas.teach import (
+    AddedPictures,
+    Deleted,
+    LessonAnswer,
+    LessonPictures,
+    PicturesOptions,
+)  # fmt: skip
 from imagette.serving.uploads import ArrayBody
 
+_RESPONSES = (
+    PictureAnswer, SeveralAnswers, Problem, ModelAnswer, DatasetAnswer, Health, Readiness, Index,
+    LessonAnswer, AddedPictures, LessonPictures, Deleted,
+)  # fmt: skip
 _REFERENCE = "#/components/schemas/{model}"
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}
 # What any request may be answered with.
@@ -40,7 +51,10 @@ class DescribedApp(OpenAPI):
     """
 
     def __init__(self, with_keys: bool) -> None:
-        components: dict[str, Any] = {"schemas": json_schemas(_REFERENCE)}
+        _, schemas = models_json_schema(
+            [(response, "serialization") for response in _RESPONSES], ref_template=_REFERENCE
+        )
+        components: dict[str, Any] = {"schemas": schemas["$defs"]}
         extensions: dict[str, Any] = {"components": components}
         if with_keys:
             components["securitySchemes"] = _KEYS
