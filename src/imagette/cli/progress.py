@@ -44,7 +44,7 @@ class TrainingReporter(Reporter):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self.bar.stop()
 
     def on_recipe(self, why: str) -> None:
         say(why)
@@ -98,7 +98,7 @@ class TrainingReporter(Reporter):
         )
 
     def on_finetune(self, before: float, after: float, kept: bool) -> None:
-        self.close()
+        self.bar.stop()
         say(
             f"All layers{self.averaged}: val accuracy {after:.2%}, the last layer alone"
             f" {before:.2%}; {'all layers are' if kept else 'the last layer alone is'} kept"
@@ -131,16 +131,16 @@ class TrainingReporter(Reporter):
         )
 
     def on_stop(self) -> None:
-        self.close()
+        self.bar.stop()
         say("Stopping: saving the best network so far ...")
 
     def on_evaluate(self) -> None:
-        self.close()
+        self.bar.stop()
         say("Saving and measuring the best network ...")
 
     def interrupted(self) -> None:
         """Say what a stop by Ctrl-C left and how to go on."""
-        self.close()
+        self.bar.stop()
         if self.closed_form:
             say(
                 "Stopped. What was seen of the pictures so far is kept; the same command goes on"
@@ -159,10 +159,6 @@ class TrainingReporter(Reporter):
             f"Stopped; whole epochs done: {self.last_epoch}{kept}."
             f" Go on with: imagette train {again}"
         )
-
-    def close(self) -> None:
-        """Take the bar off the terminal."""
-        self.bar.stop()
 
 
 def _duration(seconds: float) -> str:

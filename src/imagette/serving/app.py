@@ -23,7 +23,7 @@ from imagette.serving.middleware import RequestMiddleware
 from imagette.serving.openapi import DescribedApp
 from imagette.serving.problems import register_error_handlers
 from imagette.serving.rate_limit import RateLimit
-from imagette.serving.routes import dataset, docs, health, model, predict
+from imagette.serving.routes import docs, health, model, predict
 from imagette.serving.served_model import ServedModel
 from imagette.serving.settings import Settings
 from imagette.serving.state import EXTENSION, ServerState
@@ -88,7 +88,7 @@ def _make_state(settings: Settings) -> ServerState:
 
 def _blueprints(settings: Settings) -> list[APIBlueprint]:
     """The groups of routes, in the order in which they are listed."""
-    found = [predict.blueprint, model.blueprint, dataset.blueprint, health.blueprint]
+    found = [predict.blueprint, model.blueprint, health.blueprint]
     if settings.teach:
         from imagette.serving.routes import teach  # only here: teaching needs more packages
 

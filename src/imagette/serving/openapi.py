@@ -16,21 +16,15 @@ from pydantic.json_schema import models_json_schema
 import imagette
 from imagette.serving.auth import OPEN_RULES
 from imagette.serving.problems import KINDS
+from imagette.serving.schemas import teach
 from imagette.serving.schemas.base import Problem
 from imagette.serving.schemas.model import DatasetAnswer, Health, Index, ModelAnswer, Readiness
 from imagette.serving.schemas.predict import PictureAnswer, PredictOptions, SeveralAnswers
-from imagette.serving.schemas.teach import (
-    AddedPictures,
-    Deleted,
-    LessonAnswer,
-    LessonPictures,
-    PicturesOptions,
-)  # fmt: skip
 from imagette.serving.uploads import ArrayBody
 
 _RESPONSES = (
     PictureAnswer, SeveralAnswers, Problem, ModelAnswer, DatasetAnswer, Health, Readiness, Index,
-    LessonAnswer, AddedPictures, LessonPictures, Deleted,
+    teach.LessonAnswer, teach.AddedPictures, teach.LessonPictures, teach.Deleted,
 )  # fmt: skip
 _REFERENCE = "#/components/schemas/{model}"
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}
@@ -140,7 +134,7 @@ def predict_request() -> dict[str, Any]:
 
 def pictures_request() -> dict[str, Any]:
     """The option and the body of what takes pictures of a class."""
-    return _files_request(PicturesOptions, "One picture, or several as a form.", {})
+    return _files_request(teach.PicturesOptions, "One picture, or several as a form.", {})
 
 
 def json_request(model: type[BaseModel]) -> dict[str, Any]:

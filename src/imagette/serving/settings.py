@@ -11,6 +11,7 @@ from pydantic import (
     PositiveInt,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -83,18 +84,14 @@ class Settings(BaseSettings):
 
     @field_validator("api_keys", "cors_origins", mode="before")
     @classmethod
-    def _split_commas(cls, value: Any) -> Any:
+    def _split_commas(cls, value: Any, info: ValidationInfo) -> Any:
         if not isinstance(value, str):
             return value
-        return tuple(filter(None, map(str.strip, value.split(","))))
-
-    @field_validator("api_keys", mode="before")
-    @classmethod
-    def _require_a_key(cls, value: Any) -> Any:
-        # One that was meant to be given, and is not, must not open the server to all.
-        if isinstance(value, str) and not value.replace(",", "").strip():
+        found = tuple(filter(None, map(str.strip, value.split(","))))
+        # A key that was meant to be given, and is not, must not open the server to all.
+        if info.field_name == "api_keys" and not found:
             raise ValueError("There is no key in it")
-        return value
+        return found
 
     @field_validator("api_keys")
     @classmethod
