@@ -189,12 +189,10 @@ def _describe(lesson: Lesson) -> dict[str, Any]:
 
 def _describe_model(taught: TaughtModel) -> schemas.LessonModel:
     told = taught.metadata
+    as_told = {"class_names", "class_names_fr", "familiarity_threshold", "accuracy"}
     return schemas.LessonModel(
-        class_names=list(told.class_names),
-        class_names_fr=list(told.class_names_fr),
+        **told.model_dump(include=as_told),
         input=InputSize(height=taught.height, width=taught.width),
-        familiarity_threshold=told.familiarity_threshold,
-        accuracy=told.accuracy,
         accuracy_interval=told.evaluation["accuracy_interval"] if told.evaluation else None,
         pictures=taught.n_images,
     )
