@@ -18,8 +18,8 @@ import typer
 from imagette.cli.app import app
 from imagette.inference.bundle import SHIPPED
 from imagette.serving.app import create_app
+from imagette.serving.schemas.base import Problem
 from imagette.serving.schemas.predict import PictureAnswer
-from imagette.serving.schemas.problem import Problem
 from imagette.serving.settings import Settings, variable
 from imagette.training.recipe import PRESETS, Recipe, presets
 from imagette.training.recipe_tables import TABLES, Table

@@ -17,9 +17,18 @@ def _own_environment():
 
 
 @pytest.fixture
-def client(bundle_path):
-    settings = Settings(model=bundle_path, max_pictures=8, max_pixels=1_000_000)
-    return create_app(settings).test_client()
+def make_client(bundle_path):
+    """A function that makes a client of an application with these settings."""
+
+    def make(**settings):
+        return create_app(Settings(**{"model": bundle_path} | settings)).test_client()
+
+    return make
+
+
+@pytest.fixture
+def client(make_client):
+    return make_client(max_pictures=8, max_pixels=1_000_000)
 
 
 @pytest.fixture

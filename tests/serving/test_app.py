@@ -19,10 +19,6 @@ def test_index_names_every_endpoint(client):
     assert rules == {"GET /docs/<name>", *index["endpoints"]}
 
 
-def test_healthz(client):
-    assert client.get("/healthz").json == {"status": "ok"}
-
-
 def test_model(client):
     model = client.get("/model").json
     assert model["class_names"][3] == "cat"
@@ -30,20 +26,12 @@ def test_model(client):
     assert model["model"] == "mean-colour"
     assert model["input"] == {"height": 32, "width": 32, "channels": 3}
     assert model["limits"] == {
-        "max_upload_bytes": 10_000_000,
-        "max_pixels": 1_000_000,
-        "max_pictures": 8,
-        "max_seconds": 30,
-        "requests_per_minute": 0,
-    }
+        "max_upload_bytes": 10_000_000, "max_pixels": 1_000_000, "max_pictures": 8,
+        "max_seconds": 30, "requests_per_minute": 0,
+    }  # fmt: skip
     assert {"dataset", "accuracy", "accuracy_split", "parameters", "licence", "recipe"} <= set(
         model
     )
-
-
-@pytest.mark.parametrize("path", ["/", "/healthz", "/model"])
-def test_content_types_are_not_to_be_guessed(client, path):
-    assert client.get(path).headers["X-Content-Type-Options"] == "nosniff"
 
 
 def test_settings_come_from_the_environment(monkeypatch, bundle_path):

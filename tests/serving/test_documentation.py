@@ -8,7 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 from support.running_server import picture_file
+
+from imagette.cli.app import app
+from imagette.serving import metrics
+from imagette.serving.problems import KINDS
+from imagette.serving.settings import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "how-to" / "call-the-api.md"
@@ -42,11 +48,8 @@ def test_curl_examples(run):
     form, body, explained, several, model = (json.loads(run(["sh", "-c"], code)) for code in CURL)
     assert explained["explanation"]["heat_map"].startswith("data:image/png")
     assert form["class"] == body["class"]
-    assert [answer["file"] for answer in several["predictions"]] == [
-        "cat.png",
-        "ship.png",
-        "notes.txt",
-    ]
+    files = [answer["file"] for answer in several["predictions"]]
+    assert files == ["cat.png", "ship.png", "notes.txt"]
     assert several["predictions"][2]["type"].endswith("unreadable-picture")
     assert "class_names" in model
 
@@ -60,17 +63,11 @@ def test_python_examples(run):
 
 
 def test_every_problem_is_in_the_table():
-    from imagette.serving.problems import KINDS
-
     table = re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", REFERENCE, re.M)
-    assert {kind: int(status) for kind, status in table} == {
-        kind: status for kind, (status, _) in KINDS.items()
-    }
+    assert sorted(table) == sorted((kind, str(status)) for kind, (status, _) in KINDS.items())
 
 
 def test_every_metric_is_in_the_table():
-    from imagette.serving import metrics
-
     source = Path(metrics.__file__).read_text(encoding="utf-8")
     named = set(re.findall(r"imagette_[a-z_]+", source))
     assert named
@@ -79,10 +76,5 @@ def test_every_metric_is_in_the_table():
 
 
 def test_every_setting_has_a_flag():
-    import typer
-
-    from imagette.cli.app import app
-    from imagette.serving.settings import Settings
-
     flags = {one.name for one in typer.main.get_command(app).commands["serve"].params}
     assert flags >= set(Settings.model_fields)

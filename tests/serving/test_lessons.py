@@ -5,12 +5,14 @@ import json
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import pytest
 from PIL import Image
+from support.images import written
 from support.problems import kind_of
 from support.running_server import is_running, picture_file, wait_until
 
@@ -27,14 +29,9 @@ pytestmark = pytest.mark.usefixtures("backbone")
 
 
 @pytest.fixture
-def make_client(bundle_path, tmp_path):
+def make_client(make_client, tmp_path):
     """A function that makes a client of an application that may be taught."""
-
-    def make(**settings):
-        settings = {"teach": True, "lessons_dir": tmp_path / "lessons"} | settings
-        return create_app(Settings(model=bundle_path, **settings)).test_client()
-
-    return make
+    return partial(make_client, teach=True, lessons_dir=tmp_path / "lessons")
 
 
 @pytest.fixture
@@ -42,12 +39,10 @@ def client(make_client):
     return make_client()
 
 
-def noise(seed, size=(40, 30)):
+def noise(seed):
     """A picture that no other is like."""
-    pixels = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, format="PNG")
-    return file.getvalue()
+    pixels = np.random.default_rng(seed).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    return written(Image.fromarray(pixels), "PNG")
 
 
 def stripes(seed, upright):
@@ -56,9 +51,13 @@ def stripes(seed, upright):
     pixels = np.empty((96, 96, 3), np.uint8)
     pixels[:] = random.integers(150, 256, 3)
     pixels[:, np.arange(96) // 12 % 2 == seed % 2] = random.integers(0, 100, 3)
-    file = io.BytesIO()
-    Image.fromarray(pixels if upright else pixels.swapaxes(0, 1)).save(file, format="PNG")
-    return file.getvalue()
+    return written(Image.fromarray(pixels if upright else pixels.swapaxes(0, 1)), "PNG")
+
+
+def at_once(*calls):
+    """Call all of these functions, each in a thread of its own."""
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [call.result() for call in [pool.submit(call) for call in calls]]
 
 
 def begin(client, *names):
@@ -73,8 +72,16 @@ def send(client, lesson, class_name, *pictures):
     return client.post(f"{lesson}/pictures", query_string={"class": class_name}, data=data)
 
 
-def test_it_is_off_unless_asked_for(bundle_path):
-    client = create_app(Settings(model=bundle_path)).test_client()
+def folder_of(client):
+    return Path(client.application.extensions["imagette"].settings.lessons_dir)
+
+
+def lessons_in(client):
+    return [path for path in folder_of(client).iterdir() if path.is_dir()]
+
+
+def test_it_is_off_unless_asked_for(make_client):
+    client = make_client(teach=None)
     assert client.post("/lessons", json={"class_names": ["a", "b"]}).status_code == 404
     assert client.get("/model").json["teaching"] is None
     assert not any("lessons" in address for address in client.get("/").json["endpoints"])
@@ -82,24 +89,14 @@ def test_it_is_off_unless_asked_for(bundle_path):
 
 def test_its_bounds_are_told(make_client):
     teaching = make_client(max_classes=3, lesson_hours=2).get("/model").json["teaching"]
-    assert teaching == {
-        "max_classes": 3,
-        "max_lesson_pictures": 500,
-        "lesson_hours": 2,
-    }
+    assert teaching == {"max_classes": 3, "max_lesson_pictures": 500, "lesson_hours": 2}
 
 
 @pytest.mark.parametrize(
     "names",
-    [
-        ["un chat", "ça"],
-        ["猫", "犬", "鳥"],
-        ["👩‍🚀", "🎈"],
-        ["train", "test"],
-        ["e\u0301", " b "],
-        ["<b>*?", '"|:'],
-    ],
-)
+    [["un chat", "ça"], ["猫", "犬", "鳥"], ["👩‍🚀", "🎈"], ["train", "test"],
+     ["e\u0301", " b "], ["<b>*?", '"|:']],
+)  # fmt: skip
 def test_classes_are_called_anything_in_any_language(client, names):
     lesson = begin(client, *names)
     for place, name in enumerate(names):
@@ -112,14 +109,6 @@ def test_classes_are_called_anything_in_any_language(client, names):
     dataset = load_dataset(folder / "lesson")
     assert sorted(dataset.class_names) == sorted(found)
     assert len(dataset.train) == len(names)
-
-
-def lessons_in(client):
-    return [path for path in _folder(client).iterdir() if path.is_dir()]
-
-
-def _folder(client):
-    return Path(client.application.extensions["imagette"].settings.lessons_dir)
 
 
 @pytest.mark.parametrize(
@@ -137,15 +126,11 @@ def test_other_names_are_refused(client, names):
 
 @pytest.mark.parametrize(
     ("body", "content_type", "kind"),
-    [
-        (b"{", "application/json", "invalid-json"),
-        (b'{"class_names": ["a", "\\ud800"]}', "application/json", "invalid-json"),
-        (b"[" * 100_000, "application/json", "invalid-json"),
-        (b"[1]", "application/json", "wrong-classes"),
-        (b"a=b", "application/x-www-form-urlencoded", "unsupported-content-type"),
-        (b"", "application/json", "invalid-json"),
-    ],
-)
+    [(body, "application/json", "invalid-json")
+     for body in (b"{", b'{"class_names": ["a", "\\ud800"]}', b"[" * 100_000, b"")]
+    + [(b"[1]", "application/json", "wrong-classes"),
+       (b"a=b", "application/x-www-form-urlencoded", "unsupported-content-type")],
+)  # fmt: skip
 def test_other_bodies_are_refused(client, body, content_type, kind):
     response = client.post("/lessons", data=body, content_type=content_type)
     assert response.status_code in (400, 415)
@@ -156,7 +141,7 @@ def test_other_bodies_are_refused(client, body, content_type, kind):
     "lesson_id", ["x", "..", "%2e%2e", "..%2f..", "A" * 22, "A" * 5000, "%00" * 22, "é" * 22, "a b"]
 )
 def test_no_such_lesson(client, lesson_id):
-    (_folder(client) / ("A" * 22)).mkdir()  # a folder that is no lesson
+    (folder_of(client) / ("A" * 22)).mkdir()  # a folder that is no lesson
     for method, path in (
         ("GET", ""), ("DELETE", ""), ("GET", "/pictures"), ("POST", "/pictures?class=a"),
         ("DELETE", "/pictures/x"), ("GET", "/model"), ("POST", "/predict"),
@@ -171,24 +156,22 @@ def test_pictures_are_kept_small_upright_and_without_what_the_camera_wrote(clien
     exif = Image.Exif()
     exif[0x0112] = 6  # on its side
     exif[0x010F] = "A camera of somebody"
-    photo = io.BytesIO()
-    Image.new("RGB", (900, 600), (200, 30, 30)).save(
-        photo, format="JPEG", exif=exif, comment=b"secret"
-    )
-    answer = send(client, lesson, "cat", photo.getvalue(), b"junk", b"", photo.getvalue())
+    red = Image.new("RGB", (900, 600), (200, 30, 30))
+    photo = written(red, "JPEG", exif=exif, comment=b"secret")
+    answer = send(client, lesson, "cat", photo, b"junk", b"", photo)
     found = AddedPictures.model_validate(answer.json)
     assert [len(one.pictures) for one in found.lesson.classes] == [1, 0]
     kinds = [(one.file, one.type.rpartition(":")[2]) for one in found.refused]
     assert kinds == [
         ("1.png", "unreadable-picture"), ("2.png", "empty-picture"), ("3.png", "same-picture")
     ]  # fmt: skip
-    (kept,) = _folder(client).glob("*/lesson/cat/*.png")
+    (kept,) = folder_of(client).glob("*/lesson/cat/*.png")
     with Image.open(kept) as image:
         assert (image.format, image.size, image.mode) == ("PNG", (171, 256), "RGB")
         assert image.info == {}
     assert b"secret" not in kept.read_bytes()
     # The same picture as something else would teach nonsense.
-    again = send(client, lesson, "dog", photo.getvalue()).json
+    again = send(client, lesson, "dog", photo).json
     assert "“cat”" in again["refused"][0]["detail"]
     small = LessonPictures.model_validate(client.get(f"{lesson}/pictures").json)
     (thumbnail,) = small.classes["cat"]
@@ -197,7 +180,7 @@ def test_pictures_are_kept_small_upright_and_without_what_the_camera_wrote(clien
 
     left = LessonAnswer.model_validate(client.delete(f"{lesson}/pictures/{thumbnail.name}").json)
     assert left.classes[0].pictures == []
-    assert not list(_folder(client).glob("*/lesson/cat/*"))
+    assert not list(folder_of(client).glob("*/lesson/cat/*"))
     assert kind_of(client.delete(f"{lesson}/pictures/{thumbnail.name}")) == "not-found"
     assert kind_of(client.delete(f"{lesson}/pictures/..%2f..%2flesson.json")) == "not-found"
 
@@ -208,9 +191,7 @@ def test_wrong_requests_for_pictures(make_client):
     assert kind_of(send(client, lesson, "bird", noise(1))) == "wrong-option"
     assert kind_of(send(client, lesson, "../dog", noise(1))) == "wrong-option"
     assert kind_of(client.post(f"{lesson}/pictures", data=b"x")) == "wrong-option"
-    assert (
-        kind_of(send(client, lesson, "cat", *[noise(n) for n in range(3)])) == "too-many-pictures"
-    )
+    assert kind_of(send(client, lesson, "cat", *map(noise, range(3)))) == "too-many-pictures"
     as_json = client.post(f"{lesson}/pictures?class=cat", json={"image": []})
     assert kind_of(as_json) == "unsupported-content-type"
     bomb = send(client, lesson, "cat", picture_file(size=(200, 200))).json["refused"]
@@ -226,23 +207,16 @@ def test_wrong_requests_for_pictures(make_client):
 def test_many_send_at_once(make_client):
     client = make_client(max_lesson_pictures=20)
     lesson, app = begin(client), client.application
-    threads = [
-        Thread(target=send, args=(app.test_client(), lesson, "cat", noise(n), noise(n // 2)))
-        for n in range(40)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*(
+        partial(send, app.test_client(), lesson, "cat", noise(n), noise(n // 2)) for n in range(40)
+    ))  # fmt: skip
     assert len(client.get(lesson).json["classes"][0]["pictures"]) == 20
-    assert len(list(_folder(client).glob("*/lesson/cat/*.npy"))) == 20
+    assert len(list(folder_of(client).glob("*/lesson/cat/*.npy"))) == 20
 
 
 def test_it_answers_from_the_second_picture_on_and_anew_after_every_change(client):
     lesson = begin(client, "upright", "lying", "neither")
-    for path in ("model", "predict"):
-        method = "GET" if path == "model" else "POST"
-        response = client.open(f"{lesson}/{path}", method=method, data=noise(1))
+    for response in (client.get(f"{lesson}/model"), client.post(f"{lesson}/predict")):
         assert (response.status_code, kind_of(response)) == (409, "not-learned")
     assert send(client, lesson, "upright", stripes(0, True)).json["lesson"]["model"] is None
     model = send(client, lesson, "lying", stripes(1, False)).json["lesson"]["model"]
@@ -323,21 +297,15 @@ def test_pictures_come_and_go_while_others_are_answered(client):
     lesson, app = begin(client), client.application
     send(client, lesson, "cat", stripes(0, True))
     send(client, lesson, "dog", stripes(1, False))
-    problems = []
 
     def come_and_go(place):
         own = app.test_client()
         for n in range(5):
             kept = send(own, lesson, "cat", noise(100 * place + n)).json["kept"]
-            answers = [own.delete(f"{lesson}/pictures/{kept[0]['name']}"), own.get(lesson)]
-            problems.extend(one.json for one in answers if one.status_code != 200)
+            for answer in (own.delete(f"{lesson}/pictures/{kept[0]['name']}"), own.get(lesson)):
+                assert answer.status_code == 200, answer.json
 
-    threads = [Thread(target=come_and_go, args=(place,)) for place in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert problems == []
+    at_once(*(partial(come_and_go, place) for place in range(4)))
     assert client.get(lesson).json["model"]["pictures"] == 2
 
 
@@ -352,7 +320,7 @@ def test_deleted_while_a_picture_comes_nothing_of_it_is_left(client, monkeypatch
 
     monkeypatch.setattr(lesson_module, "write_bytes", delete_first)
     assert kind_of(send(client, lesson, "cat", noise(1))) == "no-lesson"
-    assert list(_folder(client).iterdir()) == []
+    assert list(folder_of(client).iterdir()) == []
 
 
 def test_unused_lessons_are_forgotten(make_client):
@@ -365,7 +333,7 @@ def test_unused_lessons_are_forgotten(make_client):
     assert 60 < int(third.headers["Retry-After"]) <= 600
 
     def last_used(lesson, hours):
-        used = _folder(client) / lesson.rpartition("/")[2] / "used"
+        used = folder_of(client) / lesson.rpartition("/")[2] / "used"
         os.utime(used, (time.time() - 3600 * hours,) * 2)
 
     last_used(first, 1)  # the one that makes room
@@ -376,7 +344,7 @@ def test_unused_lessons_are_forgotten(make_client):
     assert kind_of(client.get(third)) == "no-lesson"
     assert client.get(second).status_code == 200
     last_used(second, 25)
-    others = [_folder(client) / name for name in ("holidays", "twenty-two-letters-abc")]
+    others = [folder_of(client) / name for name in ("holidays", "twenty-two-letters-abc")]
     for other in others:
         other.mkdir()
         os.utime(other, (0, 0))
@@ -409,10 +377,7 @@ def test_without_what_it_needs_the_server_says_so_and_goes_on(
     bundle_path, monkeypatch, capsys, tmp_path, package
 ):
     monkeypatch.setenv("IMAGETTE_CACHE_DIR", str(tmp_path / "empty"))
-    find_spec = backbone.find_spec
-    monkeypatch.setattr(
-        backbone, "find_spec", lambda name: None if name == package else find_spec(name)
-    )
+    monkeypatch.setattr(backbone, "find_spec", lambda name: None if name == package else name)
     settings = Settings(model=bundle_path, teach=True, lessons_dir=tmp_path)
     assert server._disable_teaching_if_unavailable(settings).teach is False
     told = capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import io
 import re
+from itertools import product
 
 import jsonschema
 import pytest
@@ -9,12 +10,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import sampled_from
 from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
+from schemathesis.specs.openapi import checks
 from support.running_server import picture_file
 
 from imagette.inference.bundle import SHIPPED
@@ -22,12 +18,9 @@ from imagette.serving.app import create_app
 from imagette.serving.settings import Settings
 
 CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-]
+    not_a_server_error, checks.status_code_conformance, checks.content_type_conformance,
+    checks.response_headers_conformance, checks.response_schema_conformance,
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +31,19 @@ def app():
     )
 
 
-@pytest.fixture(scope="module")
-def described(app):
-    return schemathesis.openapi.from_wsgi("/openapi.json", app)
+def hold_to_description(app, operation, examples, lessons=(None,)):
+    """See that an endpoint answers as it is described, whatever it is asked, of these lessons."""
+    method, path = operation.split()
+    described = schemathesis.openapi.from_wsgi("/openapi.json", app)
+
+    @given(described[path][method].as_strategy(), sampled_from(lessons))
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    def hold_to_it(case, lesson):
+        if lesson and "lesson" in case.path_parameters:
+            case.path_parameters["lesson"] = lesson
+        case.validate_response(case.call(), checks=CHECKS)
+
+    hold_to_it()
 
 
 @pytest.mark.parametrize(
@@ -48,27 +51,18 @@ def described(app):
     ["GET /", "POST /predict", "GET /model", "GET /dataset", "GET /healthz", "GET /readyz",
      "GET /metrics", "GET /openapi.json", "GET /docs"],
 )  # fmt: skip
-def test_every_answer_is_as_described(described, operation):
-    method, path = operation.split()
-
-    @given(described[path][method].as_strategy())
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-    def hold_to_it(case):
-        case.validate_response(case.call(), checks=CHECKS)
-
-    hold_to_it()
+def test_every_answer_is_as_described(app, operation):
+    hold_to_description(app, operation, 60)
 
 
 @pytest.fixture(scope="module")
 def taught(tmp_path_factory, backbone):
-    """The same, where people may teach; with the address of a lesson."""
+    """The same, where people may teach; with the ids of two lessons, and none."""
     folder = tmp_path_factory.mktemp("lessons")
     options = {"teach": True, "lessons_dir": folder, "max_lessons": 10_000, "max_pictures": 3}
     app = create_app(Settings(model=SHIPPED["cifar10-lite"], max_upload_bytes=20_000, **options))
-    names = {"class_names": ["cat", "dog"]}
-    return schemathesis.openapi.from_wsgi("/openapi.json", app), [
-        app.test_client().post("/lessons", json=names).json["id"] for _ in range(2)
-    ]
+    client, names = app.test_client(), {"class_names": ["cat", "dog"]}
+    return app, [*(client.post("/lessons", json=names).json["id"] for _ in range(2)), None]
 
 
 @pytest.mark.parametrize(
@@ -78,29 +72,17 @@ def taught(tmp_path_factory, backbone):
      "GET /lessons/{lesson}/model", "POST /lessons/{lesson}/predict", "DELETE /lessons/{lesson}"],
 )  # fmt: skip
 def test_every_answer_about_lessons_is_as_described(taught, operation):
-    described, lessons = taught
-    method, path = operation.split()
-
-    @given(described[path][method].as_strategy(), sampled_from([*lessons, None]))
-    @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
-    def hold_to_it(case, lesson):
-        if lesson and "lesson" in case.path_parameters:
-            case.path_parameters["lesson"] = lesson
-        case.validate_response(case.call(), checks=CHECKS)
-
-    hold_to_it()
+    app, lessons = taught
+    hold_to_description(app, operation, 20, lessons)
 
 
-def picture_requests():
-    good, bad = ("a.png", picture_file()), ("b.png", b"no picture")
-    for files in ([good], [good, bad], [bad], [good] * 4, []):
-        for query in ("", "?explain=1", "?explain=array&seen=1", "?explain=yes"):
-            yield files, query
-
-
-def test_answers_about_pictures_are_as_described(app, described, subtests):
+def test_answers_about_pictures_are_as_described(app, subtests):
     """Random bytes are hardly ever a picture."""
-    for files, query in picture_requests():
+    good, bad = ("a.png", picture_file()), ("b.png", b"no picture")
+    for files, query in product(
+        ([good], [good, bad], [bad], [good] * 4, []),
+        ("", "?explain=1", "?explain=array&seen=1", "?explain=yes"),
+    ):
         with subtests.test(f"{len(files)} files, {query}"):
             data = {"image": [(io.BytesIO(content), name) for name, content in files]}
             response = app.test_client().post(f"/predict{query}", data=data)

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from support.images import written
 from support.running_server import picture_file
 
 from imagette import Classifier
@@ -14,12 +15,6 @@ from imagette import Classifier
 
 def as_form(*files):
     return {"image": [(io.BytesIO(content), name) for name, content in files]}
-
-
-@pytest.fixture
-def expected(bundle_path):
-    """What the classifier itself says of the picture that the tests send."""
-    return Classifier(bundle_path).predict(picture_file())
 
 
 def assert_is(answer, prediction):
@@ -31,24 +26,21 @@ def assert_is(answer, prediction):
     assert answer["known"] is None
 
 
-def test_multipart_file(client, expected):
-    response = client.post("/predict", data=as_form(("red.png", picture_file())))
+FILE = picture_file()
+JSON = json.dumps({"image": (np.asarray(Image.open(io.BytesIO(FILE))) / 255).tolist()})
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [(as_form(("red.png", FILE)), None), (FILE, "image/png"), (FILE, "image/*"),
+     (FILE, "application/octet-stream"), (JSON, "application/json"),
+     (JSON, "application/json; charset=utf-8")],
+)  # fmt: skip
+def test_a_picture_in_every_way(client, bundle_path, body, content_type):
+    response = client.post("/predict", data=body, content_type=content_type)
     assert response.status_code == 200
     assert response.mimetype == "application/json"
-    assert_is(response.json, expected)
-
-
-@pytest.mark.parametrize("content_type", ["image/png", "image/*", "application/octet-stream"])
-def test_raw_body(client, expected, content_type):
-    response = client.post("/predict", data=picture_file(), content_type=content_type)
-    assert_is(response.json, expected)
-
-
-@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8"])
-def test_classic_json(client, expected, content_type):
-    pixels = np.asarray(Image.open(io.BytesIO(picture_file()))) / 255
-    body = json.dumps({"image": pixels.tolist()})
-    assert_is(client.post("/predict", data=body, content_type=content_type).json, expected)
+    assert_is(response.json, Classifier(bundle_path).predict(FILE))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (40, 20), (512, 64), (2, 512)])
@@ -96,18 +88,11 @@ def test_one_bad_file_among_good_ones_is_reported_in_its_place(client):
 
 @pytest.mark.parametrize(
     ("kind", "mode", "colour", "size"),
-    [
-        ("JPEG", "RGB", (9, 200, 9), (640, 480)),
-        ("JPEG", "CMYK", (9, 200, 9, 0), (64, 48)),
-        ("PNG", "LA", (9, 0), (33, 31)),
-        ("PNG", "I;16", 65535, (40, 40)),
-        ("PNG", "1", 1, (1, 1)),
-        ("GIF", "P", 3, (50, 20)),
-        ("WEBP", "RGBA", (9, 200, 9, 0), (64, 64)),
-        ("TIFF", "F", 0.5, (32, 32)),
-        ("BMP", "L", 128, (5, 900)),
-    ],
-)
+    [("JPEG", "RGB", (9, 200, 9), (640, 480)), ("JPEG", "CMYK", (9, 200, 9, 0), (64, 48)),
+     ("PNG", "LA", (9, 0), (33, 31)), ("PNG", "I;16", 65535, (40, 40)), ("PNG", "1", 1, (1, 1)),
+     ("GIF", "P", 3, (50, 20)), ("WEBP", "RGBA", (9, 200, 9, 0), (64, 64)),
+     ("TIFF", "F", 0.5, (32, 32)), ("BMP", "L", 128, (5, 900))],
+)  # fmt: skip
 def test_any_format_size_and_mode(client, kind, mode, colour, size):
     body = picture_file(colour, size, mode, kind)
     response = client.post("/predict", data=body, content_type=f"image/{kind.lower()}")
@@ -128,10 +113,9 @@ def test_a_picture_leaves_no_trace_on_disk_or_in_the_log(client, tmp_path, monke
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr("tempfile.TemporaryFile", None)  # would fail if an upload were spooled
     noise = np.random.default_rng(0).integers(0, 256, (900, 900, 3), np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(noise).save(file, format="PNG")
+    file = written(Image.fromarray(noise), "PNG")
     with caplog.at_level("DEBUG"):
-        response = client.post("/predict", data=as_form(("secret.png", file.getvalue())))
+        response = client.post("/predict", data=as_form(("secret.png", file)))
     assert response.status_code == 200
     assert not list(tmp_path.iterdir())
     assert "secret" not in caplog.text

@@ -3,14 +3,11 @@
 import io
 import json
 import struct
-import zlib
 
 import numpy as np
 import pytest
+from support.images import png
 from support.running_server import picture_file
-
-from imagette.serving.app import create_app
-from imagette.serving.settings import Settings
 
 
 def assert_problem(response, status, kind):
@@ -28,17 +25,7 @@ def assert_problem(response, status, kind):
 
 def huge_png(width=30_000, height=30_000) -> bytes:
     """A PNG of a few bytes that claims to hold 900 million pixels."""
-
-    def chunk(name, data):
-        return (
-            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        )
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    rows = zlib.compress(b"\0" * 10_000)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-    )
+    return png(width, height, 8, 2, b"\0" * 10_000)
 
 
 def icon(picture: bytes) -> bytes:
@@ -87,66 +74,44 @@ def test_bad_files(client, way, body, status, kind):
 ARRAY = np.zeros((32, 32, 3)).tolist()
 
 
+def as_json(image):
+    return json.dumps({"image": image})
+
+
 def changed(value, row=31, column=31, channel=2):
     array = np.zeros((32, 32, 3)).tolist()
     array[row][column][channel] = value
-    return json.dumps({"image": array})
+    return as_json(array)
 
 
-def test_bad_json(client, subtests):
-    for body, kind in [
-        ("", "no-picture"),
-        ("{}", "no-picture"),
-        ("[]", "no-picture"),
-        ("3", "no-picture"),
-        ("null", "no-picture"),
-        ('"image"', "no-picture"),
-        ('{"picture": []}', "no-picture"),
-        ("{", "invalid-json"),
-        ('{"image": [[[0, 0, 0],]]}', "invalid-json"),
-        ("nonsense", "invalid-json"),
-        (b"\xff\xfe\xfa", "invalid-json"),
-        (b'{"image": "\xe9t\xe9"}', "invalid-json"),
-        ('{"image": [[[0]]]}'.encode("utf-16"), "invalid-json"),
-        ('{"image": "\\ud800"}', "invalid-json"),
-        ("[" * 100_000, "invalid-json"),
-        ('{"image":' * 40_000, "invalid-json"),
-        ('{"image":' + "[" * 100 + "]" * 100 + "}", "wrong-values"),
-        ('{"image": null}', "wrong-shape"),
-        ('{"image": {}}', "wrong-shape"),
-        ('{"image": true}', "wrong-shape"),
-        ('{"image": "iVBORw0KGgo="}', "wrong-shape"),
-        ('{"image": 0.5}', "wrong-shape"),
-        ('{"image": []}', "wrong-shape"),
-        ('{"image": [[]]}', "wrong-shape"),
-        ('{"image": [[[]]]}', "wrong-shape"),
-        ('{"image": [0.1, 0.2]}', "wrong-shape"),
-        ('{"image": [[0.1], [0.2]]}', "wrong-shape"),
-        (json.dumps({"image": [ARRAY]}), "wrong-values"),
-        (json.dumps({"image": np.zeros((32, 32, 4)).tolist()}), "wrong-shape"),
-        (json.dumps({"image": np.zeros((32, 32, 1)).tolist()}), "wrong-shape"),
-        (json.dumps({"image": np.zeros((3, 32, 32)).tolist()}), "wrong-shape"),
-        (json.dumps({"image": [*ARRAY[:31], ARRAY[0][:5]]}), "wrong-shape"),
-        (json.dumps({"image": [*ARRAY[:31], [*ARRAY[0][:31], [0, 0]]]}), "wrong-shape"),
-        (json.dumps({"image": np.zeros((64, 64, 30)).tolist()}), "wrong-shape"),
-        (json.dumps({"image": np.zeros((513, 1, 3)).tolist()}), "wrong-shape"),
-        (json.dumps({"image": np.zeros((1, 513, 3)).tolist()}), "wrong-shape"),
-        ('{"image": [' + "[]," * 1_000_000 + "[]]}", "wrong-shape"),
-        (changed(float("nan")), "wrong-values"),
-        (changed(float("inf")), "wrong-values"),
-        (changed(float("-inf")), "wrong-values"),
-        (changed(1.0001), "wrong-values"),
-        (changed(255), "wrong-values"),
-        (changed(-0.01), "wrong-values"),
-        (changed(True), "wrong-values"),
-        (changed(None), "wrong-values"),
-        (changed("0.5"), "wrong-values"),
-        (changed([0.5]), "wrong-values"),
-        (changed({}), "wrong-values"),
-        (changed(10**400), "wrong-values"),
-        (changed(1e308), "wrong-values"),
-    ]:
-        with subtests.test(f"{body}, {kind}"[:60]):
+BAD_JSON = {
+    "no-picture": ["", "{}", "[]", "3", "null", '"image"', '{"picture": []}'],
+    "invalid-json": [
+        "{", '{"image": [[[0, 0, 0],]]}', "nonsense", b"\xff\xfe\xfa", b'{"image": "\xe9t\xe9"}',
+        '{"image": [[[0]]]}'.encode("utf-16"), '{"image": "\\ud800"}', "[" * 100_000,
+        '{"image":' * 40_000,
+    ],
+    "wrong-shape": [
+        *map(as_json, [None, {}, True, "iVBORw0KGgo=", 0.5, [], [[]], [[[]]], [0.1], [[0.1]]]),
+        *(as_json(np.zeros(shape).tolist()) for shape in (
+            (32, 32, 4), (32, 32, 1), (3, 32, 32), (64, 64, 30), (513, 1, 3), (1, 513, 3)
+        )),
+        as_json([*ARRAY[:31], ARRAY[0][:5]]),
+        as_json([*ARRAY[:31], [*ARRAY[0][:31], [0, 0]]]),
+        '{"image": [' + "[]," * 1_000_000 + "[]]}",
+    ],
+    "wrong-values": [
+        '{"image":' + "[" * 100 + "]" * 100 + "}", as_json([ARRAY]),
+        *map(changed, map(float, ("nan", "inf", "-inf"))),
+        *map(changed, (1.0001, 255, -0.01, True, None, "0.5", [0.5], {}, 10**400, 1e308)),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BAD_JSON)
+def test_bad_json(client, subtests, kind):
+    for body in BAD_JSON[kind]:
+        with subtests.test(str(body)[:60]):
             response = client.post("/predict", data=body, content_type="application/json")
             assert_problem(response, 400, kind)
 
@@ -156,22 +121,19 @@ def test_bad_json_names_the_place(client):
     assert "`image[4][5][1]`" in assert_problem(response, 400, "wrong-values")["detail"]
 
 
+UNSUPPORTED = (415, "unsupported-content-type")
+NO_PICTURE = (400, "no-picture")
+
+
 @pytest.mark.parametrize(
     ("content_type", "status", "kind"),
-    [
-        (None, 415, "unsupported-content-type"),
-        ("", 415, "unsupported-content-type"),
-        ("text/plain", 415, "unsupported-content-type"),
-        ("application/x-www-form-urlencoded", 415, "unsupported-content-type"),
-        ("nonsense", 415, "unsupported-content-type"),
-        ("\xe9\xe8; \xff", 415, "unsupported-content-type"),
-        ("multipart/form-data", 400, "no-picture"),
-        ("multipart/form-data; boundary=", 400, "no-picture"),
-        ("multipart/form-data; boundary=abc", 400, "no-picture"),
-        ("multipart/mixed; boundary=abc", 415, "unsupported-content-type"),
-        ("application/json", 400, "invalid-json"),
-    ],
-)
+    [(None, *UNSUPPORTED), ("", *UNSUPPORTED), ("text/plain", *UNSUPPORTED),
+     ("application/x-www-form-urlencoded", *UNSUPPORTED), ("nonsense", *UNSUPPORTED),
+     ("\xe9\xe8; \xff", *UNSUPPORTED), ("multipart/mixed; boundary=abc", *UNSUPPORTED),
+     ("multipart/form-data", *NO_PICTURE), ("multipart/form-data; boundary=", *NO_PICTURE),
+     ("multipart/form-data; boundary=abc", *NO_PICTURE),
+     ("application/json", 400, "invalid-json")],
+)  # fmt: skip
 def test_wrong_content_type(client, content_type, status, kind):
     response = client.post("/predict", data=GOOD, content_type=content_type)
     assert_problem(response, status, kind)
@@ -223,8 +185,8 @@ def test_too_many_form_parts(client):
 @pytest.mark.parametrize(
     "content_type", ["image/png", "application/json", "multipart/form-data; boundary=b"]
 )
-def test_body_over_the_limit(bundle_path, content_type):
-    client = create_app(Settings(model=bundle_path, max_upload_bytes=2000)).test_client()
+def test_body_over_the_limit(make_client, content_type):
+    client = make_client(max_upload_bytes=2000)
     response = client.post("/predict", data=b"x" * 2001, content_type=content_type)
     assert "0.002 MB" in assert_problem(response, 413, "request-too-large")["detail"]
 

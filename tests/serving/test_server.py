@@ -26,6 +26,17 @@ def send_raw(port, request: bytes) -> bytes:
         return answer
 
 
+def assert_ends(server, status=0, words="", processes=()):
+    """See that it ends, or has ended, with these words, no traceback, and none of the processes."""
+    ended, printed = server.finish()
+    assert ended == status, printed
+    assert words in printed
+    assert "Traceback" not in printed
+    assert status or "ERROR" not in printed
+    assert not any(map(is_running, processes))
+    return printed
+
+
 def test_answers_until_sigterm_and_leaves_nothing(start_server):
     server = start_server().wait_until_ready()
     assert f"http://127.0.0.1:{server.port}" in server.printed
@@ -41,54 +52,37 @@ def test_answers_until_sigterm_and_leaves_nothing(start_server):
     workers = server.descendants()
     assert len(workers) >= 2
     server.process.send_signal(signal.SIGTERM)
-    status, printed = server.finish()
-    assert status == 0
-    assert "Traceback" not in printed
-    assert "ERROR" not in printed
-    assert not any(is_running(worker) for worker in workers)
+    assert_ends(server, processes=workers)
 
 
-def test_ctrl_c_stops_api_and_page(start_server):
+@pytest.fixture
+def with_page(start_server):
+    """A server with the page, and the processes below it."""
     pytest.importorskip("streamlit")
     server = start_server(ui_port=free_port()).wait_until_ready()
+    return server, server.descendants()
+
+
+def test_ctrl_c_stops_api_and_page(with_page):
+    server, others = with_page
     assert f"http://127.0.0.1:{server.ui_port}" in server.printed
-    others = server.descendants()
     os.killpg(server.process.pid, signal.SIGINT)  # what a terminal does
-    status, printed = server.finish()
-    assert status == 0
-    assert "Traceback" not in printed
-    assert "ERROR" not in printed
-    assert not any(is_running(process) for process in others)
+    assert_ends(server, processes=others)
 
 
-def webapp_process(server):
-    arguments = {
-        process: subprocess.run(
-            ["ps", "-o", "args=", "-p", str(process)], capture_output=True, text=True
-        ).stdout
-        for process in server.descendants()
-    }
-    return next(process for process, words in arguments.items() if "webapp_process" in words)
+def test_when_the_page_dies_the_api_stops_and_says_why(with_page):
+    server, others = with_page
+    command = ["ps", "-o", "pid=,args=", "-p", ",".join(map(str, others))]
+    listed = subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
+    page = next(line for line in listed if "webapp_process" in line)
+    os.kill(int(page.split()[0]), signal.SIGKILL)
+    assert_ends(server, 1, "The web page stopped by itself", others)
 
 
-def test_when_the_page_dies_the_api_stops_and_says_why(start_server):
-    pytest.importorskip("streamlit")
-    server = start_server(ui_port=free_port()).wait_until_ready()
-    others = server.descendants()
-    os.kill(webapp_process(server), signal.SIGKILL)
-    status, printed = server.finish()
-    assert status == 1
-    assert "The web page stopped by itself" in printed
-    assert "Traceback" not in printed
-    assert not any(is_running(process) for process in others)
-
-
-def test_a_killed_parent_leaves_nothing_behind(start_server):
-    pytest.importorskip("streamlit")
-    server = start_server(ui_port=free_port()).wait_until_ready()
-    others = server.descendants()
+def test_a_killed_parent_leaves_nothing_behind(with_page):
+    server, others = with_page
     server.process.kill()
-    wait_until(lambda: not any(is_running(process) for process in others))
+    wait_until(lambda: not any(map(is_running, others)))
 
 
 @pytest.fixture(scope="module")
@@ -136,27 +130,18 @@ def test_hostile_connections_do_not_harm_the_others(server):
     assert server.ask("POST", "/predict", iter([good[:50], good[50:]]), as_png)[0] == 200
 
 
-def test_a_port_in_use_is_told(bundle_path):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(ImagetteError, match=f"port {port} is in use.*--port"):
-            serve(Settings(model=bundle_path), port=port)
+@pytest.mark.parametrize("taken", ["port", "ui_port"])
+def test_a_port_in_use_is_told(bundle_path, taken):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        ports = {"port": free_port(), "ui_port": free_port()} | {taken: port}
+        option = f"--{taken.replace('_', '-')}"
+        with pytest.raises(ImagetteError, match=f"port {port} is in use.* with {option}"):
+            serve(Settings(model=bundle_path), ui=True, **ports)
 
 
 def test_two_servers_cannot_share_a_port(server, start_server):
-    second = start_server(port=server.port)
-    status, printed = second.finish()
-    assert status == 1
-    assert "in use" in printed
-    assert "Traceback" not in printed
-
-
-def test_the_port_of_the_page_in_use_is_told(bundle_path):
-    pytest.importorskip("streamlit")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(ImagetteError, match="--ui-port"):
-            serve(Settings(model=bundle_path), port=free_port(), ui=True, ui_port=port)
+    assert_ends(start_server(port=server.port), 1, "in use")
 
 
 @pytest.mark.parametrize(
@@ -178,12 +163,7 @@ def test_a_missing_or_damaged_model_is_told_before_anything_starts(start_server,
     damaged = tmp_path / "damaged.onnx"
     damaged.write_bytes(b"not an ONNX file")
     for model in (tmp_path / "missing.onnx", damaged):
-        server = start_server(model)
-        status, printed = server.finish()
-        assert status == 1
-        assert model.name in printed
-        assert "Traceback" not in printed
-        assert "worker" not in printed
+        assert "worker" not in assert_ends(start_server(model), 1, model.name)
 
 
 def test_without_streamlit_the_page_says_what_to_install(bundle_path, monkeypatch):

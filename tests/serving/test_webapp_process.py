@@ -41,12 +41,9 @@ def test_nothing_is_asked_of_other_machines(proxy_calls):
         connection = http.client.HTTPConnection("127.0.0.1", webapp.port, timeout=30)
         # A page of another site: Streamlit would look up this machine's public address to compare.
         headers = {
-            "Origin": "http://example.org",
-            "Connection": "Upgrade",
-            "Upgrade": "websocket",
-            "Sec-WebSocket-Version": "13",
-            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-        }
+            "Origin": "http://example.org", "Connection": "Upgrade", "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        }  # fmt: skip
         connection.request("GET", "/_stcore/stream", headers=headers)
         assert connection.getresponse().status == 403
     finally:

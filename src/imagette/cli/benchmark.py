@@ -6,15 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from imagette.cli.console import err, print_line, print_table, say, shown, stoppable
+from imagette.cli.console import print_line, print_table, say, shown, stoppable
 from imagette.cli.options import DataDirOption, JsonOption
 from imagette.errors import ImagetteError
 
 
 def time_to_accuracy(
     recipes: Annotated[
-        str | None,
-        typer.Option(help="Recipes with commas between (default: the four sprints)."),
+        str | None, typer.Option(help="Recipes with commas between (default: the four sprints).")
     ] = None,
     runs: Annotated[int, typer.Option(min=1, help="Trainings of each, with seeds 0, 1 …")] = 5,
     dataset: Annotated[str | None, typer.Option(help="As for `train`.")] = None,
@@ -40,7 +39,7 @@ def time_to_accuracy(
 
     names = [name.strip() for name in recipes.split(",")] if recipes else RECIPES
     kept = f"Stopped. The same command goes on with what is in {out_dir}."
-    with TrainingReporter(err) as reporter, stoppable(lambda: say(kept)):
+    with TrainingReporter() as reporter, stoppable(lambda: say(kept)):
         rows = time_to_accuracy(
             names, runs, out=out_dir, dataset=dataset, data_dir=data_dir, tensorflow=tensorflow,
             reporter=reporter, say=say,

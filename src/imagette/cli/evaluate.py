@@ -119,19 +119,11 @@ def _print_classes(per_class: dict[str, dict[str, float]]) -> None:
 
 
 def _print_comparison(rows: list[dict[str, Any]]) -> None:
+    forms = {
+        "run": "{}", "accuracy": "{:.2%}", "split": "{}", "loss": "{:.4f}", "epochs": "{}",
+        "best_epoch": "{}", "seconds": "{:,.0f}", "parameters": "{:,}",
+    }  # fmt: skip
     print_table(
         ["run", "accuracy", "on", "loss", "epochs", "best", "seconds", "parameters"],
-        [
-            [
-                row["run"],
-                shown(row["accuracy"], "{:.2%}"),
-                shown(row["split"], "{}"),
-                shown(row["loss"], "{:.4f}"),
-                shown(row["epochs"], "{}"),
-                shown(row["best_epoch"], "{}"),
-                shown(row["seconds"], "{:,.0f}"),
-                shown(row["parameters"], "{:,}"),
-            ]
-            for row in rows
-        ],
+        [[shown(row[key], form) for key, form in forms.items()] for row in rows],
     )

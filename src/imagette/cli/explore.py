@@ -67,9 +67,10 @@ def _audit(run: Path, dataset: str | None, data_dir: Path | None, folder: Path |
 def _print_exploration(exploration: "Exploration") -> None:
     counts = exploration.counts
     rows = [
-        [name, *(f"{counts[part].get(name, 0):,}" for part in counts)] for name in counts["train"]
+        [name, *(f"{split.get(name, 0):,}" for split in counts.values())]
+        for name in counts["train"]
     ]
-    rows.append(["all", *(f"{sum(counts[part].values()):,}" for part in counts)])
+    rows.append(["all", *(f"{sum(split.values()):,}" for split in counts.values())])
     print_table(["class", *counts], rows)
     for title, values in (("mean", exploration.mean), ("deviation", exploration.deviation)):
         red, green, blue = values

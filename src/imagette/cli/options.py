@@ -18,8 +18,7 @@ DatasetArgument = Annotated[
     ),
 ]
 DataDirOption = Annotated[
-    Path | None,
-    typer.Option(help="Where to look first for CIFAR-10's folder cifar-10-batches-py."),
+    Path | None, typer.Option(help="Where to look first for CIFAR-10's folder cifar-10-batches-py.")
 ]
 RunsDirOption = Annotated[Path, typer.Option(help="Folder in which run folders are made.")]
 ModelOption = Annotated[

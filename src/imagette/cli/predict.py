@@ -25,8 +25,7 @@ def predict(
     ],
     model: ModelOption = None,
     explain: Annotated[
-        bool,
-        typer.Option("--explain", help="Also draw where in each picture lies what decided."),
+        bool, typer.Option("--explain", help="Also draw where in each picture lies what decided.")
     ] = False,
     out: Annotated[
         Path, typer.Option(help="Folder for what --explain draws, NAME-why.png each.")

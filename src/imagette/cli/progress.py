@@ -5,9 +5,9 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from imagette.cli.console import err, say
 from imagette.data import Dataset
 from imagette.images.views import ViewName
 from imagette.training.recipe import Recipe
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 class TrainingReporter(Reporter):
     """A bar for the epoch under way where there is a terminal, and a line per epoch everywhere."""
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
+    def __init__(self) -> None:
         self.bar = Progress(
             # Together they fit a terminal of 80 columns.
             TextColumn("epoch {task.fields[epoch]}"),
@@ -29,39 +28,37 @@ class TrainingReporter(Reporter):
             TextColumn("loss {task.fields[loss]:.3f} accuracy {task.fields[accuracy]:.1%}"),
             TextColumn("{task.fields[speed]:,.0f} pictures/s"),
             TextColumn("{task.fields[left]}"),
-            console=console,
+            console=err,
             transient=True,
-            disable=not console.is_terminal,
+            disable=not err.is_terminal,
         )
         self.task = self.bar.add_task(
             "epoch", total=None, epoch="", loss=0.0, accuracy=0.0, speed=0.0, left=""
         )
         self.folder: Path | None = None
         self.closed_form = False
-        self.epochs = 0
-        self.patience = 0
+        self.epochs = self.patience = self.last_epoch = 0
         self.averaged = ""
-        self.last_epoch = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self.bar.stop()
 
     def on_recipe(self, why: str) -> None:
-        self._say(why)
+        say(why)
 
     def on_data(self, lines: list[str]) -> None:
         for line in lines:
-            self._say(line)
+            say(line)
 
     def on_start(self, folder: Path, recipe: Recipe, dataset: Dataset, epochs_done: int) -> None:
         self.folder, self.epochs, self.last_epoch = folder, math.ceil(recipe.epochs), epochs_done
         self.patience = recipe.patience
         self.averaged = ", averaged with the start" if recipe.pretrained_share else ""
         begins = f"going on after epoch {epochs_done}" if epochs_done else "beginning"
-        self._say(
+        say(
             f"Training {recipe.model} by the recipe {recipe.name} on {dataset.name},"
             f" {begins}, {'at most ' if recipe.patience else ''}{round(recipe.epochs, 1):g} epochs;"
             f" run folder {folder}"
@@ -69,23 +66,21 @@ class TrainingReporter(Reporter):
         self.bar.start()
 
     def on_eta(self, seconds: float) -> None:
-        self._say(
-            f"This will take {'at most ' if self.patience else ''}about {_duration(seconds)}."
-        )
+        say(f"This will take {'at most ' if self.patience else ''}about {_duration(seconds)}.")
 
     def on_prepare(self) -> None:
-        self._say("Preparing the network that looks at pictures, which takes seconds, once ...")
+        say("Preparing the network that looks at pictures, which takes seconds, once ...")
 
     def on_collect(self, folder: Path, recipe: Recipe, pictures: int) -> None:
         self.folder, self.closed_form = folder, True
-        self._say(
+        say(
             f"Looking at {pictures:,} pictures with EfficientNet-Lite{recipe.variant}, by the"
             f" recipe {recipe.name}; run folder {folder} ..."
         )
 
     def on_fit(self, view: ViewName) -> None:
         what = "all of each picture" if view == "whole" else "the middle of each picture"
-        self._say(f"What tells the classes apart shows best in {what}.")
+        say(f"What tells the classes apart shows best in {what}.")
 
     def on_head(self, accuracy: float | None, seconds: float) -> None:
         if self.closed_form:
@@ -95,21 +90,21 @@ class TrainingReporter(Reporter):
                 else f"{accuracy:.2%} of the pictures are answered rightly without having been"
                 " learned."
             )
-            self._say(f"The last layer is fitted ({seconds:.1f} s): {good} Measuring ...")
+            say(f"The last layer is fitted ({seconds:.1f} s): {good} Measuring ...")
             return
-        self._say(
+        say(
             f"last layer, on frozen features: val accuracy {accuracy:.2%}  {seconds:.1f} s;"
             " now all layers"
         )
 
     def on_finetune(self, before: float, after: float, kept: bool) -> None:
-        self.close()
-        self._say(
+        self.bar.stop()
+        say(
             f"All layers{self.averaged}: val accuracy {after:.2%}, the last layer alone"
             f" {before:.2%}; {'all layers are' if kept else 'the last layer alone is'} kept"
         )
         if not kept:
-            self._say("Nothing was gained: --recipe photos does as well in seconds.")
+            say("Nothing was gained: --recipe photos does as well in seconds.")
 
     def on_progress(self, progress: "EpochProgress") -> None:
         at_most = "≤ " if self.patience else ""  # it may stop earlier
@@ -127,7 +122,7 @@ class TrainingReporter(Reporter):
     def on_epoch(self, row: dict[str, float], best: bool) -> None:
         self.last_epoch = int(row["epoch"])
         self.bar.reset(self.task)
-        self._say(
+        say(
             f"epoch {self.last_epoch:>2}/{self.epochs}"
             f"  loss {row['loss']:.4f}  accuracy {row['accuracy']:.2%}"
             f"  val loss {row['val_loss']:.4f}  val accuracy {row['val_accuracy']:.2%}"
@@ -136,41 +131,34 @@ class TrainingReporter(Reporter):
         )
 
     def on_stop(self) -> None:
-        self.close()
-        self._say("Stopping: saving the best network so far ...")
+        self.bar.stop()
+        say("Stopping: saving the best network so far ...")
 
     def on_evaluate(self) -> None:
-        self.close()
-        self._say("Saving and measuring the best network ...")
+        self.bar.stop()
+        say("Saving and measuring the best network ...")
 
     def interrupted(self) -> None:
         """Say what a stop by Ctrl-C left and how to go on."""
-        self.close()
+        self.bar.stop()
         if self.closed_form:
-            self._say(
+            say(
                 "Stopped. What was seen of the pictures so far is kept; the same command goes on"
                 " from there (with --resume where the run has a --name)."
             )
             return
         if self.folder is None:
-            self._say("Stopped before the training began; nothing was written.")
+            say("Stopped before the training began; nothing was written.")
             return
         bundle = self.folder / "model.onnx"
         kept = f"; the best network so far is {bundle}" if bundle.is_file() else ""
         again = shlex.join(
             ["--name", self.folder.name, "--runs-dir", str(self.folder.parent), "--resume"]
         )
-        self._say(
+        say(
             f"Stopped; whole epochs done: {self.last_epoch}{kept}."
             f" Go on with: imagette train {again}"
         )
-
-    def close(self) -> None:
-        """Take the bar off the terminal."""
-        self.bar.stop()
-
-    def _say(self, text: str) -> None:
-        self.console.print(text, markup=False, soft_wrap=True)
 
 
 def _duration(seconds: float) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
+from pydantic.fields import FieldInfo
 
 from imagette.cli.options import ModelOption
 from imagette.serving.settings import Settings
@@ -16,25 +17,24 @@ from imagette.serving.settings import Settings
 def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command an option for each of the API's settings, in place of `**settings`."""
     signature = inspect.signature(command)
-    options = {
-        name: Annotated[
-            _option_type(field.annotation) | None,  # type: ignore[operator]
-            typer.Option(
-                help=_sentence(field.description or ""),
-                rich_help_panel="Settings, each also IMAGETTE_… (docs/reference/settings.md)",
-            ),
-        ]
-        for name, field in Settings.model_fields.items()
-        if name not in signature.parameters
-    }
-    own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
-    more = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
-        for name, option in options.items()
-    ]
-    command.__signature__ = signature.replace(parameters=[*own, *more])  # type: ignore[attr-defined]
-    command.__annotations__.update(options)
+    parameters = dict(signature.parameters)
+    keywords = parameters.pop("settings")
+    for name, field in Settings.model_fields.items():
+        if name not in parameters:
+            option = _option(field)
+            parameters[name] = keywords.replace(
+                name=name, kind=keywords.KEYWORD_ONLY, default=None, annotation=option
+            )
+            command.__annotations__[name] = option
+    command.__signature__ = signature.replace(parameters=[*parameters.values()])  # type: ignore[attr-defined]
     return command
+
+
+def _option(setting: FieldInfo) -> Any:
+    text = setting.description or ""
+    panel = "Settings, each also IMAGETTE_… (docs/reference/settings.md)"
+    option = typer.Option(help=f"{text[:1].upper()}{text[1:]}.", rich_help_panel=panel)
+    return Annotated[_option_type(setting.annotation) | None, option]
 
 
 def _option_type(annotation: Any) -> Any:
@@ -42,10 +42,6 @@ def _option_type(annotation: Any) -> Any:
     if get_origin(annotation) is tuple:
         return str
     return next((one for one in get_args(annotation) if one is not type(None)), annotation)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
 
 
 @_with_settings

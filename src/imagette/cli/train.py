@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imagette.cli.console import err, print_line, say, stoppable
+from imagette.cli.console import print_line, say, stoppable
 from imagette.cli.evaluate import print_metrics
 from imagette.cli.options import RECIPES, DataDirOption, DatasetArgument, RunsDirOption
 
@@ -44,7 +44,7 @@ def train(
     from imagette.training.recipe_tables import parse_settings
     from imagette.training.run import train as train_run
 
-    with TrainingReporter(err) as reporter, stoppable(reporter.interrupted):
+    with TrainingReporter() as reporter, stoppable(reporter.interrupted):
         run = train_run(
             dataset, recipe, changes=parse_settings(settings or []), name=name,
             runs_dir=runs_dir, resume=resume, data_dir=data_dir, reporter=reporter,

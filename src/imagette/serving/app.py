@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Request, Response
 from flask.json.provider import DefaultJSONProvider
+from flask_openapi3 import APIBlueprint
 from PIL import Image
 from pydantic_core import to_json
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -19,10 +20,10 @@ from imagette.serving.gate import Gate
 from imagette.serving.logs import RequestLog, configure_json_logging
 from imagette.serving.metrics import Metrics
 from imagette.serving.middleware import RequestMiddleware
-from imagette.serving.openapi import DescribedApp, DescribedBlueprint
+from imagette.serving.openapi import DescribedApp
 from imagette.serving.problems import register_error_handlers
 from imagette.serving.rate_limit import RateLimit
-from imagette.serving.routes import dataset, docs, health, model, predict
+from imagette.serving.routes import docs, health, model, predict
 from imagette.serving.served_model import ServedModel
 from imagette.serving.settings import Settings
 from imagette.serving.state import EXTENSION, ServerState
@@ -85,9 +86,9 @@ def _make_state(settings: Settings) -> ServerState:
     )
 
 
-def _blueprints(settings: Settings) -> list[DescribedBlueprint]:
+def _blueprints(settings: Settings) -> list[APIBlueprint]:
     """The groups of routes, in the order in which they are listed."""
-    found = [predict.blueprint, model.blueprint, dataset.blueprint, health.blueprint]
+    found = [predict.blueprint, model.blueprint, health.blueprint]
     if settings.teach:
         from imagette.serving.routes import teach  # only here: teaching needs more packages
 

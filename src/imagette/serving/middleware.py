@@ -62,12 +62,10 @@ class RequestMiddleware:
     ) -> None:
         self._application = app.wsgi_app
         self._metrics, self._log, self._cors = metrics, log, cors
-        rules = list(app.url_map.iter_rules())
-        self._routes = {rule.rule for rule in rules if not rule.arguments}
+        rules = {rule.rule for rule in app.url_map.iter_rules()}
+        self._routes = {rule for rule in rules if "<" not in rule}
         self._patterns = {
-            rule.rule: re.compile(re.sub("<[^>]+>", "[^/]+", rule.rule))
-            for rule in rules
-            if rule.arguments
+            rule: re.compile(re.sub("<[^>]+>", "[^/]+", rule)) for rule in rules - self._routes
         }
 
     def __call__(
@@ -91,11 +89,10 @@ class RequestMiddleware:
 
         answer = self._application(environ, start)
         seconds = perf_counter() - started
-        problem = environ.get(PROBLEM_KEY)
-        route = self._route(path)
-        self._metrics.count_request(environ["REQUEST_METHOD"], route, status, seconds)
-        if problem:
-            self._metrics.count_problem(problem)
+        method, route = environ["REQUEST_METHOD"], self._route(path)
+        self._metrics.count_request(method, route, status, seconds)
+        if PROBLEM_KEY in environ:
+            self._metrics.count_problem(environ[PROBLEM_KEY])
         if self._log:
             self._log.write(_describe(environ, status, seconds))
         return answer

@@ -4,27 +4,33 @@ flask-openapi3 collects the endpoints; the answers' schemas are pydantic's own. 
 while requests are answered.
 """
 
+from functools import partial
 from typing import Any
 
 from flask_openapi3 import APIBlueprint, Info, OpenAPI
-from flask_openapi3.models import Parameter
 from flask_openapi3.types import ResponseDict
 from flask_openapi3.utils import get_operation_id_for_path, parse_query
 from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 
 import imagette
 from imagette.serving.auth import OPEN_RULES
 from imagette.serving.problems import KINDS
-from imagette.serving.schemas import json_schemas
-from imagette.serving.schemas.predict import PredictOptions
-from imagette.serving.schemas.problem import Problem
-from imagette.serving.schemas.teach import PicturesOptions
+from imagette.serving.schemas import teach
+from imagette.serving.schemas.base import Problem
+from imagette.serving.schemas.model import DatasetAnswer, Health, Index, ModelAnswer, Readiness
+from imagette.serving.schemas.predict import PictureAnswer, PredictOptions, SeveralAnswers
 from imagette.serving.uploads import ArrayBody
 
+_RESPONSES = (
+    PictureAnswer, SeveralAnswers, Problem, ModelAnswer, DatasetAnswer, Health, Readiness, Index,
+    teach.LessonAnswer, teach.AddedPictures, teach.LessonPictures, teach.Deleted,
+)  # fmt: skip
 _REFERENCE = "#/components/schemas/{model}"
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}
 # What any request may be answered with.
-_EVERYWHERE = ("bad-request", "request-too-large", "too-many-requests", "internal-error")
+_EVERYWHERE = ("bad-request", "request-too-large", "too-many-requests", "unauthorized",
+               "internal-error")  # fmt: skip
 _KEYS = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -39,7 +45,10 @@ class DescribedApp(OpenAPI):
     """
 
     def __init__(self, with_keys: bool) -> None:
-        components: dict[str, Any] = {"schemas": json_schemas(_REFERENCE)}
+        _, schemas = models_json_schema(
+            [(response, "serialization") for response in _RESPONSES], ref_template=_REFERENCE
+        )
+        components: dict[str, Any] = {"schemas": schemas["$defs"]}
         extensions: dict[str, Any] = {"components": components}
         if with_keys:
             components["securitySchemes"] = _KEYS
@@ -79,21 +88,13 @@ class DescribedApp(OpenAPI):
         self.document: bytes = self.json.dumps(self.api_doc).encode()
 
 
-class DescribedBlueprint(APIBlueprint):
-    """A group of endpoints of a `DescribedApp`.
-
-    Args:
-        name: what Flask calls it.
-        import_name: `__name__` of the module that it is in.
-    """
-
-    def __init__(self, name: str, import_name: str) -> None:
-        # Ids of operations do not have the group in them, so that endpoints may change groups.
-        super().__init__(name, import_name, operation_id_callback=_operation_id)
-
-
 def _operation_id(*, name: str, path: str, method: str) -> str:
+    """An id without the blueprint's name in it, so that endpoints may change blueprints."""
     return get_operation_id_for_path(name=name, path=path, method=method)
+
+
+make_blueprint = partial(APIBlueprint, operation_id_callback=_operation_id)
+"""Makes a group of endpoints of a `DescribedApp`."""
 
 
 def responses(
@@ -115,10 +116,11 @@ def responses(
     else:
         schema = good if isinstance(good, dict) else _refer(good)
     answers: ResponseDict = {status: {"description": "OK", "content": {kind: {"schema": schema}}}}
+    possible = {*_EVERYWHERE, *problems}
     by_status: dict[str, list[str]] = {}
-    for name in sorted({*_EVERYWHERE, "unauthorized", *problems}, key=list(KINDS).index):
-        code, title = KINDS[name]
-        by_status.setdefault(str(code), []).append(f"{title} (`{name}`).")
+    for name, (code, title) in KINDS.items():
+        if name in possible:
+            by_status.setdefault(str(code), []).append(f"{title} (`{name}`).")
     for number, lines in by_status.items():
         answers[number] = {"description": " ".join(lines), "content": _PROBLEM}
     return answers
@@ -126,25 +128,13 @@ def responses(
 
 def predict_request() -> dict[str, Any]:
     """The options and the body of `POST /predict`."""
-    parameters: list[Parameter] = parse_query(PredictOptions)[0]
-    return {
-        "parameters": parameters,
-        "requestBody": {
-            "required": True,
-            "description": "One picture in any way, or several as a form.",
-            "content": {
-                **_files(),
-                "application/json": {"schema": ArrayBody.model_json_schema()},
-            },
-        },
-    }
+    as_array = {"application/json": {"schema": ArrayBody.model_json_schema()}}
+    return _files_request(PredictOptions, "One picture in any way, or several as a form.", as_array)
 
 
 def pictures_request() -> dict[str, Any]:
     """The option and the body of what takes pictures of a class."""
-    parameters: list[Parameter] = parse_query(PicturesOptions)[0]
-    body = {"required": True, "description": "One picture, or several as a form."}
-    return {"parameters": parameters, "requestBody": body | {"content": _files()}}
+    return _files_request(teach.PicturesOptions, "One picture, or several as a form.", {})
 
 
 def json_request(model: type[BaseModel]) -> dict[str, Any]:
@@ -153,20 +143,22 @@ def json_request(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-def _files() -> dict[str, Any]:
-    """Files of pictures by content type."""
+def _files_request(
+    options: type[BaseModel], description: str, other_content: dict[str, Any]
+) -> dict[str, Any]:
+    """Options in the address, and a body of files of pictures, or of other content by its type."""
     image = {"type": "string", "format": "binary"}
-    return {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "required": ["image"],
-                "properties": {"image": {"type": "array", "items": image, "minItems": 1}},
-            }
-        },
-        "image/*": {"schema": image},
-        "application/octet-stream": {"schema": image},
+    form = {
+        "type": "object",
+        "required": ["image"],
+        "properties": {"image": {"type": "array", "items": image, "minItems": 1}},
     }
+    schemas = {
+        "multipart/form-data": form, "image/*": image, "application/octet-stream": image
+    }  # fmt: skip
+    files = {kind: {"schema": schema} for kind, schema in schemas.items()}
+    body = {"required": True, "description": description, "content": files | other_content}
+    return {"parameters": parse_query(options)[0], "requestBody": body}
 
 
 def _refer(model: type[BaseModel]) -> dict[str, str]:

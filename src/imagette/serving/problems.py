@@ -77,12 +77,7 @@ def describe(error: RequestError | ImageError) -> dict[str, Any]:
 
 def _problem(kind: str, detail: str) -> dict[str, Any]:
     status, title = KINDS[kind]
-    return {
-        "type": problem_type(kind),
-        "title": title,
-        "status": status,
-        "detail": detail,
-    }
+    return {"type": problem_type(kind), "title": title, "status": status, "detail": detail}
 
 
 def problem_type(kind: str) -> str:
@@ -110,8 +105,7 @@ def _handle_refusal(error: RequestError | ImageError) -> Response:
 def _handle_http_error(error: HTTPException) -> Response | HTTPException:
     if error.code is None or error.code < 400:  # a redirect
         return error
-    kind, detail = _from_http_status(error.code)
-    response = _response(kind, _problem(kind, detail) | {"status": error.code})
+    response = _response_with_status(error.code)
     if "Allow" in (headers := error.get_response().headers):
         response.headers["Allow"] = headers["Allow"]
     return response
@@ -120,14 +114,14 @@ def _handle_http_error(error: HTTPException) -> Response | HTTPException:
 def _handle_failure(error: Exception) -> Response:
     fields = {"request_id": request.environ.get(ID_KEY)}
     current_app.logger.error("An unforeseen error", exc_info=error, extra={"fields": fields})
-    kind, detail = _from_http_status(500)
-    return _response(kind, _problem(kind, detail))
+    return _response_with_status(500)
 
 
-def _from_http_status(status: int) -> tuple[str, str]:
-    """Kind and detail of the problem for an error that Flask raised."""
+def _response_with_status(status: int) -> Response:
+    """The problem for an error that Flask raised."""
     kind = _KINDS_OF_STATUS.get(status, "internal-error" if status >= 500 else "bad-request")
-    return kind, _DETAILS[kind].format(megabytes=current_app.config["MAX_CONTENT_LENGTH"] / 1e6)
+    detail = _DETAILS[kind].format(megabytes=current_app.config["MAX_CONTENT_LENGTH"] / 1e6)
+    return _response(kind, _problem(kind, detail) | {"status": status})
 
 
 _KINDS_OF_STATUS = {404: "not-found", 405: "method-not-allowed", 413: "request-too-large"}

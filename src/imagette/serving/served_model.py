@@ -2,15 +2,12 @@
 
 import time
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
 from imagette.inference.classifier import Classifier
 from imagette.serving.schemas.model import InputSize, Limits, ModelAnswer, Teaching
 from imagette.serving.settings import Settings
-
-_Section = TypeVar("_Section", Limits, Teaching)
 
 
 @dataclass(frozen=True)
@@ -75,12 +72,9 @@ def _describe(classifier: Classifier, settings: Settings) -> bytes:
     answer = ModelAnswer(
         **classifier.metadata.model_dump(),
         input=InputSize(height=classifier.height, width=classifier.width),
-        limits=_section(Limits, settings),
-        teaching=_section(Teaching, settings) if settings.teach else None,
+        limits=Limits.model_validate(settings, from_attributes=True),
+        teaching=Teaching.model_validate(settings, from_attributes=True)
+        if settings.teach
+        else None,
     )
     return answer.model_dump_json().encode()
-
-
-def _section(kind: type[_Section], settings: Settings) -> _Section:
-    """Those of the settings that this part of the answer tells."""
-    return kind(**settings.model_dump(include=set(kind.model_fields)))

@@ -68,8 +68,11 @@ def serve(
                 "Choose another one with --port or --ui-port.",
             )
         check_free(address, ui_port, "--ui-port")
-        webapp_key = secrets.token_urlsafe() if settings.api_keys else ""
-        settings = _add_key(settings, webapp_key)
+        webapp_key = ""
+        if settings.api_keys:
+            webapp_key = secrets.token_urlsafe()
+            keys = (*settings.api_keys, SecretStr(webapp_key))
+            settings = settings.model_copy(update={"api_keys": keys})
         webapp = WebappProcess(
             address, ui_port, url(address, port), settings.max_upload_bytes, webapp_key
         )
@@ -85,9 +88,8 @@ def _disable_teaching_if_unavailable(settings: Settings) -> Settings:
     """
     if not settings.teach:
         return settings
-    from imagette.serving.teaching.lesson_store import (
-        prepare_backbone,  # with what only teaching needs
-    )
+    # Imported only here: teaching needs more packages.
+    from imagette.serving.teaching.lesson_store import prepare_backbone
 
     try:
         prepare_backbone()
@@ -95,12 +97,6 @@ def _disable_teaching_if_unavailable(settings: Settings) -> Settings:
         print(reason, "All else is served.", file=sys.stderr, flush=True)
         return settings.model_copy(update={"teach": False})
     return settings
-
-
-def _add_key(settings: Settings, key: str) -> Settings:
-    """The settings with one more key, if it is one."""
-    keys = (*settings.api_keys, *([SecretStr(key)] if key else []))
-    return settings.model_copy(update={"api_keys": keys})
 
 
 def _share_among_workers(settings: Settings, folder: Path) -> Settings:

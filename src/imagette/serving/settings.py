@@ -11,6 +11,7 @@ from pydantic import (
     PositiveInt,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -24,97 +25,56 @@ class Settings(BaseSettings):
 
     A field that is not given (or is None) is taken from the environment: `max_pixels` from
     `IMAGETTE_MAX_PIXELS`, and so on; then from the defaults below. Lists have commas between
-    their entries there. What each field is stands in its description.
+    their entries there. The sentence below each field is its description on the command line.
 
     Raises:
         ImagetteError: a value, given or in the environment, is not usable.
     """
 
-    model_config = SettingsConfigDict(env_prefix="IMAGETTE_", env_ignore_empty=True, frozen=True)
-
-    model: Annotated[
-        Path | None,
-        Field(
-            description="path of a bundle or a run, or the name of a model that ships with"
-            " Imagette: `cifar10`, or the small and fast `cifar10-lite`"
-        ),
-    ] = None
-    max_upload_bytes: Annotated[PositiveInt, Field(description="largest request, in bytes")] = (
-        10_000_000
+    model_config = SettingsConfigDict(
+        env_prefix="IMAGETTE_", env_ignore_empty=True, frozen=True, use_attribute_docstrings=True
     )
-    max_pixels: Annotated[PositiveInt, Field(description="largest picture, in pixels")] = MAX_PIXELS
-    max_pictures: Annotated[PositiveInt, Field(description="pictures in one request")] = 64
-    max_seconds: Annotated[
-        PositiveFloat,
-        Field(
-            le=86_400,
-            description="how long a request that has arrived may wait and take, in seconds",
-        ),
-    ] = 30
-    requests_per_minute: Annotated[
-        NonNegativeInt, Field(description="requests of one client in a minute; 0 for no limit")
-    ] = 0
-    rate_storage: Annotated[
-        str,
-        Field(
-            description="where requests are counted: in the memory of each worker, which counts"
-            " for itself, or at an address such as `redis://host:6379` for all of them together"
-        ),
-    ] = "memory://"
-    api_keys: Annotated[
-        tuple[SecretStr, ...],
-        NoDecode,
-        Field(
-            description="keys of which a client must send one, with commas between; none for no"
-            " keys (in the environment, others on the machine do not see them)"
-        ),
-    ] = ()
-    cors_origins: Annotated[
-        tuple[str, ...],
-        NoDecode,
-        Field(
-            description="sites whose scripts may ask, with commas between, such as"
-            " `https://example.org`; `*` for all"
-        ),
-    ] = ()
-    trusted_proxies: Annotated[
-        NonNegativeInt,
-        Field(description="how many proxies in front are believed about who asks (X-Forwarded-…)"),
-    ] = 0
-    log_requests: Annotated[
-        bool, Field(description="whether to write one line of JSON a request to standard error")
-    ] = False
-    workers: Annotated[
-        PositiveInt,
-        Field(
-            description="processes that answer; one for each core is best, and each takes some"
-            " 100 MB"
-        ),
-    ] = min(4, os.cpu_count() or 1)
-    teach: Annotated[
-        bool,
-        Field(description="whether people may teach the server classes of their own"),
-    ] = False
-    lessons_dir: Annotated[
-        Path | None,
-        Field(description="folder that keeps lessons: without one, they go when the server stops"),
-    ] = None
-    lesson_hours: Annotated[
-        PositiveFloat,
-        Field(le=100_000, description="a lesson unused for so many hours is deleted"),
-    ] = 24
-    max_lessons: Annotated[PositiveInt, Field(description="lessons that are kept at once")] = 50
-    max_classes: Annotated[
-        PositiveInt, Field(ge=2, le=100, description="classes of one lesson")
-    ] = 10
-    max_lesson_pictures: Annotated[
-        PositiveInt,
-        Field(
-            ge=2,
-            le=10_000,
-            description="pictures of one lesson; each takes some 100 kB on the disk",
-        ),
-    ] = 500
+
+    model: Path | None = None
+    """path of a bundle or a run, or the name of a model that ships with Imagette: `cifar10`, or the
+    small and fast `cifar10-lite`"""
+    max_upload_bytes: PositiveInt = 10_000_000
+    """largest request, in bytes"""
+    max_pixels: PositiveInt = MAX_PIXELS
+    """largest picture, in pixels"""
+    max_pictures: PositiveInt = 64
+    """pictures in one request"""
+    max_seconds: Annotated[PositiveFloat, Field(le=86_400)] = 30
+    """how long a request that has arrived may wait and take, in seconds"""
+    requests_per_minute: NonNegativeInt = 0
+    """requests of one client in a minute; 0 for no limit"""
+    rate_storage: str = "memory://"
+    """where requests are counted: in the memory of each worker, which counts for itself, or at an
+    address such as `redis://host:6379` for all of them together"""
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """keys of which a client must send one, with commas between; none for no keys (in the
+    environment, others on the machine do not see them)"""
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """sites whose scripts may ask, with commas between, such as `https://example.org`; `*` for
+    all"""
+    trusted_proxies: NonNegativeInt = 0
+    """how many proxies in front are believed about who asks (X-Forwarded-…)"""
+    log_requests: bool = False
+    """whether to write one line of JSON a request to standard error"""
+    workers: PositiveInt = min(4, os.cpu_count() or 1)
+    """processes that answer; one for each core is best, and each takes some 100 MB"""
+    teach: bool = False
+    """whether people may teach the server classes of their own"""
+    lessons_dir: Path | None = None
+    """folder that keeps lessons: without one, they go when the server stops"""
+    lesson_hours: Annotated[PositiveFloat, Field(le=100_000)] = 24
+    """a lesson unused for so many hours is deleted"""
+    max_lessons: PositiveInt = 50
+    """lessons that are kept at once"""
+    max_classes: Annotated[PositiveInt, Field(ge=2, le=100)] = 10
+    """classes of one lesson"""
+    max_lesson_pictures: Annotated[PositiveInt, Field(ge=2, le=10_000)] = 500
+    """pictures of one lesson; each takes some 100 kB on the disk"""
 
     def __init__(self, **given: Any) -> None:
         try:
@@ -124,18 +84,14 @@ class Settings(BaseSettings):
 
     @field_validator("api_keys", "cors_origins", mode="before")
     @classmethod
-    def _split_commas(cls, value: Any) -> Any:
+    def _split_commas(cls, value: Any, info: ValidationInfo) -> Any:
         if not isinstance(value, str):
             return value
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-
-    @field_validator("api_keys", mode="before")
-    @classmethod
-    def _require_a_key(cls, value: Any) -> Any:
-        # One that was meant to be given, and is not, must not open the server to all.
-        if isinstance(value, str) and not value.replace(",", "").strip():
+        found = tuple(filter(None, map(str.strip, value.split(","))))
+        # A key that was meant to be given, and is not, must not open the server to all.
+        if info.field_name == "api_keys" and not found:
             raise ValueError("There is no key in it")
-        return value
+        return found
 
     @field_validator("api_keys")
     @classmethod
@@ -145,6 +101,10 @@ class Settings(BaseSettings):
         if not all(key.get_secret_value().isascii() for key in keys):
             raise ValueError("A key has letters, digits and signs of ASCII alone, as headers do")
         return keys
+
+
+for _field in Settings.model_fields.values():  # pydantic leaves the line breaks in
+    _field.description = " ".join((_field.description or "").split())
 
 
 def variable(name: str) -> str:

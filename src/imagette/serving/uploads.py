@@ -1,6 +1,6 @@
 """From an HTTP request to the pictures in it."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
@@ -18,34 +18,26 @@ so a larger picture has to come as a file."""
 _HOW_TO_SEND = "Send the file as the multipart field `image`: `curl -F image=@cat.png …/predict`."
 
 
-@dataclass(frozen=True)
-class UploadedImage:
-    """One picture of a request.
-
-    Attributes:
-        content: the bytes of a file, or float64 `(height, width, 3)` in 0–1.
-        file: the file's name as the client gave it; empty where there is none.
-    """
-
-    content: bytes | NDArray[np.float64]
-    file: str = ""
-
-
-def read_images(request: Request, max_images: int) -> list[UploadedImage]:
+def read_images(
+    request: Request, max_images: int
+) -> Sequence[tuple[bytes | NDArray[np.float64], str]]:
     """The pictures of a request: multipart files, a raw body, or an array in JSON.
 
     Args:
         request: the request, its body not read yet.
         max_images: refuse requests with more pictures than this.
 
+    Returns:
+        Of each, the bytes of its file, or float64 `(height, width, 3)` in 0–1; and the file's name
+        as the client gave it, empty where there is none.
+
     Raises:
         RequestError: there is no picture, or it does not come in any of the ways above.
         RequestEntityTooLarge: the body is larger than the application's limit.
     """
-    kind = request.mimetype
-    if _is_json(kind):
-        return [UploadedImage(_from_json(_read_filled_body(request)))]
-    return [UploadedImage(content, file) for content, file in read_files(request, max_images)]
+    if _is_json(request.mimetype):
+        return [(_from_json(_read_filled_body(request)), "")]
+    return read_files(request, max_images)
 
 
 def read_files(request: Request, max_images: int) -> list[tuple[bytes, str]]:
@@ -64,11 +56,7 @@ def read_files(request: Request, max_images: int) -> list[tuple[bytes, str]]:
         return _from_form(request, max_images)
     if kind.startswith("image/") or kind == "application/octet-stream":
         return [(_read_filled_body(request), "")]
-    raise RequestError(
-        "unsupported-content-type",
-        f"A picture cannot come as {kind}." if kind else "The request has no content type.",
-        _HOW_TO_SEND,
-    )
+    raise _unsupported("A picture", kind, _HOW_TO_SEND)
 
 
 def read_json(request: Request) -> bytes:
@@ -78,14 +66,23 @@ def read_json(request: Request) -> bytes:
         RequestError: it is not called JSON.
         RequestEntityTooLarge: it is larger than the application's limit.
     """
-    kind = request.mimetype
-    if _is_json(kind):
+    if _is_json(request.mimetype):
         return _read_body(request)
-    raise RequestError(
-        "unsupported-content-type",
-        f"This cannot come as {kind}." if kind else "The request has no content type.",
-        "Send JSON, and say so: `Content-Type: application/json`.",
-    )
+    remedy = "Send JSON, and say so: `Content-Type: application/json`."
+    raise _unsupported("This", request.mimetype, remedy)
+
+
+def check_filled(content: bytes | NDArray[np.float64]) -> None:
+    """Raise a RequestError if the file of a picture is empty."""
+    if len(content) == 0:
+        raise RequestError(
+            "empty-picture", "The file is empty.", "Choose the picture again and send it."
+        )
+
+
+def _unsupported(what: str, kind: str, remedy: str) -> RequestError:
+    problem = f"{what} cannot come as {kind}." if kind else "The request has no content type."
+    return RequestError("unsupported-content-type", problem, remedy)
 
 
 def _is_json(kind: str) -> bool:

@@ -54,10 +54,7 @@ class WebappProcess:
             "server.headless": "true",
             "browser.gatherUsageStats": "false",
         }
-        self._environment = os.environ | {
-            "IMAGETTE_API_URL": api_url,
-            "IMAGETTE_API_KEY": api_key,
-        }
+        self._environment = os.environ | {"IMAGETTE_API_URL": api_url, "IMAGETTE_API_KEY": api_key}
         self._process: subprocess.Popen | None = None
 
     def start(self) -> None:

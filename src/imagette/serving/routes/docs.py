@@ -7,8 +7,8 @@ from typing import Any, cast
 from flask import Response, abort, current_app, send_file
 
 import imagette
-from imagette.serving.openapi import DescribedApp, DescribedBlueprint, responses
-from imagette.serving.schemas.health import Index
+from imagette.serving.openapi import DescribedApp, make_blueprint, responses
+from imagette.serving.schemas.model import Index
 
 _PAGE = Path(__file__).parents[1] / "docs"
 _SWAGGER = Path(str(find_spec("flask_openapi3_swagger").origin)).parent / "templates" / "swagger"  # type: ignore[union-attr]
@@ -23,7 +23,7 @@ _POLICY = (
     " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-blueprint = DescribedBlueprint("docs", __name__)
+blueprint = make_blueprint("docs", __name__)
 
 
 @blueprint.get("/openapi.json", responses=responses({"type": "object"}))
@@ -51,11 +51,7 @@ def send_docs_file(name: str) -> Response:
 @blueprint.get("/", responses=responses(Index))
 def show_index() -> dict[str, Any]:
     """What there is at this server"""
-    return {
-        "name": "imagette",
-        "version": imagette.__version__,
-        "endpoints": _app().endpoints,
-    }
+    return {"name": "imagette", "version": imagette.__version__, "endpoints": _app().endpoints}
 
 
 def _app() -> DescribedApp:

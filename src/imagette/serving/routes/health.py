@@ -2,12 +2,12 @@
 
 from flask import Response, current_app
 
-from imagette.serving.openapi import DescribedBlueprint, responses
+from imagette.serving.openapi import make_blueprint, responses
 from imagette.serving.problems import RequestError
-from imagette.serving.schemas.health import Health, Readiness
+from imagette.serving.schemas.model import Health, Readiness
 from imagette.serving.state import server_state
 
-blueprint = DescribedBlueprint("health", __name__)
+blueprint = make_blueprint("health", __name__)
 
 
 @blueprint.get("/healthz", responses=responses(Health))

@@ -15,11 +15,11 @@ from imagette.inference.explain import heat_png
 from imagette.reports.html import pixels_url, png_url
 from imagette.serving.gate import Gate
 from imagette.serving.metrics import Metrics
-from imagette.serving.openapi import DescribedBlueprint, predict_request, responses
+from imagette.serving.openapi import make_blueprint, predict_request, responses
 from imagette.serving.problems import RequestError, describe, kind_of
 from imagette.serving.schemas.predict import PictureAnswer, PredictOptions, SeveralAnswers
 from imagette.serving.state import server_state
-from imagette.serving.uploads import UploadedImage, read_images
+from imagette.serving.uploads import check_filled, read_images
 
 PREDICT_PROBLEMS = (
     "wrong-option", "no-picture", "empty-picture", "unreadable-picture", "invalid-json",
@@ -27,7 +27,7 @@ PREDICT_PROBLEMS = (
     "unsupported-content-type", "out-of-time",
 )  # fmt: skip
 
-blueprint = DescribedBlueprint("predict", __name__)
+blueprint = make_blueprint("predict", __name__)
 
 
 @blueprint.post(
@@ -59,15 +59,15 @@ def answer_request(classifier: Classifier, count_classes: bool = True) -> dict[s
     )
     gate, counts = state.gate.for_request(), state.metrics if count_classes else None
     if len(images) == 1:
-        return _answer(classifier, images[0], options, counts, gate)
+        return _answer(classifier, images[0][0], options, counts, gate)
     predictions = []
-    for image in images:
+    for content, file in images:
         try:
-            result = _answer(classifier, image, options, counts, gate)
+            result = _answer(classifier, content, options, counts, gate)
         except (RequestError, ImageError) as error:
             state.metrics.count_problem(kind_of(error))
             result = describe(error)
-        predictions.append({"file": image.file} | result)
+        predictions.append({"file": file} | result)
     return {"predictions": predictions}
 
 
@@ -85,9 +85,7 @@ def _read_options() -> PredictOptions:
         first = error.errors(include_url=False)[0]
         name = first["loc"][0]
         raise RequestError(
-            "wrong-option",
-            f"The option {name} cannot be {first['input']!r}.",
-            f"{first['msg']}.",
+            "wrong-option", f"The option {name} cannot be {first['input']!r}.", f"{first['msg']}."
         ) from error
 
 
@@ -96,7 +94,7 @@ _NO_OPTIONS = PredictOptions()
 
 def _answer(
     classifier: Classifier,
-    image: UploadedImage,
+    content: bytes | NDArray[np.float64],
     options: PredictOptions,
     metrics: Metrics | None,
     gate: Gate,
@@ -107,12 +105,9 @@ def _answer(
         RequestError: the file is empty, or the time of the request is up.
         ImageError: it cannot be read or has too many pixels.
     """
-    if len(image.content) == 0:
-        raise RequestError(
-            "empty-picture", "The file is empty.", "Choose the picture again and send it."
-        )
+    check_filled(content)
     started = time.perf_counter()
-    opened = open_image(image.content, classifier.max_pixels)
+    opened = open_image(content, classifier.max_pixels)
     with gate(opened.pixels):
         views = opened.views(classifier.height, classifier.width, classifier.metadata.view)
     if options.explain == "0":

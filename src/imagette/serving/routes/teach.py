@@ -10,49 +10,38 @@ from pydantic import ValidationError
 
 from imagette.errors import ImageError
 from imagette.inference.classifier import Classifier
-from imagette.serving.gate import Gate
 from imagette.serving.openapi import (
-    DescribedBlueprint,
     json_request,
+    make_blueprint,
     pictures_request,
     predict_request,
     responses,
 )
 from imagette.serving.problems import RequestError, describe, kind_of
 from imagette.serving.routes.predict import PREDICT_PROBLEMS, answer_request
+from imagette.serving.schemas import teach as schemas
 from imagette.serving.schemas.model import InputSize
 from imagette.serving.schemas.predict import PictureAnswer, SeveralAnswers
-from imagette.serving.schemas.teach import (
-    AddedPictures,
-    Deleted,
-    LessonAnswer,
-    LessonClass,
-    LessonModel,
-    LessonPath,
-    LessonPicturePath,
-    LessonPictures,
-    LessonRequest,
-)
 from imagette.serving.state import server_state
 from imagette.serving.teaching.class_names import clean_name
 from imagette.serving.teaching.lesson import Lesson
 from imagette.serving.teaching.lesson_store import LessonStore
 from imagette.serving.teaching.taught_model import TaughtModel
-from imagette.serving.uploads import read_files, read_json
+from imagette.serving.uploads import check_filled, read_files, read_json
 
 _FILE = {"type": "string", "format": "binary"}
 _DISK = "no-room"
 
-blueprint = DescribedBlueprint("teach", __name__)
+blueprint = make_blueprint("teach", __name__)
 
 
 @blueprint.post(
     "/lessons",
     responses=responses(
-        LessonAnswer, "invalid-json", "wrong-classes", "unsupported-content-type",
+        schemas.LessonAnswer, "invalid-json", "wrong-classes", "unsupported-content-type",
         "too-many-lessons", _DISK, status="201",
     ),
-    openapi_extensions=json_request(LessonRequest),
+    openapi_extensions=json_request(schemas.LessonRequest),
 )  # fmt: skip
 def begin_lesson() -> tuple[dict[str, Any], int, dict[str, str]]:
     """Begin a lesson, of two classes or more"""
@@ -60,14 +49,14 @@ def begin_lesson() -> tuple[dict[str, Any], int, dict[str, str]]:
     return _describe(lesson), 201, {"Location": f"/lessons/{lesson.id}"}
 
 
-@blueprint.get("/lessons/<lesson>", responses=responses(LessonAnswer, "no-lesson", _DISK))
-def show_lesson(path: LessonPath) -> dict[str, Any]:
+@blueprint.get("/lessons/<lesson>", responses=responses(schemas.LessonAnswer, "no-lesson", _DISK))
+def show_lesson(path: schemas.LessonPath) -> dict[str, Any]:
     """Where a lesson stands: its pictures, and how good what they teach is"""
     return _describe(_find_lesson(path))
 
 
-@blueprint.delete("/lessons/<lesson>", responses=responses(Deleted, "no-lesson", _DISK))
-def delete_lesson(path: LessonPath) -> dict[str, str]:
+@blueprint.delete("/lessons/<lesson>", responses=responses(schemas.Deleted, "no-lesson", _DISK))
+def delete_lesson(path: schemas.LessonPath) -> dict[str, str]:
     """Forget a lesson and its pictures"""
     _find_lesson(path).delete()
     return {"status": "deleted"}
@@ -76,12 +65,12 @@ def delete_lesson(path: LessonPath) -> dict[str, str]:
 @blueprint.post(
     "/lessons/<lesson>/pictures",
     responses=responses(
-        AddedPictures, "wrong-option", "no-picture", "no-lesson", "too-many-pictures",
+        schemas.AddedPictures, "wrong-option", "no-picture", "no-lesson", "too-many-pictures",
         "unsupported-content-type", _DISK,
     ),
     openapi_extensions=pictures_request(),
 )  # fmt: skip
-def add_pictures(path: LessonPath) -> dict[str, Any]:
+def add_pictures(path: schemas.LessonPath) -> dict[str, Any]:
     """Add pictures of a class; those that cannot be used are told one by one"""
     state, lesson = server_state(), _find_lesson(path)
     class_name = clean_name(request.args.get("class", ""))
@@ -89,7 +78,8 @@ def add_pictures(path: LessonPath) -> dict[str, Any]:
     gate, kept, refused = state.gate.for_request(), [], []
     for content, file in read_files(request, state.settings.max_pictures):
         try:
-            name = _add(lesson, class_name, content, gate)
+            check_filled(content)
+            name = lesson.add(class_name, content, gate)
         except (RequestError, ImageError) as error:
             if kind_of(error) in ("no-lesson", _DISK):
                 raise
@@ -102,9 +92,9 @@ def add_pictures(path: LessonPath) -> dict[str, Any]:
 
 
 @blueprint.get(
-    "/lessons/<lesson>/pictures", responses=responses(LessonPictures, "no-lesson", _DISK)
+    "/lessons/<lesson>/pictures", responses=responses(schemas.LessonPictures, "no-lesson", _DISK)
 )
-def show_pictures(path: LessonPath) -> dict[str, Any]:
+def show_pictures(path: schemas.LessonPath) -> dict[str, Any]:
     """The pictures of a lesson, small"""
     lesson = _find_lesson(path)
     images = lesson.images().items()
@@ -113,9 +103,9 @@ def show_pictures(path: LessonPath) -> dict[str, Any]:
 
 @blueprint.delete(
     "/lessons/<lesson>/pictures/<picture>",
-    responses=responses(LessonAnswer, "no-lesson", "not-found", _DISK),
+    responses=responses(schemas.LessonAnswer, "no-lesson", "not-found", _DISK),
 )
-def delete_picture(path: LessonPicturePath) -> dict[str, Any]:
+def delete_picture(path: schemas.LessonPicturePath) -> dict[str, Any]:
     """Take a picture away from a lesson"""
     lesson = _find_lesson(path)
     lesson.remove(path.picture)
@@ -126,7 +116,7 @@ def delete_picture(path: LessonPicturePath) -> dict[str, Any]:
     "/lessons/<lesson>/model",
     responses=responses(_FILE, "no-lesson", "not-learned", kind="application/octet-stream"),
 )
-def download_model(path: LessonPath) -> Response:
+def download_model(path: schemas.LessonPath) -> Response:
     """What was learned, as a bundle: the one file that Imagette serves"""
     return Response(
         _taught_model(path).to_bundle(),
@@ -142,14 +132,14 @@ def download_model(path: LessonPath) -> Response:
     ),
     openapi_extensions=predict_request(),
 )
-def predict_by_lesson(path: LessonPath) -> dict[str, Any]:
+def predict_by_lesson(path: schemas.LessonPath) -> dict[str, Any]:
     """What a picture, or each of several, shows, as far as the lesson has taught"""
     max_pixels = server_state().settings.max_pixels
     classifier = Classifier(_taught_model(path), max_pixels=max_pixels)
     return answer_request(classifier, count_classes=False)
 
 
-def _taught_model(path: LessonPath) -> TaughtModel:
+def _taught_model(path: schemas.LessonPath) -> TaughtModel:
     if model := _find_lesson(path).taught_model():
         return model
     raise RequestError(
@@ -164,14 +154,13 @@ def _lessons() -> LessonStore:
     return cast(LessonStore, server_state().lessons)
 
 
-def _find_lesson(path: LessonPath) -> Lesson:
+def _find_lesson(path: schemas.LessonPath) -> Lesson:
     return _lessons().find(path.lesson)
 
 
 def _read_class_names() -> list[str]:
-    """The class names in the request under way."""
     try:
-        return LessonRequest.model_validate_json(read_json(request)).class_names
+        return schemas.LessonRequest.model_validate_json(read_json(request)).class_names
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         kind = "invalid-json" if first["type"] == "json_invalid" else "wrong-classes"
@@ -182,14 +171,6 @@ def _read_class_names() -> list[str]:
         ) from error
 
 
-def _add(lesson: Lesson, class_name: str, content: bytes, gate: Gate) -> str:
-    if not content:
-        raise RequestError(
-            "empty-picture", "The file is empty.", "Choose the picture again and send it."
-        )
-    return lesson.add(class_name, content, gate)
-
-
 def _thumbnails(lesson: Lesson, class_name: str, names: list[str]) -> list[dict[str, str]]:
     """Pictures of a class, small; without those that were taken away meanwhile."""
     found = [(name, lesson.thumbnail(class_name, name)) for name in names]
@@ -198,20 +179,20 @@ def _thumbnails(lesson: Lesson, class_name: str, names: list[str]) -> list[dict[
 
 def _describe(lesson: Lesson) -> dict[str, Any]:
     """A lesson as JSON has it."""
-    classes = [LessonClass(name=name, pictures=found) for name, found in lesson.images().items()]
+    classes = [
+        schemas.LessonClass(name=name, pictures=found) for name, found in lesson.images().items()
+    ]
     taught = lesson.taught_model()
     model = _describe_model(taught) if taught else None
-    return LessonAnswer(id=lesson.id, classes=classes, model=model).model_dump()
+    return schemas.LessonAnswer(id=lesson.id, classes=classes, model=model).model_dump()
 
 
-def _describe_model(taught: TaughtModel) -> LessonModel:
+def _describe_model(taught: TaughtModel) -> schemas.LessonModel:
     told = taught.metadata
-    return LessonModel(
-        class_names=list(told.class_names),
-        class_names_fr=list(told.class_names_fr),
+    as_told = {"class_names", "class_names_fr", "familiarity_threshold", "accuracy"}
+    return schemas.LessonModel(
+        **told.model_dump(include=as_told),
         input=InputSize(height=taught.height, width=taught.width),
-        familiarity_threshold=told.familiarity_threshold,
-        accuracy=told.accuracy,
         accuracy_interval=told.evaluation["accuracy_interval"] if told.evaluation else None,
         pictures=taught.n_images,
     )

@@ -1,11 +1,11 @@
-"""What the model is, and the limits of the server."""
+"""What the model is and learned from; whether the server is well, and its limits."""
 
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
 from imagette.inference.bundle import BundleMetadata
-from imagette.serving.schemas.base import ResponseModel
+from imagette.serving.schemas.base import PngUrl, ResponseModel
 
 
 class InputSize(ResponseModel):
@@ -47,3 +47,42 @@ class ModelAnswer(BundleMetadata):
         Teaching | None,
         Field(description="the bounds of what may be taught (`/lessons`); null where nothing may"),
     ]
+
+
+class DatasetClass(ResponseModel):
+    """One class of the dataset."""
+
+    name: str
+    name_fr: str
+    train: Annotated[int, Field(description="how many pictures there are to learn from")]
+    test: Annotated[int, Field(description="how many pictures there are to test with")]
+    examples: Annotated[list[PngUrl], Field(description="up to ten of the test pictures")]
+
+
+class DatasetAnswer(ResponseModel):
+    """What the model learned from."""
+
+    name: str
+    classes: list[DatasetClass]
+    height: int
+    width: int
+
+
+class Health(ResponseModel):
+    """The server is alive."""
+
+    status: Literal["ok"]
+
+
+class Readiness(ResponseModel):
+    """The model answers."""
+
+    status: Literal["ready"]
+
+
+class Index(ResponseModel):
+    """What there is at this server."""
+
+    name: Literal["imagette"]
+    version: str
+    endpoints: Annotated[dict[str, str], Field(description="what each address answers")]

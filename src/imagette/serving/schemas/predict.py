@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from imagette.serving.schemas.base import Fraction, ImageUrl, PngUrl, ResponseModel
-from imagette.serving.schemas.problem import FileProblem
+from imagette.serving.schemas.base import FileProblem, Fraction, ImageUrl, PngUrl, ResponseModel
 
 
 class PredictOptions(BaseModel):

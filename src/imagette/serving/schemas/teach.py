@@ -4,9 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from imagette.serving.schemas.base import Fraction, ResponseModel
+from imagette.serving.schemas.base import FileProblem, Fraction, ResponseModel
 from imagette.serving.schemas.model import InputSize
-from imagette.serving.schemas.problem import FileProblem
 
 
 class LessonRequest(BaseModel):
