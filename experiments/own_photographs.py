@@ -36,7 +36,7 @@ from sklearn.metrics import roc_auc_score
 from imagette import Classifier
 from imagette.features.backbone import ensure_backbone
 from imagette.files import write_csv, write_json, write_text
-from imagette.images.open import find_images
+from imagette.images.formats import find_images
 from imagette.training.environment import environment
 
 RIVALS = Path(__file__).parent / "rivals"

@@ -19,8 +19,8 @@ from scipy.ndimage import gaussian_filter
 from sklearn.metrics import roc_auc_score
 
 from imagette import Classifier
-from imagette.images.open import find_images
-from imagette.images.opened import open_image
+from imagette.images.formats import find_images
+from imagette.images.open_image import open_image
 
 Split = tuple[Image.Image, tuple[float, float, float, float] | None]
 """A picture, and the box of it that is brought to the network's size (None for all of it)."""

@@ -33,7 +33,7 @@ from sklearn.metrics import roc_auc_score
 
 from imagette import Classifier, load_dataset
 from imagette.data import Split, split_validation
-from imagette.images.open import find_images
+from imagette.images.formats import find_images
 from imagette.training.calibrate_bundle import remove_calibration
 from imagette.training.onnx_graph import find_ends, run_to
 

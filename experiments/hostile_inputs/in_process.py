@@ -21,7 +21,7 @@ MAX_PIXELS = 2_000_000  # so that a decoder's speed is no hang
 def decode(picture: object) -> str:
     """What the decoder makes of a picture; raises what it must never raise."""
     from imagette.errors import ImageError
-    from imagette.images.opened import to_pixels
+    from imagette.images.open_image import to_pixels
 
     try:
         pixels = to_pixels(picture, 32, 32, MAX_PIXELS)  # type: ignore[arg-type]
@@ -75,7 +75,7 @@ def guided_pictures(report: Report, seed: int) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["PIL", "imagette.images"]):
-        import imagette.images.opened  # noqa: F401
+        import imagette.images.open_image  # noqa: F401
         from hostile_inputs import pictures
 
         seeds = pictures.seeds()

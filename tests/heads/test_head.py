@@ -7,8 +7,8 @@ import pytest
 
 from imagette.features.backbone import open_backbone
 from imagette.heads import ood_score
-from imagette.heads.graph import add_familiarity, add_head
 from imagette.heads.head import directions, fit_head, root_directions
+from imagette.heads.head_graph import add_familiarity, add_head
 
 
 def clusters(counts, noise=0.5, features=64, seed=0):

@@ -6,7 +6,7 @@ from support.images import QUARTERS, over_grey
 
 from imagette.errors import ImageError
 from imagette.images.array import from_array
-from imagette.images.opened import to_pixels
+from imagette.images.open_image import to_pixels
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from support.images import (
     written,
 )
 
-from imagette.images.opened import to_pixels
+from imagette.images.open_image import to_pixels
 
 PALETTE = quarters().convert("P", palette=Image.Palette.ADAPTIVE)
 RED_IS_CLEAR = np.array([[BACKGROUND, QUARTERS[0, 1]], QUARTERS[1]])

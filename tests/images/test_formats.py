@@ -22,7 +22,7 @@ from support.images import (
 )
 
 from imagette.errors import ImageError
-from imagette.images.opened import open_image, to_pixels
+from imagette.images.open_image import open_image, to_pixels
 
 COLOUR_FILES = [
     *[(format_, "RGB", {}, 0) for format_ in ("PNG", "TIFF", "BMP", "DIB", "PPM", "TGA", "PCX",

@@ -14,7 +14,7 @@ from support.images import (
     written,
 )
 
-from imagette.images.opened import to_pixels
+from imagette.images.open_image import to_pixels
 
 
 @pytest.mark.parametrize("format_", ["PNG", "TIFF", "PPM"])

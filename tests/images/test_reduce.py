@@ -19,7 +19,7 @@ from support.images import (
     written,
 )
 
-from imagette.images.opened import open_image, to_pixels
+from imagette.images.open_image import open_image, to_pixels
 
 
 def photograph(width: int, height: int) -> Image.Image:
@@ -128,7 +128,7 @@ def test_a_huge_picture_is_not_copied():
     """The decoded pixels take 36 MB; beside them there are only strips."""
     program = (
         "import io, resource, sys; from PIL import Image\n"
-        "from imagette.images.opened import to_pixels\n"
+        "from imagette.images.open_image import to_pixels\n"
         "file = io.BytesIO()\n"
         "format_ = 'TIFF' if sys.argv[1] == 'CMYK' else 'PNG'\n"
         "Image.new(sys.argv[1], (3000, 3000)).save(file, format_)\n"

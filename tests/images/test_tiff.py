@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, features
 from support.images import refused
 
-from imagette.images.opened import to_pixels
+from imagette.images.open_image import to_pixels
 from imagette.images.tiff import check_tiff
 
 BYTE, SHORT, LONG, SLONG8 = 1, 3, 4, 17

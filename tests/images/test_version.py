@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from support.images import quarters, swapped, written
 
-from imagette.images.opened import PREPROCESS_VERSION, open_image
+from imagette.images.open_image import PREPROCESS_VERSION, open_image
 
 STORED = Path(__file__).with_name("pixels.json")
 """The version, and by the name of a picture the pixels of each of its views, as hexadecimal."""

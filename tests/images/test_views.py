@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from support.images import RED, SIZE, written
 
-from imagette.images.opened import open_image, to_pixels
+from imagette.images.open_image import open_image, to_pixels
 
 
 def test_a_picture_of_just_the_size_keeps_every_bit():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import imagette
-from imagette.images.opened import open_image
+from imagette.images.open_image import open_image
 
 FOLDER = Path(imagette.__file__).parent / "assets" / "samples"
 ENTRIES = json.loads((FOLDER / "samples.json").read_text(encoding="utf-8"))

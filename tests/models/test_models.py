@@ -10,7 +10,7 @@ import pytest
 from imagette import ImagetteError, build_model
 from imagette.models import APPLICATIONS, MODELS, count_flops, count_parameters, list_models
 from imagette.models.backend import load_keras
-from imagette.models.parts import convolve
+from imagette.models.layers import convolve
 from imagette.models.resnet import _subsample
 from imagette.models.sprint import whiten
 

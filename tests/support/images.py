@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from imagette.errors import ImageError
-from imagette.images.opened import to_pixels
+from imagette.images.open_image import to_pixels
 
 SIZE = 32
 RED, GREEN, BLUE, GREY = (200, 40, 30), (40, 160, 60), (50, 60, 180), (120, 120, 120)

@@ -14,7 +14,7 @@ from PIL import Image
 import imagette
 from imagette import ImagetteError, Recipe
 from imagette.evaluation.label_issues import find_label_issues
-from imagette.evaluation.left_out import says_nothing
+from imagette.evaluation.leave_one_out import says_nothing
 from imagette.evaluation.report import MOST_LARGE_MISTAKES
 from imagette.training import default_recipe
 from imagette.training.default_recipe import choose_recipe

@@ -16,7 +16,8 @@ from imagette.cli.benchmark import inference, time_to_accuracy
 from imagette.cli.console import err
 from imagette.cli.evaluate import compare, evaluate
 from imagette.cli.explore import explore
-from imagette.cli.models import export, models
+from imagette.cli.export import export
+from imagette.cli.models import models
 from imagette.cli.predict import predict
 from imagette.cli.serve import demo, page, serve
 from imagette.cli.train import train

@@ -77,7 +77,7 @@ def _in_words(prediction: "Prediction") -> str:
 def _draw_why(explanation: "Explanation", name: str, picture: str | bytes, folder: Path) -> Path:
     """Write the picture with its heat map over it; the file that was written."""
     from imagette.files import write_bytes
-    from imagette.images.opened import open_image
+    from imagette.images.open_image import open_image
     from imagette.inference.explain import overlay
 
     image = open_image(picture).to_rgb()
@@ -99,7 +99,7 @@ def _free(path: Path) -> Path:
 
 def _sources(pictures: list[str]) -> Iterator[tuple[str, str | bytes]]:
     """Name and contents of each picture; folders give the pictures in them."""
-    from imagette.images.open import find_images
+    from imagette.images.formats import find_images
 
     for picture in pictures:
         if picture == "-":

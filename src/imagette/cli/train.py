@@ -53,7 +53,7 @@ def train(
 
 
 def _print_run(run: "Run") -> None:
-    from imagette.evaluation.left_out import says_nothing
+    from imagette.evaluation.leave_one_out import says_nothing
     from imagette.evaluation.metrics import POOR
 
     if run.metrics is None:

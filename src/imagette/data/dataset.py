@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from imagette.data.data_source import DataSource, RawSplit, Skipped
 from imagette.data.decode import allocate, map_rows
 from imagette.errors import ImagetteError
-from imagette.images.opened import to_pixels
+from imagette.images.open_image import to_pixels
 from imagette.images.views import ViewName
 from imagette.wording import listed
 

@@ -22,8 +22,8 @@ from rich.progress import Progress
 from imagette.data.cache import kept_folder
 from imagette.errors import ImageError
 from imagette.images.batches import batches
-from imagette.images.open import MAX_PIXELS
-from imagette.images.opened import PREPROCESS_VERSION, open_image
+from imagette.images.formats import MAX_PIXELS
+from imagette.images.open_image import PREPROCESS_VERSION, open_image
 from imagette.images.views import ViewName
 
 LARGE = 1_000_000_000

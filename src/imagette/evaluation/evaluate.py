@@ -10,10 +10,10 @@ import numpy as np
 from imagette.data import Dataset, Split, split_validation
 from imagette.errors import ImagetteError
 from imagette.evaluation.evaluated_model import EvaluatedModel, open_model, relabel_for, resize_for
-from imagette.evaluation.left_out import Answers, learned_all, leave_out_again
+from imagette.evaluation.leave_one_out import Answers, learned_all, leave_out_again
 from imagette.evaluation.metrics import measure
 from imagette.evaluation.robustness import measure_robustness
-from imagette.evaluation.writing import write_evaluation
+from imagette.evaluation.write_evaluation import write_evaluation
 from imagette.inference.classifier import Classifier
 from imagette.runs import RunInfo, read_run
 

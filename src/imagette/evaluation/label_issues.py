@@ -12,7 +12,7 @@ from imagette.data import Dataset, Split
 from imagette.data.near_duplicates import Pair, find_near_duplicates
 from imagette.data.splits import split_positions
 from imagette.evaluation.evaluated_model import EvaluatedModel, open_model, relabel_for, resize_for
-from imagette.evaluation.left_out import leave_out_again
+from imagette.evaluation.leave_one_out import leave_out_again
 from imagette.inference.classifier import Classifier
 
 SplitName = Literal["test", "held-out", "train"]

@@ -13,7 +13,7 @@ from imagette.data.dataset import Split
 from imagette.evaluation.corruptions import NAMES, SEVERITIES, corrupt
 from imagette.evaluation.evaluated_model import resize_for
 from imagette.files import write_json
-from imagette.images.opened import PREPROCESS_VERSION
+from imagette.images.open_image import PREPROCESS_VERSION
 from imagette.inference.classifier import Classifier
 
 _VERSION = 2

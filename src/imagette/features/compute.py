@@ -15,7 +15,7 @@ from imagette.data.decode import Source, decode_image
 from imagette.errors import ImageError
 from imagette.features.backbone import Backbone, cores
 from imagette.features.store import FeatureStore
-from imagette.images.opened import PREPROCESS_VERSION
+from imagette.images.open_image import PREPROCESS_VERSION
 from imagette.images.views import ViewName
 from imagette.models.efficientnet_lite import FEATURES
 

@@ -25,7 +25,7 @@ def decode(image: Image.Image, is_users: bool, at_least: int | None) -> Image.Im
     Args:
         image: it, opened.
         is_users: whether it was given as a PIL image, which is left as it is.
-        at_least: as for `imagette.images.opened.OpenedImage.to_rgb`.
+        at_least: as for `imagette.images.open_image.OpenedImage.to_rgb`.
 
     Raises:
         Exception: nearly any, as Pillow's readers do on damaged or hostile bytes.

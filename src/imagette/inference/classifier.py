@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from imagette.errors import ImagetteError
 from imagette.images.batches import batches, default_batch_size
-from imagette.images.open import MAX_PIXELS, ImageInput
-from imagette.images.opened import open_image
+from imagette.images.formats import MAX_PIXELS, ImageInput
+from imagette.images.open_image import open_image
 from imagette.images.views import View, ViewName
 from imagette.inference.bundle import BundleMetadata, open_bundle
 from imagette.inference.explain import heat_maps, spread
@@ -125,7 +125,7 @@ class Classifier:
         """Say what a picture, or each picture of a list, shows.
 
         Where the model has no `view` in its metadata, a large picture is looked at several times
-        (see `imagette.images.opened.OpenedImage.views`), and the answers are averaged.
+        (see `imagette.images.open_image.OpenedImage.views`), and the answers are averaged.
 
         Args:
             image: a path, the bytes of a file, a PIL image, an array (see

@@ -6,7 +6,7 @@ for CIFAR-10 of section 4.2, and ResNet-18 of table 1 in the way it is usually m
 
 from typing import TYPE_CHECKING
 
-from imagette.models.parts import activate, classify, convolve, normalise, take_pixels
+from imagette.models.layers import activate, classify, convolve, normalise, take_pixels
 
 if TYPE_CHECKING:
     import keras

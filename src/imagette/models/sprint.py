@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imagette.models.parts import take_pixels
+from imagette.models.layers import take_pixels
 
 if TYPE_CHECKING:
     import keras

@@ -7,7 +7,7 @@ than the paper, after each convolution, and one dense layer in place of three.
 
 from typing import TYPE_CHECKING
 
-from imagette.models.parts import activate, classify, convolve, take_pixels
+from imagette.models.layers import activate, classify, convolve, take_pixels
 
 if TYPE_CHECKING:
     import keras

@@ -5,7 +5,7 @@ Zagoruyko & Komodakis, *Wide Residual Networks*, 2016 (arXiv:1605.07146), tables
 
 from typing import TYPE_CHECKING
 
-from imagette.models.parts import activate, classify, convolve, take_pixels
+from imagette.models.layers import activate, classify, convolve, take_pixels
 
 if TYPE_CHECKING:
     import keras

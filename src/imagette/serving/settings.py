@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from imagette.errors import ImagetteError
-from imagette.images.open import MAX_PIXELS
+from imagette.images.formats import MAX_PIXELS
 
 
 class Settings(BaseSettings):

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from imagette.data.dataset import Split
 from imagette.evaluation.calibration import SMALLEST_ENTROPY, fit_entropy_temperatures
-from imagette.heads.graph import GraphBuilder, add_familiarity
 from imagette.heads.head import root_directions
+from imagette.heads.head_graph import GraphBuilder, add_familiarity
 from imagette.heads.ood_score import METHOD as NEAREST
 from imagette.heads.ood_score import THRESHOLD, choose_references, fit_ood_score_held_out
 from imagette.images.views import ViewName

@@ -15,13 +15,18 @@ from imagette.data.check import check
 from imagette.data.explore import Copy, group_copies
 from imagette.errors import ImagetteError
 from imagette.evaluation.evaluate import evaluation_for_bundle
-from imagette.evaluation.left_out import Answers, answers_left_out, measure_collected, says_nothing
-from imagette.evaluation.writing import write_evaluation
+from imagette.evaluation.leave_one_out import (
+    Answers,
+    answers_left_out,
+    measure_collected,
+    says_nothing,
+)
+from imagette.evaluation.write_evaluation import write_evaluation
 from imagette.features.backbone import LICENCE, PARAMETERS, Backbone, backbone_path, open_backbone
 from imagette.features.collect import Collected, choose_view, collect
 from imagette.files import write_bytes
-from imagette.heads.graph import add_head
 from imagette.heads.head import Head, LeftOut, fit_head
+from imagette.heads.head_graph import add_head
 from imagette.heads.ood_score import METHOD, THRESHOLD
 from imagette.images.views import ViewName
 from imagette.inference.bundle import BundleMetadata

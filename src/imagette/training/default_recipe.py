@@ -5,7 +5,7 @@ from typing import Any
 
 from imagette.data import DataSource
 from imagette.errors import ImageError
-from imagette.images.opened import read_size
+from imagette.images.open_image import read_size
 from imagette.training.recipe import DEFAULT, Recipe
 
 SMALL = 48

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.heads.graph import GraphBuilder
+from imagette.heads.head_graph import GraphBuilder
 from imagette.heads.ood_score import KNOWN_SHARE
 
 if TYPE_CHECKING:

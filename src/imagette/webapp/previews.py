@@ -8,7 +8,7 @@ from PIL import Image
 
 from imagette.assets import Sample
 from imagette.errors import ImageError
-from imagette.images.opened import open_image
+from imagette.images.open_image import open_image
 
 _PREVIEW_SIZE = (640, 640)
 _THUMBNAIL_SIZE = (160, 160)

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from imagette import ImagetteError, load_dataset
-from imagette.images.opened import to_pixels
+from imagette.images.open_image import to_pixels
 
 
 def paint(path, colour):

@@ -8,7 +8,7 @@ import numpy as np
 
 from imagette.data.dataset import Split
 from imagette.data.sources.built_in import BuiltIn
-from imagette.images.opened import to_pixels
+from imagette.images.open_image import to_pixels
 
 CLASS_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 CLASS_NAMES_FR = ("zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf")

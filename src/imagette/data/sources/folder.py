@@ -11,7 +11,7 @@ from pathlib import Path
 from imagette.data.data_source import Skipped
 from imagette.data.sources.image_index import ImageIndex, ImageRef, file_ref
 from imagette.errors import ImagetteError
-from imagette.images.open import is_image
+from imagette.images.formats import is_image
 
 _TRAIN, _TEST = ("train", "training"), ("test", "testing")
 _LAYOUT = (

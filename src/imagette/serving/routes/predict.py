@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from imagette.errors import ImageError
-from imagette.images.opened import open_image
+from imagette.images.open_image import open_image
 from imagette.inference.classifier import Classifier, Prediction
 from imagette.inference.explain import heat_png
 from imagette.reports.html import pixels_url, png_url

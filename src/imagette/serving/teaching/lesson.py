@@ -19,7 +19,7 @@ from PIL import Image
 from imagette.errors import ImagetteError
 from imagette.features.backbone import Backbone
 from imagette.files import write_bytes
-from imagette.images.opened import OpenedImage, open_image
+from imagette.images.open_image import OpenedImage, open_image
 from imagette.serving.gate import Gate
 from imagette.serving.problems import RequestError
 from imagette.serving.settings import Settings

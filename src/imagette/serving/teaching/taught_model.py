@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 import imagette
 from imagette.evaluation.metrics import measure
 from imagette.features.backbone import LICENCE, PARAMETERS, Backbone
-from imagette.heads.graph import add_head
 from imagette.heads.head import Head, fit_head
+from imagette.heads.head_graph import add_head
 from imagette.heads.ood_score import METHOD, THRESHOLD
 from imagette.images.views import ViewName
 from imagette.inference.bundle import BundleMetadata

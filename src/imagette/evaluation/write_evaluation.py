@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from imagette.evaluation.left_out import Answers
+from imagette.evaluation.leave_one_out import Answers
 from imagette.evaluation.metrics import measure
 from imagette.files import write_bytes, write_json, write_text
 from imagette.inference.classifier import Classifier

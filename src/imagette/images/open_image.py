@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imagette.images.decode import decode
-from imagette.images.open import MAX_PIXELS, ImageInput, check_size, open_input, unreadable
+from imagette.images.formats import MAX_PIXELS, ImageInput, check_size, open_input, unreadable
 from imagette.images.views import REDUCING_GAP, View, ViewName, cut_views
 
 PREPROCESS_VERSION = 2

@@ -9,8 +9,8 @@ import pytest
 from PIL import EpsImagePlugin, Image, features
 from support.images import QUARTERS, RED, SIZE, assert_colours, png, quarters, refused, written
 
-from imagette.images.open import MAX_PIXELS
-from imagette.images.opened import open_image, to_pixels
+from imagette.images.formats import MAX_PIXELS
+from imagette.images.open_image import open_image, to_pixels
 
 
 @pytest.mark.parametrize(
