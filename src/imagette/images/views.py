@@ -40,7 +40,7 @@ class View:
 def cut_views(
     image: Image.Image, height: int, width: int, view: ViewName | None
 ) -> tuple[View, ...]:
-    """The views of an upright RGB picture, as `imagette.images.open_image.OpenedImage.views` says."""
+    """The views of an upright RGB picture, as those of `imagette.images.open_image.OpenedImage`."""
     if view is None:
         boxes = _boxes(image, height, width)
     else:
