@@ -5,6 +5,8 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
+
 SHIP = Path(__file__).parents[1] / "src/imagette/assets/samples/ship.png"
 TRAINING = {"keras", "torch", "tensorflow", "jax", "onnx", "scikit-learn", "matplotlib"}
 
@@ -13,6 +15,7 @@ def run(*command, cwd):
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
 
 
+@pytest.mark.slow
 def test_no_training_framework_comes_along(installed, tmp_path):
     names = "import importlib.metadata as m; print([one.name for one in m.distributions()])"
     listed = run(installed / "python", "-c", names, cwd=tmp_path)

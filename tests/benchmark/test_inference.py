@@ -171,6 +171,7 @@ def test_the_table_fits_a_terminal(tmp_path, three, monkeypatch):
     assert (tmp_path / "inference" / "frontier.png").is_file()
 
 
+@pytest.mark.slow
 def test_json_is_the_rows_and_nothing_else(tmp_path, three):
     ways = ["--threads", "1,2,3", "--batches", "1", "--rounds", "1", "--json"]
     answer = imagette("benchmark", "inference", *three, *ways, "--out", "elsewhere", cwd=tmp_path)

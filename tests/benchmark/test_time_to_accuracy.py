@@ -80,6 +80,7 @@ def out(race, tmp_path):
     return shutil.copytree(race, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_means_and_intervals_beside_the_reference(out, digits, recipe, fit):
     count = mock.Mock(spec=Reporter)
     rows = time_to_accuracy([recipe], 2, out=out, dataset=digits, tensorflow=fit, reporter=count)
@@ -146,6 +147,7 @@ def test_a_recipe_that_changed_is_said(out, digits, recipe, no_tensorflow):
         time_to_accuracy([recipe], 1, out=out, dataset=digits)
 
 
+@pytest.mark.slow
 def test_stopped_before_the_mirrored_measurement_it_goes_on(
     tmp_path, digits, recipe, no_tensorflow
 ):

@@ -23,6 +23,7 @@ def noise_file():
     return written(Image.fromarray(pixels), "PNG")
 
 
+@pytest.mark.slow
 def test_several_pictures_at_once_one_of_them_damaged(open_page, shipped, expect):
     page = open_page(shipped.ui_port)
     blue = picture_file((0, 0, 200))
@@ -36,6 +37,7 @@ def test_several_pictures_at_once_one_of_them_damaged(open_page, shipped, expect
     expect(page.locator(".imagette-tiles li").nth(1)).to_contain_text("–")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("texts", [EN, FR])
 def test_none_of_these_is_said_plainly(open_page, shipped, expect, texts):
     assert Classifier("cifar10-lite").predict(noise_file()).known is False
@@ -180,6 +182,7 @@ def shows_everything(page, expect, path):
         expect(page.locator(".imagette-bars")).to_have_count(2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["", "model", "data"])
 def test_on_a_phone_nothing_sticks_out(open_page, shipped, expect, path):
     page = open_page(shipped.ui_port, "fr", width=390, path=path, has_touch=True)
@@ -220,6 +223,7 @@ def test_light_and_dark_can_be_read(open_page, shipped, expect, scheme):
         assert (found["behind"] < 0.2) == (scheme == "dark")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["", "model", "data"])
 def test_everything_has_a_name_for_screen_readers(open_page, shipped, expect, path):
     page = open_page(shipped.ui_port, path=path)

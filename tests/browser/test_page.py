@@ -104,6 +104,7 @@ def test_one_click_on_a_sample(open_page, server, bundle_path, expect):
     shows_answer(page, expect, bundle_path, picture, FR)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("language", "content", "kind"),
     [
@@ -141,6 +142,7 @@ def test_page_has_a_title_says_what_it_knows_and_has_no_menu(open_page, server, 
     assert page.locator("[data-testid=stMainMenu]:visible").count() == 0
 
 
+@pytest.mark.slow
 def test_api_down_and_back(open_page, bundle_path, expect, request):
     api_port = free_port()
     process = WebappProcess("127.0.0.1", free_port(), f"http://127.0.0.1:{api_port}", 10_000_000)

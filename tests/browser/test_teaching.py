@@ -4,6 +4,7 @@ import json
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
+import pytest
 from PIL import Image
 from support.acting import press, wait_until_drawn
 from support.images import written
@@ -45,6 +46,7 @@ def test_it_is_not_offered_where_nothing_may_be_taught(open_page, server, expect
     assert page.get_by_role("link", name=EN.page_teach).count() == 0
 
 
+@pytest.mark.slow
 def test_from_two_names_to_live_answers(open_page, taught, expect, tmp_path):
     page = open_page(taught.ui_port, width=390)
     press(page.get_by_role("link", name=EN.page_teach))
@@ -98,6 +100,7 @@ def test_from_two_names_to_live_answers(open_page, taught, expect, tmp_path):
     assert Classifier(tmp_path / "lesson.onnx").predict(picture).label == second
 
 
+@pytest.mark.slow
 def test_an_address_leads_back_from_another_device_in_another_language(open_page, taught, expect):
     lesson = begin(taught)
     page = open_page(taught.ui_port, path=f"teach?lesson={lesson}")
@@ -128,6 +131,7 @@ def test_an_address_leads_back_from_another_device_in_another_language(open_page
     expect(page.get_by_text(EN.teach_introduction)).to_be_visible()
 
 
+@pytest.mark.slow
 def test_the_camera_is_answered_as_it_looks_on(open_page, taught, expect):
     page = open_page(taught.ui_port, path=f"teach?lesson={begin(taught)}", permissions=["camera"])
     choose(page, "teach-upload-0", [stripes(seed, True) for seed in range(3)])

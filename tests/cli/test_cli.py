@@ -138,6 +138,7 @@ def test_predict_reads_stdin(pictures, bundle_path):
     assert answer.returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("run", "arguments", "message"),
     [

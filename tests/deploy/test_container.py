@@ -57,6 +57,7 @@ class Container(RunningServer):
         return self.finish(timeout=15)
 
 
+@pytest.mark.slow
 def test_the_api_is_healthy_answers_and_stops(installed, tmp_path):
     with Container("api", installed, tmp_path, IMAGETTE_WORKERS="1") as container:
         assert not container.is_healthy()  # it cannot be yet

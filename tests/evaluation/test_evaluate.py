@@ -47,6 +47,7 @@ def evaluated(tmp_path, evaluation):
 # On which pictures ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_run_is_measured_on_test_or_on_what_training_held_out(
     tmp_path, colours, make_run, evaluation
 ):
@@ -65,6 +66,7 @@ def test_run_is_measured_on_test_or_on_what_training_held_out(
     assert (tested.metrics["n"], evaluation.metrics["n"]) == (72, 60)
 
 
+@pytest.mark.slow
 def test_run_loads_its_own_dataset(tmp_path, make_run):
     folder = tmp_path / "pictures"
     random = np.random.default_rng(0)
@@ -276,6 +278,7 @@ def test_what_a_bundle_tells_of_its_evaluation(evaluation):
 # Under corruption -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [6, 12])
 def test_accuracy_under_corruption(tmp_path, colours, tell_colours, size):
     """Pictures are corrupted in their own size, 6, also where the network takes larger ones."""

@@ -92,6 +92,7 @@ def test_pixels_that_cannot_be_seen_colour_nothing():
         np.testing.assert_allclose(to_pixels(content, 8, 8), expected, atol=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", ["JPEG", "PNG"])
 @pytest.mark.parametrize("at_least", [1, 30, 64, 75, 100, 149, 150, 299, 301, 10_000])
 def test_what_comes_back_is_large_enough(format_, at_least):

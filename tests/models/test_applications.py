@@ -47,6 +47,7 @@ def test_weights_from_a_file(weights):
         build_model("efficientnetv2", weights=str(path))
 
 
+@pytest.mark.slow
 def test_it_is_trained_and_bundled(weights, digits, tmp_path):
     recipe = Recipe.load("finetune").change(
         model="mobilenetv3", init_from=str(weights[1]), image_size=32, epochs=1, batch_size=20

@@ -26,6 +26,7 @@ class TestEveryModel:
         assert np.allclose(output.sum(axis=1), 1, atol=1e-6)
         assert [layer.name for layer in model.layers[-2:]] == ["logits", "probabilities"]
 
+    @pytest.mark.slow
     def test_is_channels_last_whatever_the_global_setting(self, name):
         keras = load_keras()
         keras.config.set_image_data_format("channels_first")
@@ -172,6 +173,7 @@ def test_flops_are_counted():
     assert count_flops(build_model("resnet")) == resnet  # 41 million multiplications
 
 
+@pytest.mark.slow
 def test_networks_are_listed_with_their_arguments():
     rows = {row["name"]: row for row in list_models()}
     assert list(rows) == list(MODELS)

@@ -107,6 +107,7 @@ def test_every_notebook_has_its_twin_and_links_lead_to_the_next():
     assert [name for path, name in links if not (path.parent / name).is_file()] == []
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("number", NUMBERS)
 def test_runs_from_top_to_bottom_offline(number, tmp_path, monkeypatch):

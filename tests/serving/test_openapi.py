@@ -46,6 +46,7 @@ def hold_to_description(app, operation, examples, lessons=(None,)):
     hold_to_it()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "operation",
     ["GET /", "POST /predict", "GET /model", "GET /dataset", "GET /healthz", "GET /readyz",

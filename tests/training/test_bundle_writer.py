@@ -47,6 +47,7 @@ def test_a_sigmoid_is_refused_nested_or_not(tmp_path):
             export(tmp_path / "m.keras", "onnx")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_float16", "float16"])
 def test_half_precision_networks_become_bundles_that_open(tmp_path, digits, policy):
     keras = load_keras()

@@ -3,7 +3,7 @@
 import numpy as np
 import onnx
 import pytest
-from without_calibration import answers_of_network
+from support.without_calibration import answers_of_network
 
 from imagette import Classifier
 from imagette.data import split_validation

@@ -161,6 +161,7 @@ def test_the_only_picture_of_a_class_is_not_measured(folder, tmp_path):
     assert again["accuracy"] == run.metrics["accuracy"]
 
 
+@pytest.mark.slow
 def test_arrays_of_a_dataset(digits, tmp_path):
     few = digits.train.take(np.arange(0, len(digits.train), 12))
     data = replace(digits, name="few", source="few", train=few, test=None)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from support.keras_models import classic_model
-from without_calibration import answers_of_network
+from support.without_calibration import answers_of_network
 
 from imagette import Classifier, ImagetteError
 from imagette.models.backend import load_keras
@@ -31,6 +31,7 @@ def classic(request, tmp_path, trained_classic):
     return path, answers
 
 
+@pytest.mark.slow
 def test_a_classic_file_becomes_a_bundle_with_the_same_answers(classic, digits):
     path, expected = classic
     assert (expected.argmax(axis=1) == digits.test.labels).mean() > 0.5  # it did learn
@@ -41,6 +42,7 @@ def test_a_classic_file_becomes_a_bundle_with_the_same_answers(classic, digits):
     assert classifier.class_names == tuple(NAMES)
 
 
+@pytest.mark.slow
 def test_ten_outputs_are_taken_for_cifar10_and_that_is_said(classic):
     exported = export(classic[0], "onnx")
     classifier = Classifier(exported.path)

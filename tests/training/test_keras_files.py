@@ -22,6 +22,7 @@ def test_a_file_that_carries_code_is_refused(tmp_path, format):
     assert not path.with_suffix(".onnx").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("front", "takes"),
     [

@@ -1,5 +1,6 @@
 """How much memory a training takes, measured from outside."""
 
+import pytest
 import torch
 
 from imagette.training.hardware import choose_precision
@@ -24,6 +25,7 @@ imagette.train(dataset, recipe, runs_dir=sys.argv[1])
 """
 
 
+@pytest.mark.slow
 def test_the_largest_sprint_fits_in_2500_mb(tmp_path, peak_memory):
     """A few steps of the larger pictures, measuring and saving: the peak of a whole training."""
     narrow = choose_precision(torch.device("cpu"), "auto") == torch.bfloat16
@@ -38,5 +40,6 @@ make_outliers(torch.randint(0, 256, (22_500, 32, 32, 3), dtype=torch.uint8))
 """
 
 
+@pytest.mark.slow
 def test_outliers_of_all_pictures_fit_in_1200_mb(peak_memory):
     assert peak_memory(OUTLIERS) < 1.2e9

@@ -33,6 +33,7 @@ def smaller(run, tmp_path_factory):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("quantize", "off"), [("weights", 0.003), ("all", 0.02)])
 def test_a_smaller_file_answers_nearly_the_same(run, digits, smaller, quantize, off):
     own, small = run.folder / "model.onnx", smaller[quantize]
@@ -63,6 +64,7 @@ def test_the_names_inside_a_quantized_graph_are_short(smaller):
     assert all(len(name) <= 5 for name in names if not name.startswith(ours))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"),
     [

@@ -18,7 +18,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from support.command_line import PROGRAM, imagette_here
-from without_calibration import answers_of_network
+from support.without_calibration import answers_of_network
 
 import imagette
 from imagette.data import Split, split_validation
@@ -112,6 +112,7 @@ def test_the_bundle_knows_where_it_came_from(uninterrupted):
     assert "optimizer.learning_rate" in report
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_ends_with_the_same_weights(uninterrupted, killed, tmp_path):
     shutil.copytree(killed / "run", tmp_path / "run")
     resumed = train(tmp_path, "--resume")
@@ -122,6 +123,7 @@ def test_killed_and_resumed_ends_with_the_same_weights(uninterrupted, killed, tm
         assert np.array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_keeps_the_best_model_and_can_go_on(uninterrupted, tmp_path, stop):
     process = start_and_wait_for_epochs(tmp_path, 1)
@@ -179,6 +181,7 @@ def test_a_run_that_lost_files_is_left_alone(uninterrupted, tmp_path):
     assert written(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_pictures_that_changed_meanwhile_are_noticed(tmp_path, digits):
     recipe = imagette.Recipe.load("classic").change(epochs=2)
     stopping = mock.Mock(spec=Reporter)
@@ -194,6 +197,7 @@ def test_pictures_that_changed_meanwhile_are_noticed(tmp_path, digits):
     assert run.metrics is not None
 
 
+@pytest.mark.slow
 def test_two_trainings_never_share_a_folder_and_default_names_are_numbered(tmp_path):
     recipe = imagette.Recipe.load("classic").change(epochs=1)
 
@@ -228,6 +232,7 @@ def test_a_loss_that_runs_away_is_said(tmp_path):
     assert "Traceback" not in lost.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="limits the size of files, which Windows cannot")
 def test_a_full_disk_is_said_and_earlier_files_stay(tmp_path):
     import resource
@@ -259,6 +264,7 @@ def test_names_that_lead_elsewhere_are_refused(tmp_path, name):
         imagette.train("digits", name=name, runs_dir=tmp_path)
 
 
+@pytest.mark.slow
 def test_early_stopping_keeps_the_best_epoch(tmp_path, digits):
     recipe = imagette.Recipe.load("classic").change(
         epochs=30, patience=2, optimizer={"learning_rate": 0.02}, seed=1

@@ -82,6 +82,7 @@ def without_bends(model: keras.Model) -> keras.Model:
     return twin
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), VARIANTS)
 def test_every_network_runs_in_pytorch_whole_and_computes_the_same(name, options):
     model = build_model(name, **options)

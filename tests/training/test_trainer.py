@@ -56,6 +56,7 @@ def assert_equal(one: State, other: State) -> None:
         assert all(torch.equal(first, second) for first, second in pairs), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "recipe",
     [
@@ -85,6 +86,7 @@ def test_another_seed_gives_another_network(digits):
     assert not torch.equal(one.weights[-1], other.weights[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "accuracy"),
     [
@@ -121,6 +123,7 @@ def teacher(digits):
     return model
 
 
+@pytest.mark.slow
 def test_a_pupil_learns_from_a_teacher_alone(digits, teacher):
     wrong = Split(digits.train.images, np.roll(digits.train.labels, 1))
     data = dataclasses.replace(digits, train=wrong)
@@ -137,6 +140,7 @@ def test_a_pupil_learns_from_a_teacher_alone(digits, teacher):
     assert right[1] < 0.5  # the labels are nonsense
 
 
+@pytest.mark.slow
 def test_what_a_teacher_taught_goes_on_as_if_it_had_not_been_stopped(digits, teacher):
     recipe = EVERYTHING.change(distillation={"teacher": "x"})
     whole = learn(digits, recipe, teacher=teacher)[-1]
@@ -208,6 +212,7 @@ def compiled(monkeypatch, compile_network) -> None:
     monkeypatch.setattr(torch, "compile", compile_network)
 
 
+@pytest.mark.slow
 def test_a_compiled_network_learns_the_same(digits, monkeypatch):
     plain = learn(digits, BASE, most=1)[-1]
     capture, calls = torch.compile, []

@@ -77,6 +77,7 @@ def test_the_head_tells_classes_apart(few, digits, digits_run, classes):
     assert accuracy(model, rest) > 0.75
 
 
+@pytest.mark.slow
 def test_normalisations_are_frozen(tmp_path, digits):
     recipe = Recipe.load("sprint-70").change(epochs=0.1)
     run = imagette.train(digits, recipe, runs_dir=tmp_path)
@@ -105,6 +106,7 @@ def finetuning(**changes) -> Recipe:
     return Recipe.load("finetune").change(image_size=64, epochs=2, batch_size=4, **changes)
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_and_keeps_the_better(shapes, tmp_path):
     arguments = {"name": "big", "runs_dir": tmp_path / "runs"}
     recipe = finetuning(pretrained_share=0.25)
@@ -137,6 +139,7 @@ def report_of(run) -> str:
     return " ".join((run.folder / "report.html").read_text(encoding="utf-8").split())
 
 
+@pytest.mark.slow
 def test_a_network_that_began_with_a_run_that_knows_photographs_does_too(shapes, tmp_path):
     arguments = {"runs_dir": tmp_path / "runs"}
     first = imagette.train(shapes, finetuning(), name="first", **arguments)
@@ -151,6 +154,7 @@ def test_a_network_that_began_with_a_run_that_knows_photographs_does_too(shapes,
             export(run.folder, "onnx", out=tmp_path / "small.onnx", quantize="weights")
 
 
+@pytest.mark.slow
 def test_what_made_nothing_better_is_not_kept(shapes, tmp_path):
     notes = mock.Mock(spec=Reporter)
     recipe = finetuning(optimizer={"name": "sgd", "learning_rate": 10.0})  # destroys what was known
@@ -162,6 +166,7 @@ def test_what_made_nothing_better_is_not_kept(shapes, tmp_path):
     assert "the network with the fitted last layer is kept" in report_of(run)
 
 
+@pytest.mark.slow
 def test_a_network_may_be_asked_about_larger_pictures_than_it_learned(shapes, digits, tmp_path):
     recipe = finetuning(inference_size=96).change(epochs=1)
     run = imagette.train(shapes, recipe, runs_dir=tmp_path / "runs")
@@ -175,6 +180,7 @@ def test_a_network_may_be_asked_about_larger_pictures_than_it_learned(shapes, di
         imagette.train(digits, fixed, runs_dir=tmp_path / "fixed")
 
 
+@pytest.mark.slow
 def test_what_is_kept_is_an_average_with_the_start(shapes, tmp_path):
     def kernel_after(share):
         notes = mock.Mock(spec=Reporter)
