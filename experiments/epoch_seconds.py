@@ -2,7 +2,7 @@
 
     python experiments/epoch_seconds.py --tensorflow PYTHON_WITH_TENSORFLOW
 
-Trains the seed network with the seed recipe on CIFAR-10 (IMAGETTE_CIFAR10_DIR), in turns, each
+Trains `classic-cnn` with the recipe `classic` on CIFAR-10 (IMAGETTE_CIFAR10_DIR), in turns, each
 turn in a process of its own: Imagette's loop, Keras `fit` on PyTorch and, where a Python with
 TensorFlow is named, Keras `fit` on TensorFlow. An epoch is 40,000 pictures of training and 10,000
 of validation; the first epoch of each turn, in which libraries warm up, is left out.

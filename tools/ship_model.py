@@ -49,7 +49,7 @@ def main() -> None:
         target,
         accuracy=test["accuracy"],
         accuracy_split=test["split"],
-        evaluation=evaluation_for_bundle(test, arguments.run),
+        evaluation=evaluation_for_bundle(test | {"model": arguments.name}, arguments.run),
         licence=open_bundle(target).metadata.licence or "MIT",
     )
     print(json.dumps({"validation": validation, "test": test}, indent=2))

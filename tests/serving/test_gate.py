@@ -13,12 +13,12 @@ LARGE = 1_000_001
 def test_one_large_picture_at_a_time_and_any_number_of_small_ones():
     gate, hurried = Gate(30, lock := Lock()), Gate(0.01, lock)
     with gate(LARGE):
-        with gate.for_request()(LARGE - 1):
+        with gate(LARGE - 1):
             pass
         with pytest.raises(RequestError) as caught, hurried.for_request()(LARGE):
             pass
         assert caught.value.kind == "out-of-time"
-    with pytest.raises(ZeroDivisionError), gate.for_request()(LARGE):
+    with pytest.raises(ZeroDivisionError), gate(LARGE):
         raise ZeroDivisionError
-    with gate.for_request()(LARGE):  # it was left, whatever happened inside
+    with gate(LARGE):  # it was left, whatever happened inside
         pass

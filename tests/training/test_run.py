@@ -305,7 +305,7 @@ def test_a_run_is_handed_its_teacher(digits, digits_run, small_sprint, tmp_path,
 
     monkeypatch.setattr("imagette.training.by_epochs.train_epochs", watched)
     taught = small_sprint.change(distillation={"teacher": str(digits_run.folder)})
-    run = imagette.train(digits, taught, name="pupil", runs_dir=tmp_path)
+    run = imagette.train(digits, taught, name="student", runs_dir=tmp_path)
     [teacher] = given
     learned = load_keras().saving.load_model(digits_run.folder / "model.keras")
     for mine, theirs in zip(teacher.get_weights(), learned.get_weights(), strict=True):

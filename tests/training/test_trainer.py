@@ -124,7 +124,7 @@ def teacher(digits):
 
 
 @pytest.mark.slow
-def test_a_pupil_learns_from_a_teacher_alone(digits, teacher):
+def test_a_student_learns_from_a_teacher_alone(digits, teacher):
     wrong = Split(digits.train.images, np.roll(digits.train.labels, 1))
     data = dataclasses.replace(digits, train=wrong)
     recipe = BASE.change(epochs=12, distillation={"teacher": "x", "alpha": 1.0})

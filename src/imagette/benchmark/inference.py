@@ -1,4 +1,4 @@
-"""How fast bundles answer, and how right they are.
+"""The throughput of bundles, in pictures a second, and how right they are.
 
     <out>/
         summary.csv       a row for each bundle, number of threads and number of pictures at once
@@ -139,8 +139,9 @@ def _open_all(bundles: Sequence[str | Path]) -> list[BenchmarkedBundle]:
     opened = [(found.path, found.metadata) for found in map(Classifier, bundles)]
     unique = {path.resolve(): (path, metadata) for path, metadata in opened}
     paths, metadata = zip(*unique.values(), strict=True)
+    shipped = {path: name for name, path in SHIPPED.items()}
     names = [
-        str((known.recipe or {}).get("name") or known.model or path.stem)
+        shipped.get(path) or str((known.recipe or {}).get("name") or known.model or path.stem)
         for path, known in unique.values()
     ]
     named = zip(_distinct(names, paths), paths, metadata, strict=True)

@@ -118,7 +118,7 @@ def _print_times(rows: list[dict[str, Any]]) -> None:
     print_line("Means ± standard deviations, below them the 95 % intervals of the means.")
     print_line("flipped: accuracy averaged over each picture and its mirror image.")
     print_line(
-        "seconds: of training; beside: of compiling, rehearsing and validation, not among them."
+        "seconds: of training; beside: of compiling, warming up and validation, not among them."
     )
     print_line("per s: pictures learned a second.")
     print_line("peak: arithmetic a second, as a share of what matrix products reach here.")

@@ -3,8 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.heads import head
-
 Rows = NDArray[np.float32]
 """`(n, classes)`: probabilities, or the logits that they come from."""
 Labels = NDArray[np.int64]
@@ -27,7 +25,17 @@ def fit_temperature(logits: Rows, labels: Labels) -> float:
     Vector Machines*, 1999, section 2.2), the true class counts a little less than all, so that a
     few pictures that are all right do not make the network certain.
     """
-    return head.fit_temperature(logits, labels, np.ones(len(labels)), BOUNDS)
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
+    targets = _soft_targets(logits.shape, labels)
+
+    def cross_entropy(log_temperature: float) -> float:
+        scaled = logits.astype(np.float64) / np.exp(log_temperature)
+        return float(-(targets * log_softmax(scaled, axis=1)).sum(axis=1).mean())
+
+    found = minimize_scalar(cross_entropy, bounds=np.log(BOUNDS), method="bounded")
+    return float(np.exp(found.x))
 
 
 def reliability(
@@ -98,10 +106,7 @@ def fit_entropy_temperatures(logits: Rows, labels: Labels) -> tuple[float, float
     from scipy.optimize import minimize
     from scipy.special import log_softmax
 
-    count, classes = logits.shape
-    wrong = 1 / (count + 2)  # as in `fit_temperature`
-    targets = np.full((count, classes), wrong / (classes - 1))
-    targets[np.arange(count), labels] = 1 - wrong
+    targets = _soft_targets(logits.shape, labels)
 
     def cross_entropy(parameters: NDArray[np.float64]) -> float:
         temperatures = entropy_temperatures(logits, np.exp(parameters[0]), parameters[1])
@@ -112,6 +117,15 @@ def fit_entropy_temperatures(logits: Rows, labels: Labels) -> tuple[float, float
     bounds = [np.log(BOUNDS), EXPONENTS]
     found = minimize(cross_entropy, x0=start, bounds=bounds, method="L-BFGS-B")
     return float(np.exp(found.x[0])), float(found.x[1])
+
+
+def _soft_targets(shape: tuple[int, ...], labels: Labels) -> NDArray[np.float64]:
+    """The true class counts a little less than all (Platt, 1999, section 2.2)."""
+    count, classes = shape
+    wrong = 1 / (count + 2)
+    targets = np.full((count, classes), wrong / (classes - 1))
+    targets[np.arange(count), labels] = 1 - wrong
+    return targets
 
 
 def expected_calibration_error(probabilities: Rows, labels: Labels, bins: int = 15) -> float:

@@ -16,7 +16,6 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from imagette.serving.auth import Authenticator
 from imagette.serving.cors import CorsPolicy
-from imagette.serving.gate import Gate
 from imagette.serving.logs import RequestLog, configure_json_logging
 from imagette.serving.metrics import Metrics
 from imagette.serving.middleware import RequestMiddleware
@@ -80,7 +79,7 @@ def _make_state(settings: Settings) -> ServerState:
         settings=settings,
         model=ServedModel(settings),
         metrics=Metrics(),
-        gate=Gate(settings.max_seconds, Lock()),
+        decoding=Lock(),
         lessons=lessons,
         log=log,
     )

@@ -28,10 +28,6 @@ class Gate:
         self._deadline = time.monotonic() + seconds
         self._lock = lock
 
-    def for_request(self) -> "Gate":
-        """The same gate for a request that begins now."""
-        return Gate(self._seconds, self._lock)
-
     @contextmanager
     def __call__(self, pixels: int) -> Iterator[None]:
         """Enter it, to decode so many pixels.

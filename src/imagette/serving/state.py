@@ -1,6 +1,7 @@
 """What requests are answered with: `current_app.extensions["imagette"]`."""
 
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, cast
 
 from flask import current_app
@@ -25,7 +26,7 @@ class ServerState:
         settings: what it serves, and its limits.
         model: the model that answers.
         metrics: where requests are counted.
-        gate: lets one large picture through at a time.
+        decoding: held by whoever decodes a large picture.
         lessons: what people teach; None where nothing may be taught.
         log: where requests are logged; None where they are not.
     """
@@ -33,9 +34,13 @@ class ServerState:
     settings: Settings
     model: ServedModel
     metrics: Metrics
-    gate: Gate
+    decoding: Lock
     lessons: "LessonStore | None"
     log: RequestLog | None
+
+    def gate(self) -> Gate:
+        """What the pictures of a request that begins now pass before they are decoded."""
+        return Gate(self.settings.max_seconds, self.decoding)
 
 
 def server_state() -> ServerState:

@@ -46,8 +46,8 @@ class _Data:
 
     Attributes:
         dataset: in the size that the network learns from.
-        train: the part of it to learn from.
-        validation: the part held out.
+        train: its train split, without the images held out.
+        validation: the images held out.
         final: the dataset in the size that the finished network takes, or not yet resized.
         splits: of that, the images to learn from, and those held out.
         view: what of each image a network that knows photographs is given; None for all others.

@@ -251,7 +251,8 @@ class Recipe(Table):
             wrong = {
                 "extra_forbidden": f"there is no field `{field}`",
                 "missing": f"the field `{field}` is missing",
-                "model_type": f"`{field}` is a table, so set a field of it, such as `{field}.name`",
+                "model_type": f"`{field}` is a table, so set a field of it, such as"
+                f" `{next((name for name in FIELDS if name.startswith(f'{field}.')), field)}`",
                 "value_error": first["msg"].removeprefix("Value error, "),  # from a check above
             }.get(first["type"], f"`{field}` = {first['input']!r}: {first['msg'].lower()}")
             raise ImagetteError(

@@ -132,9 +132,15 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
     taken as text.
 
     Raises:
-        ImagetteError: a setting is not of that form.
+        ImagetteError: a setting is not of that form, or two contradict each other.
     """
-    return to_tables(dict(_parse_setting(setting) for setting in settings))
+    parsed = dict(_parse_setting(setting) for setting in settings)
+    for key in parsed:
+        if inner := next((other for other in parsed if other.startswith(f"{key}.")), None):
+            raise ImagetteError(
+                f"{key} is set as a whole and {inner} as a part of it.", "Set one of the two."
+            )
+    return to_tables(parsed)
 
 
 def _parse_setting(setting: str) -> tuple[str, Any]:

@@ -11,6 +11,7 @@ from imagette.data import Dataset
 from imagette.errors import ImagetteError
 from imagette.runs import RunInfo, read_run
 from imagette.training.recipe import Recipe
+from imagette.training.recipe_tables import to_dotted
 
 _START_ANEW = "Start a new run under another --name."
 
@@ -113,7 +114,7 @@ def earlier_recipe(folder: Path, wanted: Recipe | None) -> Recipe:
     """
     recipe = Recipe.load(folder / "recipe.toml")
     if wanted is not None and wanted != recipe:
-        before, now = recipe.model_dump(), wanted.model_dump()
+        before, now = to_dotted(recipe.model_dump()), to_dotted(wanted.model_dump())
         changed = [
             f"{key} = {before[key]}, not {now[key]}" for key in now if now[key] != before[key]
         ]

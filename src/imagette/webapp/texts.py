@@ -25,43 +25,165 @@ class Texts:
     with_article: list[str]
     problems: dict[str, str]
     # Every tab.
-    other_language = page_predict = page_model = page_dataset = pages = retry = api_down_help = ""
+    other_language: str
+    page_predict: str
+    page_model: str
+    page_dataset: str
+    pages: str
+    retry: str
+    api_down_help: str
     # Predict: choosing.
-    introduction = knows = choose = drop_here = browse = camera = camera_close = camera_take = ""
-    camera_allow = camera_forbidden = camera_refused = photo = try_sample = gallery = ""
-    gallery_class = gallery_note = example = too_many_images = ""
+    introduction: str
+    knows: str
+    choose: str
+    drop_here: str
+    browse: str
+    camera: str
+    camera_close: str
+    camera_take: str
+    camera_allow: str
+    camera_forbidden: str
+    camera_refused: str
+    photo: str
+    try_sample: str
+    gallery: str
+    gallery_class: str
+    gallery_note: str
+    example: str
+    too_many_images: str
     # Predict: the answer.
-    looking = your_image = what_decided = what_decided_help = opacity = network_sees = ""
-    network_sees_help = how_probable = how_probable_unknown = other_classes = familiarity = ""
-    familiarity_known = familiarity_unknown = familiarity_value = surely = probably = perhaps = ""
-    unsure = none_of_these = closest = none_short = more_than = quoted = ""
+    looking: str
+    your_image: str
+    what_decided: str
+    what_decided_help: str
+    opacity: str
+    network_sees: str
+    network_sees_help: str
+    how_probable: str
+    how_probable_unknown: str
+    other_classes: str
+    familiarity: str
+    familiarity_known: str
+    familiarity_unknown: str
+    familiarity_value: str
+    surely: str
+    probably: str
+    perhaps: str
+    unsure: str
+    none_of_these: str
+    closest: str
+    none_short: str
+    more_than: str
+    quoted: str
     # Predict: this session.
-    history = history_help = download = forget = privacy = ""
+    history: str
+    history_help: str
+    download: str
+    forget: str
+    privacy: str
     # Model.
-    model_title = learned_from = test_accuracy = validation_accuracy = left_out_accuracy = ""
-    interval = chance = network = no_evaluation = confusion = confusion_help = confusion_corner = ""
-    mistakes = mistake = no_mistakes = reliability = reliability_help = calibration = brier = ""
-    how_sure = how_right = images = reliability_alt = per_class = per_class_help = class_name = ""
-    recall = precision = f1 = curves = curves_help = curves_alt = epoch = accuracy = loss = ""
-    learning = set_aside = as_table = limits = limit_classes = limit_unknown = limit_no_unknown = ""
-    limit_size = limit_wrong = ""
+    model_title: str
+    learned_from: str
+    test_accuracy: str
+    validation_accuracy: str
+    left_out_accuracy: str
+    interval: str
+    chance: str
+    network: str
+    no_evaluation: str
+    confusion: str
+    confusion_help: str
+    confusion_corner: str
+    mistakes: str
+    mistake: str
+    no_mistakes: str
+    reliability: str
+    reliability_help: str
+    calibration: str
+    brier: str
+    how_sure: str
+    how_right: str
+    images: str
+    reliability_alt: str
+    per_class: str
+    per_class_help: str
+    class_name: str
+    recall: str
+    precision: str
+    f1: str
+    curves: str
+    curves_help: str
+    curves_alt: str
+    epoch: str
+    accuracy: str
+    loss: str
+    learning: str
+    set_aside: str
+    as_table: str
+    limits: str
+    limit_classes: str
+    limit_unknown: str
+    limit_no_unknown: str
+    limit_size: str
+    limit_wrong: str
     # Dataset.
-    dataset_title = dataset_facts = counts = to_learn = to_test = total = examples = ""
-    examples_help = ask_about = no_dataset = no_dataset_help = unnamed_dataset = ""
+    dataset_title: str
+    dataset_facts: str
+    counts: str
+    to_learn: str
+    to_test: str
+    total: str
+    examples: str
+    examples_help: str
+    ask_about: str
+    no_dataset: str
+    no_dataset_help: str
+    unnamed_dataset: str
     # Teach: naming the classes.
-    page_teach = teach_title = teach_introduction = teach_name_step = teach_name = ""
-    teach_examples = teach_add_class = teach_begin = teach_names_missing = teach_rename = ""
+    page_teach: str
+    teach_title: str
+    teach_introduction: str
+    teach_name_step: str
+    teach_name: str
+    teach_examples: str
+    teach_add_class: str
+    teach_begin: str
+    teach_names_missing: str
+    teach_rename: str
     # Teach: the pictures.
-    teach_images_step = teach_images_help = teach_count = teach_camera = teach_add_from_camera = ""
-    teach_camera_help = teach_drop_here = teach_sending = teach_refused = teach_take_away = ""
-    teach_take_away_help = teach_show_all = teach_drop_waiting = ""
+    teach_images_step: str
+    teach_images_help: str
+    teach_count: str
+    teach_camera: str
+    teach_add_from_camera: str
+    teach_camera_help: str
+    teach_drop_here: str
+    teach_sending: str
+    teach_refused: str
+    teach_take_away: str
+    teach_take_away_help: str
+    teach_show_all: str
+    teach_drop_waiting: str
     # Teach: what comes of them.
-    teach_no_model = teach_single = teach_right = teach_interval = teach_unknown = teach_few = ""
-    teach_try = teach_try_help = teach_why = teach_download = teach_download_help = ""
-    teach_address = teach_privacy = teach_forget = teach_forget_sure = teach_forget_yes = ""
-    teach_anew = ""
+    teach_no_model: str
+    teach_single: str
+    teach_right: str
+    teach_interval: str
+    teach_unknown: str
+    teach_few: str
+    teach_try: str
+    teach_try_help: str
+    teach_why: str
+    teach_download: str
+    teach_download_help: str
+    teach_address: str
+    teach_privacy: str
+    teach_forget: str
+    teach_forget_sure: str
+    teach_forget_yes: str
+    teach_anew: str
     # What went wrong.
-    other_problem = ""
+    other_problem: str
 
     def __init__(self, language: Language) -> None:
         self.language = language

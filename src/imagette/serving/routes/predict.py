@@ -57,7 +57,7 @@ def answer_request(classifier: Classifier, count_classes: bool = True) -> dict[s
         request._get_current_object(),  # type: ignore[attr-defined]  # a proxy is slower
         state.settings.max_pictures,
     )
-    gate, counts = state.gate.for_request(), state.metrics if count_classes else None
+    gate, counts = state.gate(), state.metrics if count_classes else None
     if len(images) == 1:
         return _answer(classifier, images[0][0], options, counts, gate)
     predictions = []

@@ -75,7 +75,7 @@ def add_pictures(path: schemas.LessonPath) -> dict[str, Any]:
     state, lesson = server_state(), _find_lesson(path)
     class_name = clean_name(request.args.get("class", ""))
     lesson.check_class(class_name)
-    gate, kept, refused = state.gate.for_request(), [], []
+    gate, kept, refused = state.gate(), [], []
     for content, file in read_files(request, state.settings.max_pictures):
         try:
             check_filled(content)
