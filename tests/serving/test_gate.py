@@ -11,11 +11,11 @@ LARGE = 1_000_001
 
 
 def test_one_large_picture_at_a_time_and_any_number_of_small_ones():
-    gate, hurried = Gate(30, lock := Lock()), Gate(0.01, lock)
+    gate = Gate(30, lock := Lock())
     with gate(LARGE):
         with gate(LARGE - 1):
             pass
-        with pytest.raises(RequestError) as caught, hurried.for_request()(LARGE):
+        with pytest.raises(RequestError) as caught, Gate(0.01, lock)(LARGE):
             pass
         assert caught.value.kind == "out-of-time"
     with pytest.raises(ZeroDivisionError), gate(LARGE):

@@ -14,6 +14,7 @@ from imagette.training.recipe_tables import (
     ScheduleConfig,
     parse_settings,
 )
+from imagette.training.resume import earlier_recipe
 from imagette.training.schedules import SCHEDULES
 
 
@@ -117,7 +118,8 @@ def test_a_wrong_field_is_told_the_right_ones():
         ("optimizer.learning_rate=nan", "`optimizer.learning_rate`"),
         ("optimizer.rate=1", "no field `optimizer.rate`"),
         ("learning_rate=1", "no field `learning_rate`"),
-        ("optimizer=sgd", "`optimizer` is a table, so set a field of it, such as"),
+        ("optimizer=sgd", "`optimizer` is a table, so set a field of it, such as `optimizer.name`"),
+        ("distillation=x", "such as `distillation.teacher`"),
         ("validation_fraction=1", "`validation_fraction`"),
         ("optimizer.name=magic", "`optimizer.name` = 'magic'"),
         ("schedule.name=magic", "`schedule.name` = 'magic'"),
@@ -140,6 +142,13 @@ def test_a_wrong_field_is_told_the_right_ones():
 def test_wrong_settings_are_named(setting, message):
     with pytest.raises(ImagetteError, match=message):
         Recipe.load("classic").change(**parse_settings([setting]))
+
+
+def test_settings_that_contradict_each_other_are_refused():
+    settings = ["optimizer=adam", "optimizer.learning_rate=0.001"]
+    for given in (settings, settings[::-1]):
+        with pytest.raises(ImagetteError, match="set as a whole"):
+            parse_settings(given)
 
 
 def test_wrong_files_are_named(tmp_path):
@@ -172,3 +181,11 @@ def test_a_recipe_in_closed_form_refuses_what_it_does_not_use():
         photos.change(model_options={"variant": 3})
     with pytest.raises(ImagetteError, match="there is no field `colour`"):
         photos.change(colour="red")
+
+
+def test_what_a_run_began_with_is_told_field_by_field(tmp_path):
+    recipe = Recipe.load("classic")
+    recipe.save(tmp_path / "recipe.toml")
+    with pytest.raises(ImagetteError) as told:
+        earlier_recipe(tmp_path, recipe.change(optimizer={"learning_rate": 0.2}))
+    assert told.value.problem.endswith("settings: optimizer.learning_rate = 0.001, not 0.2.")

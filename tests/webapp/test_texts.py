@@ -13,8 +13,7 @@ from imagette.serving.problems import KINDS
 from imagette.webapp.texts import TEXTS, Texts
 
 EN, FR = TEXTS["en"], TEXTS["fr"]
-FIELDS = [name for name, value in vars(Texts).items() if value == ""]
-FIELDS += ["with_article", "problems"]
+FIELDS = list(Texts.__annotations__)
 SAME_IN_BOTH = ("pages", "photo", "teach_add_from_camera")
 
 
