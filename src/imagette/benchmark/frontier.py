@@ -201,7 +201,7 @@ def _covered(box: Bbox, panel: Bbox, taken: Sequence[Bbox], line: Path) -> int:
 
 
 def _nearer(box: Bbox, own: Point, others: Sequence[Point]) -> int:
-    """Faults of a label that seems another dot's: 1 for each about as near, 2 for each nearer."""
+    """How easily a label is taken for another dot's: 1 for each dot about as near, 2 if nearer."""
     distance = _distance(box, own)
     away = [_distance(box, other) for other in others]
     return sum((other < distance) + (other < 1.5 * distance) for other in away)

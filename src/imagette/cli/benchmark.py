@@ -26,7 +26,9 @@ def time_to_accuracy(
     ] = None,
     out_dir: Annotated[
         Path,
-        typer.Option("--out", help="Folder for what it leaves; what is there is gone on with."),
+        typer.Option(
+            "--out", help="Folder for the results; what is there already is not measured again."
+        ),
     ] = Path("time-to-accuracy"),
     data_dir: DataDirOption = None,
 ) -> None:

@@ -143,7 +143,7 @@ def missing_package(variant: int = 0) -> str | None:
 
 
 def backbone_path(variant: int = 0) -> Path:
-    """Where the graph is kept, be it there or not.
+    """Where the graph is kept, whether it has been made yet or not.
 
     Raises:
         ImagetteError: the cache cannot be used.

@@ -149,7 +149,7 @@ def _equalize(
     ranges: dict[int, _Ranges],
     inputs: list[Array],
 ) -> None:
-    """Let all channels of what blocks hand on range equally far; what the network gives stays.
+    """Scale the channels that blocks pass on to the same range; the network computes the same.
 
     A projection's channels are multiplied, and what takes them, always a convolution of 1×1, is
     divided. Blocks joined by shortcuts share their factors.

@@ -32,7 +32,7 @@ METHOD = (
 MOST_IMAGES = 20_000
 """About how many of the images learned are looked at; all, where there are fewer."""
 SMALLEST_SCORE = 1e-6
-"""What scores are taken for that are smaller; they all have logarithms then."""
+"""Smaller scores are raised to this, so that all have logarithms."""
 _UNITS = 32
 _EPOCHS = 20
 
