@@ -29,6 +29,7 @@ def dataset(train: Split, test: Split | None = None, names=("a", "b"), names_fr=
         ({"images": np.zeros((2, 4, 4, 3), np.float32)}, "type float32"),
         ({"images": np.zeros((2, 4, 4), np.uint8)}, r"shape \(2, 4, 4\)"),
         ({"images": np.zeros((2, 3, 4, 4), np.uint8)}, r"shape \(2, 3, 4, 4\)"),
+        ({"images": np.zeros((2, 0, 4, 3), np.uint8)}, r"shape \(2, 0, 4, 3\)"),
         ({"labels": np.array([0.0, 1.0])}, "Labels .* float64"),
         ({"labels": np.array([[0, 1]])}, r"Labels of shape \(1, 2\)"),
         ({"labels": np.array([0])}, "2 images but 1 labels"),
@@ -125,7 +126,10 @@ GREYS = np.zeros((2, 4, 4), np.uint8)
         ([1, 1], {}, "holds a single class"),
         ([0, 3], {"class_names": ["a", "b"]}, "label 3 in"),
         (["a", "b"], {"class_names": ["a", "c"]}, "label 'b'"),
+        ([[0], [0, 1]], {}, "labels cannot be made an array"),
+        ([0, 1], {"images": [GREYS[0], GREYS[1, 1:]]}, "images cannot be made an array"),
         ([0, 1], {"test_labels": [0]}, "both images and labels"),
+        ([0, 1], {"test_images": GREYS[:0], "test_labels": GREYS[:0, 0, 0]}, "holds no picture"),
         ([0, 1], {"test_images": GREYS[:1], "test_labels": [2]}, "label 2 in the test split"),
     ],
 )

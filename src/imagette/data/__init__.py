@@ -33,15 +33,15 @@ def load_dataset(
     """Load labelled images.
 
     Args:
-        source: `cifar10`, `digits`, or one's own images: a folder (`train/<class>/*` and optional
-            `test/<class>/*`, or just `<class>/*`), a zip or tar file of one, a CSV file of paths
-            and labels, a Parquet file or a folder of such files, or `hf:` and the name of a dataset
-            of Hugging Face's library `datasets`.
+        source: `cifar10` (the default), `digits` (needs no download), or your own pictures: a
+            folder (FOLDER/<class>/pictures, or FOLDER/train/<class>/pictures with an optional
+            FOLDER/test), a zip or tar file of one, a CSV file of paths and labels, a Parquet file
+            of images and labels, a folder of such files, or `hf:NAME` for a dataset of Hugging
+            Face.
         data_dir: where to look for CIFAR-10 first.
         size: the side in pixels that each image is brought to; 32 if None.
         view: what of each image: all of it, squashed, or the largest square in its middle.
-        test_only: leave the train split empty where there is a test split, as who only measures
-            needs no more.
+        test_only: leave the train split empty where there is a test split: enough for measuring.
 
     Returns:
         The dataset. Where it takes more than a gigabyte, its images are a memory-mapped file.

@@ -9,8 +9,8 @@ from imagette.wording import listed
 
 FEW = 10
 """Classes with fewer images to learn from are pointed out."""
-VERY_UNEVEN = 3.0
-"""So are sizes of classes that differ by more than this factor."""
+HIGH_IMBALANCE_RATIO = 3.0
+"""A largest class with more than so many times the images of the smallest is pointed out, too."""
 _SHOWN = 20
 
 
@@ -55,7 +55,7 @@ def check(
             f"Few pictures: {listed(few, 'en', most=5)} {has} fewer than {FEW} to learn from. Each"
             " one more helps; from 50 a class on answers become steady."
         )
-    if counts.max() > VERY_UNEVEN * counts.min():
+    if counts.max() > HIGH_IMBALANCE_RATIO * counts.min():
         lines.append(
             f"Uneven classes: the largest has {counts.max() / counts.min():.1f} times as many"
             " pictures as the smallest. Each class counts alike in the training; look at the"

@@ -37,7 +37,9 @@ class Split:
     paths: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.images.dtype != np.uint8 or self.images.ndim != 4 or self.images.shape[3] != 3:
+        images = self.images
+        pictures = images.ndim == 4 and images.shape[3] == 3 and all(images.shape[1:])
+        if images.dtype != np.uint8 or not pictures:
             raise ImagetteError(
                 f"Images of shape {self.images.shape} and type {self.images.dtype} are not a split"
                 " of a dataset.",
@@ -168,6 +170,11 @@ class Dataset(DataSource):
         if test_images is not None and test_labels is not None:
             positions = _positions(_check_labels(test_labels), values, "test")
             test = Split(_to_rgb(test_images), positions)
+            if not len(test):
+                raise ImagetteError(
+                    "The test split holds no picture.",
+                    "Give it pictures, or neither test_images nor test_labels.",
+                )
         return cls(name, names, train, test, class_names_fr=tuple(class_names_fr))
 
     @classmethod
@@ -235,9 +242,19 @@ class Dataset(DataSource):
         return None if self.test is None else self.test.raw
 
 
+def _to_array(given: ArrayLike, what: str) -> NDArray:
+    try:
+        return np.asarray(given)
+    except ValueError as error:  # rows of different lengths
+        raise ImagetteError(
+            f"The {what} cannot be made an array: they differ in shape.",
+            f"Give all {what} the same shape.",
+        ) from error
+
+
 def _check_labels(labels: ArrayLike) -> NDArray:
     """The labels as an array of integers or of strings."""
-    given = np.asarray(labels)
+    given = _to_array(labels, "labels")
     if given.dtype.kind == "O" and all(isinstance(label, str) for label in given.flat):
         given = given.astype(str)
     if given.dtype.kind not in "iuU" or given.ndim != 1:
@@ -262,5 +279,5 @@ def _positions(labels: NDArray, values: list[str] | list[int], split: str) -> ND
 
 def _to_rgb(images: ArrayLike) -> NDArray:
     """The images with three channels, also where they are greyscale."""
-    given = np.asarray(images)
+    given = _to_array(images, "images")
     return np.repeat(given[..., np.newaxis], 3, axis=3) if given.ndim == 3 else given

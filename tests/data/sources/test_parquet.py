@@ -67,14 +67,30 @@ def test_texts_or_numbers_for_classes_and_plain_bytes(tmp_path):
     assert load_dataset(tmp_path / "numbers.parquet").class_names == ("9", "10")
 
 
-def test_rows_are_read_in_any_order_and_few_are_kept(tmp_path):
+def test_rows_are_read_in_any_order_and_few_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("imagette.data.sources.parquet._KEPT_BYTES", 0)
+    monkeypatch.setattr("imagette.data.sources.parquet._KEPT_ROWS", 20)
     file = write(tmp_path / "many.parquet", [row % 2 for row in range(250)], group=120)
     images = open_source(file).raw_train.images
     for row in [249, 0, 130, 7, *np.random.default_rng(0).integers(0, 250, 40), 119, 120]:
         assert np.asarray(Image.open(io.BytesIO(images[row]())))[5, 5, 0] == row
-    kept = images[0].func.__self__._kept
-    assert len(kept) <= 96
+        assert len(images[row].func.__self__._waiting._images) <= 20
     assert load_dataset(file).train.images[:, 5, 5, 0].tolist() == list(range(250))
+
+
+@pytest.mark.parametrize(("step", "kept"), [(1, {"BYTES": 0}), (9, {"ROWS": 0})])
+def test_threads_far_apart_read_a_file_once(tmp_path, monkeypatch, step, kept):
+    """One thread is slow at row 0 alone, and has the rows beside it still to read after that."""
+    for name, value in kept.items():
+        monkeypatch.setattr(f"imagette.data.sources.parquet._KEPT_{name}", value)
+    images = open_source(write(tmp_path / "many.parquet", [0, 1] * 200)).raw_train.images
+    table, begun = images[0].func.__self__._parquet, []
+    read = table.iter_batches
+    monkeypatch.setattr(table, "iter_batches", lambda *args: begun.append(1) or read(*args))
+    late = [step, 2 * step, 3 * step]
+    for row in [0, *range(4 * step, 400, step), *late]:
+        assert images[row]() == png(row)
+    assert len(begun) == 1
 
 
 def test_what_cannot_be_read_is_left_out(tmp_path):
@@ -100,6 +116,7 @@ def test_a_damaged_column_of_images_is_told_of_each(tmp_path):
     [
         ({"image": [b"x"], "text": ["x"]}, "has no column of classes"),
         ({"label": [1], "image": ["x.png"]}, "has no column of images"),
+        ({"label": [1], "image": [{"bytes": "/etc/x.png"}]}, "has no column of images"),
     ],
 )
 def test_what_is_no_table_of_images(tmp_path, columns, message):
@@ -129,4 +146,39 @@ def test_a_class_of_the_test_split_alone(tmp_path):
     for split, label in (("train", "a"), ("train-2", "b"), ("test", "c")):
         write(tmp_path / f"{split}.parquet", [label], names=None)
     with pytest.raises(ImagetteError, match="a class c in its test split that its train split"):
+        load_dataset(tmp_path)
+
+
+UNNAMED = {"info": {"features": {"label": {"_type": "ClassLabel"}}}}
+
+
+@pytest.mark.parametrize(
+    "told", ["{", "[" * 99_999, [], {"info": None}, {"info": {"features": 1}}, UNNAMED]
+)
+def test_metadata_that_tells_nothing(tmp_path, told):
+    table = parquet.read_table(write(tmp_path / "pets.parquet", [0, 1]))
+    content = told if isinstance(told, str) else json.dumps(told)
+    table = table.replace_schema_metadata({"huggingface": content})
+    parquet.write_table(table, tmp_path / "pets.parquet")
+    assert load_dataset(tmp_path / "pets.parquet").class_names == ("0", "1")
+
+
+def test_other_columns_and_names_of_texts_do_not_matter(tmp_path):
+    table = parquet.read_table(write(tmp_path / "pets.parquet", ["a", "b"]))
+    told = json.loads(table.schema.metadata[b"huggingface"])
+    told["info"]["features"]["tags"] = [{"dtype": "string"}]
+    table = table.append_column("tags", [[["x"], []]])
+    table = table.replace_schema_metadata({"huggingface": json.dumps(told)})
+    parquet.write_table(table, tmp_path / "pets.parquet")
+    assert load_dataset(tmp_path / "pets.parquet").class_names == ("a", "b")
+
+
+@pytest.mark.parametrize("split", ["train-2", "test"])
+@pytest.mark.parametrize(
+    ("labels", "names"), [([0, 1], None), (["cat", "dog"], None), ([0, 1], ["cat", "dog", "cow"])]
+)
+def test_files_that_tell_their_classes_in_different_ways(tmp_path, split, labels, names):
+    write(tmp_path / "train-1.parquet", [0, 1])
+    write(tmp_path / f"{split}.parquet", labels, names=names)
+    with pytest.raises(ImagetteError, match="tell their classes in different ways"):
         load_dataset(tmp_path)

@@ -8,12 +8,14 @@ import sys
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from imagette import load_dataset
+from imagette.cli.options import DatasetArgument
 from imagette.data import full_name, open_source
 from imagette.data.sources import ACCEPTED
 from imagette.errors import ImagetteError
@@ -47,9 +49,12 @@ def photos(tmp_path):
 def test_every_kind_of_source_is_listed_wherever_they_are():
     for words in ("`digits`", "a folder (", "zip or tar", "CSV", "Parquet", "`hf:NAME`"):
         assert words in ACCEPTED
-    with pytest.raises(ImagetteError, match="no dataset or folder called nothing") as caught:
-        open_source("nothing")
-    assert ACCEPTED in caught.value.remedy
+    for absent in ("nothing", "nothing.csv", "nothing.zip", "nothing.parquet"):
+        with pytest.raises(ImagetteError, match=f"no dataset or folder called {absent}") as caught:
+            open_source(absent)
+        assert ACCEPTED in caught.value.remedy
+    assert get_args(DatasetArgument)[1].help == f"{ACCEPTED}."
+    assert f"{ACCEPTED}." in " ".join(load_dataset.__doc__.split())
     page = Path(__file__).parents[3] / "docs" / "reference" / "cli.md"  # made from the commands
     assert ACCEPTED in html.unescape(page.read_text(encoding="utf-8"))
 

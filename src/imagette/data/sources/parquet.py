@@ -7,6 +7,7 @@ whose names may be in the file's metadata.
 """
 
 import json
+import os
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -37,14 +38,16 @@ _LAYOUT = (
     " as datasets for classification on the Hugging Face Hub have them."
 )
 _BATCH = 16
-_KEPT = 96
-"""So many rows stay in memory, since many threads ask for them, a little back and forth."""
+_KEPT_BYTES = 1 << 28
+_KEPT_ROWS = 32 + 8 * (os.cpu_count() or 1)
+"""Images wait in memory while they take no more than so many bytes, or are no more than so many:
+each thread asks for a few rows, and is slower at some of them than others are."""
 
 
 def is_parquet(path: Path) -> bool:
     """Whether a path is a Parquet file, or a folder of such files and not one of class folders."""
     if not path.is_dir():
-        return path.suffix.lower() == ".parquet"
+        return path.suffix.lower() == ".parquet" and path.is_file()
     inside = [folder for folder in path.iterdir() if folder.is_dir() and folder.name[0] not in "._"]
     return all(folder.name == "data" for folder in inside) and bool(_files(path))
 
@@ -60,11 +63,20 @@ def open_parquet(path: Path) -> ImageIndex:
     are. A single file, and files whose names tell nothing, are the train split.
 
     Raises:
-        ImagetteError: a file is damaged, has no column of images or of classes, there are fewer
-            than two classes, or the test split has one that the train split lacks.
+        ImagetteError: a file is damaged, has no column of images or of classes, or other classes
+            than the first one, there are fewer than two classes, or the test split has one that
+            the train split lacks.
     """
     splits, skipped = _by_split(path)
-    tables = {split: [_Table(file) for file in files] for split, files in splits.items()}
+    waiting = _Waiting()
+    tables = {split: [_Table(file, waiting) for file in files] for split, files in splits.items()}
+    first = tables["train"][0]
+    for table in (table for some in tables.values() for table in some):
+        if (table.kind, table.class_names) != (first.kind, first.class_names):
+            raise ImagetteError(
+                f"{table.file} and {first.file} tell their classes in different ways.",
+                "Write the classes of all files as texts, or as integers with the same names.",
+            )
     refs = {
         split: tuple(ref for table in some for ref in table.refs(path))
         for split, some in tables.items()
@@ -72,7 +84,7 @@ def open_parquet(path: Path) -> ImageIndex:
     values = (value for table in tables["train"] for value in table.classes)
     return ImageIndex(
         path.resolve().stem if path.is_file() else path.resolve().name,
-        row_class_names(tables["train"][0].class_names, values),
+        row_class_names(first.class_names, values),
         refs["train"],
         refs.get("test"),
         source=str(path.resolve()),
@@ -100,22 +112,54 @@ def _by_split(path: Path) -> tuple[dict[str, list[Path]], Skipped]:
     return {"train": found[train]} | ({"test": found[test]} if test in found else {}), skipped
 
 
+class _Waiting:
+    """Images that were read on the way to others, and wait until they are asked for.
+
+    All files of a dataset share one, so that it takes as much memory however many there are.
+    """
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self._images: dict[tuple[Path, int], bytes | None] = {}
+        self._size = 0
+
+    def __contains__(self, key: tuple[Path, int]) -> bool:
+        return key in self._images
+
+    def take(self, key: tuple[Path, int]) -> bytes | None:
+        image = self._images.pop(key, None)
+        self._size -= len(image or b"")
+        return image
+
+    def add(self, key: tuple[Path, int], image: bytes | None) -> None:
+        """Add one, which is the newest then, though it may be there already."""
+        self.take(key)
+        self._images[key] = image
+        self._size += len(image or b"")
+        while self._size > _KEPT_BYTES and len(self._images) > _KEPT_ROWS:
+            self.take(next(iter(self._images)))
+
+
 class _Table:
     """A file, of which rows are read as they are asked for.
 
     Attributes:
+        file: its path.
+        kind: `texts` or `integers`, what tells the classes.
         class_names: names of the classes by their number, where the file tells them.
         classes: the class of each row, None where it is not known.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, waiting: _Waiting) -> None:
         from pyarrow import ArrowException, parquet
 
-        self._file = file
+        self.file = file
         try:
             # With a buffer, a row group is read a piece at a time, and not all of it at once.
             self._parquet = parquet.ParquetFile(file, buffer_size=1 << 20)
-            self._image, label, self.class_names = _columns(self._parquet.schema_arrow, file)
+            schema = self._parquet.schema_arrow
+            self._image, label, self.class_names = _columns(schema, file)
+            self.kind = _class_kind(schema.field(label).type)
             self.classes = self._parquet.read([label]).column(0).to_pylist()
         except (ArrowException, OSError) as error:
             raise ImagetteError(
@@ -125,15 +169,14 @@ class _Table:
         groups = self._parquet.metadata
         rows = [groups.row_group(group).num_rows for group in range(groups.num_row_groups)]
         self._starts = list(accumulate(rows, initial=0))
-        self._lock = Lock()
         self._batches: Iterator[Any] = iter(())
         self._next, self._group = 0, -1
-        self._kept: dict[int, Any] = {}
+        self._waiting = waiting
 
     def refs(self, folder: Path) -> Iterator[ImageRef]:
         """The rows whose class is known."""
-        stamp, size = file_stamp(self._file)
-        name = self._file.name if folder.is_file() else self._file.relative_to(folder).as_posix()
+        stamp, size = file_stamp(self.file)
+        name = self.file.name if folder.is_file() else self.file.relative_to(folder).as_posix()
         size //= max(len(self.classes), 1)
         for row, class_name in known_rows(self.class_names, self.classes):
             image = partial(self._read, row)
@@ -147,45 +190,37 @@ class _Table:
         """
         from pyarrow import ArrowException
 
-        with self._lock:
+        with self._waiting.lock:
             try:
-                value = self._row(row).as_py()
+                content = self._row(row)
             except (ArrowException, OSError) as error:
                 self._group = -1
                 problem = f"cannot be read ({first_line(error)})."
                 raise ImageError(problem, "Choose another one.") from error
-        content = value["bytes"] if isinstance(value, dict) else value
         if not content:
             raise ImageError("There is no picture.", "Choose another one.")
         return content
 
-    def _row(self, row: int) -> Any:
+    def _row(self, row: int) -> bytes | None:
         """A row's image; rows can only be read one after the other from where a group begins."""
-        if row not in self._kept:
+        if (self.file, row) not in self._waiting:
             group = bisect_right(self._starts, row) - 1
             if group != self._group or row < self._next:
                 self._batches = self._parquet.iter_batches(_BATCH, [group], [self._image])
                 self._next, self._group = self._starts[group], group
             while self._next <= row:
-                for value in next(self._batches).column(0):
-                    self._kept[self._next] = value
+                for value in next(self._batches).column(0).to_pylist():
+                    image = value["bytes"] if isinstance(value, dict) else value
+                    self._waiting.add((self.file, self._next), image)
                     self._next += 1
-                for old in list(self._kept)[:-_KEPT]:
-                    del self._kept[old]
-        return self._kept[row]
+        return self._waiting.take((self.file, row))
 
 
 def _columns(schema: Any, file: Path) -> tuple[str, str, list[str] | None]:
     """The column of images, the column of classes, and the names of those that are numbers."""
-    told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-    features = told.get("info", {}).get("features", {})
-    names = {
-        column: features[column]["names"]
-        for column in schema.names
-        if features.get(column, {}).get("_type") == "ClassLabel"
-    }
+    names = _names_of_classes(schema)
     labels = [*names, *(name for name in schema.names if name.lower() in _LABELS)]
-    label = next((name for name in labels if _is_class(schema.field(name).type)), None)
+    label = next((name for name in labels if _class_kind(schema.field(name).type)), None)
     image = next((field.name for field in schema if _is_image(field.type)), None)
     if image is None or label is None:
         missing = "images" if image is None else "classes"
@@ -193,17 +228,38 @@ def _columns(schema: Any, file: Path) -> tuple[str, str, list[str] | None]:
     return image, label, names.get(label)
 
 
+def _names_of_classes(schema: Any) -> dict[str, list[str]]:
+    """The names that the metadata has for a column's integers; what is no such list is left out."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        told = {column: features[column] for column in schema.names if column in features}
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return {}
+    found = {}
+    for column, feature in told.items():
+        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel":
+            names = feature.get("names")
+            usable = isinstance(names, list) and all(isinstance(name, str) for name in names)
+            if names and usable and _class_kind(schema.field(column).type) == "integers":
+                found[column] = names
+    return found
+
+
 def _is_image(kind: Any) -> bool:
     from pyarrow import types
 
     if types.is_struct(kind):
-        return kind.get_field_index("bytes") >= 0
+        # Texts would be taken for paths of files.
+        return kind.get_field_index("bytes") >= 0 and _is_image(kind.field("bytes").type)
     return types.is_binary(kind) or types.is_large_binary(kind)
 
 
-def _is_class(kind: Any) -> bool:
+def _class_kind(kind: Any) -> str | None:
+    """`texts` or `integers`, or None for a column that can tell no classes."""
     from pyarrow import types
 
     if types.is_dictionary(kind):
         kind = kind.value_type
-    return types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind)
+    if types.is_integer(kind):
+        return "integers"
+    return "texts" if types.is_string(kind) or types.is_large_string(kind) else None
