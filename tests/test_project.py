@@ -36,7 +36,8 @@ def test_experiments_can_be_imported():
 
 def test_experiments_open_with_their_command_and_those_shown_exist():
     for file in EXPERIMENTS.glob("*.py"):
-        assert f"python experiments/{file.name}" in file.read_text().split('"""')[1], file
+        opening = file.read_text(encoding="utf-8").split('"""')[1]
+        assert f"python experiments/{file.name}" in opening, file
     for text in TEXTS:
         for name in re.findall(r"experiments/[\w/-]+(?:\.\w+)?", read(text)):
             assert (ROOT / name).exists(), f"{text}: {name}"

@@ -76,7 +76,7 @@ def test_a_row_for_each_model_and_way(tmp_path, three):
 
     with (out / "summary.csv").open() as file:
         assert [row["name"] for row in csv.DictReader(file)] == [row["name"] for row in rows]
-    assert json.loads((out / "environment.json").read_text())["versions"]["onnxruntime"]
+    assert json.loads((out / "environment.json").read_bytes())["versions"]["onnxruntime"]
     assert Image.open(out / "frontier.png").size == (1600, 768)
 
 
@@ -192,7 +192,7 @@ def test_json_is_the_rows_and_nothing_else(tmp_path, three):
 )
 def test_a_mistake_is_two_sentences_and_no_traceback(tmp_path, bundle_path, arguments, message):
     shutil.copy(bundle_path, tmp_path / "tiny.onnx")
-    (tmp_path / "taken").write_text("")
+    (tmp_path / "taken").write_text("", encoding="utf-8")
     answer = imagette_here("benchmark", "inference", "tiny.onnx", *arguments, cwd=tmp_path)
     assert answer.returncode == 1
     assert answer.stderr.startswith("Error: ")

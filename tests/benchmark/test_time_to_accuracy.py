@@ -47,7 +47,7 @@ def recipe(tmp_path):
 
 def python(folder, command):
     """A program that takes the place of a Python with TensorFlow."""
-    (folder / "python").write_text(f"#!/bin/sh\n{command}\n")
+    (folder / "python").write_text(f"#!/bin/sh\n{command}\n", encoding="utf-8")
     (folder / "python").chmod(0o755)
     return folder / "python"
 
@@ -55,7 +55,7 @@ def python(folder, command):
 @pytest.fixture
 def fit(tmp_path):
     """A Python that answers as TensorFlow's would; the real one is a benchmark, not a test."""
-    (tmp_path / "fit.py").write_text(FIT)
+    (tmp_path / "fit.py").write_text(FIT, encoding="utf-8")
     return python(tmp_path, f'exec {sys.executable} {tmp_path / "fit.py"} "$@"')
 
 
@@ -97,10 +97,10 @@ def test_means_and_intervals_beside_the_reference(out, digits, recipe, fit):
     assert small["accuracy"] == pytest.approx(sum(measured) / 2)
     assert small["seconds_low"] < small["seconds"] < small["seconds_high"]
     assert 0 < small["share_of_peak"] < 1
-    metrics = json.loads((out / "runs" / "small-seed-1" / "metrics.json").read_text())
+    metrics = json.loads((out / "runs" / "small-seed-1" / "metrics.json").read_bytes())
     assert metrics["flip_averaged"]["accuracy"] > 0
     assert Image.open(out / "time-to-accuracy.png").width > 600
-    assert json.loads((out / "machine.json").read_text())["machine"]["cores"]
+    assert json.loads((out / "machine.json").read_bytes())["machine"]["cores"]
 
     again = time_to_accuracy([recipe], 2, out=out, dataset=digits, tensorflow=fit, reporter=count)
     count.on_start.assert_called_once()  # nothing was trained twice, nor was what `out` held before
@@ -134,7 +134,7 @@ def test_a_folder_is_of_one_dataset(out, digits, recipe, no_tensorflow):
 
 
 def test_a_peak_that_was_not_measured_is_left_out(out, digits, recipe, no_tensorflow):
-    machine = json.loads((out / "machine.json").read_text())
+    machine = json.loads((out / "machine.json").read_bytes())
     (out / "machine.json").write_text(json.dumps(machine | {"peak_flops_per_second": {}}))
     (row,) = time_to_accuracy([recipe], 1, out=out, dataset=digits)
     assert row["gflops_per_second"] > 0

@@ -117,7 +117,7 @@ def test_predict_says_plainly_when_it_is_none_of_these(tmp_path):
 
 def test_predict_draws_why_and_writes_over_nothing(pictures, bundle_path, tmp_path):
     command = ["predict", pictures / "a.png", "--model", bundle_path, "--explain", "--out"]
-    (tmp_path / "taken").write_text("a file")
+    (tmp_path / "taken").write_text("a file", encoding="utf-8")
     answer = imagette_here(*command, tmp_path / "taken")
     assert answer.returncode == 1
     assert "Traceback" not in answer.stderr
@@ -173,7 +173,7 @@ def test_evaluate_for_people_and_for_programs(digits_run):
         "accuracy", "loss", "calibration_error", "accuracy_interval", "n", "split",
         "per_class", "confusion",
     } <= metrics.keys()  # fmt: skip
-    assert metrics == json.loads((digits_run.folder / "metrics.json").read_text())
+    assert metrics == json.loads((digits_run.folder / "metrics.json").read_bytes())
     assert (metrics["split"], metrics["n"]) == ("test", 360)
     said = imagette_here("evaluate", digits_run.folder).stdout
     assert "on the test split of digits: 360 pictures" in said
@@ -251,7 +251,7 @@ def test_corruptions_are_measured_once(home, trained):
 @pytest.mark.slow
 def test_what_is_not_installed_is_named(tmp_path):
     """A plain installation, which lacks the training libraries: one says how to get them."""
-    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(name='torch')")
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(name='torch')", encoding="utf-8")
     answer = imagette("train", "digits", env={**os.environ, "PYTHONPATH": str(tmp_path)})
     assert answer.returncode == 1
     assert "pip install 'imagette[train]'" in answer.stderr

@@ -115,5 +115,5 @@ def test_versions_are_pinned_and_no_secret_is_in_it():
 
 
 def test_docker_is_given_what_is_copied_and_nothing_else():
-    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert {line[1:] for line in ignored if line[:1] == "!"} == dockerfile.copied()

@@ -13,7 +13,7 @@ from support.running_server import RunningServer, free_port, picture_file
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy/heroku"
-APP = json.loads((FOLDER / "app.json").read_text())
+APP = json.loads((FOLDER / "app.json").read_bytes())
 SETTINGS = {name: entry.get("value") for name, entry in APP["env"].items()}
 
 
@@ -21,7 +21,7 @@ class Dyno(RunningServer):
     """The command of the Procfile, with the variables of app.json, in a group of its own."""
 
     def __init__(self, installed, folder):
-        kind, _, command = (FOLDER / "Procfile").read_text().strip().partition(": ")
+        kind, _, command = (FOLDER / "Procfile").read_text(encoding="utf-8").strip().partition(": ")
         assert kind == "web"
         self.port = free_port()
         variables = {name: value for name, value in SETTINGS.items() if value is not None}
@@ -34,6 +34,7 @@ class Dyno(RunningServer):
         self.printed = ""
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Heroku's command is one for bash")
 def test_the_command_answers_on_heroku_s_port_and_ends_in_time(installed, tmp_path):
     with Dyno(installed, tmp_path) as dyno:
         dyno.wait_until_ready()
@@ -81,5 +82,5 @@ def test_app_json_has_the_shape_that_heroku_wants():
     for entry in APP["env"].values():
         assert entry.keys() <= {"description", "value", "generator", "required"}
         assert all(isinstance(value, str) for value in entry.values())
-    version = (FOLDER / ".python-version").read_text().strip()
-    assert f"python:{version}-slim" in (ROOT / "deploy/Dockerfile").read_text()
+    version = (FOLDER / ".python-version").read_text(encoding="utf-8").strip()
+    assert f"python:{version}-slim" in (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ VERSION = "1.33"
 
 
 def documents(file: Path):
-    return list(yaml.safe_load_all(file.read_text()))
+    return list(yaml.safe_load_all(file.read_bytes()))
 
 
 @pytest.fixture(scope="module")

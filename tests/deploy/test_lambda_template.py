@@ -2,16 +2,18 @@
 
 import re
 import subprocess
-import sys
+import sysconfig
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 from support.deployed import VARIABLES
 
+from imagette.inference.bundle import SHIPPED
+
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "deploy/lambda/template.yaml"
-TEXT = TEMPLATE.read_text()
+TEXT = TEMPLATE.read_text(encoding="utf-8")
 PAGE = (ROOT / "docs/how-to/aws-lambda.md").read_text(encoding="utf-8")
 VARIANTS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 OUTPUTS = re.findall(r"`(!Sub [^`]+|!GetAtt [^`]+)`", PAGE)
@@ -19,7 +21,7 @@ OUTPUTS = re.findall(r"`(!Sub [^`]+|!GetAtt [^`]+)`", PAGE)
 
 def lint(template: Path) -> str:
     """What cfn-lint finds; nothing if all is well."""
-    command = Path(sys.executable).with_name("cfn-lint")
+    command = Path(sysconfig.get_path("scripts"), "cfn-lint")
     done = subprocess.run([command, template], capture_output=True, text=True)
     return done.stdout + done.stderr
 
@@ -53,12 +55,16 @@ def test_the_variants_of_the_page_are_valid(variant, output, tmp_path):
     text = re.sub(r"(?m)^    Value: .*", f"    Value: {output}", text)
     # A parameter that nothing uses any more is a warning.
     text = text.replace(part("RequestsPerSecond", 2), "")
-    other.write_text(text)
+    other.write_text(text, encoding="utf-8")
     assert lint(other) == ""
 
 
+def test_the_model_by_default_is_one_that_ships():
+    assert re.search(r"Default: (.*)", part("Model", 2))[1] in SHIPPED
+
+
 def test_it_fits_what_is_built_and_what_there_is():
-    script = (ROOT / "deploy/lambda/build.sh").read_text()
+    script = (ROOT / "deploy/lambda/build.sh").read_text(encoding="utf-8")
     assert value("Runtime") == "python" + re.search(r"version=\$\{2:-(.*?)\}", script)[1]
     assert "x86_64" in value("Architectures")
     assert "manylinux_2_28_x86_64" in script

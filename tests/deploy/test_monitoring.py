@@ -13,14 +13,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.deployed import VARIABLES
 from support.running_server import picture_file
 
+from imagette.inference.bundle import SHIPPED
 from imagette.serving.app import create_app, swap_model
 from imagette.serving.settings import Settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
-SCRAPE = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
-RULES = yaml.safe_load((DEPLOY / "prometheus/alerts.yml").read_text())["groups"][0]["rules"]
-DASHBOARD = json.loads((DEPLOY / "grafana/dashboards/imagette.json").read_text())
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_bytes())
+SCRAPE = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_bytes())
+RULES = yaml.safe_load((DEPLOY / "prometheus/alerts.yml").read_bytes())["groups"][0]["rules"]
+DASHBOARD = json.loads((DEPLOY / "grafana/dashboards/imagette.json").read_bytes())
 QUERIES = [rule["expr"] for rule in RULES] + [
     target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]
 ]
@@ -63,13 +64,18 @@ def test_what_is_ours_can_do_nothing_it_need_not():
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
 
 
+def test_the_model_by_default_is_one_that_ships():
+    variable = SERVICES["api"]["environment"]["IMAGETTE_MODEL"]
+    assert variable.removeprefix("${IMAGETTE_MODEL:-").removesuffix("}") in SHIPPED
+
+
 def test_services_find_each_other():
     assert SCRAPE["scrape_configs"][0]["static_configs"] == [{"targets": ["api:5000"]}]
     assert SERVICES["page"]["environment"]["IMAGETTE_API_URL"] == "http://api:5000"
     folder = DEPLOY / "grafana/provisioning"
-    (source,) = yaml.safe_load((folder / "datasources/prometheus.yml").read_text())["datasources"]
+    (source,) = yaml.safe_load((folder / "datasources/prometheus.yml").read_bytes())["datasources"]
     assert source["url"] == "http://prometheus:9090"
-    (provider,) = yaml.safe_load((folder / "dashboards/imagette.yml").read_text())["providers"]
+    (provider,) = yaml.safe_load((folder / "dashboards/imagette.yml").read_bytes())["providers"]
     mounted = dict(volume.split(":")[:2] for volume in SERVICES["grafana"]["volumes"])
     assert mounted["./grafana/dashboards"] == provider["options"]["path"]
     for panel in DASHBOARD["panels"]:

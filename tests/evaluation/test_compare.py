@@ -78,7 +78,7 @@ def test_plots_are_png_files(tmp_path, colours, make_run, name):
 
 def test_damaged_metrics(tmp_path, colours, make_run):
     run = make_run(tmp_path / "mine", colours)
-    (run / "metrics.json").write_text('{"accuracy": "high"}')
+    (run / "metrics.json").write_text('{"accuracy": "high"}', encoding="utf-8")
     with pytest.raises(ImagetteError, match=r"metrics\.json is damaged") as caught:
         compare([run], tmp_path / "compare.png")
     assert f"imagette evaluate {run}" in caught.value.remedy

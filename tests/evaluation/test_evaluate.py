@@ -111,7 +111,7 @@ def test_run_on_another_dataset_keeps_what_it_reached_on_its_own(colours, evalua
     of_other = evaluate(evaluated, other)
     assert (of_other.metrics["split"], of_other.metrics["n"]) == ("all", 240)
     assert of_other.folder == evaluated / "evaluation-others"
-    assert json.loads((evaluated / "metrics.json").read_text()) == evaluation.metrics
+    assert json.loads((evaluated / "metrics.json").read_bytes()) == evaluation.metrics
 
 
 def test_bundle_on_a_dataset_without_test_split(tmp_path, colours, tell_colours, monkeypatch):
@@ -172,7 +172,7 @@ def test_unknown_classes_are_named(tmp_path, colours, make_bundle):
 def test_files_of_a_run(evaluation):
     run = evaluation.folder
     assert (run.name, (run / "recipe.toml").is_file()) == ("mine", True)  # the run's own folder
-    assert json.loads((run / "metrics.json").read_text()) == evaluation.metrics
+    assert json.loads((run / "metrics.json").read_bytes()) == evaluation.metrics
     for name in ("confusion.png", "curves.png", "reliability.png"):
         with Image.open(run / name) as image:
             image.load()
@@ -307,7 +307,7 @@ def test_a_stopped_measurement_goes_on_where_it_was(tmp_path, colours, tell_colo
 
     with pytest.raises(KeyboardInterrupt):
         measure(colours, say=stop_after_two)
-    kept = json.loads((tmp_path / "out" / "corruptions.json").read_text())["accuracy"]
+    kept = json.loads((tmp_path / "out" / "corruptions.json").read_bytes())["accuracy"]
     assert list(kept) == ["gaussian_noise", "shot_noise"]
     again, other = [], []
     found = measure(colours, say=again.append).metrics["corruptions"]

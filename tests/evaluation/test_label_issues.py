@@ -129,7 +129,7 @@ def test_a_model_with_more_classes_than_the_dataset(colours, make_bundle, tmp_pa
 
 def test_a_bundle_carries_its_evaluation(digits_run):
     told = open_bundle(digits_run.folder / "model.onnx").metadata.evaluation
-    measured = json.loads((digits_run.folder / "metrics.json").read_text())
+    measured = json.loads((digits_run.folder / "metrics.json").read_bytes())
     assert told["confusion"] == measured["confusion"]
     assert told["brier"] == pytest.approx(measured["brier"], rel=1e-5)
     assert len(told["history"]) == 5

@@ -1,6 +1,7 @@
 """Any picture a person may send, as real files: the colours that come out are the right ones."""
 
 import io
+from itertools import product
 
 import numpy as np
 import pytest
@@ -60,9 +61,10 @@ def turned(orientation: int) -> Image.Exif:
     return exif
 
 
-@pytest.mark.parametrize(("format_", "mode", "options", "tolerance"), COLOUR_FILES)
-def test_colour_files_keep_their_colours(format_, mode, options, tolerance):
-    assert_colours(written(in_mode(mode), format_, **options), QUARTERS, tolerance)
+def test_colour_files_keep_their_colours(subtests):
+    for format_, mode, options, tolerance in COLOUR_FILES:
+        with subtests.test(f"{format_}, {mode}, {options}"):
+            assert_colours(written(in_mode(mode), format_, **options), QUARTERS, tolerance)
 
 
 @pytest.mark.parametrize(
@@ -112,16 +114,16 @@ def test_first_frame_of_an_animation():
     assert_colours(written(quarters(), "GIF", **options), QUARTERS, 3)
 
 
-@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP", "TIFF"])
-@pytest.mark.parametrize("orientation", UPRIGHT)
-def test_exif_orientation(format_, orientation):
+def test_exif_orientation(subtests):
     stored = QUARTERS.repeat(8, 0).repeat(16, 1)  # 16 rows, 32 columns
-    options = {"quality": 95} if format_ in ("JPEG", "WEBP") else {}
-    content = written(Image.fromarray(stored), format_, exif=turned(orientation), **options)
-    upright = open_image(content).to_rgb()
-    assert upright.size == ((32, 16) if orientation < 5 else (16, 32))
-    expected = UPRIGHT[orientation](QUARTERS)
-    np.testing.assert_allclose(middles(upright), expected, atol=12 if options else 0)
+    for format_, orientation in product(("JPEG", "PNG", "WEBP", "TIFF"), UPRIGHT):
+        with subtests.test(f"{format_}, {orientation}"):
+            options = {"quality": 95} if format_ in ("JPEG", "WEBP") else {}
+            content = written(Image.fromarray(stored), format_, exif=turned(orientation), **options)
+            upright = open_image(content).to_rgb()
+            assert upright.size == ((32, 16) if orientation < 5 else (16, 32))
+            expected = UPRIGHT[orientation](QUARTERS)
+            np.testing.assert_allclose(middles(upright), expected, atol=12 if options else 0)
 
 
 def test_orientation_of_deep_and_transparent_pictures():

@@ -30,7 +30,7 @@ def run(start_server, tmp_path):
     server = start_server().wait_until_ready()
     for name in ("cat.png", "ship.png"):
         (tmp_path / name).write_bytes(picture_file(size=(80, 60)))
-    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no picture", encoding="utf-8")
 
     def run_it(command, code):
         code = code.replace("127.0.0.1:5000", f"127.0.0.1:{server.port}")

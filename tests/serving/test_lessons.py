@@ -418,7 +418,7 @@ def test_a_server_is_taught_while_its_workers_die(start_server, tmp_path):
             assert ask("POST", f"{lesson}/pictures?class={name}", picture)[0] == 200
     for worker in workers:
         libraries = Path(f"/proc/{worker}/maps")
-        assert not libraries.is_file() or "libtorch" not in libraries.read_text()
+        assert not libraries.is_file() or "libtorch" not in libraries.read_text(encoding="utf-8")
         os.kill(worker, signal.SIGKILL)
         wait_until(lambda worker=worker: not is_running(worker))
         wait_until(lambda: len(running.descendants()) >= len(workers))

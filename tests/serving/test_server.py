@@ -4,11 +4,17 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 
 import pytest
-from support.running_server import RunningServer, free_port, is_running, picture_file, wait_until
+from support.running_server import (
+    RunningServer,
+    command_of,
+    free_port,
+    is_running,
+    picture_file,
+    wait_until,
+)
 
 from imagette import ImagetteError
 from imagette.serving.server import serve
@@ -72,10 +78,8 @@ def test_ctrl_c_stops_api_and_page(with_page):
 
 def test_when_the_page_dies_the_api_stops_and_says_why(with_page):
     server, others = with_page
-    command = ["ps", "-o", "pid=,args=", "-p", ",".join(map(str, others))]
-    listed = subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
-    page = next(line for line in listed if "webapp_process" in line)
-    os.kill(int(page.split()[0]), signal.SIGKILL)
+    page = next(pid for pid in others if "webapp_process" in command_of(pid))
+    os.kill(page, signal.SIGKILL)
     assert_ends(server, 1, "The web page stopped by itself", others)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from imagette.inference.bundle import SHIPPED
 from imagette.serving.settings import Settings, variable
 
 VARIABLES = {variable(name) for name in Settings.model_fields}
@@ -23,6 +24,7 @@ def run_script(script: Path, *arguments) -> str:
 
 
 def check_settings(given: dict[str, str | None]) -> None:
-    """All are settings that there are, with values that they take."""
+    """All are settings that there are, with values that they take; the model is one that ships."""
     assert given.keys() <= VARIABLES
+    assert given["IMAGETTE_MODEL"] in SHIPPED
     Settings(**{name.removeprefix("IMAGETTE_").lower(): value for name, value in given.items()})

@@ -15,7 +15,8 @@ ENVIRONMENT = "/opt/imagette"
 
 def instructions() -> list[tuple[str, str]]:
     """The instructions of `FILE`, such as `("RUN", "make")`, in order."""
-    lines = [line for line in FILE.read_text().splitlines() if not line.startswith("#")]
+    all_lines = FILE.read_text(encoding="utf-8").splitlines()
+    lines = [line for line in all_lines if not line.startswith("#")]
     text = re.sub(r"\\\n\s*", "", "\n".join(lines))
     split = (line.split(maxsplit=1) for line in text.splitlines() if line.strip())
     return [(name.upper(), rest) for name, rest in split]

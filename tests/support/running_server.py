@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 
+import psutil
+import pytest
 from PIL import Image
 
 
@@ -38,6 +40,8 @@ class RunningServer:
     """`serve` in a process of its own, in a group of its own as a terminal would start it."""
 
     def __init__(self, model, *, port=None, ui_port=None, **environment):
+        if sys.platform == "win32":
+            pytest.skip("Windows has neither process groups nor signals to end them with")
         self.port = port or free_port()
         self.ui_port = ui_port
         ports = [str(self.port)] + ([str(ui_port)] if ui_port else [])
@@ -68,17 +72,9 @@ class RunningServer:
             connection.close()
 
     def descendants(self):
-        """Ids of all processes below this one."""
-        found, parents = [], [self.process.pid]
-        while parents:
-            children = subprocess.run(
-                ["ps", "-o", "pid=", "--ppid", ",".join(map(str, parents))],
-                capture_output=True,
-                text=True,
-            ).stdout.split()
-            parents = [int(child) for child in children]
-            found += parents
-        return found
+        """Ids of all processes below this one, but for one that macOS' Python has for itself."""
+        found = psutil.Process(self.process.pid).children(recursive=True)
+        return [one.pid for one in found if "resource_tracker" not in command_of(one.pid)]
 
     def finish(self, timeout=30):
         """Wait for the end; give the exit status and everything printed."""
@@ -99,8 +95,18 @@ class RunningServer:
 
 def is_running(pid: int) -> bool:
     """Whether a process runs (one that has ended but is not waited for does not)."""
-    status = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
-    return status.stdout.strip()[:1] not in ("", "Z")
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def command_of(pid: int) -> str:
+    """The words that a process was started with; none if it has ended."""
+    try:
+        return " ".join(psutil.Process(pid).cmdline())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def is_listening(port: int) -> bool:

@@ -61,8 +61,8 @@ def test_a_folder_and_no_recipe_named(learned, folder):
     names = {path.name for path in run.folder.iterdir()}
     assert {"recipe.toml", "run.json", "environment.json", "model.onnx", "report.html"} <= names
     assert not names & {"model.keras", "history.csv", "checkpoint.pt"}
-    assert json.loads((run.folder / "run.json").read_text())["finished"]
-    page = (run.folder / "report.html").read_text()
+    assert json.loads((run.folder / "run.json").read_bytes())["finished"]
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
     assert "leave-one-out" in page
     assert page.count("Ce qui parle pour") <= 2 * MOST_LARGE_MISTAKES
 

@@ -77,10 +77,10 @@ def test_no_keras_file_is_overwritten_unless_it_is_named(digits_run, classic, tm
     assert (digits_run.folder / "model.keras").read_bytes() == network
     path, _ = classic
     other = "keras" if path.suffix == ".h5" else "h5"
-    path.with_suffix(f".{other}").write_text("somebody's work")
+    path.with_suffix(f".{other}").write_text("somebody's work", encoding="utf-8")
     with pytest.raises(ImagetteError, match="exists already"):
         export(path, other)
-    assert path.with_suffix(f".{other}").read_text() == "somebody's work"
+    assert path.with_suffix(f".{other}").read_text(encoding="utf-8") == "somebody's work"
 
 
 @pytest.mark.parametrize("names", [["a"] * 10, ["a", "", *"bcdefghi"]])

@@ -51,7 +51,7 @@ def start_and_wait_for_epochs(runs: Path, epochs: int) -> subprocess.Popen:
     )
     history = runs / "run" / "history.csv"
     deadline = time.monotonic() + 120
-    while not history.is_file() or len(history.read_text().splitlines()) <= epochs:
+    while not history.is_file() or len(history.read_text(encoding="utf-8").splitlines()) <= epochs:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -99,7 +99,7 @@ def test_a_run_leaves_everything(uninterrupted):
 
 def test_the_bundle_knows_where_it_came_from(uninterrupted):
     metadata = imagette.Classifier(uninterrupted / "run" / "model.onnx").metadata
-    metrics = json.loads((uninterrupted / "run" / "metrics.json").read_text())
+    metrics = json.loads((uninterrupted / "run" / "metrics.json").read_bytes())
     assert metadata.accuracy == metrics["accuracy"] > 0.9
     assert metadata.accuracy_split == "test"
     assert metadata.dataset == "digits"
@@ -173,8 +173,8 @@ def test_a_run_that_lost_files_is_left_alone(uninterrupted, tmp_path):
     (tmp_path / "run" / "run.json").unlink()
     with pytest.raises(imagette.ImagetteError, match=r"no run\.json"):
         imagette.train("digits", name="run", runs_dir=tmp_path, resume=True)
-    info = json.loads((uninterrupted / "run" / "run.json").read_text()) | {"finished": False}
-    (tmp_path / "run" / "run.json").write_text(json.dumps(info))
+    info = json.loads((uninterrupted / "run" / "run.json").read_bytes()) | {"finished": False}
+    (tmp_path / "run" / "run.json").write_text(json.dumps(info), encoding="utf-8")
     before = written(tmp_path)
     with pytest.raises(imagette.ImagetteError, match=r"no checkpoint\.pt"):
         imagette.train("digits", name="run", runs_dir=tmp_path, resume=True)
@@ -270,7 +270,7 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path, digits):
         epochs=30, patience=2, optimizer={"learning_rate": 0.02}, seed=1
     )
     run = imagette.train(digits, recipe, name="early", runs_dir=tmp_path)
-    info = json.loads((run.folder / "run.json").read_text())
+    info = json.loads((run.folder / "run.json").read_bytes())
     with (run.folder / "history.csv").open() as file:
         val_losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
     assert info["epochs"] == len(val_losses) < 30

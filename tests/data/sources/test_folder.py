@@ -106,7 +106,7 @@ def test_a_class_may_be_called_train(tmp_path):
 def test_unreadable_pictures_are_left_out_and_listed(shop):
     (shop / "apple" / "broken.png").write_bytes(b"not a picture")
     for name in ("notes.txt", "Thumbs.db"):
-        (shop / "apple" / name).write_text("not meant as one")
+        (shop / "apple" / name).write_text("not meant as one", encoding="utf-8")
     paint(shop / "loose.png", "red")
     (shop / "apple" / ".hidden.png").write_bytes(b"")
     data = load_dataset(shop)
