@@ -1,15 +1,12 @@
 """What else the page offers, in front of a model that ships and its dataset."""
 
 import csv
-import io
 import re
 from contextlib import suppress
 
-import numpy as np
 import pytest
-from PIL import Image
 from support.acting import press, upload, upload_all
-from support.images import written
+from support.images import noise
 from support.running_server import picture_file
 
 from imagette import Classifier
@@ -18,9 +15,7 @@ from imagette.webapp.texts import TEXTS
 EN, FR = TEXTS["en"], TEXTS["fr"]
 
 
-def noise_file():
-    pixels = np.random.default_rng(0).integers(0, 256, (64, 96, 3)).astype(np.uint8)
-    return written(Image.fromarray(pixels), "PNG")
+NOISE = noise(0, 64, 96)
 
 
 @pytest.mark.slow
@@ -40,9 +35,9 @@ def test_several_pictures_at_once_one_of_them_damaged(open_page, shipped, expect
 @pytest.mark.slow
 @pytest.mark.parametrize("texts", [EN, FR])
 def test_none_of_these_is_said_plainly(open_page, shipped, expect, texts):
-    assert Classifier("cifar10-lite").predict(noise_file()).known is False
+    assert Classifier("cifar10-lite").predict(NOISE).known is False
     page = open_page(shipped.ui_port, texts.language)
-    upload(page, "noise.png", noise_file())
+    upload(page, "noise.png", NOISE)
     expect(page.locator("h2.imagette-answer")).to_have_text(texts.none_of_these)
     expect(page.locator(".imagette-closest")).to_contain_text(texts.closest.split("{")[0])
     expect(page.get_by_text(texts.how_probable_unknown)).to_be_visible()
@@ -53,7 +48,7 @@ def test_none_of_these_is_said_plainly(open_page, shipped, expect, texts):
 
 def test_the_heat_map_lies_over_the_picture_and_its_slider_fades_it(open_page, shipped, expect):
     page = open_page(shipped.ui_port)
-    upload(page, "noise.png", noise_file())
+    upload(page, "noise.png", NOISE)
     heat = page.locator(".imagette-images .heat")
     expect(heat).to_be_visible()
     rectangle = "image => JSON.stringify(image.getBoundingClientRect())"
@@ -80,7 +75,7 @@ def test_the_heat_map_lies_over_the_picture_and_its_slider_fades_it(open_page, s
 def test_the_history_comes_back_downloads_and_is_forgotten(open_page, shipped, expect):
     page = open_page(shipped.ui_port)
     expect(page.get_by_text(EN.history, exact=True)).to_have_count(0)
-    files = {"red.png": picture_file(), "=noise.png": noise_file()}
+    files = {"red.png": picture_file(), "=noise.png": NOISE}
     for number, (name, content) in enumerate(files.items(), start=1):
         upload(page, name, content)
         expect(page.locator(".st-key-history button")).to_have_count(number)
@@ -88,7 +83,7 @@ def test_the_history_comes_back_downloads_and_is_forgotten(open_page, shipped, e
         press(page.get_by_role("button", name=EN.download))
     assert download.value.suggested_filename == "imagette.csv"
     text = download.value.path().read_text(encoding="utf-8-sig")
-    rows = list(csv.DictReader(io.StringIO(text)))
+    rows = list(csv.DictReader(text.splitlines()))
     # What a spreadsheet would run as a formula is quoted.
     assert [row["picture"] for row in rows] == ["red.png", "'=noise.png"]
     for row, content in zip(rows, files.values(), strict=True):
@@ -178,7 +173,7 @@ def shows_everything(page, expect, path):
     if path:
         expect(page.locator(".imagette-table").first).to_be_attached()
     else:
-        upload_all(page, {"a.png": noise_file(), "b.png": picture_file((1, 99, 1), (900, 90))})
+        upload_all(page, {"a.png": NOISE, "b.png": picture_file((1, 99, 1), (900, 90))})
         expect(page.locator(".imagette-bars")).to_have_count(2)
 
 
@@ -215,7 +210,7 @@ LUMINANCE = """element => {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_light_and_dark_can_be_read(open_page, shipped, expect, scheme):
     page = open_page(shipped.ui_port, color_scheme=scheme)
-    upload(page, "noise.png", noise_file())
+    upload(page, "noise.png", NOISE)
     expect(page.locator(".imagette-bars li")).to_have_count(10)
     for place in ("h2.imagette-answer", ".imagette-bars .name", "figcaption", "figcaption small"):
         found = page.locator(place).first.evaluate(LUMINANCE)

@@ -3,26 +3,15 @@
 import json
 from urllib.parse import parse_qs, urlsplit
 
-import numpy as np
 import pytest
-from PIL import Image
 from support.acting import press, wait_until_drawn
-from support.images import written
+from support.images import stripes
 
 from imagette import Classifier
 from imagette.webapp.sentences import answer_sentence, confidence_percent
 from imagette.webapp.texts import TEXTS
 
 EN, FR = TEXTS["en"], TEXTS["fr"]
-
-
-def stripes(seed, upright):
-    """A picture of stripes, one way or the other, each in colours of its own."""
-    random = np.random.default_rng(seed)
-    pixels = np.empty((48, 48, 3), np.uint8)
-    pixels[:] = random.integers(150, 256, 3)
-    pixels[:, np.arange(48) // 6 % 2 == seed % 2] = random.integers(0, 100, 3)
-    return written(Image.fromarray(pixels if upright else pixels.swapaxes(0, 1)), "PNG")
 
 
 def choose(page, box, pictures):

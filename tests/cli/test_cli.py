@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.command_line import imagette, imagette_here
+from support.images import noise
 
+from imagette import __version__
 from imagette.cli.app import app
+from imagette.training.recipe import DEFAULT, presets
 
 COMMANDS = [command.name or command.callback.__name__ for command in app.registered_commands]
 
@@ -22,23 +25,23 @@ def test_the_commands_are_the_promised_ones():
     assert [group.name for group in app.registered_groups] == ["benchmark"]
 
 
+def done(*arguments, cwd="."):
+    """What a command that goes well says."""
+    answer = imagette_here(*arguments, cwd=cwd)
+    assert answer.returncode == 0, answer.stderr
+    return answer
+
+
 @pytest.mark.parametrize("command", [*COMMANDS, "benchmark time-to-accuracy"])
 def test_every_command_explains_itself_with_an_example(command):
-    answer = imagette_here(*command.split(), "--help")
-    assert answer.returncode == 0
-    assert f"Example: imagette {command}" in answer.stdout
+    assert f"Example: imagette {command}" in done(*command.split(), "--help").stdout
 
 
-def test_help_names_every_command():
+def test_help_names_every_command_and_recipe():
     text = imagette("--help").stdout
     assert all(command in text for command in COMMANDS)
-    assert "time-to-accuracy" in imagette_here("benchmark", "--help").stdout
-
-
-def test_help_names_every_recipe():
-    from imagette.training.recipe import DEFAULT, presets
-
-    text = " ".join(imagette_here("train", "--help").stdout.replace("│", " ").split())
+    assert "time-to-accuracy" in done("benchmark", "--help").stdout
+    text = " ".join(done("train", "--help").stdout.replace("│", " ").split())
     assert all(recipe in text for recipe in presets())
     assert f"default: {DEFAULT}" in text
 
@@ -49,17 +52,14 @@ def test_networks_are_listed(monkeypatch):
         {"name": "sprint", "parameters": 5, "flops": 7, "options": {"widths": (64, 128, 256)}},
     ]
     monkeypatch.setattr("imagette.models.list_models", lambda: rows)
-    table = imagette_here("models").stdout
+    table = done("models").stdout
     assert {"classic-cnn", "sprint"} <= set(table.split())
     assert "167,562" in table
     assert "widths = (64, 128, 256)" in " ".join(table.split())
-    said = imagette_here("models", "--json").stdout
-    assert json.loads(said) == json.loads(json.dumps(rows))
+    assert json.loads(done("models", "--json").stdout) == json.loads(json.dumps(rows))
 
 
 def test_version():
-    from imagette import __version__
-
     assert imagette("--version").stdout.strip() == __version__
 
 
@@ -85,16 +85,15 @@ def test_predict_reports_an_unreadable_file_in_its_place(pictures, bundle_path):
 
 def predicted(*arguments, cwd="."):
     """What `predict` says of one picture, for programs."""
-    [answer] = json.loads(imagette_here("predict", *arguments, "--json", cwd=cwd).stdout)
+    [answer] = json.loads(done("predict", *arguments, "--json", cwd=cwd).stdout)
     return answer
 
 
 def test_predict_shows_the_likeliest_classes(pictures, bundle_path):
-    answer = imagette_here("predict", pictures / "a.png", "--model", bundle_path)
-    assert answer.returncode == 0
-    best = predicted(pictures / "a.png", "--model", bundle_path)
-    assert answer.stdout.startswith(f"{pictures / 'a.png'}: {best['label']} ")
-    assert answer.stdout.count("%") == 3
+    command = pictures / "a.png", "--model", bundle_path
+    said = done("predict", *command).stdout
+    assert said.startswith(f"{pictures / 'a.png'}: {predicted(*command)['label']} ")
+    assert said.count("%") == 3
 
 
 def test_predict_with_the_lite_model(pictures):
@@ -104,12 +103,10 @@ def test_predict_with_the_lite_model(pictures):
 
 
 def test_predict_says_plainly_when_it_is_none_of_these(tmp_path):
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
-    Image.fromarray(noise).save(tmp_path / "noise.png")
-    answer = imagette_here("predict", "noise.png", cwd=tmp_path)
-    assert answer.returncode == 0
-    assert answer.stdout.startswith("noise.png: none of these, by its familiarity of ")
-    assert answer.stdout.count("%") == 4  # the closest classes are still named
+    (tmp_path / "noise.png").write_bytes(noise(0, 64, 64))
+    said = done("predict", "noise.png", cwd=tmp_path).stdout
+    assert said.startswith("noise.png: none of these, by its familiarity of ")
+    assert said.count("%") == 4  # the closest classes are still named
     found = predicted("noise.png", cwd=tmp_path)
     assert found["known"] is False
     assert found["familiarity"] < 0.5
@@ -123,9 +120,7 @@ def test_predict_draws_why_and_writes_over_nothing(pictures, bundle_path, tmp_pa
     assert "Traceback" not in answer.stderr
     assert "taken" in answer.stderr
     for name in ("a-why.png", "a-why-2.png"):
-        answer = imagette_here(*command, tmp_path / "why")
-        assert answer.returncode == 0, answer.stderr
-        assert f"why: {tmp_path / 'why' / name}" in answer.stdout
+        assert f"why: {tmp_path / 'why' / name}" in done(*command, tmp_path / "why").stdout
         with Image.open(tmp_path / "why" / name) as drawn, Image.open(pictures / "a.png") as own:
             assert drawn.width / drawn.height == pytest.approx(own.width / own.height, rel=0.05)
             assert max(drawn.size) >= 128
@@ -166,33 +161,28 @@ def test_a_mistake_is_two_sentences_and_no_traceback(run, arguments, message, tm
 
 @pytest.mark.slow
 def test_evaluate_for_people_and_for_programs(digits_run):
-    answer = imagette_here("evaluate", digits_run.folder, "--json")
-    assert answer.returncode == 0, answer.stderr
-    metrics = json.loads(answer.stdout)
+    metrics = json.loads(done("evaluate", digits_run.folder, "--json").stdout)
     assert {
         "accuracy", "loss", "calibration_error", "accuracy_interval", "n", "split",
         "per_class", "confusion",
     } <= metrics.keys()  # fmt: skip
     assert metrics == json.loads((digits_run.folder / "metrics.json").read_bytes())
     assert (metrics["split"], metrics["n"]) == ("test", 360)
-    said = imagette_here("evaluate", digits_run.folder).stdout
+    said = done("evaluate", digits_run.folder).stdout
     assert "on the test split of digits: 360 pictures" in said
     assert "seven" in said
     assert str(digits_run.folder / "report.html") in said
 
 
 def test_explore_and_compare_print_tables(tmp_path, digits_run):
-    explored = imagette_here("explore", "digits", cwd=tmp_path)
-    assert "1,437" in explored.stdout
+    assert "1,437" in done("explore", "digits", cwd=tmp_path).stdout
     assert (tmp_path / "explore-digits" / "index.html").is_file()
-    compared = imagette_here("compare", digits_run.folder, cwd=tmp_path)
-    assert "167,562" in compared.stdout
+    assert "167,562" in done("compare", digits_run.folder, cwd=tmp_path).stdout
     assert (tmp_path / "compare.png").is_file()
 
 
 def test_an_audit_says_where_its_page_is(tmp_path, digits_run):
-    audited = imagette_here("explore", "--audit", digits_run.folder, "--out", "found", cwd=tmp_path)
-    assert audited.returncode == 0, audited.stderr
+    audited = done("explore", "--audit", digits_run.folder, "--out", "found", cwd=tmp_path)
     assert "of 360 labels are doubtful" in audited.stdout
     assert "near duplicates: " in audited.stdout
     assert sorted(file.name for file in (tmp_path / "found").iterdir()) == [
@@ -208,8 +198,7 @@ def home(tmp_path_factory):
     for name, colour in (("red [things]", (200, 30, 30)), ("blue", (30, 30, 200))):
         (home / "mine" / name).mkdir(parents=True)
         for number in range(20):
-            noise = rng.integers(-25, 25, (24, 30, 3))
-            pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+            pixels = (np.array(colour) + rng.integers(-25, 25, (24, 30, 3))).astype(np.uint8)
             Image.fromarray(pixels).save(home / "mine" / name / f"{number}.png")
     (home / "mine" / "blue" / "broken.png").write_bytes(b"")
     return home
@@ -219,29 +208,25 @@ def home(tmp_path_factory):
 def trained(home):
     """What training on those said."""
     settings = ["--recipe", "classic", "--set", "epochs=12", "--set", "batch_size=8"]
-    return imagette_here("train", "mine", *settings, cwd=home)
+    return done("train", "mine", *settings, cwd=home)
 
 
 @pytest.mark.slow
 def test_a_folder_of_pictures_from_exploring_to_predicting(home, trained):
-    explored = imagette_here("explore", "mine", cwd=home)
-    assert explored.returncode == 0, explored.stderr
-    assert "broken.png" in explored.stdout
-    assert trained.returncode == 0, trained.stderr
+    assert "broken.png" in done("explore", "mine", cwd=home).stdout
     assert "broken.png" in trained.stderr
     assert "held out for validation" in trained.stdout
     bundle = home / "runs" / "mine-classic" / "model.onnx"
     picture = home / "mine" / "red [things]" / "0.png"
     assert predicted(picture, "--model", bundle, cwd=home)["label"] == "red [things]"
-    shown = imagette_here("predict", picture, "--model", bundle, cwd=home)
-    assert f"{picture}: red [things] " in shown.stdout
+    shown = done("predict", picture, "--model", bundle, cwd=home).stdout
+    assert f"{picture}: red [things] " in shown
 
 
 @pytest.mark.slow
 def test_corruptions_are_measured_once(home, trained):
     command = ("evaluate", home / "runs" / "mine-classic", "--corruptions", "--out", home / "again")
-    first, second = imagette_here(*command, cwd=home), imagette(*command, cwd=home)
-    assert first.returncode == 0, first.stderr
+    first, second = done(*command, cwd=home), imagette(*command, cwd=home)
     assert "jpeg compression: " in first.stderr
     assert "Under corruption" in first.stdout
     assert second.stderr == ""

@@ -13,6 +13,7 @@ import onnx
 import pytest
 from PIL import Image
 from support.html_pages import Page
+from support.sources import paint
 
 from imagette.data import Dataset, Split, load_dataset, split_validation
 from imagette.errors import ImagetteError
@@ -33,11 +34,6 @@ def share_right(bundle, images, labels) -> float:
     return np.mean([p.index == label for p, label in zip(predictions, labels, strict=True)])
 
 
-def with_test_split(dataset):
-    train, test = split_validation(dataset.train, 0.3, seed=0)
-    return replace(dataset, train=train, test=test)
-
-
 @pytest.fixture
 def evaluated(tmp_path, evaluation):
     """A copy of that run's folder, to change."""
@@ -51,11 +47,12 @@ def evaluated(tmp_path, evaluation):
 def test_run_is_measured_on_test_or_on_what_training_held_out(
     tmp_path, colours, make_run, evaluation
 ):
-    data = with_test_split(colours)
+    train, test = split_validation(colours.train, 0.3, seed=0)
+    data = replace(colours, train=train, test=test)
     tested = evaluate(make_run(tmp_path / "runs" / "mine", data), data)
     held_out = split_validation(colours.train, 0.25, seed=7)[1]
 
-    on = ((tested, "test", data.test), (evaluation, "validation", held_out))
+    on = ((tested, "test", test), (evaluation, "validation", held_out))
     for found, name, split in on:
         metrics = found.metrics
         assert metrics.keys() == KEYS
@@ -69,12 +66,8 @@ def test_run_is_measured_on_test_or_on_what_training_held_out(
 @pytest.mark.slow
 def test_run_loads_its_own_dataset(tmp_path, make_run):
     folder = tmp_path / "pictures"
-    random = np.random.default_rng(0)
-    for name in ("left", "right"):
-        (folder / name).mkdir(parents=True)
-        for number in range(8):
-            pixels = random.integers(0, 256, (32, 32, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    for number in range(16):
+        paint(folder / ("left", "right")[number % 2] / f"{number}.png", (15 * number, 0, 0))
     run = make_run(tmp_path / "mine", load_dataset(folder))
 
     metrics = evaluate(run).metrics
@@ -97,9 +90,7 @@ def test_held_out_pictures_of_a_changed_dataset_cannot_be_told(tmp_path, colours
         Split(colours.train.images, labels),
         colours.train.take(np.arange(239)),
     ):
-        with pytest.raises(
-            ImagetteError, match="in colours have changed since the run was trained"
-        ):
+        with pytest.raises(ImagetteError, match="colours have changed since the run was trained"):
             evaluate(run, replace(colours, train=split))
 
     with_test = replace(colours, train=Split(images, labels), test=colours.train)
@@ -356,19 +347,14 @@ def test_run_without_history_or_environment(tmp_path, colours, make_run):
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [
-        ("run.json", "{"),
-        ("run.json", '{"dataset": "digits"}'),
-        ("recipe.toml", "epochs = = 3"),
-        ("environment.json", "[1]"),
-        ("history.csv", "epoch,loss\n1,2\n"),
-        ("history.csv", "epoch,loss,accuracy,val_loss,val_accuracy,seconds\n1,2,x,1,1,1\n"),
-        ("history.csv", b"\xff\xfe\x00"),
-    ],
-)
+    [("run.json", b"{"), ("run.json", b'{"dataset": "digits"}'), ("recipe.toml", b"epochs = = 3"),
+     ("environment.json", b"[1]"), ("history.csv", b"epoch,loss\n1,2\n"),
+     ("history.csv", b"epoch,loss,accuracy,val_loss,val_accuracy,seconds\n1,2,x,1,1,1\n"),
+     ("history.csv", b"\xff\xfe\x00")],
+)  # fmt: skip
 def test_damaged_files_are_named(tmp_path, colours, make_run, name, content):
     run = make_run(tmp_path / "mine", colours)
-    (run / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    (run / name).write_bytes(content)
     with pytest.raises(ImagetteError, match=re.escape(f"{run / name} is damaged")):
         evaluate(run, colours)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from support.images import written
+from support.images import noise, stripes, written
 from support.problems import kind_of
 from support.running_server import is_running, picture_file, wait_until
 
@@ -39,29 +39,18 @@ def client(make_client):
     return make_client()
 
 
-def noise(seed):
-    """A picture that no other is like."""
-    pixels = np.random.default_rng(seed).integers(0, 256, (30, 40, 3), dtype=np.uint8)
-    return written(Image.fromarray(pixels), "PNG")
-
-
-def stripes(seed, upright):
-    """A picture of stripes, one way or the other, each in colours of its own."""
-    random = np.random.default_rng(seed)
-    pixels = np.empty((96, 96, 3), np.uint8)
-    pixels[:] = random.integers(150, 256, 3)
-    pixels[:, np.arange(96) // 12 % 2 == seed % 2] = random.integers(0, 100, 3)
-    return written(Image.fromarray(pixels if upright else pixels.swapaxes(0, 1)), "PNG")
-
-
 def at_once(*calls):
     """Call all of these functions, each in a thread of its own."""
     with ThreadPoolExecutor(len(calls)) as pool:
         return [call.result() for call in [pool.submit(call) for call in calls]]
 
 
+def ask_to_begin(client, *names):
+    return client.post("/lessons", json={"class_names": names or ("cat", "dog")})
+
+
 def begin(client, *names):
-    response = client.post("/lessons", json={"class_names": names or ("cat", "dog")})
+    response = ask_to_begin(client, *names)
     assert response.status_code == 201, response.json
     assert LessonAnswer.model_validate(response.json).model is None
     return response.headers["Location"]
@@ -82,7 +71,7 @@ def lessons_in(client):
 
 def test_it_is_off_unless_asked_for(make_client):
     client = make_client(teach=None)
-    assert client.post("/lessons", json={"class_names": ["a", "b"]}).status_code == 404
+    assert ask_to_begin(client).status_code == 404
     assert client.get("/model").json["teaching"] is None
     assert not any("lessons" in address for address in client.get("/").json["endpoints"])
 
@@ -161,10 +150,9 @@ def test_pictures_are_kept_small_upright_and_without_what_the_camera_wrote(clien
     answer = send(client, lesson, "cat", photo, b"junk", b"", photo)
     found = AddedPictures.model_validate(answer.json)
     assert [len(one.pictures) for one in found.lesson.classes] == [1, 0]
-    kinds = [(one.file, one.type.rpartition(":")[2]) for one in found.refused]
-    assert kinds == [
-        ("1.png", "unreadable-picture"), ("2.png", "empty-picture"), ("3.png", "same-picture")
-    ]  # fmt: skip
+    kinds = {one.file: one.type.rpartition(":")[2] for one in found.refused}
+    assert list(kinds) == ["1.png", "2.png", "3.png"]
+    assert list(kinds.values()) == ["unreadable-picture", "empty-picture", "same-picture"]
     (kept,) = folder_of(client).glob("*/lesson/cat/*.png")
     with Image.open(kept) as image:
         assert (image.format, image.size, image.mode) == ("PNG", (171, 256), "RGB")
@@ -174,8 +162,8 @@ def test_pictures_are_kept_small_upright_and_without_what_the_camera_wrote(clien
     again = send(client, lesson, "dog", photo).json
     assert "“cat”" in again["refused"][0]["detail"]
     small = LessonPictures.model_validate(client.get(f"{lesson}/pictures").json)
-    (thumbnail,) = small.classes["cat"]
-    assert [thumbnail] == found.kept
+    [thumbnail] = small.classes["cat"]
+    assert found.kept == [thumbnail]
     assert kept.name == f"{thumbnail.name}.png"
 
     left = LessonAnswer.model_validate(client.delete(f"{lesson}/pictures/{thumbnail.name}").json)
@@ -224,10 +212,9 @@ def test_it_answers_from_the_second_picture_on_and_anew_after_every_change(clien
     assert model["class_names"] == model["class_names_fr"] == ["upright", "lying"]
     assert (model["pictures"], model["accuracy"], model["accuracy_interval"]) == (2, None, None)
     assert model["input"] == {"height": 224, "width": 224, "channels": 3}
-    for seed in range(2, 8):
-        name = ("upright", "lying")[seed % 2]
-        added = send(client, lesson, name, stripes(seed, name == "upright")).json
-        model = AddedPictures.model_validate(added).lesson.model
+    send(client, lesson, "upright", *(stripes(seed, True) for seed in (2, 4, 6)))
+    added = send(client, lesson, "lying", *(stripes(seed, False) for seed in (3, 5, 7))).json
+    model = AddedPictures.model_validate(added).lesson.model
     assert (model.pictures, model.accuracy) == (8, 1.0)
     assert model.accuracy_interval[0] < 0.7
     assert said(client, lesson, stripes(50, True))["class"] == "upright"
@@ -237,9 +224,8 @@ def test_it_answers_from_the_second_picture_on_and_anew_after_every_change(clien
         for picture in one["pictures"]:
             left = client.delete(f"{lesson}/pictures/{picture}").json
     assert left["model"] is None
-    for seed in range(4):
-        send(client, lesson, "lying", stripes(seed, True))
-        send(client, lesson, "upright", stripes(10 + seed, False))
+    send(client, lesson, "lying", *(stripes(seed, True) for seed in range(4)))
+    send(client, lesson, "upright", *(stripes(seed, False) for seed in range(10, 14)))
     assert said(client, lesson, stripes(50, True))["class"] == "lying"
     # Names that anybody may give are no labels of metrics; addresses are counted by what they are.
     metrics = client.get("/metrics").get_data(as_text=True)
@@ -256,9 +242,8 @@ def said(client, lesson, picture, query=""):
 
 def test_the_bundle_answers_as_the_lesson_does(client, tmp_path):
     lesson = begin(client, "debout", "couché")
-    for seed in range(3):
-        send(client, lesson, "debout", stripes(seed, True))
-        send(client, lesson, "couché", stripes(seed, False))
+    send(client, lesson, "debout", *(stripes(seed, True) for seed in range(3)))
+    send(client, lesson, "couché", *(stripes(seed, False) for seed in range(3)))
     picture = stripes(50, False)
     answer = said(client, lesson, picture, "?explain=array&seen=1")
     assert np.array(answer["explanation"]["heat_map"]).max() > 0.9
@@ -328,7 +313,7 @@ def test_unused_lessons_are_forgotten(make_client):
     first, second = begin(client), begin(client)
     for lesson in (first, second):
         send(client, lesson, "cat", noise(0))
-    third = client.post("/lessons", json={"class_names": ["a", "b"]})
+    third = ask_to_begin(client)
     assert (third.status_code, kind_of(third)) == (503, "too-many-lessons")
     assert 60 < int(third.headers["Retry-After"]) <= 600
 
@@ -363,12 +348,12 @@ def test_a_full_disk_is_told(client, monkeypatch):
     response = send(client, lesson, "cat", noise(1))
     assert (response.status_code, kind_of(response)) == (507, "no-room")
     monkeypatch.setattr(lesson_store, "write_json", write)
-    assert client.post("/lessons", json={"class_names": ["a", "b"]}).status_code == 507
+    assert ask_to_begin(client).status_code == 507
 
 
 def test_keys_are_asked_for(make_client):
     client = make_client(api_keys="secret")
-    assert client.post("/lessons", json={"class_names": ["a", "b"]}).status_code == 401
+    assert ask_to_begin(client).status_code == 401
     assert client.get(f"/lessons/{'A' * 22}").status_code == 401
 
 

@@ -29,6 +29,21 @@ def written(image: Image.Image, format_: str, **options) -> bytes:
     return file.getvalue()
 
 
+def noise(seed: int, height: int = 30, width: int = 40) -> bytes:
+    """A PNG of random pixels: no other image is like it."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    return written(Image.fromarray(pixels), "PNG")
+
+
+def stripes(seed: int, upright: bool) -> bytes:
+    """A PNG of stripes, one way or the other, each in colours of its own."""
+    random = np.random.default_rng(seed)
+    pixels = np.empty((96, 96, 3), np.uint8)
+    pixels[:] = random.integers(150, 256, 3)
+    pixels[:, np.arange(96) // 12 % 2 == seed % 2] = random.integers(0, 100, 3)
+    return written(Image.fromarray(pixels if upright else pixels.swapaxes(0, 1)), "PNG")
+
+
 def middles(pixels) -> np.ndarray:
     """The colour in the middle of each quarter, `(2, 2, 3)`."""
     pixels = np.asarray(pixels).astype(int)

@@ -1,7 +1,6 @@
 """The API (and the page) as programs of their own, for the tests that need the real thing."""
 
 import http.client
-import io
 import os
 import socket
 import subprocess
@@ -11,12 +10,11 @@ import time
 import psutil
 import pytest
 from PIL import Image
+from support.images import written
 
 
 def picture_file(colour=(200, 30, 30), size=(32, 32), mode="RGB", kind="PNG") -> bytes:
-    file = io.BytesIO()
-    Image.new(mode, size, colour).save(file, format=kind)
-    return file.getvalue()
+    return written(Image.new(mode, size, colour), kind)
 
 
 def free_port() -> int:

@@ -3,15 +3,10 @@
 import os
 
 import pytest
-from PIL import Image
+from support.sources import not_opened, paint
 
-from imagette import ImagetteError, load_dataset
+from imagette import load_dataset
 from imagette.images.open_image import to_pixels
-
-
-def paint(path, colour):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (40, 30), colour).save(path)
 
 
 @pytest.fixture
@@ -73,8 +68,7 @@ def test_neighbours_of_the_splits_are_listed(outer):
 
 def test_two_folders_for_one_split(outer):
     (outer / "training").mkdir()
-    with pytest.raises(ImagetteError, match="train and training could both be the train split"):
-        load_dataset(outer)
+    not_opened(outer, "train and training could both be the train split")
 
 
 def test_names_that_are_not_utf8(shop):
@@ -84,9 +78,7 @@ def test_names_that_are_not_utf8(shop):
     assert len(data.train) == 11
 
     (shop / "pear").rename(shop / os.fsdecode(b"p\xeache"))
-    with pytest.raises(ImagetteError, match=r"p\\xeache is not UTF-8") as caught:
-        load_dataset(shop)
-    assert "Rename it" in caught.value.remedy
+    assert "Rename it" in not_opened(shop, r"p\\xeache is not UTF-8").remedy
 
 
 def test_a_folder_within_a_folder(outer):
@@ -137,5 +129,4 @@ def test_unreadable_pictures_are_left_out_and_listed(shop):
 def test_what_is_no_dataset_is_refused(tmp_path, files, message):
     for file in files:
         paint(tmp_path / "folder" / file, "red")
-    with pytest.raises(ImagetteError, match=message):
-        load_dataset(tmp_path / "folder")
+    not_opened(tmp_path / "folder", message)
