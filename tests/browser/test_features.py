@@ -93,12 +93,10 @@ def test_the_history_comes_back_downloads_and_is_forgotten(open_page, shipped, e
         assert row["known"] == str(expected.known)
         assert float(row["p_cat"]) == pytest.approx(expected.probabilities["cat"], abs=1e-4)
 
-    heading = page.locator("h2.imagette-answer")
-    expect(heading).to_have_text(EN.none_of_these)
+    expect(page.locator("h2.imagette-answer")).to_have_text(EN.none_of_these)
     press(page.locator(".st-key-history button").last)  # the first picture again
-    expect(page.locator(".imagette-images img").first).to_have_attribute(
-        "alt", re.compile("red.png")
-    )
+    shown = page.locator(".imagette-images img").first
+    expect(shown).to_have_attribute("alt", re.compile("red.png"))
     press(page.get_by_role("button", name=EN.forget))
     expect(page.locator(".imagette-bars")).to_have_count(0)
     expect(page.get_by_text(EN.history, exact=True)).to_have_count(0)

@@ -17,12 +17,15 @@ from imagette.training.recipe import DEFAULT, presets
 COMMANDS = [command.name or command.callback.__name__ for command in app.registered_commands]
 
 
-def test_the_commands_are_the_promised_ones():
+def test_the_commands_are_the_promised_ones_and_help_names_them():
     assert sorted(COMMANDS) == [
         "compare", "demo", "evaluate", "explore", "export", "models", "page", "predict", "serve",
         "train",
     ]  # fmt: skip
     assert [group.name for group in app.registered_groups] == ["benchmark"]
+    text = imagette("--help").stdout
+    assert all(command in text for command in COMMANDS)
+    assert "time-to-accuracy" in done("benchmark", "--help").stdout
 
 
 def done(*arguments, cwd="."):
@@ -37,10 +40,7 @@ def test_every_command_explains_itself_with_an_example(command):
     assert f"Example: imagette {command}" in done(*command.split(), "--help").stdout
 
 
-def test_help_names_every_command_and_recipe():
-    text = imagette("--help").stdout
-    assert all(command in text for command in COMMANDS)
-    assert "time-to-accuracy" in done("benchmark", "--help").stdout
+def test_help_names_every_recipe():
     text = " ".join(done("train", "--help").stdout.replace("│", " ").split())
     assert all(recipe in text for recipe in presets())
     assert f"default: {DEFAULT}" in text
@@ -162,10 +162,6 @@ def test_a_mistake_is_two_sentences_and_no_traceback(run, arguments, message, tm
 @pytest.mark.slow
 def test_evaluate_for_people_and_for_programs(digits_run):
     metrics = json.loads(done("evaluate", digits_run.folder, "--json").stdout)
-    assert {
-        "accuracy", "loss", "calibration_error", "accuracy_interval", "n", "split",
-        "per_class", "confusion",
-    } <= metrics.keys()  # fmt: skip
     assert metrics == json.loads((digits_run.folder / "metrics.json").read_bytes())
     assert (metrics["split"], metrics["n"]) == ("test", 360)
     said = done("evaluate", digits_run.folder).stdout

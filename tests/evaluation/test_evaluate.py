@@ -80,16 +80,13 @@ def test_held_out_pictures_of_a_changed_dataset_cannot_be_told(tmp_path, colours
     fingerprint = colours.train.fingerprint()
     run = make_run(tmp_path / "mine", colours, train_fingerprint=fingerprint)
     assert evaluate(run, colours).metrics["split"] == "validation"
-    images = colours.train.images.copy()
+    train = colours.train
+    images, labels = train.images.copy(), train.labels.copy()
     images[5, 0, 0, 0] ^= 1
-    labels = colours.train.labels.copy()
     labels[[0, 1]] = labels[[1, 0]]
 
-    for split in (
-        Split(images, colours.train.labels),
-        Split(colours.train.images, labels),
-        colours.train.take(np.arange(239)),
-    ):
+    fewer = train.take(np.arange(239))
+    for split in (Split(images, train.labels), Split(train.images, labels), fewer):
         with pytest.raises(ImagetteError, match="colours have changed since the run was trained"):
             evaluate(run, replace(colours, train=split))
 
@@ -173,12 +170,11 @@ def test_files_of_a_run(evaluation):
     assert all(image["alt"] for image in page.images)
     assert not re.search(r"https?://|url\(|<link", page.source)
     percentage = f"{100 * evaluation.metrics['accuracy']:.1f}"
-    assert f"{percentage}%" in page.text
-    assert percentage.replace(".", ",") + "\u202f%" in page.text
-    for text in ("held out for validation", "mises de côté", "rouge", "tiny <b>", "3.15.1"):
+    for text in (
+        f"{percentage}%", percentage.replace(".", ",") + "\u202f%", "12.5 s", "12,5 s", "3.15.1",
+        "held out for validation", "mises de côté", "rouge", "tiny <b>",
+    ):  # fmt: skip
         assert text in page.text
-    assert "12.5 s" in page.text
-    assert "12,5 s" in page.text
 
 
 def test_hostile_class_names_are_escaped(tmp_path, colours, make_bundle):

@@ -61,6 +61,11 @@ def send(client, lesson, class_name, *pictures):
     return client.post(f"{lesson}/pictures", query_string={"class": class_name}, data=data)
 
 
+def teach_stripes(client, lesson, upright, lying):
+    send(client, lesson, upright, *(stripes(seed, True) for seed in range(4)))
+    send(client, lesson, lying, *(stripes(seed, False) for seed in range(10, 14)))
+
+
 def folder_of(client):
     return Path(client.application.extensions["imagette"].settings.lessons_dir)
 
@@ -92,9 +97,9 @@ def test_classes_are_called_anything_in_any_language(client, names):
         assert len(send(client, lesson, name, noise(place)).json["kept"]) == 1
     found = [one["name"] for one in client.get(lesson).json["classes"]]
     assert found == [{"e\u0301": "é", " b ": "b"}.get(name, name) for name in names]
-    folder = next(path for path in lessons_in(client) if path.name == lesson[9:])
     assert client.get(lesson).json["model"]["class_names"] == found
     # `imagette train` finds the same classes, and every picture.
+    [folder] = lessons_in(client)
     dataset = load_dataset(folder / "lesson")
     assert sorted(dataset.class_names) == sorted(found)
     assert len(dataset.train) == len(names)
@@ -224,8 +229,7 @@ def test_it_answers_from_the_second_picture_on_and_anew_after_every_change(clien
         for picture in one["pictures"]:
             left = client.delete(f"{lesson}/pictures/{picture}").json
     assert left["model"] is None
-    send(client, lesson, "lying", *(stripes(seed, True) for seed in range(4)))
-    send(client, lesson, "upright", *(stripes(seed, False) for seed in range(10, 14)))
+    teach_stripes(client, lesson, upright="lying", lying="upright")
     assert said(client, lesson, stripes(50, True))["class"] == "lying"
     # Names that anybody may give are no labels of metrics; addresses are counted by what they are.
     metrics = client.get("/metrics").get_data(as_text=True)
@@ -242,8 +246,7 @@ def said(client, lesson, picture, query=""):
 
 def test_the_bundle_answers_as_the_lesson_does(client, tmp_path):
     lesson = begin(client, "debout", "couché")
-    send(client, lesson, "debout", *(stripes(seed, True) for seed in range(3)))
-    send(client, lesson, "couché", *(stripes(seed, False) for seed in range(3)))
+    teach_stripes(client, lesson, upright="debout", lying="couché")
     picture = stripes(50, False)
     answer = said(client, lesson, picture, "?explain=array&seen=1")
     assert np.array(answer["explanation"]["heat_map"]).max() > 0.9

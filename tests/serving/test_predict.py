@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from support.images import written
+from support.images import noise
 from support.running_server import picture_file
 
 from imagette import Classifier
@@ -112,10 +112,8 @@ def test_seen_gives_the_pixels_that_the_network_saw(client, bundle_path):
 def test_a_picture_leaves_no_trace_on_disk_or_in_the_log(client, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr("tempfile.TemporaryFile", None)  # would fail if an upload were spooled
-    noise = np.random.default_rng(0).integers(0, 256, (900, 900, 3), np.uint8)
-    file = written(Image.fromarray(noise), "PNG")
     with caplog.at_level("DEBUG"):
-        response = client.post("/predict", data=as_form(("secret.png", file)))
+        response = client.post("/predict", data=as_form(("secret.png", noise(0, 900, 900))))
     assert response.status_code == 200
     assert not list(tmp_path.iterdir())
     assert "secret" not in caplog.text

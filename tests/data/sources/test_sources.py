@@ -177,8 +177,7 @@ def test_archives_that_differ_in_pixels_alone(tmp_path, monkeypatch):
     monkeypatch.setattr("imagette.data.decode._KEPT_FROM_IMAGES", 1)
     for place, colours in (("a", (RED, BLUE)), ("b", (BLUE, RED))):
         for number, colour in enumerate(colours):
-            path = paint(tmp_path / place / str(number) / "1.bmp", colour)
-            os.utime(path, (0, 0))
+            os.utime(paint(tmp_path / place / str(number) / "1.bmp", colour), (0, 0))
         data = load_dataset(make_archive(tmp_path / place, "gztar", tmp_path / place))
         assert data.train.images[0, 5, 5].tolist() == list(colours[0])
 
@@ -230,9 +229,8 @@ def datasets():
 def rows(datasets, labels: list, kind=None, images=None):
     """A split whose pictures' red is ten times their number."""
     reds = [Image.new("RGB", (40, 30), (10 * number, 0, 0)) for number in range(len(labels))]
-    features = datasets.Features(
-        {"image": datasets.Image(), "label": kind or datasets.ClassLabel(names=["cat", "dog"])}
-    )
+    kind = kind or datasets.ClassLabel(names=["cat", "dog"])
+    features = datasets.Features({"image": datasets.Image(), "label": kind})
     return datasets.Dataset.from_dict({"image": images or reds, "label": labels}, features=features)
 
 
