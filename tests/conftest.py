@@ -31,10 +31,13 @@ def _shared_cache(tmp_path_factory):
     os.environ["IMAGETTE_CACHE_DIR"] = str(for_all(tmp_path_factory) / "cache")
 
 
+# A shell that starts the tests in the background has them, and what they start, ignore SIGINT.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(autouse=True)
 def _own_interrupt():
-    """What a test starts can be stopped by SIGINT, whatever a test before it left behind, and also
-    where a shell started the tests in the background: they are to ignore it then."""
+    """What a test starts can be stopped by SIGINT, whatever a test before it left behind."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
