@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.random import default_rng  # here, since a Ctrl-C while NumPy imports it is lost
 from numpy.typing import NDArray
 
 from imagette.benchmark.frontier import Dot, draw
@@ -221,7 +222,7 @@ def _speed(classifier: Classifier, batch: int, seconds: float) -> float:
 def _random_images(count: int, height: int, width: int) -> NDArray[np.uint8]:
     """Random patches of colour, which are nearer to photographs than noise is."""
     size = (count, -(-height // 4), -(-width // 4), 3)
-    patches = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
+    patches = default_rng(0).integers(0, 256, size, dtype=np.uint8)
     large = patches.repeat(4, axis=1).repeat(4, axis=2)
     return np.ascontiguousarray(large[:, :height, :width])
 
