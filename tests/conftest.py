@@ -32,12 +32,7 @@ def _shared_cache(tmp_path_factory):
 
 
 # A shell that starts the tests in the background has them, and what they start, ignore SIGINT.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@pytest.fixture(autouse=True)
-def _own_interrupt():
-    """What a test starts can be stopped by SIGINT, whatever a test before it left behind."""
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
