@@ -230,7 +230,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     stop_at_signals()
-    info = machine() | {"command": sys.argv, "model": options.model.name}
+    info = machine() | {"model": options.model.name}
     port, post = free_port(), Post.raw(small_picture())
     url = f"http://127.0.0.1:{port}/predict"
     environment = imagette_environment(options.model.resolve(), options.workers)

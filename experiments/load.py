@@ -247,7 +247,7 @@ def main() -> None:
     options = parser.parse_args()
     require_wrk()
     stop_at_signals()
-    info = machine() | {"command": sys.argv, "model": options.model.name}
+    info = machine() | {"model": options.model.name}
     programs = serving_environment(options.serving_environment.absolute())
     taking_part = contenders(options.model.resolve(), options.workers, options.threads, programs)
     if options.only:

@@ -199,7 +199,7 @@ def main() -> None:
     options = parser.parse_args()
     require_wrk()
     stop_at_signals()
-    info = machine() | {"command": sys.argv, "model": options.model.name}
+    info = machine() | {"model": options.model.name}
     port, small = free_port(), Post.raw(small_picture())
     url = f"http://127.0.0.1:{port}/predict"
     environment = imagette_environment(options.model.resolve(), options.workers)

@@ -229,6 +229,7 @@ def machine() -> dict[str, object]:
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "load": [round(value, 2) for value in psutil.getloadavg()],
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": [f"experiments/{Path(sys.argv[0]).name}", *sys.argv[1:]],
         "versions": {"python": platform.python_version()}
         | {package: version(package) for package in packages},
     }
