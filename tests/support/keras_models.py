@@ -33,3 +33,23 @@ def functional(*front):
     x = layers.add([x, layers.ReLU()(x)])
     x = layers.GlobalAveragePooling2D()(x)
     return load_keras().Model(inputs, layers.Dense(10, activation="softmax")(x))
+
+
+def classifier_behind(front, *, shape=(32, 32, 3), dtype="float32", last="softmax", outputs=3):
+    """A small network whose first weights come behind `front`, a function of its Input."""
+    keras = load_keras()
+    layers = keras.layers
+    keras.utils.set_random_seed(5)
+    inputs = layers.Input(shape, dtype=dtype)
+    x = front(inputs)
+    if len(shape) == 2:
+        x = layers.Reshape((*shape, 1))(x)
+    order = "channels_first" if shape[0] == 3 else "channels_last"
+    x = layers.Conv2D(6, 3, 2, activation="relu", data_format=order)(x)
+    x = layers.GlobalAveragePooling2D(data_format=order)(x)
+    activation = last if isinstance(last, str) else None
+    # Answers that change with the picture as those of a trained network do.
+    x = layers.Dense(
+        outputs, activation, kernel_initializer=keras.initializers.RandomNormal(stddev=1)
+    )(x)
+    return keras.Model(inputs, last(x) if callable(last) else x)

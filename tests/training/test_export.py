@@ -35,7 +35,7 @@ def classic(request, tmp_path, trained_classic):
 def test_a_classic_file_becomes_a_bundle_with_the_same_answers(classic, digits):
     path, expected = classic
     assert (expected.argmax(axis=1) == digits.test.labels).mean() > 0.5  # it did learn
-    exported = export(path, "onnx", classes=NAMES)
+    exported = export(path, "onnx", classes=NAMES, pixels=1)
     assert exported.path == path.with_suffix(".onnx")
     classifier = Classifier(exported.path)
     assert np.abs(classifier.predict_proba(digits.test.images) - expected).max() < 1e-4
@@ -44,7 +44,7 @@ def test_a_classic_file_becomes_a_bundle_with_the_same_answers(classic, digits):
 
 @pytest.mark.slow
 def test_ten_outputs_are_taken_for_cifar10_and_that_is_said(classic):
-    exported = export(classic[0], "onnx")
+    exported = export(classic[0], "onnx", pixels=1)
     classifier = Classifier(exported.path)
     assert (classifier.class_names[3], classifier.class_names_fr[3]) == ("cat", "chat")
     assert any("CIFAR-10" in note for note in exported.notes)
@@ -64,10 +64,17 @@ def test_a_run_for_others(digits_run, digits, tmp_path, format, pixels):
 
 def test_there_and_back_again(digits_run, digits, tmp_path):
     h5 = export(digits_run.folder, "h5", out=tmp_path / "m.h5").path
-    keras_file = export(h5, "keras", out=tmp_path / "m.keras", pixels=255).path
-    bundle = export(keras_file, "onnx", out=tmp_path / "m.onnx", classes=NAMES).path
+    bundle = export(h5, out=tmp_path / "m.onnx", classes=NAMES, pixels=1).path
     expected = answers_of_network(digits_run.folder / "model.onnx", digits.test.images)
     assert np.abs(Classifier(bundle).predict_proba(digits.test.images) - expected).max() < 1e-4
+
+
+def test_the_keras_file_of_a_run_is_the_one_it_holds(digits_run):
+    network = (digits_run.folder / "model.keras").read_bytes()
+    exported = export(digits_run.folder, "keras")
+    assert exported.path == digits_run.folder / "model.keras"
+    assert exported.path.read_bytes() == network
+    assert "0–255" in exported.notes[0]
 
 
 def test_no_keras_file_is_overwritten_unless_it_is_named(digits_run, classic, tmp_path):
@@ -86,16 +93,18 @@ def test_no_keras_file_is_overwritten_unless_it_is_named(digits_run, classic, tm
 @pytest.mark.parametrize("names", [["a"] * 10, ["a", "", *"bcdefghi"]])
 def test_class_names_that_are_none_are_refused(classic, names):
     with pytest.raises(ImagetteError, match="cannot be the names"):
-        export(classic[0], "onnx", classes=names)
+        export(classic[0], "onnx", classes=names, pixels=1)
 
 
 def test_what_does_not_fit_is_said(classic, digits_run, tmp_path):
     path, _ = classic
     other = "h5" if path.suffix == ".keras" else "keras"
     for source, format, asked, message in (
-        (path, "onnx", {"classes": ["yes", "no"]}, "10 outputs, and 2 class names"),
+        (path, "onnx", {"classes": ["yes", "no"], "pixels": 1}, "10 outputs, and 2 class names"),
         (path, other, {"classes": NAMES}, "holds no class names"),
         (digits_run.folder, "onnx", {"out": tmp_path / "x.onnx", "pixels": 1}, "knows its own"),
+        (digits_run.folder, "h5", {"pixels": "imagenet"}, "0–1 or 0–255, not in imagenet"),
+        (digits_run.folder, "h5", {"image_size": 64}, "knows its own"),
         (digits_run.folder, "h5", {"out": tmp_path / "x.keras"}, r"does not end in \.h5"),
     ):
         with pytest.raises(ImagetteError, match=message):

@@ -36,7 +36,7 @@ _COMMANDS: dict[Callable[..., None], str] = {
     predict: "imagette predict cat.jpg holidays/",
     models: "imagette models --json",
     compare: "imagette compare runs/first runs/second",
-    export: "imagette export cifar10_model.h5 --format onnx",
+    export: "imagette export model.h5 --format onnx --classes cat,dog,ship --pixels 1",
     serve: "imagette serve --model runs/first/model.onnx --ui",
     page: "imagette page --api http://api.example.org:5000 --host 0.0.0.0",
     demo: "imagette demo",

@@ -11,23 +11,43 @@ from imagette.cli.options import DataDirOption
 
 def export(
     source: Annotated[
-        Path, typer.Argument(metavar="RUN|MODEL", help="A run folder, or a .keras or .h5 file.")
+        Path,
+        typer.Argument(metavar="RUN|MODEL", help="A run folder, or a .keras, .h5 or .onnx file."),
     ],
     format: Annotated[
         Literal["onnx", "keras", "h5"], typer.Option(help="onnx is a bundle, for serving.")
-    ],
+    ] = "onnx",
     out_file: Annotated[
         Path | None, typer.Option("--out", help="The file to write (default: beside the source).")
     ] = None,
     classes: Annotated[
         str | None,
-        typer.Option(help="Class names of a Keras file, in its order, with commas between."),
+        typer.Option(
+            help="Class names for the bundle of a file, in the order of its outputs, with commas"
+            " between. A single output stands for two classes: name first the one for 0."
+        ),
     ] = None,
     pixels: Annotated[
-        Literal["1", "255"] | None,
+        str | None,
         typer.Option(
-            help="Range of pixels the Keras file takes, 0–1 or 0–255. An .h5 is written for 0–1"
-            " if not given, so that scripts that divide by 255 work with it."
+            help="Values of pixels that the file takes: 1 (0 to 1), 255 (0 to 255), -1..1, imagenet"
+            " (as torchvision and timm normalise), caffe (as Keras for VGG16 and ResNet50), or"
+            " mean=R,G,B:std=R,G,B. By default told from its first layers. For keras and h5: what"
+            " the file written takes, 1 or 255; an .h5 is written for 0–1 if not given, so that"
+            " scripts that divide by 255 work with it."
+        ),
+    ] = None,
+    layout: Annotated[
+        Literal["nchw", "nhwc"] | None,
+        typer.Option(
+            help="Order of axes that the file takes, PyTorch's or TensorFlow's, where its shape"
+            " does not tell."
+        ),
+    ] = None,
+    image_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Rows and columns of the file's pictures, where it takes any number."
         ),
     ] = None,
     quantize: Annotated[
@@ -39,14 +59,13 @@ def export(
     ] = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Write a run, or a Keras model from elsewhere, in another format."""
+    """Write a run, or a Keras or ONNX classifier from elsewhere, in another format."""
     from imagette.training.export import export as export_model
 
-    top: Literal[1, 255] | None = None if pixels is None else 1 if pixels == "1" else 255
     names = [name.strip() for name in classes.split(",")] if classes else None
     exported = export_model(
-        source, format, out=out_file, classes=names, pixels=top, quantize=quantize,
-        data_dir=data_dir,
+        source, format, out=out_file, classes=names, pixels=pixels, layout=layout,
+        image_size=image_size, quantize=quantize, data_dir=data_dir,
     )  # fmt: skip
     for note in exported.notes:
         say(note)

@@ -8,15 +8,13 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
-from imagette.errors import ImagetteError
 from imagette.files import replacing
 from imagette.inference.bundle import BundleMetadata, open_bundle
 from imagette.training.fold_batchnorm import Folded
 from imagette.training.hardware import choose_device
-from imagette.training.keras_files import flat_layers, quiet
+from imagette.training.keras_files import quiet
 from imagette.training.onnx_graph import update_metadata
 
 if TYPE_CHECKING:
@@ -24,40 +22,49 @@ if TYPE_CHECKING:
     import onnx
 
 
-def build_bundle(
-    model: "keras.Model", metadata: BundleMetadata, pixels: int = 255
-) -> "onnx.ModelProto":
-    """Make the bundle of a Keras classifier, its normalisations folded into its convolutions.
+def build_bundle(model: "keras.Model", metadata: BundleMetadata) -> "onnx.ModelProto":
+    """Make the bundle of a network of `imagette.models`, its normalisations folded into its
+    convolutions.
 
     Args:
-        model: takes float32 `(batch, height, width, 3)` and gives class probabilities, or logits
-            (then a softmax is added).
+        model: takes float32 `(batch, height, width, 3)` in 0–255 and gives class probabilities.
         metadata: what the bundle is to say of itself.
-        pixels: the top of the range the model takes: 255, or 1.
 
     Returns:
         A graph from `image`, uint8 `(batch, height, width, 3)`, to `probabilities`, float32
         `(batch, classes)`.
-
-    Raises:
-        ImagetteError: the model's output is neither probabilities nor logits.
     """
     import onnx
 
-    graph = _Bundled(model, pixels).eval()
-    example = torch.zeros((2, *model.input_shape[1:]), dtype=torch.uint8, device=choose_device())
-    with warnings.catch_warnings(), quiet("torch.onnx"):
+    example = torch.zeros((2, *model.input_shape[1:]), dtype=torch.uint8)
+    proto = export_graph(_Bundled(model), example, "image", "probabilities")
+    onnx.helper.set_model_props(proto, metadata.to_properties())
+    return proto
+
+
+def export_graph(
+    network: torch.nn.Module, example: torch.Tensor, takes: str, gives: str
+) -> "onnx.ModelProto":
+    """Write a network as ONNX, for any number of pictures at once.
+
+    Args:
+        network: of one input and one output.
+        example: two pictures as it takes them.
+        takes: what the graph's input is to be called.
+        gives: what its output is to be called.
+    """
+    with warnings.catch_warnings(), quiet("torch.onnx"), quiet("torch.export"):
         warnings.simplefilter("ignore")  # about PyTorch's own internals
         program = torch.onnx.export(
-            graph, (example,), input_names=["image"], output_names=["probabilities"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},), dynamo=True, verbose=False,
+            network.eval(), (example.to(choose_device()),), input_names=[takes],
+            output_names=[gives], dynamic_shapes=({0: torch.export.Dim("batch")},), dynamo=True,
+            verbose=False,
         )  # fmt: skip
     proto = program.model_proto
     # The exporter notes the source line of every operation: folders of this machine.
     for node in proto.graph.node:
         del node.metadata_props[:]
     proto.graph.doc_string = ""
-    onnx.helper.set_model_props(proto, metadata.to_properties())
     return proto
 
 
@@ -83,38 +90,11 @@ def update_bundle(path: Path, **changes: Any) -> None:
 
 
 class _Bundled(torch.nn.Module):
-    """A Keras classifier as the bundle has it: uint8 pixels in, probabilities out."""
+    """A network as the bundle has it: uint8 pixels in, probabilities out."""
 
-    def __init__(self, model: "keras.Model", pixels: int) -> None:
+    def __init__(self, model: "keras.Model") -> None:
         super().__init__()
         self.network = Folded(model)
-        self.scale = pixels / 255
-        self.gives_logits = _gives_logits(model)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        pixels = image.to(torch.float32)
-        if self.scale != 1:
-            pixels = pixels * self.scale
-        output = self.network(pixels)
-        return torch.softmax(output, dim=-1) if self.gives_logits else output
-
-
-def _gives_logits(model: "keras.Model") -> bool:
-    """Whether the model's output still needs a softmax.
-
-    Raises:
-        ImagetteError: the output is neither probabilities nor logits.
-    """
-    random = np.random.default_rng(0).random((4, *model.input_shape[1:]), np.float32)
-    output = model.predict(random, verbose=0)
-    if output.min() >= 0 and np.allclose(output.sum(axis=1), 1, atol=1e-3):
-        return False
-    activation = getattr([*flat_layers(model)][-1], "activation", None)
-    ends_in = "another layer" if activation is None else activation.__name__
-    # Plain logits of several images are never all positive; what is, went through something.
-    if output.min() < 0 and (activation is None or ends_in == "linear"):
-        return True
-    raise ImagetteError(
-        f"The model ends in {ends_in}, which gives no probabilities that sum to one.",
-        "Export a classifier that ends in a softmax, or in plain logits.",
-    )
+        return self.network(image.to(torch.float32))

@@ -1,22 +1,25 @@
-"""The command `imagette export`: a run, or a Keras file from anywhere, in another format."""
+"""The command `imagette export`: a run, or a classifier from anywhere, in another format."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import ValidationError
-
-from imagette import __version__
 from imagette.data import Split, load_dataset, split_validation
-from imagette.data.sources.cifar import CLASS_NAMES, CLASS_NAMES_FR
 from imagette.errors import ImagetteError
 from imagette.files import write_bytes
-from imagette.inference.bundle import BundleMetadata, open_bundle
-from imagette.models import count_parameters
+from imagette.inference.bundle import open_bundle
 from imagette.runs import read_run
-from imagette.training.bundle_writer import build_bundle, save_bundle
+from imagette.training.bundle_writer import save_bundle
 from imagette.training.calibrate_bundle import calibrate_bundle
-from imagette.training.keras_files import input_range, load_keras_file, save_keras, with_input_range
+from imagette.training.foreign_models.first_weights import infer_pixel_values
+from imagette.training.foreign_models.keras_classifier import open_keras_classifier
+from imagette.training.foreign_models.keras_range import with_input_range
+from imagette.training.foreign_models.make_bundle import write_foreign_bundle
+from imagette.training.foreign_models.onnx_classifier import open_onnx_classifier
+from imagette.training.foreign_models.picture_input import Layout
+from imagette.training.foreign_models.pixel_values import PixelValues, from_range
+from imagette.training.keras_files import load_keras_file, save_keras
 from imagette.training.onnx_graph import update_metadata
 from imagette.training.quantize import quantize_all, quantize_weights
 
@@ -45,59 +48,75 @@ class Exported:
 
 def export(
     source: str | Path,
-    format: Format,
+    format: Format = "onnx",
     *,
     out: str | Path | None = None,
     classes: list[str] | None = None,
-    pixels: Literal[1, 255] | None = None,
+    pixels: str | int | None = None,
+    layout: Layout | None = None,
+    image_size: int | None = None,
     quantize: Quantize | None = None,
     data_dir: str | Path | None = None,
 ) -> Exported:
-    """Write a run, or a Keras file from anywhere, in another format.
+    """Write a run, or a classifier from anywhere, in another format.
 
     Args:
-        source: a run folder, or a `.keras` or `.h5` classifier of colour images.
+        source: a run folder, or a `.keras`, `.h5` or `.onnx` classifier of pictures.
         format: `onnx` for a bundle, `keras` or `h5` for Keras.
-        out: the file to write; by default beside the source, with the format's ending.
-        classes: class names for a bundle made of a Keras file, in the order of its outputs;
-            CIFAR-10's where there are ten.
-        pixels: the top of the range the Keras file takes. For `onnx` that is the file read (by
-            default found out from its first layer), otherwise the file written (by default 1 for
-            `h5`, unchanged for `keras`).
+        out: the file to write; by default beside the source, with the format's ending (of an
+            `.onnx` file, `NAME-bundle.onnx`).
+        classes: class names for the bundle of a file, in the order of its outputs, two for a single
+            output; CIFAR-10's for ten outputs of 32×32 colour pictures.
+        pixels: what values of pixels a network takes (see
+            `imagette.training.foreign_models.pixel_values`). For `onnx` that is the file read, by
+            default told from its graph; otherwise the file written, 1 or 255 (by default 1 for the
+            `h5` of a run or of a file that tells its own, otherwise unchanged).
+        layout: the order of axes that the file read takes, where its shape does not tell.
+        image_size: rows and columns of its pictures, where its shape does not tell.
         quantize: for a run's bundle: `weights` stores them in 8 bits, for a file a quarter as
             large; `all` also computes in 8 bits, which is faster (see `imagette.training.quantize`)
             and looks at some of the images that the run has learned from. What either costs,
             `imagette evaluate` measures.
         data_dir: where to look for CIFAR-10 first, for `quantize`.
 
+    Returns:
+        What was written. The bundle of a file answers as that file does, within 0.001 on real
+        pictures, or is not written.
+
     Raises:
-        ImagetteError: the source cannot be read, or what was asked does not fit it.
+        ImagetteError: the source cannot be read, or what was asked does not fit it, or must be
+            said.
     """
     source = Path(source)
     is_run = source.is_dir()
     if is_run:
         _check_run(source, format, quantize)
-    model_file = source / "model.keras" if is_run else source
+        if layout or image_size or (format == "onnx" and (classes is not None or pixels)):
+            raise ImagetteError(
+                "A run's network knows its own class names, pixels and size.",
+                "Leave out --classes, --pixels, --layout and --image-size.",
+            )
     if quantize and not (is_run and format == "onnx"):
         raise ImagetteError(
             "Only the bundle of a run can be written in 8 bits.",
             "Name the folder of a run, and --format onnx.",
         )
-    target = _target(model_file, format, out)
-    if is_run and format == "onnx":
-        if classes is not None or pixels is not None:
-            raise ImagetteError(
-                "A run's bundle knows its own class names and range of pixels.",
-                "Leave out --classes and --pixels.",
-            )
+    if format != "onnx":
+        if classes is not None:
+            raise ImagetteError(f"A .{format} file holds no class names.", "Leave out --classes.")
+        return _keras_file(source, format, out, pixels)
+    if is_run:
+        target = _target(source / "model.keras", format, out)
         _write_bundle_of_run(source / "model.onnx", target, quantize, data_dir)
         return Exported(target)
-    model = load_keras_file(model_file)
-    if format == "onnx":
-        return _bundle_of_file(model, source, target, classes, pixels)
-    if classes is not None:
-        raise ImagetteError(f"A .{format} file holds no class names.", "Leave out --classes.")
-    return _keras_of_model(model, target, format, pixels)
+    if source.suffix.lower() == ".onnx":
+        classifier = open_onnx_classifier(source, layout, image_size)
+        out = out or source.with_name(f"{source.stem}-bundle.onnx")
+    else:
+        model = load_keras_file(source)
+        classifier = open_keras_classifier(model, source.name, layout, image_size)
+    target = _target(source, format, out)
+    return Exported(target, write_foreign_bundle(classifier, target, classes, pixels))
 
 
 def _check_run(run: Path, format: Format, quantize: Quantize | None) -> None:
@@ -182,44 +201,58 @@ def _split_of_run(run: Path, data_dir: str | Path | None) -> tuple[Split, Split]
     return split_validation(dataset.train, info.validation_fraction, info.seed)
 
 
-def _bundle_of_file(
-    model: "keras.Model", source: Path, target: Path, classes: list[str] | None, pixels: int | None
+def _keras_file(
+    source: Path, format: Format, out: str | Path | None, pixels: str | int | None
 ) -> Exported:
-    notes = []
-    count = model.output_shape[-1]
-    if classes is None and count == len(CLASS_NAMES):
-        classes = list(CLASS_NAMES)
-        notes.append("Ten outputs: taken for CIFAR-10's classes (name others with --classes).")
-    if classes is None or len(classes) != count:
+    """Write a run's network, or a Keras file, for Keras, perhaps for another range of pixels."""
+    if str(pixels) not in ("None", "1", "255"):
         raise ImagetteError(
-            f"The model has {count} outputs, and {len(classes or [])} class names were given.",
-            "Name every class in the order of the outputs: --classes red,green,blue.",
+            f"A .{format} file is written for pixels in 0–1 or 0–255, not in {pixels}.",
+            "Say --pixels 1 or --pixels 255, or leave it out.",
         )
-    if pixels is None:
-        pixels = input_range(model, source)
-        notes.append(f"Taken to expect pixels in 0–{pixels} (say otherwise with --pixels).")
-    french = dict(zip(CLASS_NAMES, CLASS_NAMES_FR, strict=True))
-    try:
-        metadata = BundleMetadata(
-            class_names=tuple(classes),
-            class_names_fr=tuple(french.get(name, name) for name in classes),
-            imagette_version=__version__,
-            model=source.name,
-            parameters=count_parameters(model),
-        )
-    except ValidationError as error:
+    if source.suffix.lower() == ".onnx":
         raise ImagetteError(
-            f"{', '.join(classes)!r} cannot be the names of the classes.",
-            "Give each class a name of its own, with commas between: --classes red,green,blue.",
-        ) from error
-    save_bundle(build_bundle(model, metadata, pixels), target)
-    return Exported(target, tuple(notes))
+            f"{source} is an ONNX file, which cannot be turned back into a Keras model.",
+            "Export the run or the Keras file that it was made of, or make a bundle of it with"
+            " --format onnx.",
+        )
+    of_run = source.is_dir()
+    if of_run and format == "keras" and out is None and str(pixels) in ("None", "255"):
+        return Exported(source / "model.keras", ("The run holds it: pixels in 0–255.",))
+    model_file = source / "model.keras" if of_run else source
+    target = _target(model_file, format, out)
+    model = load_keras_file(model_file)
+    top = int(pixels) if pixels else 1 if format == "h5" else None
+    takes = from_range(0, 255) if of_run else None
+    if not of_run and top:
+        takes = _range_of_file(model, source.name, needed=pixels is not None)
+    if takes and top:
+        wanted = from_range(0, top)
+        factor = takes.factor[0] / wanted.factor[0]
+        if wanted != takes:
+            model = with_input_range(model, factor, takes.offset[0])
+        takes = wanted
+    save_keras(model, target)
+    said = f"in {takes.said}" if takes else f"as {source.name} does"
+    return Exported(target, (f"It takes pixels {said}.",))
 
 
-def _keras_of_model(
-    model: "keras.Model", target: Path, format: Format, pixels: int | None
-) -> Exported:
-    takes = input_range(model, target)
-    wanted = pixels or (1 if format == "h5" else takes)
-    save_keras(model if wanted == takes else with_input_range(model, takes / wanted), target)
-    return Exported(target, (f"It takes pixels in 0–{wanted}.",))
+def _range_of_file(model: "keras.Model", name: str, needed: bool) -> PixelValues | None:
+    """What pixels a Keras file takes, if its layers tell.
+
+    Raises:
+        ImagetteError: they do not, and it is needed.
+    """
+    [tensor] = model.inputs
+    any_size = 96 if None in tensor.shape[1:3] else None  # what its layers tell holds for all
+    values = None
+    if tensor.dtype == "float32":  # to others, a Rescaling would give numbers that are rounded
+        with suppress(ImagetteError):
+            classifier = open_keras_classifier(model, name, None, any_size)
+            values = infer_pixel_values(classifier.network, classifier.takes)
+    if values is None and needed:
+        raise ImagetteError(
+            f"What values of pixels {name} takes cannot be told, so they cannot be changed.",
+            "Leave out --pixels: the file is written for the same as now.",
+        )
+    return values

@@ -5,9 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from imagette.errors import ImagetteError
 from imagette.files import replacing
@@ -64,72 +62,20 @@ def load_keras_file(path: Path) -> "keras.Model":
     return model
 
 
-def input_range(model: "keras.Model", path: Path) -> Literal[1, 255]:
-    """The top of the range of pixels a model takes, by the first layer that cares.
-
-    255 if that layer scales them down, 1 if it has weights or scales otherwise. Data augmentation
-    and the like, which have no weights, come before it in some models.
+def _check_classifier(model: "keras.Model", path: Path) -> None:
+    """Refuse what is not one picture in, one row of classes out.
 
     Raises:
-        ImagetteError: that layer is a Normalization, which tells nothing.
+        ImagetteError: the model is no classifier of pictures.
     """
-    from keras import layers
-
-    for layer in flat_layers(model):
-        if isinstance(layer, layers.Rescaling):
-            return 255 if np.max(layer.scale) < 0.1 else 1
-        if isinstance(layer, layers.Normalization):
-            raise ImagetteError(
-                f"The range of pixels that the model of {path} takes cannot be told: it normalises"
-                " them by means and deviations of its own.",
-                "Export it to onnx, and say the range with --pixels 1 or --pixels 255.",
-            )
-        if layer.trainable_weights:
-            break
-    return 1
-
-
-def with_input_range(model: "keras.Model", factor: float) -> "keras.Model":
-    """The same network, taking pixels that are first multiplied by `factor`.
-
-    A factor of 255 makes a network of 0–255 take 0–1. Where the network begins with a Rescaling,
-    that layer changes (or goes, if nothing is left for it to do), so that the saved file stays as
-    plain as it was; otherwise a Rescaling comes before it.
-    """
-    import keras
-    from keras import layers
-
-    inputs = layers.Input(model.input_shape[1:], name="pixels")
-    first, *rest = model.layers
-    if not (isinstance(model, keras.Sequential) and isinstance(first, layers.Rescaling)):
-        return keras.Model(inputs, model(layers.Rescaling(factor)(inputs)), name=model.name)
-    scale = np.asarray(first.scale) * factor
-    plain = np.allclose(scale, 1) and np.allclose(first.offset, 0)
-    rescaling = [] if plain else [layers.Rescaling(scale.tolist(), first.offset)]
-    return keras.Sequential([inputs, *rescaling, *rest], name=model.name)
-
-
-def flat_layers(model: "keras.Model") -> Iterator[Any]:
-    """The layers in order, those of nested models in their place, Inputs left out."""
-    import keras
-
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from flat_layers(layer)
-        elif not isinstance(layer, keras.layers.InputLayer):
-            yield layer
-
-
-def _check_classifier(model: "keras.Model", path: Path) -> None:
-    """Refuse what is not one image in, one row of classes out."""
     takes = [tuple(tensor.shape) for tensor in model.inputs or []]
     gives = [tuple(tensor.shape) for tensor in model.outputs or []]
     match takes, gives:
-        case [(_, int(), int(), 3)], [(_, int(classes))] if classes > 1:
+        case [(_, _, _) | (_, _, _, _)], [(_, int())]:
             return
     raise ImagetteError(
-        f"{path} is no classifier of colour pictures: it goes from {takes} to {gives}.",
-        "It must go from (batch, height, width, 3) to (batch, classes).",
+        f"{path} is no classifier of pictures: it goes from {takes} to {gives}.",
+        "Export a model that goes from (batch, height, width, channels) to (batch, classes).",
     )
 
 
