@@ -8,6 +8,38 @@ import typer
 from imagette.cli.console import print_line, say
 from imagette.cli.options import DataDirOption
 
+# What there is to say of a model from elsewhere.
+ClassesOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES|FILE",
+        help="Class names for the bundle of a file, in the order of its outputs, with commas"
+        " between, or a text file of one a line. A single output stands for two classes: name first"
+        " the one for 0.",
+    ),
+]
+PixelsOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Values of pixels that the file takes: 1 (0 to 1), 255 (0 to 255), -1..1, imagenet (as"
+        " torchvision and timm normalise), caffe (as Keras for VGG16 and ResNet50), or"
+        " mean=R,G,B:std=R,G,B. By default told from its first layers. For keras and h5: what the"
+        " file written takes, 1 or 255; an .h5 is written for 0–1 if not given, so that scripts"
+        " that divide by 255 work with it."
+    ),
+]
+LayoutOption = Annotated[
+    Literal["nchw", "nhwc"] | None,
+    typer.Option(
+        help="Order of axes that the file takes, PyTorch's or TensorFlow's, where its shape does"
+        " not tell."
+    ),
+]
+ImageSizeOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Rows and columns of the file's pictures, where it takes any number."),
+]
+
 
 def export(
     source: Annotated[
@@ -20,36 +52,10 @@ def export(
     out_file: Annotated[
         Path | None, typer.Option("--out", help="The file to write (default: beside the source).")
     ] = None,
-    classes: Annotated[
-        str | None,
-        typer.Option(
-            help="Class names for the bundle of a file, in the order of its outputs, with commas"
-            " between. A single output stands for two classes: name first the one for 0."
-        ),
-    ] = None,
-    pixels: Annotated[
-        str | None,
-        typer.Option(
-            help="Values of pixels that the file takes: 1 (0 to 1), 255 (0 to 255), -1..1, imagenet"
-            " (as torchvision and timm normalise), caffe (as Keras for VGG16 and ResNet50), or"
-            " mean=R,G,B:std=R,G,B. By default told from its first layers. For keras and h5: what"
-            " the file written takes, 1 or 255; an .h5 is written for 0–1 if not given, so that"
-            " scripts that divide by 255 work with it."
-        ),
-    ] = None,
-    layout: Annotated[
-        Literal["nchw", "nhwc"] | None,
-        typer.Option(
-            help="Order of axes that the file takes, PyTorch's or TensorFlow's, where its shape"
-            " does not tell."
-        ),
-    ] = None,
-    image_size: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Rows and columns of the file's pictures, where it takes any number."
-        ),
-    ] = None,
+    classes: ClassesOption = None,
+    pixels: PixelsOption = None,
+    layout: LayoutOption = None,
+    image_size: ImageSizeOption = None,
     quantize: Annotated[
         Literal["weights", "all"] | None,
         typer.Option(
@@ -62,11 +68,19 @@ def export(
     """Write a run, or a Keras or ONNX classifier from elsewhere, in another format."""
     from imagette.training.export import export as export_model
 
-    names = [name.strip() for name in classes.split(",")] if classes else None
     exported = export_model(
-        source, format, out=out_file, classes=names, pixels=pixels, layout=layout,
+        source, format, out=out_file, classes=_class_names(classes), pixels=pixels, layout=layout,
         image_size=image_size, quantize=quantize, data_dir=data_dir,
     )  # fmt: skip
     for note in exported.notes:
         say(note)
     print_line(str(exported.path))
+
+
+def _class_names(said: str | None) -> list[str] | None:
+    if not said:
+        return None
+    if "," not in said and Path(said).is_file():
+        lines = Path(said).read_text(encoding="utf-8-sig", errors="replace").splitlines()
+        return [line.strip() for line in lines if line.strip()]
+    return [name.strip() for name in said.split(",")]

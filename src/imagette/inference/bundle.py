@@ -170,7 +170,8 @@ def _open_session(path: Path, threads: int | None) -> onnxruntime.InferenceSessi
     if path.suffix in (".keras", ".h5"):
         raise ImagetteError(
             f"{path} is a Keras file, not a bundle.",
-            f"Make a bundle of it with `imagette export {shlex.quote(str(path))} --format onnx`.",
+            f"Make a bundle of it with `imagette export {shlex.quote(str(path))} --classes"
+            " cat,dog,ship`.",
         )
     try:
         content = path.read_bytes()
@@ -205,7 +206,9 @@ def _read_metadata(path: Path, session: onnxruntime.InferenceSession) -> BundleM
     properties = session.get_modelmeta().custom_metadata_map
     if "class_names" not in properties:
         raise ImagetteError(
-            f"{path} is an ONNX file without class names, not an Imagette bundle.", _MAKE_ONE
+            f"{path} is an ONNX file without class names, not an Imagette bundle.",
+            "Make a bundle of it with"
+            f" `imagette export {shlex.quote(str(path))} --classes cat,dog,ship`.",
         )
     known = {key: properties[key] for key in BundleMetadata.model_fields if key in properties}
     values = {key: json.loads(text) for key, text in known.items()}

@@ -13,6 +13,7 @@ SOFTMAX = [("Softmax", [], {"axis": 1})]
 BGR = ("Gather", [np.array([2, 1, 0])], {"axis": 1})
 PADDING = ("Pad", [np.array([0, 0, 1, 1, 0, 0, 1, 1])], {})
 CAFFE = [BGR, *scale(1, [-103.939, -116.779, -123.68])]
+CAFFE_OF_ONE = [BGR, *scale(255, [-103.939, -116.779, -123.68])]
 TO_255 = scale(127.5, 127.5)
 TIMES_255 = scale(255)
 ZERO_TO_ONE, ZERO_TO_255, MINUS_ONE_TO_ONE = (0, 1), (0, 255), (-1, 1)
@@ -29,9 +30,12 @@ ZERO_TO_ONE, ZERO_TO_255, MINUS_ONE_TO_ONE = (0, 1), (0, 255), (-1, 1)
         ([*scale(1 / 255), *normalise(*IMAGENET)], None, ZERO_TO_255),
         (CAFFE, None, ZERO_TO_255),
         ([*scale(-1 / 255, 1), PADDING], None, ZERO_TO_255),
+        ([*scale(1 / 255), ("Clip", [np.float32(0), np.float32(1)], {})], None, ZERO_TO_255),
         (scale(2, -1), None, ZERO_TO_ONE),
         (TIMES_255, None, ZERO_TO_ONE),
         (scale(1, -0.5), None, ZERO_TO_ONE),
+        (scale(1 / 255, [-0.48, -0.45, -0.41]), None, ZERO_TO_255),
+        (CAFFE_OF_ONE, None, ZERO_TO_ONE),
         (normalise(*IMAGENET), None, ZERO_TO_ONE),
         (scale(0.5, 0.5), None, MINUS_ONE_TO_ONE),
         (TO_255, None, MINUS_ONE_TO_ONE),
@@ -53,7 +57,9 @@ ZERO_TO_ONE, ZERO_TO_255, MINUS_ONE_TO_ONE = (0, 1), (0, 255), (-1, 1)
 )
 def test_the_range_is_read_or_asked_for(tmp_path, front, first, expected):
     # So that no answer is so sure that wrong pixels would not change it.
-    temperature = 200 if any(front is each for each in (CAFFE, TO_255, TIMES_255)) else 1
+    temperature = (
+        200 if any(front is each for each in (CAFFE, CAFFE_OF_ONE, TO_255, TIMES_255)) else 1
+    )
     back = [("Mul", [np.float32(1 / temperature)], {}), *SOFTMAX]
     path = onnx_classifier(tmp_path / "m.onnx", front=front, first=first, back=back)
     if expected is None:

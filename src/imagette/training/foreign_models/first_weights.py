@@ -25,7 +25,7 @@ _WEIGHTED = {
 }  # fmt: skip
 """Operations that have weights, or a graph of their own."""
 
-_PROBES = (-1.0, 0.0, 1.0, 100.0, 255.0)
+_PROBES = (0.0, 1.0, 100.0, 255.0)
 """Pictures of one value throughout, to see what the arithmetic makes of it."""
 
 _RANGES = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0))
@@ -88,9 +88,10 @@ def _is_standardised(front: _Front, low: float, high: float) -> bool:
     their deviation or by nothing."""
     span = high - low
     mean = (-front.offset / front.factor - low) / span
-    if low == 0 and np.allclose(np.abs(front.factor), 1):
+    scaled_to = np.abs(front.factor) * span
+    if low == 0 and (np.allclose(scaled_to, 1, 0.01) or np.allclose(scaled_to, 255, 0.01)):
         return bool(np.all((mean > 0.1) & (mean < 0.9)))
-    return _are_pictures(mean, 1 / np.abs(front.factor) / span, signed=low < 0)
+    return _are_pictures(mean, 1 / scaled_to, signed=low < 0)
 
 
 def _are_pictures(mean: NDArray[np.float64], deviation: NDArray[np.float64], signed: bool) -> bool:
@@ -192,7 +193,7 @@ def _linear(
     """Factor and offset from what becomes of `_PROBES`; borders, which are the same for all, left
     out."""
     probes = np.array(_PROBES)[:, None]
-    offset, factor = values[1], (values[-1] - values[1]) / 255
+    offset, factor = values[0], (values[-1] - values[0]) / 255
     if not np.isfinite(values).all():
         return None
     tolerance = 3e-3 * (np.abs(factor * probes) + np.abs(offset)) + 1e-6  # half precision
