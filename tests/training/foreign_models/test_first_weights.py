@@ -82,4 +82,5 @@ def test_what_is_said_counts_more_than_what_is_read(tmp_path):
     pictures = sample_pictures(32, 32)
     own = answers_of(path, (pictures / np.float32(255)).transpose(0, 3, 1, 2))
     assert np.abs(Classifier(exported.path).predict_proba(pictures) - own).max() < 1e-3
-    assert not exported.notes
+    assert "seems to expect pixels in 0–255" in exported.notes[0]
+    assert not export(path, classes=["a", "b", "c"], pixels=255).notes

@@ -50,11 +50,7 @@ def write_foreign_bundle(
     """
     notes: list[str] = []
     metadata = _metadata(classifier, classes, notes)
-    if pixels is None:
-        values = _inferred(classifier)
-        notes.append(f"Taken to expect pixels in {values.said} (say otherwise with --pixels).")
-    else:
-        values = parse_pixel_values(pixels)
+    values = _choose_pixels(classifier, pixels, notes)
     takes = classifier.takes
     images = sample_pictures(takes.height, takes.width)
     shown = to_greys(images) if takes.channels == 1 else images
@@ -72,15 +68,23 @@ def write_foreign_bundle(
     return tuple(notes)
 
 
-def _inferred(classifier: ForeignClassifier) -> PixelValues:
-    values = infer_pixel_values(classifier.network, classifier.takes)
-    if values is None:
+def _choose_pixels(
+    classifier: ForeignClassifier, pixels: str | int | None, notes: list[str]
+) -> PixelValues:
+    said = None if pixels is None else parse_pixel_values(pixels)
+    told = infer_pixel_values(classifier.network, classifier.takes)
+    if said:
+        if told and told != said:
+            notes.append(f"By what it does first, it seems to expect pixels in {told.said}.")
+        return said
+    if told is None:
         raise ImagetteError(
             f"What values of pixels {classifier.name} takes cannot be told: what comes before its"
             " first weights does not say it.",
             f"Say what it was trained on with --pixels: {ways_to_say(classifier.takes.channels)}",
         )
-    return values
+    notes.append(f"Taken to expect pixels in {told.said} (say otherwise with --pixels).")
+    return told
 
 
 def _metadata(
