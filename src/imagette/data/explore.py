@@ -61,6 +61,7 @@ class Exploration:
             the last two only where there is a test split.
         duplicate_groups: every set of images with the same pixels.
         skipped: files and folders that were left out, with the reason.
+        notes: what to know of how the dataset was read.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Exploration:
     duplicates: dict[str, Duplicates]
     duplicate_groups: tuple[tuple[Copy, ...], ...]
     skipped: Skipped
+    notes: tuple[str, ...] = ()
 
 
 def explore(dataset: Dataset) -> Exploration:
@@ -88,6 +90,7 @@ def explore(dataset: Dataset) -> Exploration:
         duplicates=_summarise(groups, dataset),
         duplicate_groups=groups,
         skipped=dataset.skipped,
+        notes=dataset.notes,
     )
 
 

@@ -8,6 +8,7 @@ class's folder is the name of the class; images may lie deeper inside it. `train
 import os
 from pathlib import Path
 
+from imagette.data.class_names import ClassNames, in_order, name_classes
 from imagette.data.data_source import Skipped
 from imagette.data.sources.image_index import ImageIndex, ImageRef, file_ref
 from imagette.errors import ImagetteError
@@ -34,15 +35,19 @@ def open_folder(folder: Path) -> ImageIndex:
     _check_name(given)
     folder = _only_folder(folder)
     train_folder, test_folder, skipped = _find_splits(folder)
-    train, left_out = _list_split(folder, train_folder)
-    test, more = _list_split(folder, test_folder) if test_folder else (None, ())
+    learned = [path.name for path in _folders(train_folder)]
+    tested = [path.name for path in _folders(test_folder)] if test_folder else []
+    classes = name_classes(printable(name) for name in learned + tested)
+    train, left_out = _list_split(folder, train_folder, classes)
+    test, more = _list_split(folder, test_folder, classes) if test_folder else (None, ())
     return ImageIndex(
         given.name,
-        tuple(path.name for path in _folders(train_folder)),
+        in_order({classes.of[printable(name)] for name in learned}),
         train,
         test,
         source=str(given),
         skipped=skipped + left_out + more,
+        notes=classes.notes,
         layout=_LAYOUT,
     )
 
@@ -100,7 +105,9 @@ def _is_utf8(path: Path) -> bool:
     return printable(path) == str(path)
 
 
-def _list_split(folder: Path, split_folder: Path) -> tuple[tuple[ImageRef, ...], Skipped]:
+def _list_split(
+    folder: Path, split_folder: Path, classes: ClassNames
+) -> tuple[tuple[ImageRef, ...], Skipped]:
     """Every image of every class, and what is left out, that which is no image in one line.
 
     Paths are relative to `folder`, the dataset's.
@@ -113,7 +120,7 @@ def _list_split(folder: Path, split_folder: Path) -> tuple[tuple[ImageRef, ...],
                 others.append(path)
             elif _is_utf8(path):
                 relative = path.relative_to(folder).as_posix()
-                found.append(file_ref(path, class_folder.name, relative))
+                found.append(file_ref(path, classes.of[class_folder.name], relative))
             else:
                 skipped.append((path, "its name is not UTF-8."))
     loose = sorted(path for path in split_folder.iterdir() if is_image(path))
