@@ -96,20 +96,20 @@ class _Listed:
         notes = []
         if self._missing:
             notes.append(
-                f"{len(self._missing):,} of the pictures that {self._file.name} lists were not"
-                f" found, such as {self._missing[0]}."
+                f"Not found, of what {self._file.name} lists: {self._missing[0]}"
+                f" ({len(self._missing):,} in all)."
             )
         if self._finder.found_below:
             cell, file = self._finder.found_below[0]
             notes.append(
-                f"{len(self._finder.found_below):,} pictures were found by their names, such as"
-                f" {cell}: {self._finder.path_of(file)}."
+                f"Found by their names: {cell} is {self._finder.path_of(file)}"
+                f" ({len(self._finder.found_below):,} in all)."
             )
         if self._again:
             number, cell = self._again[0]
             notes.append(
-                f"{len(self._again):,} lines name a picture that an earlier line names too, such as"
-                f" line {number} ({cell}); it counts once."
+                f"Named again by a later line, and counted once: {cell} by line {number}"
+                f" ({len(self._again):,} in all)."
             )
         contradicting = [
             (file, lines) for (_, file), lines in self._found.items() if len(lines) > 1
@@ -118,8 +118,8 @@ class _Listed:
             file, lines = contradicting[0]
             told = " and ".join(f"{name} by line {line}" for name, line in lines.items())
             notes.append(
-                f"{len(contradicting):,} pictures are of several classes by several lines, such as"
-                f" {self._finder.path_of(file)}: {told}."
+                f"Of several classes by several lines: {self._finder.path_of(file)} is {told}"
+                f" ({len(contradicting):,} in all)."
             )
         return tuple(notes)
 
