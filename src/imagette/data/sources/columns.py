@@ -5,11 +5,12 @@ Names are compared without capitals, accents, plurals and what is no letter: `Im
 more than one, the error asks.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from unicodedata import combining, normalize
 
-from imagette.data.sources.split_names import split_named
+from imagette.data.sources.split_names import SplitName, split_named
 from imagette.errors import ImagetteError
 from imagette.wording import listed
 
@@ -100,7 +101,7 @@ def _classifies(values: Sequence[Any]) -> bool:
 
 def find_splits(
     columns: Mapping[str, Values], where: str
-) -> tuple[list[str], list[str | None]] | None:
+) -> tuple[list[str], list[SplitName | None]] | None:
     """The columns that tell the splits, and the split of each row; None where none does.
 
     Either one column of names, or some that say yes or no, such as `is_valid`. A row of which
@@ -111,7 +112,7 @@ def find_splits(
     """
     flags = {}
     for column in columns:
-        split = split_named(column.strip().lower().removeprefix("is").strip(" _-."))
+        split = _flagged(column)
         values = [_text(value).lower() for value in columns[column]()] if split else []
         if split and any(values) and all(value in (*_TRUE, *_FALSE, "") for value in values):
             flags[column] = (split, [value in _TRUE for value in values])
@@ -133,14 +134,23 @@ def find_splits(
     return None
 
 
-def _by_flags(flags: dict[str, list[bool]]) -> Iterable[str]:
+def may_split(column: str) -> bool:
+    """Whether a column's name says that it may tell the splits."""
+    return rank(column, SPLIT_NAMES) is not None or _flagged(column) is not None
+
+
+def _flagged(column: str) -> SplitName | None:
+    """The split of which a column says yes or no, by its name: `is_valid`, `test`."""
+    return split_named(re.sub("^is(?=[_A-Z ])", "", column.strip()))
+
+
+def _by_flags(flags: dict[SplitName, list[bool]]) -> Iterable[SplitName]:
     """Of `is_train` alone, what is not to train with is to test with."""
-    otherwise = "test" if set(flags) == {"train"} else "train"
+    order: tuple[SplitName, ...] = ("test", "validation", "train")
+    otherwise: SplitName = "test" if set(flags) == {"train"} else "train"
     for row in zip(*flags.values(), strict=True):
         yes = dict(zip(flags, row, strict=True))
-        yield next(
-            (split for split in ("test", "validation", "train") if yes.get(split)), otherwise
-        )
+        yield next((split for split in order if yes.get(split)), otherwise)
 
 
 def _text(value: Any) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from imagette.data.class_names import ClassNames, in_order, name_classes
 from imagette.data.sources.image_index import ImageIndex, ImageRef, file_ref
+from imagette.data.sources.split_names import SplitName
 from imagette.data.sources.table_columns import LAYOUT, Rows, read_columns
 from imagette.data.sources.table_dialect import ENDINGS, read_lines
 from imagette.data.sources.table_files import PictureFinder
@@ -35,6 +36,10 @@ def open_csv(file: Path) -> ImageIndex:
         found.add(*row)
     splits = found.splits()
     names = {ref.class_name for ref in splits["train"]}
+    if not names and any(splits.values()):
+        raise ImagetteError(
+            f"No picture that {file} lists is one to train with.", "Write train for some of them."
+        )
     if len(names) < 2 and found.skipped:
         raise _too_few(file, rows, splits["train"], found.skipped[0])
     return ImageIndex(
@@ -42,7 +47,8 @@ def open_csv(file: Path) -> ImageIndex:
         source=str(file.resolve()),
         class_names=in_order(names),
         train=tuple(splits["train"]),
-        test=tuple(splits["test"] or splits["validation"]) or None,
+        test=tuple(splits["test"]) or None,
+        validation=tuple(splits["validation"]) or None,
         skipped=tuple(found.skipped),
         notes=notes + rows.notes + found.notes() + classes.notes,
         layout=LAYOUT,
@@ -59,11 +65,11 @@ class _Listed:
     def __init__(self, file: Path, finder: PictureFinder, classes: ClassNames) -> None:
         self.skipped: list[tuple[str, str]] = []
         self._file, self._finder, self._classes = file, finder, classes
-        self._found: dict[tuple[str, Path], dict[str, int]] = {}
+        self._found: dict[tuple[SplitName, Path], dict[str, int]] = {}
         self._again: list[tuple[int, str]] = []
         self._missing: list[str] = []
 
-    def add(self, number: int, cell: str, label: str, split: str | None) -> None:
+    def add(self, number: int, cell: str, label: str, split: SplitName | None) -> None:
         """Take in a row, or tell why not."""
         class_name = self._classes.of.get(label)
         if not cell or not class_name:
@@ -83,9 +89,9 @@ class _Listed:
         if lines.setdefault(class_name, number) != number:
             self._again.append((number, cell))
 
-    def splits(self) -> dict[str, list[ImageRef]]:
+    def splits(self) -> dict[SplitName, list[ImageRef]]:
         """The pictures by split; one that is of several classes by several lines is in each."""
-        splits: dict[str, list[ImageRef]] = {"train": [], "validation": [], "test": []}
+        splits: dict[SplitName, list[ImageRef]] = {"train": [], "validation": [], "test": []}
         for (split, file), lines in self._found.items():
             path = self._finder.path_of(file)
             splits[split] += [file_ref(file, class_name, path) for class_name in lines]

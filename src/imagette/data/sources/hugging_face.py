@@ -5,8 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from imagette.data.class_names import ClassNames, in_order, name_classes
-from imagette.data.sources.columns import IMAGE_NAMES, LABEL_NAMES, find_label, usual
+from imagette.data.sources.columns import (
+    IMAGE_NAMES,
+    LABEL_NAMES,
+    find_label,
+    find_splits,
+    may_split,
+    usual,
+)
 from imagette.data.sources.image_index import ImageIndex, ImageRef, first_line
+from imagette.data.sources.split_names import SplitName, split_named
 from imagette.errors import ImageError, ImagetteError
 
 PREFIX = "hf:"
@@ -18,29 +26,36 @@ _LAYOUT = "Choose a dataset for classification: one with a column of images and 
 def open_hugging_face(source: str) -> ImageIndex:
     """Find the images of a dataset on the Hugging Face Hub, or one saved by `save_to_disk`.
 
-    It is downloaded on first use, by `datasets`, into that library's own cache. The split `test` is
-    the test split; where there is none, `validation` is.
+    It is downloaded on first use, by `datasets`, into that library's own cache.
 
     Raises:
         ImagetteError: `datasets` is not installed, the dataset cannot be had, or it has no column
             of images or of classes.
     """
     name = source.removeprefix(PREFIX)
-    splits = _load(name)
+    loaded = _load(name)
+    splits: dict[SplitName, Any] = {}
+    for called, rows in loaded.items():  # the first of a kind, as in train, train_extra
+        if (split := split_named(str(called))) is not None:
+            splits.setdefault(split, rows)
     if "train" not in splits:
         raise ImagetteError(f"{name} has no split called train.", _LAYOUT)
+    if len(splits) == 1:
+        splits = _by_column(splits["train"], name)
     train = splits["train"]
-    test = splits.get("test") or splits.get("validation") or splits.get("valid")
     image, label, notes = _columns(train, name)
     given = getattr(train.features[label], "names", None)
-    values = {value for split in (train, test) if split for value in split.unique(label)}
+    values = {value for rows in splits.values() for value in rows.unique(label)}
     classes = name_classes(values, given)
-    learned = _list_split(train, "train", image, label, classes)
+    refs = {
+        split: _list_split(rows, split, image, label, classes) for split, rows in splits.items()
+    }
     return ImageIndex(
         Path(name).name,
-        classes.order if given else in_order({ref.class_name for ref in learned}),
-        learned,
-        None if test is None else _list_split(test, "test", image, label, classes),
+        classes.order if given else in_order({ref.class_name for ref in refs["train"]}),
+        refs["train"],
+        refs.get("test"),
+        refs.get("validation"),
         source=source,
         licence=train.info.license or "",
         notes=notes + classes.notes,
@@ -86,6 +101,18 @@ def _columns(rows: Any, name: str) -> tuple[str, str, tuple[str, ...]]:
     # Some have plain words or numbers.
     values = {column: partial(rows.__getitem__, column) for column in of(datasets.Value)}
     return image, *find_label(values, name, rows.column_names, _LAYOUT)
+
+
+def _by_column(rows: Any, name: str) -> dict[SplitName, Any]:
+    """The splits that a column tells of; all is the train split where none does."""
+    columns = filter(may_split, rows.column_names)
+    told = find_splits({column: partial(rows.__getitem__, column) for column in columns}, name)
+    if told is None:
+        return {"train": rows}
+    places: dict[SplitName, list[int]] = {"train": []}
+    for place, split in enumerate(told[1]):
+        places.setdefault(split or "train", []).append(place)
+    return {split: rows.select(some) for split, some in places.items()}
 
 
 def _list_split(

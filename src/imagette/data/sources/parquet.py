@@ -8,9 +8,8 @@ whose names may be in the file's metadata.
 
 import json
 import os
-import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
@@ -19,14 +18,18 @@ from typing import Any
 
 from imagette.data.class_names import ClassNames, in_order, name_classes
 from imagette.data.data_source import Skipped
-from imagette.data.sources.columns import IMAGE_NAMES, LABEL_NAMES, find_label, usual
+from imagette.data.sources.columns import (
+    IMAGE_NAMES,
+    LABEL_NAMES,
+    find_label,
+    find_splits,
+    may_split,
+    usual,
+)
 from imagette.data.sources.image_index import ImageIndex, ImageRef, file_stamp, first_line
+from imagette.data.sources.split_names import SplitName, split_named
 from imagette.errors import ImageError, ImagetteError
 
-_SPLITS = {
-    "train": "train", "training": "train", "test": "test", "testing": "test",
-    "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
-}  # fmt: skip
 _LAYOUT = (
     "Give it a column of images (their bytes) and a column `label` of classes (texts or integers),"
     " as datasets for classification on the Hugging Face Hub have them."
@@ -53,8 +56,8 @@ def _files(folder: Path) -> list[Path]:
 def open_parquet(path: Path) -> ImageIndex:
     """Find the images of a Parquet file, or of a folder of them.
 
-    The files' names tell the splits; where none is of the test split, those of the validation split
-    are. A single file, and files whose names tell nothing, are the train split.
+    The files' names tell the splits. In a single file, and in files whose names tell nothing, a
+    column may, as in a CSV file; without, they are the train split.
 
     Raises:
         ImagetteError: a file is damaged, has no column of images or of classes, or other classes
@@ -73,15 +76,20 @@ def open_parquet(path: Path) -> ImageIndex:
             )
     values = {value for some in tables.values() for table in some for value in table.classes}
     classes = name_classes(values, first.class_names)
-    refs = {
-        split: tuple(ref for table in some for ref in table.refs(path, classes))
-        for split, some in tables.items()
-    }
+    found: dict[SplitName, list[ImageRef]] = {split: [] for split in tables}
+    for split, some in tables.items():
+        for table in some:
+            # Where the files' names tell nothing, a column may.
+            rows = table.splits if tables.keys() == {"train"} else None
+            for row, ref in table.refs(path, classes):
+                found.setdefault(rows[row] or split if rows else split, []).append(ref)
+    refs = {split: tuple(some) for split, some in found.items()}
     return ImageIndex(
         path.resolve().stem if path.is_file() else path.resolve().name,
         classes.order if first.class_names else in_order({ref.class_name for ref in refs["train"]}),
         refs["train"],
         refs.get("test"),
+        refs.get("validation"),
         source=str(path.resolve()),
         skipped=skipped,
         notes=first.notes + classes.notes,
@@ -89,23 +97,23 @@ def open_parquet(path: Path) -> ImageIndex:
     )
 
 
-def _by_split(path: Path) -> tuple[dict[str, list[Path]], Skipped]:
-    """The files of the train split and, where there is one, of the test split."""
+def _by_split(path: Path) -> tuple[dict[SplitName, list[Path]], Skipped]:
+    """The files of each split, and those that are of none."""
     if path.is_file():
         return {"train": [path]}, ()
-    found: dict[str, list[Path]] = {}
+    found: dict[SplitName | None, list[Path]] = {}
     for file in _files(path):
-        words = re.split(r"[^a-z]+", file.stem.lower())
-        split = next((_SPLITS[word] for word in words if word in _SPLITS), "")
-        found.setdefault(split, []).append(file)
-    train, test = ("train" if "train" in found else ""), "test" if "test" in found else "validation"
-    if train not in found:
+        found.setdefault(split_named(file.stem), []).append(file)
+    others = found.pop(None, [])
+    if others and "train" not in found:
+        found["train"], others = others, []
+    if "train" not in found:
         raise ImagetteError(f"{path} has no file of the train split.", "Call it train.parquet.")
-    others = [file for split in found.keys() - {train, test} for file in found[split]]
     skipped = tuple(
-        (file.relative_to(path).as_posix(), "is neither train nor test.") for file in sorted(others)
+        (file.relative_to(path).as_posix(), "is neither train, validation nor test.")
+        for file in others
     )
-    return {"train": found[train]} | ({"test": found[test]} if test in found else {}), skipped
+    return {name: files for name, files in found.items() if name}, skipped
 
 
 class _Waiting:
@@ -144,6 +152,7 @@ class _Table:
         kind: `texts` or `numbers`, what tells the classes.
         class_names: names of the classes by their number, where the file tells them.
         classes: what tells the class of each row, None where it is not known.
+        splits: the split of each row, where a column tells it.
         notes: what to know of how its columns were understood.
     """
 
@@ -158,6 +167,8 @@ class _Table:
             self._image, label, self.class_names, self.notes = self._columns(schema)
             self.kind = _class_kind(schema.field(label).type)
             self.classes = self._read_column(label)
+            told = find_splits(self._split_columns(schema, label), str(file))
+            self.splits = told and told[1]
         except (ArrowException, OSError) as error:
             raise ImagetteError(
                 f"{file} cannot be read as Parquet: {first_line(error)}.",
@@ -188,11 +199,21 @@ class _Table:
         label, notes = find_label(candidates, str(self.file), schema.names, _LAYOUT)
         return image, label, None, notes
 
+    def _split_columns(self, schema: Any, label: str) -> dict[str, Callable[[], list[Any]]]:
+        from pyarrow import types
+
+        return {
+            field.name: partial(self._read_column, field.name)
+            for field in schema
+            if field.name != label and may_split(field.name)
+            if _class_kind(field.type) or types.is_boolean(field.type)
+        }
+
     def _read_column(self, column: str) -> list[Any]:
         return self._parquet.read([column]).column(0).to_pylist()
 
-    def refs(self, folder: Path, classes: ClassNames) -> Iterator[ImageRef]:
-        """The rows whose class is known."""
+    def refs(self, folder: Path, classes: ClassNames) -> Iterator[tuple[int, ImageRef]]:
+        """The rows whose class is known, by their numbers."""
         stamp, size = file_stamp(self.file)
         name = self.file.name if folder.is_file() else self.file.relative_to(folder).as_posix()
         size //= max(len(self.classes), 1)
@@ -200,7 +221,7 @@ class _Table:
             # None and, of numbers that have names, -1 mark a class that is kept secret.
             if class_name := classes.of.get(value):
                 image = partial(self._read, row)
-                yield ImageRef(image, class_name, f"{name}/{row}", f"{stamp} {row}", size)
+                yield row, ImageRef(image, class_name, f"{name}/{row}", f"{stamp} {row}", size)
 
     def _read(self, row: int) -> bytes:
         """The bytes of an image.

@@ -13,6 +13,7 @@ from imagette.data.sources.columns import (
     find_splits,
     usual,
 )
+from imagette.data.sources.split_names import SplitName
 from imagette.data.sources.table_dialect import Line
 from imagette.data.sources.table_files import PictureFinder, sample, share
 from imagette.errors import ImagetteError
@@ -43,7 +44,7 @@ class Rows:
     numbers: list[int]
     images: list[str]
     labels: list[str]
-    splits: list[str | None]
+    splits: list[SplitName | None]
     notes: tuple[str, ...]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from unicodedata import normalize
 from urllib.parse import unquote, urlsplit
 
-from imagette.data.sources.folder import printable
+from imagette.data.sources.layout import printable
 from imagette.images.formats import SUFFIXES
 from imagette.wording import listed
 

@@ -1,14 +1,14 @@
 """A folder whose pictures lie in no folders of classes, but which holds a table that tells them."""
 
-import re
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from imagette.data.class_names import in_order
 from imagette.data.sources.csv_file import open_csv
 from imagette.data.sources.folder import open_folder
-from imagette.data.sources.image_index import ImageIndex
-from imagette.data.sources.split_names import split_named
+from imagette.data.sources.image_index import ImageIndex, ImageRef
+from imagette.data.sources.split_names import SplitName, split_named
 from imagette.errors import ImagetteError
 from imagette.wording import listed
 
@@ -50,15 +50,15 @@ def _open_tables(folder: Path, tables: list[Path], error: ImagetteError) -> Imag
             f"{error.problem} The table {name} in it cannot be used either: {reason.problem}",
             f"{error.remedy} Or mend the table: {reason.remedy}",
         ) from error
-    splits = {_split_of(name): index for name, index in opened.items()}
+    splits = {split: index for name, index in opened.items() if (split := _split_of(name))}
     if len(opened) == 1:
         [index] = opened.values()
-    elif len(splits) == len(opened) and "train" in splits and None not in splits:
+    elif len(splits) == len(opened) and "train" in splits:
         index = _together(splits)
     else:
         raise ImagetteError(
             f"{folder} has no folders of classes, and several tables: {listed([*opened], 'en')}.",
-            f"Give the one that is meant instead, such as {folder / next(iter(opened))}.",
+            "Give the one that is meant instead, or keep that one alone.",
         ) from error
     told = f"There are no folders of classes; {listed([*opened], 'en')} tells the classes."
     return replace(
@@ -77,29 +77,37 @@ def _within(index: ImageIndex, table: str) -> ImageIndex:
     def moved(path: str) -> str:
         return (inside / path).as_posix()
 
-    train, test = (
-        refs and tuple(replace(ref, path=moved(ref.path)) for ref in refs)
-        for refs in (index.train, index.test)
+    def all_moved(refs: Iterable[ImageRef]) -> tuple[ImageRef, ...]:
+        return tuple(replace(ref, path=moved(ref.path)) for ref in refs)
+
+    return replace(
+        index,
+        train=all_moved(index.train),
+        validation=index.validation and all_moved(index.validation),
+        test=index.test and all_moved(index.test),
+        skipped=tuple((moved(path), reason) for path, reason in index.skipped),
     )
-    skipped = tuple((moved(path), reason) for path, reason in index.skipped)
-    return replace(index, train=train, test=test, skipped=skipped)
 
 
-def _split_of(table: str) -> str | None:
+def _split_of(table: str) -> SplitName | None:
     """The split that a table is of, by its own name or that of its folder."""
-    words = re.split(r"[^a-z]+", table.lower().rpartition(".")[0])
-    return next((split for word in reversed(words) if (split := split_named(word))), None)
+    path = Path(table)
+    return split_named(path.stem) or split_named(path.parent.name)
 
 
-def _together(splits: dict[str | None, ImageIndex]) -> ImageIndex:
+def _together(splits: dict[SplitName, ImageIndex]) -> ImageIndex:
     """One dataset of tables of one split each."""
-    refs = {split: index.train + (index.test or ()) for split, index in splits.items()}
+    refs = {
+        split: index.train + (index.validation or ()) + (index.test or ())
+        for split, index in splits.items()
+    }
     return replace(
         splits["train"],
         class_names=in_order({ref.class_name for ref in refs["train"]}),
         class_names_fr=(),
         train=refs["train"],
-        test=refs.get("test") or refs.get("validation"),
-        skipped=sum((index.skipped for index in splits.values()), ()),
+        validation=refs.get("validation"),
+        test=refs.get("test"),
+        skipped=tuple(one for index in splits.values() for one in index.skipped),
         notes=tuple(dict.fromkeys(note for index in splits.values() for note in index.notes)),
     )
