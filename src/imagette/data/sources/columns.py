@@ -28,7 +28,7 @@ LABEL_NAMES = (
 )  # fmt: skip
 SPLIT_NAMES = (
     "split", "set", "dataset", "datasplit", "splitname", "subset", "partition", "part", "usage",
-    "phase", "fold", "type", "group",
+    "fold",
 )  # fmt: skip
 """Each column's usual names, the first that is there being the one."""
 
@@ -96,7 +96,7 @@ def _classifies(values: Sequence[Any]) -> bool:
     different = set(filled)
     if any(isinstance(value, float) and not value.is_integer() for value in different):
         return False
-    return 0 < 3 * len(different) <= 2 * len(filled)
+    return len(different) > 1 and 3 * len(different) <= 2 * len(filled)
 
 
 def find_splits(
@@ -144,13 +144,13 @@ def _flagged(column: str) -> SplitName | None:
     return split_named(re.sub("^is(?=[_A-Z ])", "", column.strip()))
 
 
-def _by_flags(flags: dict[SplitName, list[bool]]) -> Iterable[SplitName]:
-    """Of `is_train` alone, what is not to train with is to test with."""
-    order: tuple[SplitName, ...] = ("test", "validation", "train")
-    otherwise: SplitName = "test" if set(flags) == {"train"} else "train"
+def _by_flags(flags: dict[SplitName, list[bool]]) -> Iterable[SplitName | None]:
+    """The split of each row that says yes to one; else the one that no column asks about."""
+    order: tuple[SplitName, ...] = ("train", "test", "validation")
+    otherwise = next((split for split in order if split not in flags), None)
     for row in zip(*flags.values(), strict=True):
         yes = dict(zip(flags, row, strict=True))
-        yield next((split for split in order if yes.get(split)), otherwise)
+        yield next((split for split in reversed(order) if yes.get(split)), otherwise)
 
 
 def _text(value: Any) -> str:

@@ -40,10 +40,12 @@ def open_hugging_face(source: str) -> ImageIndex:
             splits.setdefault(split, rows)
     if "train" not in splits:
         raise ImagetteError(f"{name} has no split called train.", _LAYOUT)
-    if len(splits) == 1:
-        splits = _by_column(splits["train"], name)
     train = splits["train"]
-    image, label, notes = _columns(train, name)
+    told = _split_columns(train, name) if len(splits) == 1 else None
+    image, label, notes = _columns(train, name, told[0] if told else [])
+    if told:
+        splits = _by_column(train, told[1])
+        train = splits["train"]
     given = getattr(train.features[label], "names", None)
     values = {value for rows in splits.values() for value in rows.unique(label)}
     classes = name_classes(values, given)
@@ -85,7 +87,7 @@ def _load(name: str) -> Any:
     return loaded if isinstance(loaded, datasets.DatasetDict) else {"train": loaded}
 
 
-def _columns(rows: Any, name: str) -> tuple[str, str, tuple[str, ...]]:
+def _columns(rows: Any, name: str, used: list[str]) -> tuple[str, str, tuple[str, ...]]:
     """The names of the column of images and of the column of classes, and notes on the choice."""
     import datasets
 
@@ -99,20 +101,26 @@ def _columns(rows: Any, name: str) -> tuple[str, str, tuple[str, ...]]:
     if labels:
         return image, (usual(labels, LABEL_NAMES) or labels)[0], ()
     # Some have plain words or numbers.
-    values = {column: partial(rows.__getitem__, column) for column in of(datasets.Value)}
+    plain = [column for column in of(datasets.Value) if column not in used]
+    values = {column: partial(_values, rows, column) for column in plain}
     return image, *find_label(values, name, rows.column_names, _LAYOUT)
 
 
-def _by_column(rows: Any, name: str) -> dict[SplitName, Any]:
-    """The splits that a column tells of; all is the train split where none does."""
+def _split_columns(rows: Any, name: str) -> tuple[list[str], list[SplitName | None]] | None:
+    """The columns that tell the splits of a dataset that has a single one; see `find_splits`."""
     columns = filter(may_split, rows.column_names)
-    told = find_splits({column: partial(rows.__getitem__, column) for column in columns}, name)
-    if told is None:
-        return {"train": rows}
+    return find_splits({column: partial(_values, rows, column) for column in columns}, name)
+
+
+def _by_column(rows: Any, told: list[SplitName | None]) -> dict[SplitName, Any]:
     places: dict[SplitName, list[int]] = {"train": []}
-    for place, split in enumerate(told[1]):
+    for place, split in enumerate(told):
         places.setdefault(split or "train", []).append(place)
     return {split: rows.select(some) for split, some in places.items()}
+
+
+def _values(rows: Any, column: str) -> list[Any]:
+    return list(rows[column])
 
 
 def _list_split(

@@ -164,11 +164,11 @@ class _Table:
             # With a buffer, a row group is read a piece at a time, and not all of it at once.
             self._parquet = parquet.ParquetFile(file, buffer_size=1 << 20)
             schema = self._parquet.schema_arrow
-            self._image, label, self.class_names, self.notes = self._columns(schema)
+            told = find_splits(self._split_columns(schema), str(file))
+            used, self.splits = told or ([], None)
+            self._image, label, self.class_names, self.notes = self._columns(schema, used)
             self.kind = _class_kind(schema.field(label).type)
             self.classes = self._read_column(label)
-            told = find_splits(self._split_columns(schema, label), str(file))
-            self.splits = told and told[1]
         except (ArrowException, OSError) as error:
             raise ImagetteError(
                 f"{file} cannot be read as Parquet: {first_line(error)}.",
@@ -181,7 +181,9 @@ class _Table:
         self._next, self._group = 0, -1
         self._waiting = waiting
 
-    def _columns(self, schema: Any) -> tuple[str, str, list[str] | None, tuple[str, ...]]:
+    def _columns(
+        self, schema: Any, used: list[str]
+    ) -> tuple[str, str, list[str] | None, tuple[str, ...]]:
         """The column of images, that of classes, the names of those that are numbers, and notes."""
         images = [field.name for field in schema if _is_image(field.type)]
         if not images:
@@ -194,18 +196,18 @@ class _Table:
         candidates = {
             field.name: partial(self._read_column, field.name)
             for field in schema
-            if _class_kind(field.type)
+            if _class_kind(field.type) and field.name not in used
         }
         label, notes = find_label(candidates, str(self.file), schema.names, _LAYOUT)
         return image, label, None, notes
 
-    def _split_columns(self, schema: Any, label: str) -> dict[str, Callable[[], list[Any]]]:
+    def _split_columns(self, schema: Any) -> dict[str, Callable[[], list[Any]]]:
         from pyarrow import types
 
         return {
             field.name: partial(self._read_column, field.name)
             for field in schema
-            if field.name != label and may_split(field.name)
+            if may_split(field.name)
             if _class_kind(field.type) or types.is_boolean(field.type)
         }
 

@@ -82,7 +82,7 @@ def _with_names(lines: Sequence[Line], finder: PictureFinder) -> tuple[list[str]
         return [], lines
     first, width = lines[0].cells, len(lines[1].cells) if len(lines) > 1 else 0
     known = usual(first, IMAGE_NAMES + LABEL_NAMES + SPLIT_NAMES)
-    if not known and any(_is_file_name(cell) or finder.direct(cell) for cell in first):
+    if not known and any(_is_file_name(cell) or finder.exists(cell) for cell in first):
         return [str(number) for number in range(1, len(first) + 1)], lines
     if width == len(first) + 1:
         first = ["", *first]  # R leaves the names of the lines without one
@@ -101,9 +101,9 @@ def _find_image(columns: dict[str, list[str]], file: Path, finder: PictureFinder
     """The column that names the pictures: by files that are there, then by its own name."""
     some = {name: sample(values) for name, values in columns.items()}
     known = usual(columns, IMAGE_NAMES)
-    for name in known:
-        if some[name] and all(map(finder.direct, some[name])):
-            return name
+    exact = [name for name, cells in some.items() if cells and all(map(finder.direct, cells))]
+    if named := [name for name in known if name in exact] or exact[: len(exact) == 1]:
+        return named[0]
     labels = usual(columns, LABEL_NAMES)
     candidates = {
         name: share(map(finder.exists, cells)) for name, cells in some.items() if name not in labels

@@ -82,20 +82,21 @@ def _reader(text: str, delimiter: str) -> Any:
 
 def _delimiter(text: str) -> str:
     """What separates the cells: by it, most lines have the same number of them, and several."""
+    lines = text[:200_000].splitlines()[:100]
 
-    def quality(delimiter: str) -> tuple[float, int]:
+    def quality(delimiter: str, lines: list[str] = lines) -> tuple[float, int]:
         try:
-            widths = [len(_stripped(cells)) for cells in _reader(sample, delimiter) if cells]
+            rows = _reader("\n".join(lines), delimiter)
+            widths = [len(_stripped(cells)) for cells in rows if cells]
         except csv.Error:
             return 0, 0
         [(width, times)] = Counter(widths).most_common(1) or [(0, 0)]
         return (times / len(widths), width) if width > 1 else (0, 0)
 
-    sample = "\n".join(text[:200_000].splitlines()[:100])
     best = max(",;\t|", key=quality)
     if quality(best) == (0, 0):
-        # Lists as programs of research have them: `pictures/1.png 0`.
-        return " " if quality(" ")[0] == 1 else ","
+        # Lists as programs of research have them, `pictures/1.png 0`; the first line may be names.
+        return " " if quality(" ", lines[1:])[0] == 1 else ","
     return best
 
 
@@ -105,7 +106,7 @@ def _stripped(cells: list[str]) -> list[str]:
 
 
 def _read_json(text: str, file: Path) -> list[Line]:
-    """An object a line, or a list of them: a line each, the names of the columns first."""
+    """Objects, in lines or a list, or one with a label for each path: the columns' names first."""
     try:
         try:
             records = json.loads(text)
@@ -113,7 +114,10 @@ def _read_json(text: str, file: Path) -> list[Line]:
             records = [json.loads(line) for line in text.splitlines() if line.strip()]
     except (ValueError, RecursionError) as error:
         raise _unreadable(file, str(error)) from error
-    records = [records] if isinstance(records, dict) and text.count("\n") < 2 else records
+    if isinstance(records, dict) and not any(
+        isinstance(one, dict | list) for one in records.values()
+    ):
+        records = [{"path": path, "label": label} for path, label in records.items()]
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise ImagetteError(
             f"{file} is not a list of pictures and their labels.",

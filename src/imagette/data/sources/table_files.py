@@ -41,7 +41,7 @@ class PictureFinder:
     def direct(self, cell: str) -> Path | None:
         """The file that a cell names as it stands."""
         text = _from_url(cell)
-        for path in dict.fromkeys((text, text.replace("\\", "/"))):
+        for path in dict.fromkeys((text, text.replace("\\", "/"), unquote(text))):
             if text and os.path.isfile(self.folder / path):  # noqa: PTH113  # long names
                 return self.folder / path
         return None
