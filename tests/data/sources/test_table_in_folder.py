@@ -35,7 +35,7 @@ def test_the_table_beside_the_pictures_is_read(folder, tmp_path, monkeypatch):
     found = open_source(folder)
     check_pets(found)
     assert found.source == str(folder)
-    assert found.notes[0] == "There are no folders of classes; train.csv tells the classes."
+    assert found.notes[0] == "There are no folders of classes; those of train.csv are taken."
     [(name, reason)] = found.skipped
     assert name == "sample_submission.csv"
     assert "single class" in reason

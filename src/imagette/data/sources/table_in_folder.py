@@ -60,7 +60,7 @@ def _open_tables(folder: Path, tables: list[Path], error: ImagetteError) -> Imag
             f"{folder} has no folders of classes, and several tables: {listed([*opened], 'en')}.",
             "Give the one that is meant instead, or keep that one alone.",
         ) from error
-    told = f"There are no folders of classes; {listed([*opened], 'en')} tells the classes."
+    told = f"There are no folders of classes; those of {listed([*opened], 'en')} are taken."
     return replace(
         index,
         name=folder.resolve().name,
