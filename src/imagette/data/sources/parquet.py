@@ -165,7 +165,8 @@ class _Table:
             self._parquet = parquet.ParquetFile(file, buffer_size=1 << 20)
             schema = self._parquet.schema_arrow
             told = find_splits(self._split_columns(schema), str(file))
-            used, self.splits = told or ([], None)
+            used = told[0] if told else []
+            self.splits = told[1] if told else None
             self._image, label, self.class_names, self.notes = self._columns(schema, used)
             self.kind = _class_kind(schema.field(label).type)
             self.classes = self._read_column(label)
