@@ -9,8 +9,8 @@ from hashlib import blake2b
 from pathlib import Path
 
 from imagette.data.cache import kept_folder
-from imagette.data.sources.folder import open_folder
 from imagette.data.sources.image_index import ImageIndex
+from imagette.data.sources.table_in_folder import open_folder_or_table
 from imagette.errors import ImagetteError
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
@@ -30,7 +30,7 @@ def open_archive(file: Path) -> ImageIndex:
     folder = _unpacked(file)
     name = next(file.name[: -len(end)] for end in ENDINGS if file.name.lower().endswith(end))
     try:
-        found = open_folder(folder)
+        found = open_folder_or_table(folder)
     except ImagetteError as error:  # people know the archive, not the folder in the cache
         raise ImagetteError(error.problem.replace(str(folder), str(file)), error.remedy) from error
     return replace(found, name=name, source=str(file.resolve()))

@@ -5,6 +5,7 @@ The name of a class's folder is the name of the class; images may lie deeper ins
 
 from pathlib import Path
 
+from imagette.data.class_names import ClassNames, in_order, name_classes
 from imagette.data.data_source import Skipped
 from imagette.data.sources.image_index import ImageIndex, ImageRef, file_ref
 from imagette.data.sources.layout import LAYOUT, Classes, Layout, find_layout, printable
@@ -23,17 +24,19 @@ def open_folder(folder: Path) -> ImageIndex:
     _check_name(given)
     layout = find_layout(folder)
     found, skipped = {}, layout.skipped + _loose(layout)
+    names = name_classes(printable(name) for some in layout.splits.values() for name in some)
     for split, classes in layout.splits.items():
-        found[split], left_out = _list_split(layout.root, classes)
+        found[split], left_out = _list_split(layout.root, classes, names)
         skipped += left_out
     return ImageIndex(
         given.name,
-        tuple(layout.splits["train"]),
+        in_order({names.of[printable(name)] for name in layout.splits["train"]}),
         found["train"],
         found.get("test"),
         validation=found.get("validation"),
         source=str(given),
         skipped=skipped,
+        notes=names.notes,
         layout=LAYOUT,
     )
 
@@ -50,7 +53,9 @@ def _is_utf8(path: Path) -> bool:
     return printable(path) == str(path)
 
 
-def _list_split(root: Path, classes: Classes) -> tuple[tuple[ImageRef, ...], Skipped]:
+def _list_split(
+    root: Path, classes: Classes, names: ClassNames
+) -> tuple[tuple[ImageRef, ...], Skipped]:
     """Every image of every class, and what is left out, that which is no image in one line.
 
     Paths are relative to `root`.
@@ -63,7 +68,8 @@ def _list_split(root: Path, classes: Classes) -> tuple[tuple[ImageRef, ...], Ski
                 if not is_image(path):
                     others.append(path)
                 elif _is_utf8(path):
-                    found.append(file_ref(path, name, path.relative_to(root).as_posix()))
+                    relative = path.relative_to(root).as_posix()
+                    found.append(file_ref(path, names.of[name], relative))
                 else:
                     skipped.append((path, "its name is not UTF-8."))
     others = [path for path in others if path.name[0] != "." and path.is_file()]
