@@ -74,3 +74,16 @@ def test_other_shapes_are_refused(client, pixels, words):
 )
 def test_other_values_are_refused(client, values, words):
     assert_refused(client.post("/predict", json={"image": values.tolist()}), "wrong-values", words)
+
+
+@pytest.mark.parametrize(
+    ("odd", "kind"),
+    [(-1, "wrong-shape"), (None, "wrong-shape"), ([], "wrong-shape"), ([[1]], "wrong-shape"),
+     ([[]], "wrong-shape"), ([[[[1]]]], "wrong-values"), ([[[0, 0, 10**400]]], "wrong-values")],
+)  # fmt: skip
+def test_one_odd_array_among_others_is_reported_in_its_place(client, odd, kind):
+    answers = client.post("/predict", json={"instances": [PIXELS.tolist(), odd]}).json
+    good, bad = answers["predictions"]
+    assert "class" in good
+    assert bad["type"] == f"urn:imagette:problem:{kind}"
+    assert "`instances[1]" in bad["detail"]
