@@ -3,11 +3,10 @@
 Any WSGI server can run it: the factory is `imagette.serving.app:create_app`.
 """
 
-import io
 from threading import Lock
 from typing import Any
 
-from flask import Request, Response, abort, request
+from flask import Response, abort, request
 from flask.json.provider import DefaultJSONProvider
 from flask_openapi3 import APIBlueprint
 from PIL import Image
@@ -44,7 +43,6 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
     Image.MAX_IMAGE_PIXELS = settings.max_pixels // 2
 
     app = DescribedApp(with_keys=bool(settings.api_keys))
-    app.request_class = _InMemoryRequest
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes
     app.json = _QuickJson(app)
     state = app.extensions[EXTENSION] = _make_state(settings)
@@ -135,10 +133,3 @@ class _QuickJson(DefaultJSONProvider):
         """An answer that holds its arguments."""
         content = to_json(self._prepare_response_obj(args, kwargs), inf_nan_mode="null")
         return Response(content + b"\n", mimetype="application/json")
-
-
-class _InMemoryRequest(Request):
-    """Keeps uploads in memory: Werkzeug would write large ones to a temporary file."""
-
-    def _get_file_stream(self, *_: Any, **__: Any) -> io.BytesIO:  # type: ignore[override]
-        return io.BytesIO()
