@@ -193,7 +193,7 @@ class Dataset(DataSource):
             ImagetteError: a class has no image to learn from, or the test split none.
         """
         if train is not None:
-            found.check_classes(train.labels)
+            found.check_classes(train.labels, skipped)
         if test is not None and not len(test):
             raise ImagetteError(
                 f"The test split of {found.source} holds no readable picture.",

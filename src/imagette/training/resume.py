@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from imagette.data import Dataset
 from imagette.errors import ImagetteError
+from imagette.files import make_folder, remove_if_empty
 from imagette.runs import RunInfo, read_run
 from imagette.training.recipe import Recipe
 from imagette.training.recipe_tables import to_dotted
@@ -58,7 +59,7 @@ def claimed(folder: Path) -> Iterator[None]:
         ImagetteError: another training is using it, or it cannot be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         raise ImagetteError(
             f"The folder {folder} cannot be made: {error.strerror}.",
@@ -78,8 +79,7 @@ def claimed(folder: Path) -> Iterator[None]:
     finally:
         lock.release()
         (folder / ".lock").unlink(missing_ok=True)
-        with suppress(OSError):  # stays where anything is in it
-            folder.rmdir()
+        remove_if_empty(folder)
 
 
 def read_earlier(folder: Path) -> RunInfo | None:

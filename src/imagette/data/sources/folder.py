@@ -11,7 +11,8 @@ from pathlib import Path
 from imagette.data.data_source import Skipped
 from imagette.data.sources.image_index import ImageIndex, ImageRef, file_ref
 from imagette.errors import ImagetteError
-from imagette.images.formats import is_image
+from imagette.images.find_images import find_images, folders_in, images_in
+from imagette.images.signatures import UNPACK, first_bytes, what_else
 
 _TRAIN, _TEST = ("train", "training"), ("test", "testing")
 _LAYOUT = (
@@ -34,11 +35,12 @@ def open_folder(folder: Path) -> ImageIndex:
     _check_name(given)
     folder = _only_folder(folder)
     train_folder, test_folder, skipped = _find_splits(folder)
+    _check_for_folders(given, train_folder)
     train, left_out = _list_split(folder, train_folder)
     test, more = _list_split(folder, test_folder) if test_folder else (None, ())
     return ImageIndex(
         given.name,
-        tuple(path.name for path in _folders(train_folder)),
+        tuple(path.name for path in folders_in(train_folder)),
         train,
         test,
         source=str(given),
@@ -49,9 +51,9 @@ def open_folder(folder: Path) -> ImageIndex:
 
 def _only_folder(folder: Path) -> Path:
     """Down through folders that hold nothing but one other; `train` alone is a split, not such."""
-    inside = _folders(folder)
-    alone = len(inside) == 1 and not any(map(is_image, folder.iterdir()))
-    if alone and inside[0].name.lower() not in _TRAIN and _folders(inside[0]):
+    inside = folders_in(folder)
+    alone = len(inside) == 1 and not images_in(folder)
+    if alone and inside[0].name.lower() not in _TRAIN and folders_in(inside[0]):
         return _only_folder(inside[0])
     return folder
 
@@ -63,10 +65,10 @@ def printable(path: str | Path) -> str:
 
 def _find_splits(folder: Path) -> tuple[Path, Path | None, Skipped]:
     """The folders of the train split and of the test split, and those that are neither."""
-    inside = _folders(folder)
+    inside = folders_in(folder)
     train = _named(inside, _TRAIN)
     # A class may well be called "train"; its folder then holds images, not class folders.
-    if train is None or not _folders(train):
+    if train is None or not folders_in(train):
         return folder, None, ()
     test = _named(inside, _TEST)
     others = (printable(path.relative_to(folder)) for path in inside if path not in (train, test))
@@ -83,11 +85,6 @@ def _named(folders: list[Path], names: tuple[str, str]) -> Path | None:
     return found[0] if found else None
 
 
-def _folders(folder: Path) -> list[Path]:
-    """The folders inside `folder`, by name; hidden ones left out."""
-    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._")
-
-
 def _check_name(path: Path) -> None:
     if not _is_utf8(path):
         raise ImagetteError(
@@ -100,27 +97,46 @@ def _is_utf8(path: Path) -> bool:
     return printable(path) == str(path)
 
 
+def _check_for_folders(given: Path, folder: Path) -> None:
+    """Say what there is instead where there is no folder of a class."""
+    if folders_in(folder):
+        return
+    if images := images_in(folder):
+        tables = [path for path in sorted(folder.iterdir()) if path.suffix.lower() == ".csv"]
+        table = f", or give the table {tables[0]}" if tables else ""
+        number = f"{len(images):,} pictures, such as" if len(images) > 1 else "one picture,"
+        raise ImagetteError(
+            f"{given} holds {number} {images[0].name}, but no folder for each class.",
+            f"Put the pictures of each class into a folder that is named after it{table}.",
+        )
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and (told := what_else(first_bytes(path))):
+            what, do = told
+            if do == UNPACK:
+                do = "unpack what belongs to a class into a folder that is named after it"
+            raise ImagetteError(
+                f"{given} holds no folder of pictures; {path.name} is {what}.",
+                f"{do[0].upper()}{do[1:]}.",
+            )
+
+
 def _list_split(folder: Path, split_folder: Path) -> tuple[tuple[ImageRef, ...], Skipped]:
-    """Every image of every class, and what is left out, that which is no image in one line.
+    """Every image of every class, and what is left out; files beside the classes are not told.
 
     Paths are relative to `folder`, the dataset's.
     """
-    found, skipped, others = [], [], []
-    for class_folder in _folders(split_folder):
+    classes = set(folders_in(split_folder))
+    for class_folder in classes:
         _check_name(class_folder)
-        for path in sorted(class_folder.rglob("*")):
-            if not is_image(path):
-                others.append(path)
-            elif _is_utf8(path):
-                relative = path.relative_to(folder).as_posix()
-                found.append(file_ref(path, class_folder.name, relative))
-            else:
-                skipped.append((path, "its name is not UTF-8."))
-    loose = sorted(path for path in split_folder.iterdir() if is_image(path))
-    skipped += [(path, "lies in no class's folder.") for path in loose]
-    others = [path for path in others if path.name[0] != "." and path.is_file()]
-    if others:
-        more = f", like {len(others) - 1:,} more" if len(others) > 1 else ""
-        skipped.append((min(others), f"is no picture by its name{more}."))
-    told = tuple((printable(path.relative_to(folder)), reason) for path, reason in skipped)
-    return tuple(found), told
+    found = find_images(split_folder)
+    images, skipped = [], []
+    for path in found.images:
+        class_name = path.relative_to(split_folder).parts[0]
+        if split_folder / class_name not in classes:
+            skipped.append((path, "lies in no class's folder."))
+        elif not _is_utf8(path):
+            skipped.append((path, "its name is not UTF-8."))
+        else:
+            images.append(file_ref(path, class_name, path.relative_to(folder).as_posix()))
+    skipped += found.told(beside=split_folder)
+    return tuple(images), tuple((printable(path.relative_to(folder)), why) for path, why in skipped)
