@@ -211,7 +211,7 @@ def trained(home):
 def test_a_folder_of_pictures_from_exploring_to_predicting(home, trained):
     assert "broken.png" in done("explore", "mine", cwd=home).stdout
     assert "broken.png" in trained.stderr
-    assert "held out for validation" in trained.stdout
+    assert "on the validation pictures of" in trained.stdout
     bundle = home / "runs" / "mine-classic" / "model.onnx"
     picture = home / "mine" / "red [things]" / "0.png"
     assert predicted(picture, "--model", bundle, cwd=home)["label"] == "red [things]"

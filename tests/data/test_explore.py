@@ -96,7 +96,7 @@ def test_planted_duplicates_are_found(tmp_path):
     assert len(found.duplicate_groups) == 4
     with Image.open(tmp_path / "duplicates.png") as image:
         assert image.height > 4 * 128  # one row a group
-    assert "in both train and test" in Page(page).text
+    assert "in train and in another split" in Page(page).text
 
 
 def test_duplicates_name_their_files(tmp_path):

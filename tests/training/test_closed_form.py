@@ -214,3 +214,17 @@ def test_what_says_nothing_is_told_by_every_class():
     assert says_nothing(metrics("leave-one-out", 1, 1, 1))
     assert not says_nothing(metrics("leave-one-out", 2, 2, 0, 0))  # as many pictures as classes
     assert not says_nothing(metrics("test", 1, 1))
+
+
+def test_validation_pictures_that_were_given_are_what_is_measured(folder, tmp_path):
+    data = tmp_path / "places"
+    shutil.copytree(folder, data / "train")
+    for name, colour in CLASSES.items():
+        (data / "valid" / name).mkdir(parents=True)
+        photograph(colour, 300).save(data / "valid" / name / "0.jpg")
+    notes = mock.Mock(spec=Reporter)
+    run = imagette.train(data, runs_dir=tmp_path / "runs", reporter=notes)
+    assert (run.metrics["split"], run.metrics["n"]) == ("validation", 2)
+    assert "2 to validate and to measure with" in notes.on_data.call_args.args[0][0]
+    again = imagette.evaluate(run.folder).metrics
+    assert (again["split"], again["n"], again["accuracy"]) == ("validation", 2, 1)

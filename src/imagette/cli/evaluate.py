@@ -74,8 +74,7 @@ def print_metrics(metrics: dict[str, Any]) -> None:
     low, high = metrics["accuracy_interval"]
     where = {
         "test": f"on the test split of {metrics['dataset']}",
-        "validation": f"on the pictures of {metrics['dataset']} held out for validation"
-        " (it has no test split)",
+        "validation": f"on the validation pictures of {metrics['dataset']} (it has no test split)",
         "leave-one-out": f"on the pictures of {metrics['dataset']}, each left out in turn"
         " (it has no test split)",
         "all": f"on all pictures of {metrics['dataset']} (it has no test split)",

@@ -94,6 +94,11 @@ class DataSource(ABC):
         """The train split, its images as they were found."""
 
     @property
+    def raw_validation(self) -> RawSplit | None:
+        """The validation split that comes with the source, or None where there is none."""
+        return None
+
+    @property
     @abstractmethod
     def raw_test(self) -> RawSplit | None:
         """The test split likewise, or None where there is none."""
@@ -110,10 +115,11 @@ class DataSource(ABC):
         Args:
             size: the side in pixels that each is brought to.
             view: what of each image: all of it, squashed, or the largest square in its middle.
-            test_only: leave the train split empty where there is a test split.
+            test_only: load nothing but what a model is measured on: the test split or, where there
+                is none, the validation split; without either, the train split.
 
         Raises:
-            ImagetteError: a class has no readable image to learn from, or the test split none.
+            ImagetteError: a class has no readable image to learn from, or another split none.
         """
 
     def check_classes(self, labels: NDArray[np.int64], unreadable: Skipped = ()) -> None:

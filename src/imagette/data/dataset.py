@@ -99,8 +99,9 @@ class Dataset(DataSource):
     """Labelled images, split into a train split and (most often) a test split.
 
     Attributes:
-        train: what training may look at; validation is split off it.
+        train: what training may look at; where no validation split is given, it is split off it.
         test: what no training ever looks at, or None where the dataset has no such split.
+        validation: what came with the dataset to validate with, or None.
         name: and the other ones, see `imagette.data.data_source.DataSource`.
 
     Raises:
@@ -109,6 +110,7 @@ class Dataset(DataSource):
 
     train: Split
     test: Split | None = None
+    validation: Split | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -123,7 +125,7 @@ class Dataset(DataSource):
         sizes = {split.images.shape[1:3] for split in self.splits.values()}
         if len(sizes) > 1:
             raise ImagetteError(
-                "The pictures of the train split and of the test split differ in size.",
+                "The pictures of the splits differ in size.",
                 "Bring all of them to the same height and width.",
             )
 
@@ -179,34 +181,33 @@ class Dataset(DataSource):
 
     @classmethod
     def from_source(
-        cls, found: DataSource, train: Split | None, test: Split | None, skipped: Skipped = ()
+        cls, found: DataSource, splits: dict[str, Split], skipped: Skipped = ()
     ) -> "Dataset":
         """A source whose images have been decoded.
 
         Args:
             found: the source.
-            train: its train split; None, for an empty one, where the test split alone was decoded.
-            test: its test split, or None where it has none.
+            splits: those of its splits that were decoded, by name; without `train`, that is empty.
             skipped: images that cannot be read, beside what the source itself left out.
 
         Raises:
-            ImagetteError: a class has no image to learn from, or the test split none.
+            ImagetteError: a class has no image to learn from, or another split none.
         """
-        if train is not None:
-            found.check_classes(train.labels, skipped)
-        if test is not None and not len(test):
-            raise ImagetteError(
-                f"The test split of {found.source} holds no readable picture.",
-                "Add pictures to it, or remove it.",
-            )
-        if train is None:
-            assert test is not None
-            train = test.take(np.arange(0))
+        for name, split in splits.items():
+            if name == "train":
+                found.check_classes(split.labels, skipped)
+            elif not len(split):
+                raise ImagetteError(
+                    f"The {name} split of {found.source} holds no readable picture.",
+                    "Add pictures to it, or remove it.",
+                )
+        none = next(iter(splits.values())).take(np.arange(0))
         return cls(
             found.name,
             found.class_names,
-            train,
-            test,
+            splits.get("train", none),
+            splits.get("test"),
+            splits.get("validation"),
             class_names_fr=found.class_names_fr,
             source=found.source,
             licence=found.licence,
@@ -215,10 +216,9 @@ class Dataset(DataSource):
 
     def load(self, size: int, view: ViewName = "whole", test_only: bool = False) -> "Dataset":
         """The same dataset with images of `size` by `size` pixels; see `DataSource.load`."""
-        skip = test_only and self.test is not None
-        train = None if skip else self.train.resized(size, size, view)
-        test = None if self.test is None else self.test.resized(size, size, view)
-        return Dataset.from_source(self, train, test)
+        names = list(self.splits)[-1:] if test_only else self.splits
+        resized = {name: self.splits[name].resized(size, size, view) for name in names}
+        return Dataset.from_source(self, resized)
 
     @property
     def decoded(self) -> "Dataset":
@@ -226,8 +226,9 @@ class Dataset(DataSource):
 
     @property
     def splits(self) -> dict[str, Split]:
-        """The splits there are, by name."""
-        return {"train": self.train} | ({"test": self.test} if self.test is not None else {})
+        """The splits there are, by name: train, validation, test."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: split for name, split in named.items() if split is not None}
 
     @property
     def count(self) -> int:
@@ -236,6 +237,10 @@ class Dataset(DataSource):
     @property
     def raw_train(self) -> RawSplit:
         return self.train.raw
+
+    @property
+    def raw_validation(self) -> RawSplit | None:
+        return None if self.validation is None else self.validation.raw
 
     @property
     def raw_test(self) -> RawSplit | None:

@@ -118,8 +118,9 @@ def _average_with_mirrored(classifier: Classifier, answers: Answers) -> dict[str
 
 def _choose_split(dataset: Dataset, own_run: RunInfo | None) -> tuple[Split, str]:
     """The images to measure on, and the name of the split they are."""
-    if dataset.test is not None:
-        return dataset.test, "test"
+    name, split = list(dataset.splits.items())[-1]
+    if name != "train":
+        return split, name
     if own_run is None:
         return dataset.train, "all"
     # Other pictures would be split in another way: some that were trained on would be measured on.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.data import Dataset, Split, open_source
+from imagette.data import Split, open_source
 from imagette.errors import ImagetteError
 from imagette.features.backbone import open_backbone
 from imagette.features.collect import Collected, FeatureSplit, collect_split
@@ -36,14 +36,14 @@ class Answers:
     familiarity: NDArray[np.float32] | None
 
 
-def measure_collected(
-    dataset: Dataset, collected: Collected, head: Head, of_learned: Answers
-) -> Answers:
-    """The answers that say how good a head is: to test pictures or, where there are none, to those
-    that it learned (see `answers_left_out`)."""
-    if dataset.test is None or collected.test is None:
+def measure_collected(collected: Collected, head: Head, of_learned: Answers) -> Answers:
+    """The answers that say how good a head is: to the test split or, without, to the validation
+    split that came with the dataset; without either, to what it learned (see `answers_left_out`).
+    """
+    name, split = list(collected.splits.items())[-1]
+    if name == "train":
         return of_learned
-    return Answers(dataset.test, "test", *head.predict(collected.test.rows))
+    return Answers(split.examples, name, *head.predict(split.rows))
 
 
 def says_nothing(metrics: dict[str, Any]) -> bool:

@@ -54,28 +54,22 @@ class Found(NamedTuple):
     images: list[Path]
     left_out: list[tuple[Path, Reason]]
 
-    def told(self, beside: Path | None = None) -> list[tuple[Path, Reason]]:
-        """What is left out, with one line for all that is no picture or that Imagette wrote; what
-        is no picture and lies in the folder `beside` the others is nobody's loss."""
-        lines = [(path, reason) for path, reason in self.left_out if reason not in (_OTHER, _OWN)]
-        for kind in (_OTHER, _OWN):
-            paths = [path for path, reason in self.left_out if reason == kind]
-            paths = [path for path in paths if kind == _OWN or path.parent != beside]
-            more = f", like {len(paths) - 1:,} more" if len(paths) > 1 else ""
-            lines += [(path, f"{kind}{more}.") for path in paths[:1]]
-        return lines
 
+def find_images(folder: Path, top: Path | None = None) -> Found:
+    """Find the pictures in a folder, however deep.
 
-def find_images(folder: Path) -> Found:
-    """Find the pictures in a folder, however deep."""
-    walk = _Walk(folder)
+    Args:
+        folder: where to look.
+        top: what the folder is a part of; links from one part to another are not followed.
+    """
+    walk = _Walk(folder, top or folder)
     images, left_out = [], []
     for path, reason in walk.below(folder):
         if reason:
             left_out.append((path, reason))
         else:
             images.append(path)
-    if twice := _found_twice(folder, images, walk.links):
+    if twice := _found_twice(images, walk.links):
         images = [path for path in images if path not in twice]
         left_out += [(path, "is a link to a picture that is found anyway.") for path in twice]
     if any(reason == _OWN for _, reason in left_out):
@@ -83,11 +77,23 @@ def find_images(folder: Path) -> Found:
     return Found(images, sorted(left_out))
 
 
-def images_in(folder: Path) -> list[Path]:
-    """The pictures that lie in a folder itself, by name."""
-    walk = _Walk(folder)
-    files = [entry for entry in _entries(folder) if not entry.is_dir()]
-    return [Path(entry.path) for entry in files if not walk.judge(entry)]
+def holds_images(folder: Path) -> bool:
+    """Whether a picture lies in a folder, however deep."""
+    return any(not reason for _, reason in _Walk(folder).below(folder))
+
+
+def look_in(folder: Path) -> Found:
+    """Find the pictures that lie in a folder itself; what is no picture is not told."""
+    walk, found = _Walk(folder), Found([], [])
+    for entry in _entries(folder):
+        path, reason = Path(entry.path), walk.judge(entry)
+        if not reason and entry.is_dir():
+            reason = _OWN if _is_own_folder(path) else _OTHER
+        if not reason:
+            found.images.append(path)
+        elif reason != _OTHER:
+            found.left_out.append((path, reason))
+    return found
 
 
 def folders_in(folder: Path) -> list[Path]:
@@ -101,6 +107,16 @@ def folders_in(folder: Path) -> list[Path]:
     return [Path(entry.path) for entry in found if not _is_own_folder(Path(entry.path))]
 
 
+def in_short(left_out: list[tuple[Path, Reason]]) -> list[tuple[Path, Reason]]:
+    """The same, with one line for all that is no picture, and one for all that Imagette wrote."""
+    lines = [(path, reason) for path, reason in left_out if reason not in (_OTHER, _OWN)]
+    for kind in (_OTHER, _OWN):
+        paths = [path for path, reason in left_out if reason == kind]
+        more = f", like {len(paths) - 1:,} more" if len(paths) > 1 else ""
+        lines += [(path, f"{kind}{more}.") for path in paths[:1]]
+    return lines
+
+
 class _Walk:
     """One look through a folder.
 
@@ -108,9 +124,9 @@ class _Walk:
         links: to pictures.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, top: Path | None = None) -> None:
         self.links: set[Path] = set()
-        self._folders = [Path(os.path.realpath(folder))]
+        self._folders = [Path(os.path.realpath(one)) for one in (folder, top or folder)]
 
     def below(self, folder: Path) -> Iterator[tuple[Path, Reason]]:
         """Every file that is not hidden, in the order of paths."""
@@ -216,12 +232,12 @@ def _whole_folders(
     return [*rest, *((path, _OWN) for path in whole if path.name != MARK)]
 
 
-def _found_twice(folder: Path, images: list[Path], links: set[Path]) -> set[Path]:
-    """The links to pictures that are found anyway, below the same folder inside `folder`."""
+def _found_twice(images: list[Path], links: set[Path]) -> set[Path]:
+    """The links to pictures that are found without them."""
     seen, twice = set(), set()
     for path in sorted(images, key=links.__contains__) if links else ():  # links come last
-        place = path.relative_to(folder).parts[:-1][:1], os.path.realpath(path)
-        if place in seen:
+        real = os.path.realpath(path)
+        if real in seen:
             twice.add(path)
-        seen.add(place)
+        seen.add(real)
     return twice

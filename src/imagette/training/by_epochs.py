@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from imagette.data import BUILT_IN, Dataset, DataSource, Split, split_validation
+from imagette.data import BUILT_IN, Dataset, DataSource, Split, train_and_validation
 from imagette.data.check import check
 from imagette.errors import ImagetteError
 from imagette.evaluation import evaluate
@@ -46,10 +46,10 @@ class _Data:
 
     Attributes:
         dataset: in the size that the network learns from.
-        train: its train split, without the images held out.
-        validation: the images held out.
+        train: the images to learn from.
+        validation: those that came to validate with, or were held out.
         final: the dataset in the size that the finished network takes, or not yet resized.
-        splits: of that, the images to learn from, and those held out.
+        splits: of that, the images to learn from, and those to validate with.
         view: what of each image a network that knows photographs is given; None for all others.
     """
 
@@ -182,7 +182,7 @@ def _choose_view(recipe: Recipe, found: DataSource) -> ViewName | None:
 
 
 def _split(dataset: Dataset, recipe: Recipe) -> tuple[Split, Split]:
-    return split_validation(dataset.train, recipe.validation_fraction, recipe.seed)
+    return train_and_validation(dataset, recipe.validation_fraction, recipe.seed)
 
 
 def _build(recipe: Recipe, size: int, found: DataSource) -> "keras.Model":

@@ -16,6 +16,7 @@ from imagette.data.explore import Copy, group_copies
 from imagette.errors import ImagetteError
 from imagette.evaluation.evaluate import evaluation_for_bundle
 from imagette.evaluation.leave_one_out import (
+    LEFT_OUT,
     Answers,
     answers_left_out,
     measure_collected,
@@ -56,8 +57,8 @@ def train_closed_form(job: Job) -> dict[str, Any]:
     collected = collect(found, backbone, view)
     job.write_choices()
     # Their images are decoded when they are asked for.
-    test = None if collected.test is None else collected.test.examples
-    dataset = Dataset.from_source(found, collected.train.examples, test, collected.skipped)
+    examples = {name: one.examples for name, one in collected.splits.items()}
+    dataset = Dataset.from_source(found, examples, collected.skipped)
     reporter.on_fit(view)
     fit_started = time.perf_counter()
     head, left_out = fit_head(collected.train.rows, dataset.train.labels, len(dataset.class_names))
@@ -72,7 +73,7 @@ def train_closed_form(job: Job) -> dict[str, Any]:
     seconds = round(time.perf_counter() - started, 3)
     info = info.model_copy(update={"epochs": 0, "seconds": seconds})
     job.write_info(info)
-    answers = measure_collected(dataset, collected, head, of_learned)
+    answers = measure_collected(collected, head, of_learned)
     metrics = _write(job.folder, recipe, dataset, backbone, view, head, answers, parameters)
     job.write_info(info.model_copy(update={"finished": True}))
     return metrics
@@ -93,10 +94,9 @@ def _open_backbone(recipe: Recipe, reporter: Reporter) -> Backbone:
 
 def _check(dataset: Dataset, collected: Collected, left_out: LeftOut) -> list[str]:
     """What there is to know of the pictures, near duplicates included."""
-    splits = {"train": collected.train} | ({"test": collected.test} if collected.test else {})
     copies = [
         (digest, Copy(name, position, int(label)))
-        for name, one in splits.items()
+        for name, one in collected.splits.items()
         for position, (digest, label) in enumerate(
             zip(one.digests, one.examples.labels, strict=True)
         )
@@ -164,9 +164,9 @@ def _write(
 
 
 def _compare(classifier: Classifier, answers: Answers) -> None:
-    """Make sure that the bundle answers as it was measured; on test pictures, which were not left
-    out of anything."""
-    if answers.split != "test":
+    """Make sure that the bundle answers as it was measured; on pictures that were not left out of
+    what it learned."""
+    if answers.split == LEFT_OUT:
         return
     images = answers.examples.images[:_CHECKED]
     difference = np.abs(classifier.predict_proba(images) - answers.probabilities[: len(images)])

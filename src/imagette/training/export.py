@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import ValidationError
 
 from imagette import __version__
-from imagette.data import Split, load_dataset, split_validation
+from imagette.data import Split, load_dataset, train_and_validation
 from imagette.data.sources.cifar import CLASS_NAMES, CLASS_NAMES_FR
 from imagette.errors import ImagetteError
 from imagette.files import write_bytes
@@ -165,7 +165,7 @@ def _write_bundle_of_run(
 
 
 def _split_of_run(run: Path, data_dir: str | Path | None) -> tuple[Split, Split]:
-    """The images that a run has learned from, and those that it held out for validation."""
+    """The images that a run has learned from, and those that it was validated with."""
     info = read_run(run).info
     if info is None:
         raise ImagetteError(
@@ -179,7 +179,7 @@ def _split_of_run(run: Path, data_dir: str | Path | None) -> tuple[Split, Split]
             f"The pictures in {dataset.source} have changed since the run was trained.",
             "Train again, or store only the weights in 8 bits: --quantize weights.",
         )
-    return split_validation(dataset.train, info.validation_fraction, info.seed)
+    return train_and_validation(dataset, info.validation_fraction, info.seed)
 
 
 def _bundle_of_file(

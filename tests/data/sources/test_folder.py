@@ -47,7 +47,7 @@ def test_source_loads_it_again_from_anywhere(shop, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     ("train", "test"),
-    [("train", "test"), ("Train", "Test"), ("TRAIN", "testing"), ("training", "TEST")],
+    [("Train", "testing"), ("training", "TEST"), ("training_set", "test_set")],
 )
 def test_splits_are_known_by_their_usual_names(outer, train, test):
     (outer / "train").rename(outer / train)
@@ -61,9 +61,10 @@ def test_splits_are_known_by_their_usual_names(outer, train, test):
 
 
 def test_neighbours_of_the_splits_are_listed(outer):
-    paint(outer / "val" / "pear" / "x.png", "green")
+    paint(outer / "test" / "pear" / "x.png", "green")
+    paint(outer / "more" / "pear" / "x.png", "green")
     (outer / ".cache").mkdir()
-    assert load_dataset(outer).skipped == (("val", "is neither train nor test."),)
+    assert load_dataset(outer).skipped == (("more", "is neither train, validation nor test."),)
 
 
 def test_two_folders_for_one_split(outer):
@@ -121,7 +122,7 @@ def test_unreadable_pictures_are_left_out_and_listed(shop):
         (["one/1.png"], "holds a single class"),
         (["one/1.png", "two/.hidden.png"], "No readable picture of the class two"),
         (
-            ["train/a/1.png", "train/b/1.png", "test/c/1.png"],
+            ["train/a/1.png", "train/b/1.png", "test/a/1.png", "test/c/1.png"],
             "has a class c in its test split that its train split does not have",
         ),
     ],

@@ -39,21 +39,28 @@ def write(path, labels, images=None, names=NAMES, column="image", group=1000):
 def test_a_folder_of_files_by_their_names(tmp_path, inside):
     folder = tmp_path / "pets"
     files = {"train-00000-of-00002": [1, 0, 1], "train-00001-of-00002": [0, -1, None]}
-    for name, labels in (files | {"test-00000-of-00001": [0, 1], "validation": [0]}).items():
+    for name, labels in (
+        files | {"test-00000-of-00001": [0, 1], "validation": [0], "other": [0]}
+    ).items():
         write(folder / inside / f"{name}.parquet", labels, column="img")
     data = load_dataset(folder)
     assert (data.name, data.source, data.class_names) == ("pets", str(folder), ("cat", "dog"))
     assert data.train.labels.tolist() == [1, 0, 1, 0]  # -1 and nothing: its class is kept secret
     assert data.train.images[:, 5, 5, 0].tolist() == [0, 1, 2, 0]
     assert data.test.labels.tolist() == [0, 1]
-    assert [reason for _, reason in data.skipped] == ["is neither train nor test."]
+    assert data.validation.labels.tolist() == [0]
+    assert [reason for _, reason in data.skipped] == ["is neither train, validation nor test."]
     assert data.train.paths[0].endswith("train-00000-of-00002.parquet/0")
 
 
-def test_validation_where_there_is_no_test_split(tmp_path):
+def test_a_test_split_without_labels(tmp_path):
+    """As competitions have it: nothing to measure with, but enough to learn from."""
     write(tmp_path / "train.parquet", [1, 0])
     write(tmp_path / "valid-0.parquet", [1])
-    assert load_dataset(tmp_path).test.labels.tolist() == [1]
+    write(tmp_path / "test.parquet", [-1, None])
+    data = load_dataset(tmp_path)
+    assert (data.test, data.validation.labels.tolist()) == (None, [1])
+    assert data.skipped == (("the test split", "no picture in it has a class that is learned."),)
 
 
 def test_texts_or_numbers_for_classes_and_plain_bytes(tmp_path):
@@ -137,8 +144,8 @@ def test_a_stray_file_makes_no_folder_of_images_parquet(tmp_path):
 
 
 def test_a_class_of_the_test_split_alone(tmp_path):
-    for split, label in (("train", "a"), ("train-2", "b"), ("test", "c")):
-        write(tmp_path / f"{split}.parquet", [label], names=None)
+    for split, labels in (("train", "a"), ("train-2", "b"), ("test", "ac")):
+        write(tmp_path / f"{split}.parquet", list(labels), names=None)
     not_opened(tmp_path, "a class c in its test split that its train split")
 
 

@@ -111,7 +111,10 @@ def test_a_csv_file_of_a_spreadsheet_with_splits(photos):
         (b"path,label", "lists no picture"),
         (b"path,colour 0.png,red", "no column called label"),
         (b"path,label 0.png,red", "holds a single class"),
-        (b"path,label,split 0.png,a, 3.png,b, 4.png,green,test", "class green in its test split"),
+        (
+            b"path,label,split 0.png,a, 3.png,b, 4.png,green,test 4.png,a,test",
+            "class green in its test split",
+        ),
         (b"path,label \xff\xfe\x00", "cannot be read as a table"),
     ],
 )
@@ -241,8 +244,9 @@ def test_a_dataset_of_hugging_face(datasets, tmp_path):
     assert (data.name, data.class_names) == ("pets", ("cat", "dog"))
     assert data.train.labels.tolist() == [1, 0, 1]
     assert data.train.images[2, 5, 5].tolist() == [20, 0, 0]
-    assert data.test.labels.tolist() == [0, 1]  # -1 means that the class is kept secret
-    assert data.test.images[1, 5, 5].tolist() == [20, 0, 0]
+    assert data.test is None
+    assert data.validation.labels.tolist() == [0, 1]  # -1 means that the class is kept secret
+    assert data.validation.images[1, 5, 5].tolist() == [20, 0, 0]
     assert np.array_equal(load_dataset(data.source).train.images, data.train.images)
 
 

@@ -13,8 +13,9 @@ from imagette.data.sources.archive import is_archive, open_archive
 from imagette.data.sources.cifar import open_cifar10
 from imagette.data.sources.csv_file import is_csv, open_csv
 from imagette.data.sources.digits import open_digits
-from imagette.data.sources.folder import open_folder, printable
+from imagette.data.sources.folder import open_folder
 from imagette.data.sources.hugging_face import PREFIX, open_hugging_face
+from imagette.data.sources.layout import printable
 from imagette.data.sources.parquet import is_parquet, open_parquet
 from imagette.errors import ImagetteError
 
@@ -36,7 +37,7 @@ class _Files(NamedTuple):
 _FILES = (
     _Files(
         "a folder (FOLDER/<class>/pictures, or FOLDER/train/<class>/pictures with an optional"
-        " FOLDER/test)",
+        " FOLDER/val and FOLDER/test)",
         lambda path: path.is_dir() and not is_parquet(path),
         open_folder,
     ),

@@ -12,6 +12,7 @@ from imagette.data.sources.image_index import (
     known_rows,
     row_class_names,
 )
+from imagette.data.sources.split_names import SplitName, split_named
 from imagette.errors import ImageError, ImagetteError
 
 PREFIX = "hf:"
@@ -23,25 +24,29 @@ _LAYOUT = "Choose a dataset for classification: one with a column of images and 
 def open_hugging_face(source: str) -> ImageIndex:
     """Find the images of a dataset on the Hugging Face Hub, or one saved by `save_to_disk`.
 
-    It is downloaded on first use, by `datasets`, into that library's own cache. The split `test` is
-    the test split; where there is none, `validation` is.
+    It is downloaded on first use, by `datasets`, into that library's own cache.
 
     Raises:
         ImagetteError: `datasets` is not installed, the dataset cannot be had, or it has no column
             of images or of classes.
     """
     name = source.removeprefix(PREFIX)
-    splits = _load(name)
+    loaded = _load(name)
+    splits: dict[SplitName, Any] = {}
+    for called, rows in loaded.items():  # the first of a kind, as in train, train_extra
+        if (split := split_named(str(called))) is not None:
+            splits.setdefault(split, rows)
     if "train" not in splits:
         raise ImagetteError(f"{name} has no split called train.", _LAYOUT)
     train = splits["train"]
-    test = splits.get("test") or splits.get("validation") or splits.get("valid")
     image, label = _columns(train, name)
+    refs = {split: _list_split(rows, split, image, label) for split, rows in splits.items()}
     return ImageIndex(
         Path(name).name,
         row_class_names(getattr(train.features[label], "names", None), train.unique(label)),
-        _list_split(train, "train", image, label),
-        None if test is None else _list_split(test, "test", image, label),
+        refs["train"],
+        refs.get("test"),
+        refs.get("validation"),
         source=source,
         licence=train.info.license or "",
         layout=_LAYOUT,

@@ -8,7 +8,6 @@ whose names may be in the file's metadata.
 
 import json
 import os
-import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from functools import partial
@@ -26,13 +25,10 @@ from imagette.data.sources.image_index import (
     known_rows,
     row_class_names,
 )
+from imagette.data.sources.split_names import SplitName, split_named
 from imagette.errors import ImageError, ImagetteError
 from imagette.images.find_images import folders_in
 
-_SPLITS = {
-    "train": "train", "training": "train", "test": "test", "testing": "test",
-    "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
-}  # fmt: skip
 _LABELS = ("label", "labels", "class", "class_name", "category", "target")
 _LAYOUT = (
     "Give it a column of images (their bytes) and a column `label` of classes (texts or integers),"
@@ -59,8 +55,8 @@ def _files(folder: Path) -> list[Path]:
 def open_parquet(path: Path) -> ImageIndex:
     """Find the images of a Parquet file, or of a folder of them.
 
-    The files' names tell the splits; where none is of the test split, those of the validation split
-    are. A single file, and files whose names tell nothing, are the train split.
+    The files' names tell the splits. A single file, and files whose names tell nothing, are the
+    train split.
 
     Raises:
         ImagetteError: a file is damaged, has no column of images or of classes, or other classes
@@ -87,29 +83,30 @@ def open_parquet(path: Path) -> ImageIndex:
         row_class_names(first.class_names, values),
         refs["train"],
         refs.get("test"),
+        refs.get("validation"),
         source=str(path.resolve()),
         skipped=skipped,
         layout=_LAYOUT,
     )
 
 
-def _by_split(path: Path) -> tuple[dict[str, list[Path]], Skipped]:
-    """The files of the train split and, where there is one, of the test split."""
+def _by_split(path: Path) -> tuple[dict[SplitName, list[Path]], Skipped]:
+    """The files of each split, and those that are of none."""
     if path.is_file():
         return {"train": [path]}, ()
-    found: dict[str, list[Path]] = {}
+    found: dict[SplitName | None, list[Path]] = {}
     for file in _files(path):
-        words = re.split(r"[^a-z]+", file.stem.lower())
-        split = next((_SPLITS[word] for word in words if word in _SPLITS), "")
-        found.setdefault(split, []).append(file)
-    train, test = ("train" if "train" in found else ""), "test" if "test" in found else "validation"
-    if train not in found:
+        found.setdefault(split_named(file.stem), []).append(file)
+    others = found.pop(None, [])
+    if others and "train" not in found:
+        found["train"], others = others, []
+    if "train" not in found:
         raise ImagetteError(f"{path} has no file of the train split.", "Call it train.parquet.")
-    others = [file for split in found.keys() - {train, test} for file in found[split]]
     skipped = tuple(
-        (file.relative_to(path).as_posix(), "is neither train nor test.") for file in sorted(others)
+        (file.relative_to(path).as_posix(), "is neither train, validation nor test.")
+        for file in others
     )
-    return {"train": found[train]} | ({"test": found[test]} if test in found else {}), skipped
+    return {name: files for name, files in found.items() if name}, skipped
 
 
 class _Waiting:
