@@ -16,6 +16,7 @@ from imagette.cli.options import JsonOption, ModelOption
 from imagette.errors import ImageError, ImagetteError
 
 if TYPE_CHECKING:
+    from imagette.images.find_images import LeftOut
     from imagette.inference.classifier import Classifier, Explanation, Prediction
 
 
@@ -123,7 +124,7 @@ def _sources(pictures: list[str]) -> Iterator[tuple[str, str | bytes]]:
             yield picture, picture
 
 
-def _count_left_out(left_out: "list[tuple[Path, str]]") -> str:
+def _count_left_out(left_out: "LeftOut") -> str:
     """How many files were left out, with the first one and why; empty where none was."""
     if not left_out:
         return ""

@@ -34,13 +34,15 @@ _PLOTS = {
     "curves.png": "metrics.json",
     "time-to-accuracy.png": "summary.csv", "frontier.png": "summary.csv", "compare.png": "",
 }  # fmt: skip
-"""The plots that Imagette writes, each with the file that it writes beside it."""
+"""The plots that Imagette writes, each with a file that it writes beside it; heat maps are called
+`NAME-why.png`."""
 _SIGNED = f"tEXtSoftware\0{SOFTWARE}".encode()
 
 _OTHER, _OWN = "is no picture", "was written by Imagette"
 
 Reason = str
 """Why a file is left out; empty for a picture."""
+LeftOut = list[tuple[Path, Reason]]
 
 
 class Found(NamedTuple):
@@ -52,7 +54,7 @@ class Found(NamedTuple):
     """
 
     images: list[Path]
-    left_out: list[tuple[Path, Reason]]
+    left_out: LeftOut
 
 
 def find_images(folder: Path, top: Path | None = None) -> Found:
@@ -63,7 +65,8 @@ def find_images(folder: Path, top: Path | None = None) -> Found:
         top: what the folder is a part of; links from one part to another are not followed.
     """
     walk = _Walk(folder, top or folder)
-    images, left_out = [], []
+    images: list[Path] = []
+    left_out: LeftOut = []
     for path, reason in walk.below(folder):
         if reason:
             left_out.append((path, reason))
@@ -103,11 +106,12 @@ def folders_in(folder: Path) -> list[Path]:
     Imagette wrote and no picture.
     """
     walk = _Walk(folder)
-    found = [entry for entry in _entries(folder) if entry.is_dir() and not walk.judge(entry)]
-    return [Path(entry.path) for entry in found if not _is_own_folder(Path(entry.path))]
+    inside = [(Path(entry.path), entry) for entry in _entries(folder)]
+    found = [path for path, entry in inside if path.is_dir() and not walk.judge(entry)]
+    return [path for path in found if not _is_own_folder(path)]
 
 
-def in_short(left_out: list[tuple[Path, Reason]]) -> list[tuple[Path, Reason]]:
+def in_short(left_out: LeftOut) -> LeftOut:
     """The same, with one line for all that is no picture, and one for all that Imagette wrote."""
     lines = [(path, reason) for path, reason in left_out if reason not in (_OTHER, _OWN)]
     for kind in (_OTHER, _OWN):
@@ -139,7 +143,7 @@ class _Walk:
             yield folder / MARK, _OWN
         for entry in inside:
             path, reason = Path(entry.path), self.judge(entry)
-            if entry.is_dir() and not reason:
+            if not reason and entry.is_dir():
                 yield from self.below(path)
             else:
                 yield path, reason
@@ -157,8 +161,11 @@ class _Walk:
 
     def _not_followed(self, link: os.DirEntry[str]) -> Reason:
         real = Path(os.path.realpath(link.path))
-        if not real.exists():
-            return f"is a link to {real}, where there is nothing."
+        try:
+            if not real.exists():
+                return f"is a link to {real}, where there is nothing."
+        except OSError as error:
+            return f"is a link to {real}, which cannot be opened ({error.strerror})."
         if real.is_dir():
             if any(real.is_relative_to(one) or one.is_relative_to(real) for one in self._folders):
                 return "is a link to a folder that is found anyway, or that it lies in."
@@ -178,18 +185,17 @@ def _judge_file(entry: os.DirEntry[str]) -> Reason:
     suffix = point + ending if point else ""
     if not entry.is_file() or suffix in _RAW:
         return _OTHER
-    if suffix == ".png" and _is_own_image(Path(entry.path)):
+    could_be_own = suffix == ".png" and (entry.name in _PLOTS or "-why" in entry.name)
+    if could_be_own and _is_own_image(Path(entry.path)):
         return _OWN
     return "" if suffix in SUFFIXES or is_image(first_bytes(Path(entry.path))) else _OTHER
 
 
 def _is_own_image(path: Path) -> bool:
-    """Whether a PNG file is a plot or heat map of Imagette: it says so, or lies beside the page
+    """Whether a PNG file is a plot or heat map of Imagette: it says so, or lies beside the file
     that an earlier version wrote with it."""
-    page = _PLOTS.get(path.name)
-    if page is None and "-why" not in path.name:
-        return False
-    return _SIGNED in first_bytes(path) or (bool(page) and path.with_name(str(page)).is_file())
+    beside = _PLOTS.get(path.name)
+    return _SIGNED in first_bytes(path) or bool(beside and path.with_name(beside).is_file())
 
 
 def _is_marked(folder: Path) -> bool:
@@ -212,9 +218,7 @@ def _is_own_folder(folder: Path) -> bool:
     return own
 
 
-def _whole_folders(
-    top: Path, images: list[Path], left_out: list[tuple[Path, Reason]]
-) -> list[tuple[Path, Reason]]:
+def _whole_folders(top: Path, images: list[Path], left_out: LeftOut) -> LeftOut:
     """The same, but of a folder with what Imagette wrote and no picture that folder alone."""
     used = {top, *top.parents}
     for folder in {path.parent for path in images}:

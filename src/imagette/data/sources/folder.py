@@ -5,11 +5,10 @@ The name of a class's folder is the name of the class; images may lie deeper ins
 
 from pathlib import Path
 
-from imagette.data.data_source import Skipped
 from imagette.data.sources.image_index import ImageIndex, ImageRef, file_ref
 from imagette.data.sources.layout import LAYOUT, Classes, Layout, find_layout, printable
 from imagette.errors import ImagetteError
-from imagette.images.find_images import Reason, find_images, in_short, look_in
+from imagette.images.find_images import LeftOut, find_images, in_short, look_in
 from imagette.images.signatures import UNPACK, first_bytes, what_else
 
 
@@ -25,10 +24,13 @@ def open_folder(folder: Path) -> ImageIndex:
     layout = find_layout(folder)
     if not layout.splits["train"]:
         _check_for_folders(given, layout.root)
-    found, skipped = {}, layout.skipped + _loose(layout)
+    found, left_out = {}, _loose(layout)
     for split, classes in layout.splits.items():
-        found[split], left_out = _list_split(layout.root, classes)
-        skipped += left_out
+        found[split], more = _list_split(layout.root, classes)
+        left_out += more
+    told = [
+        (printable(path.relative_to(layout.root)), reason) for path, reason in in_short(left_out)
+    ]
     return ImageIndex(
         given.name,
         tuple(layout.splits["train"]),
@@ -36,7 +38,7 @@ def open_folder(folder: Path) -> ImageIndex:
         found.get("test"),
         validation=found.get("validation"),
         source=str(given),
-        skipped=skipped,
+        skipped=(*layout.skipped, *told),
         layout=LAYOUT,
     )
 
@@ -74,12 +76,10 @@ def _check_for_folders(given: Path, root: Path) -> None:
             )
 
 
-def _list_split(root: Path, classes: Classes) -> tuple[tuple[ImageRef, ...], Skipped]:
-    """Every image of every class, and what is left out.
-
-    Paths are relative to `root`.
-    """
-    refs, left_out = [], []
+def _list_split(root: Path, classes: Classes) -> tuple[tuple[ImageRef, ...], LeftOut]:
+    """Every image of every class, called by its path relative to `root`, and what is left out."""
+    refs: list[ImageRef] = []
+    left_out: LeftOut = []
     for name, folders in classes.items():
         for folder in folders:
             _check_name(folder)
@@ -90,18 +90,14 @@ def _list_split(root: Path, classes: Classes) -> tuple[tuple[ImageRef, ...], Ski
                     refs.append(file_ref(path, name, path.relative_to(root).as_posix()))
                 else:
                     left_out.append((path, "its name is not UTF-8."))
-    return tuple(refs), _told(root, left_out)
+    return tuple(refs), left_out
 
 
-def _loose(layout: Layout) -> Skipped:
+def _loose(layout: Layout) -> LeftOut:
     """What lies beside the folders of splits and classes: images, and what Imagette wrote."""
-    left_out = []
+    left_out: LeftOut = []
     for folder in dict.fromkeys((layout.root, *layout.loose_in)):
         found = look_in(folder)
         left_out += [(path, "lies in no class's folder.") for path in found.images]
         left_out += found.left_out
-    return _told(layout.root, left_out)
-
-
-def _told(root: Path, left_out: list[tuple[Path, Reason]]) -> Skipped:
-    return tuple((printable(path.relative_to(root)), why) for path, why in in_short(left_out))
+    return left_out
