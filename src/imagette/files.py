@@ -61,11 +61,16 @@ def make_folder(folder: Path) -> None:
 
 
 def remove_if_empty(folder: Path) -> None:
-    """Remove a folder that `make_folder` made and that holds nothing."""
-    if {path.name for path in folder.iterdir()} <= {MARK}:
+    """Remove a folder that holds nothing, and those above it that were made for it alone."""
+    inside = {path.name for path in folder.iterdir()}
+    while inside <= {MARK}:
         (folder / MARK).unlink(missing_ok=True)
-        with suppress(OSError):  # something has come into it
+        try:
             folder.rmdir()
+        except OSError:  # something has come into it
+            return
+        folder = folder.parent
+        inside = {path.name for path in folder.iterdir()} or {"not made for it"}
 
 
 def _flush_to_disk(path: Path) -> None:

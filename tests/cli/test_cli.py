@@ -203,7 +203,7 @@ def test_an_audit_says_where_its_page_is(tmp_path, digits_run):
     assert "of 360 labels are doubtful" in audited.stdout
     assert "near duplicates: " in audited.stdout
     assert sorted(file.name for file in (tmp_path / "found").iterdir()) == [
-        "audit.csv", "audit.html", "duplicates.csv",
+        ".imagette", "audit.csv", "audit.html", "duplicates.csv",
     ]  # fmt: skip
 
 

@@ -169,4 +169,4 @@ def test_a_made_folder_is_marked_and_removed_when_nothing_came_into_it(tmp_path)
     remove_if_empty(tmp_path / "a")
     assert (tmp_path / "a" / "b").is_dir()
     remove_if_empty(tmp_path / "a" / "b")
-    assert not (tmp_path / "a" / "b").exists()
+    assert list(tmp_path.iterdir()) == []

@@ -7,6 +7,7 @@ import socket
 import sys
 
 import pytest
+from support import running_server
 from support.running_server import (
     RunningServer,
     command_of,
@@ -74,6 +75,19 @@ def test_ctrl_c_stops_api_and_page(with_page):
     assert f"http://127.0.0.1:{server.ui_port}" in server.printed
     os.killpg(server.process.pid, signal.SIGINT)  # what a terminal does
     assert_ends(server, processes=others)
+
+
+def test_when_the_page_never_answers_all_stops_and_says_why(start_server, monkeypatch):
+    pytest.importorskip("streamlit")
+    never = """
+from imagette.serving import webapp_process
+webapp_process.is_up = lambda *_: False
+webapp_process._SECONDS_TO_START = 2
+"""
+    monkeypatch.setattr(running_server, "PROGRAM", never + running_server.PROGRAM)
+    server = start_server(ui_port=free_port())
+    printed = assert_ends(server, 1, f"does not answer at http://127.0.0.1:{server.ui_port}")
+    assert "Imagette is ready" not in printed
 
 
 def test_when_the_page_dies_the_api_stops_and_says_why(with_page):

@@ -102,8 +102,8 @@ def _leaked(groups: tuple[tuple[Copy, ...], ...]) -> list[str]:
         return []
     others = {copy.split for group in both for copy in group} - {"train"}
     return [
-        f"The same picture in train and {' and '.join(sorted(others))} ({leaked:,} in all): the"
-        " accuracy will be too high. Remove them from one of the two."
+        f"The same picture in train and {' and '.join(sorted(others))} ({leaked:,} in all): remove"
+        " them from one of the two. Copies of the same file are learned, and not measured on."
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.data import Dataset, Split
+from imagette.data import Dataset, DataSource, Split
 from imagette.data.near_duplicates import Pair, find_near_duplicates
 from imagette.data.splits import split_positions
 from imagette.evaluation.evaluated_model import EvaluatedModel, open_model, relabel_for, resize_for
@@ -79,7 +79,7 @@ class Audit:
 
 def find_label_issues(
     run_or_bundle: str | Path,
-    dataset: str | Path | Dataset | None = None,
+    dataset: str | Path | DataSource | None = None,
     *,
     data_dir: str | Path | None = None,
 ) -> Audit:
@@ -101,23 +101,25 @@ def find_label_issues(
     model = open_model(run_or_bundle)
     classifier = model.classifier
     subsets, answers = [], []
-    if model.learned_from(dataset) and model.info is not None and model.info.epochs == 0:
+    found = model.find(dataset, data_dir)
+    left_out = None
+    if model.info is not None and model.info.epochs == 0 and model.learned_from(found):
         # Each label is doubted by a head that has not learned it.
-        name, left_out = leave_out_again(classifier, model.info, data_dir)
+        left_out = leave_out_again(classifier, model.info, found)
+    tested = model.load(found, test_only=left_out is not None)
+    if left_out:
         subsets.append(_whole("held-out", left_out.examples))
         answers.append(left_out.probabilities)
-        tested = model.load_dataset(dataset, data_dir, test_only=True)
         others = _given(tested)
     else:
-        tested = model.load_dataset(dataset, data_dir)
-        name, others = tested.name, _subsets(model, tested)
+        others = _subsets(model, found, tested)
     fitted = [_fit(classifier, subset, tested.class_names) for subset in others]
     subsets = fitted + subsets
     answers = [classifier.predict_proba(one.examples.images) for one in fitted] + answers
     compared = _to_compare(subsets)
     return Audit(
         model=model.name,
-        dataset=name,
+        dataset=found.name,
         class_names=classifier.class_names,
         class_names_fr=classifier.class_names_fr,
         label_issues=tuple(
@@ -133,11 +135,11 @@ def find_label_issues(
     )
 
 
-def _subsets(model: EvaluatedModel, dataset: Dataset) -> list[Subset]:
+def _subsets(model: EvaluatedModel, found: DataSource, dataset: Dataset) -> list[Subset]:
     """All images of a dataset, those the model did not learn from first."""
     subsets = _given(dataset)
     train, info = dataset.train, model.info
-    own = info is not None and info.dataset == dataset.source and info.learns_from(train)
+    own = info is not None and model.learned_from(found) and info.learns_from(train)
     if info is None or not own or dataset.validation is not None:
         return [*subsets, _whole("train", train)]
     learned, held_out = split_positions(train, info.validation_fraction, info.seed)

@@ -51,12 +51,14 @@ class Collected:
         validation: the validation split that came with the dataset, or None where there is none.
         test: the test split likewise.
         skipped: images that cannot be read, each with the reason.
+        view: what of each image was looked at.
     """
 
     train: FeatureSplit
     validation: FeatureSplit | None
     test: FeatureSplit | None
     skipped: Skipped
+    view: ViewName
 
     @property
     def splits(self) -> dict[str, FeatureSplit]:
@@ -73,7 +75,7 @@ def collect(found: DataSource, backbone: Backbone, view: ViewName) -> Collected:
         if raw is not None:
             others[name], more = collect_split(raw, backbone, view)
             skipped += more
-    return Collected(train, others.get("validation"), others.get("test"), skipped)
+    return Collected(train, others.get("validation"), others.get("test"), skipped, view)
 
 
 def choose_view(found: DataSource, backbone: Backbone) -> ViewName:

@@ -7,7 +7,7 @@ import io
 from threading import Lock
 from typing import Any
 
-from flask import Request, Response
+from flask import Request, Response, abort, request
 from flask.json.provider import DefaultJSONProvider
 from flask_openapi3 import APIBlueprint
 from PIL import Image
@@ -15,6 +15,7 @@ from pydantic_core import to_json
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from imagette.serving.auth import Authenticator
+from imagette.serving.base_path import OUTSIDE_KEY
 from imagette.serving.cors import CorsPolicy
 from imagette.serving.logs import RequestLog, configure_json_logging
 from imagette.serving.metrics import Metrics
@@ -47,6 +48,8 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes
     app.json = _QuickJson(app)
     state = app.extensions[EXTENSION] = _make_state(settings)
+    if settings.base_path:
+        app.before_request(_refuse_outside_base_path)
     if settings.requests_per_minute:
         limit = RateLimit(settings.requests_per_minute, settings.rate_storage)
         app.before_request(limit.count_request)
@@ -57,11 +60,21 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
         app.register_api(blueprint)
     app.describe()
     cors = CorsPolicy(settings.cors_origins)
-    app.wsgi_app = RequestMiddleware(app, state.metrics, state.log, cors)  # type: ignore[method-assign]
-    if settings.trusted_proxies:
-        count = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, count, count, count)  # type: ignore[method-assign]
+    app.wsgi_app = RequestMiddleware(  # type: ignore[method-assign]
+        app, state.metrics, state.log, cors, settings.base_path
+    )
+    if count := settings.trusted_proxies:
+        # Where the proxies take no path off, there is none to be told about.
+        stripped = 0 if settings.base_path else count
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_prefix=stripped
+        )
     return app
+
+
+def _refuse_outside_base_path() -> None:
+    if OUTSIDE_KEY in request.environ:
+        abort(404)
 
 
 def _make_state(settings: Settings) -> ServerState:

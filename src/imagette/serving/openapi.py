@@ -74,7 +74,6 @@ class DescribedApp(OpenAPI):
 
         Attributes:
             endpoints: every described endpoint, such as `GET /model`, with what it answers.
-            document: `/openapi.json`, in UTF-8.
         """
         paths = self.api_doc["paths"]
         self.endpoints: dict[str, str] = {
@@ -85,7 +84,17 @@ class DescribedApp(OpenAPI):
         if self._with_keys:
             for path in OPEN_RULES & paths.keys():
                 paths[path]["get"]["security"] = []
-        self.document: bytes = self.json.dumps(self.api_doc).encode()
+        self._document: bytes = self.json.dumps(self.api_doc).encode()
+
+    def document(self, path: str) -> bytes:
+        """`/openapi.json`, in UTF-8.
+
+        Args:
+            path: below which whoever asks finds the endpoints, as `public_path` has it.
+        """
+        if not path:
+            return self._document
+        return b'{"servers": [{"url": "%s"}], ' % path.encode() + self._document.removeprefix(b"{")
 
 
 def _operation_id(*, name: str, path: str, method: str) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from imagette.data import BUILT_IN, Dataset, DataSource, Split, train_and_validation
 from imagette.data.check import check
+from imagette.data.content import split_digests
+from imagette.data.splits import split_positions
 from imagette.errors import ImagetteError
 from imagette.evaluation import evaluate
 from imagette.features.backbone import open_backbone
@@ -84,14 +86,16 @@ def train_by_epochs(job: Job) -> dict[str, Any]:
     plan = recipe.resolve(device, len(data.train))
     job.reporter.on_start(folder, plan, data.dataset, state.epoch)
 
+    noted = job.learned_pictures(_learned_digests(job, data.final))
+
     def save(state: State) -> None:
-        save_network(folder, final, recipe, data.final, *data.splits, state, data.view)
+        save_network(folder, final, recipe, data.final, *data.splits, state, data.view, noted)
 
     state = _learn(job, plan, model, teacher, data, state, info, save)
     job.reporter.on_evaluate()
     _write_info(job, info, state)  # the epoch that was kept, for the report
     save(state)
-    metrics = evaluate(folder, data.final).metrics
+    metrics = evaluate(folder, job.found).metrics
     record_evaluation(folder, metrics)
     _write_info(job, info, state, finished=True)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
@@ -183,6 +187,18 @@ def _choose_view(recipe: Recipe, found: DataSource) -> ViewName | None:
 
 def _split(dataset: Dataset, recipe: Recipe) -> tuple[Split, Split]:
     return train_and_validation(dataset, recipe.validation_fraction, recipe.seed)
+
+
+def _learned_digests(job: Job, dataset: Dataset) -> list[bytes]:
+    """Of the content of each image that is learned."""
+    if job.found.source in BUILT_IN:
+        return []
+    digests = split_digests(job.found.raw_train, dataset.train)
+    if dataset.validation is not None:
+        return digests
+    recipe = job.recipe
+    learned, _ = split_positions(dataset.train, recipe.validation_fraction, recipe.seed)
+    return [digests[place] for place in learned]
 
 
 def _build(recipe: Recipe, size: int, found: DataSource) -> "keras.Model":

@@ -25,7 +25,7 @@ from imagette.training.job import Job
 from imagette.training.recipe import DEFAULT, Recipe
 from imagette.training.reporter import Reporter, Run
 from imagette.training.resume import (
-    check_dataset,
+    check_finished,
     choose_folder,
     claimed,
     earlier_recipe,
@@ -82,10 +82,12 @@ def train(
     if earlier:
         recipe = earlier_recipe(folder, recipe if recipe_given else None)
         data_dir = data_dir or earlier.data_dir
+        if dataset is None:
+            earlier.check_there(f"imagette train FOLDER --name {folder.name} --resume")
         if dataset is None or earlier.data_dir:
             found = _open(dataset or earlier.dataset, data_dir)
-        check_dataset(folder, earlier.dataset, found.source)
         if earlier.finished:
+            check_finished(folder, earlier, found)
             return Run(folder, recipe, metrics=None)
     elif why:
         reporter.on_recipe(why)

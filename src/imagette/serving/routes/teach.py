@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from imagette.errors import ImageError
 from imagette.inference.classifier import Classifier
+from imagette.serving.base_path import public_path
 from imagette.serving.openapi import (
     json_request,
     make_blueprint,
@@ -46,7 +47,8 @@ blueprint = make_blueprint("teach", __name__)
 def begin_lesson() -> tuple[dict[str, Any], int, dict[str, str]]:
     """Begin a lesson, of two classes or more"""
     lesson = _lessons().create(_read_class_names())
-    return _describe(lesson), 201, {"Location": f"/lessons/{lesson.id}"}
+    location = f"{public_path(request.environ)}/lessons/{lesson.id}"
+    return _describe(lesson), 201, {"Location": location}
 
 
 @blueprint.get("/lessons/<lesson>", responses=responses(schemas.LessonAnswer, "no-lesson", _DISK))
