@@ -79,5 +79,7 @@ def _print_exploration(exploration: "Exploration") -> None:
         place = "of train in other splits" if where == "across" else f"within {where}"
         labels = f", {found.disagreeing} with labels that differ" if found.disagreeing else ""
         print_line(f"exact duplicates {place}: {found.images}{labels}")
+    for note in exploration.notes:
+        print_line(note)
     for path, reason in exploration.skipped:
         print_line(f"left out: {path}: {reason}")

@@ -36,9 +36,9 @@ def load_dataset(
     Args:
         source: `cifar10` (the default), `digits` (needs no download), or your own pictures: a
             folder (FOLDER/<class>/pictures, or FOLDER/train/<class>/pictures with an optional
-            FOLDER/val and FOLDER/test), a zip or tar file of one, a CSV file of paths and labels, a
-            Parquet file of images and labels, a folder of such files, or `hf:NAME` for a dataset of
-            Hugging Face.
+            FOLDER/val and FOLDER/test), a zip or tar file of one, a table of paths and labels (CSV,
+            TSV or JSON lines), a Parquet file of images and labels, a folder of such files, or
+            `hf:NAME` for a dataset of Hugging Face.
         data_dir: where to look for CIFAR-10 first.
         size: the side in pixels that each image is brought to; 32 if None.
         view: what of each image: all of it, squashed, or the largest square in its middle.

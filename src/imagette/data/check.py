@@ -21,9 +21,9 @@ def check(
 ) -> list[str]:
     """What there is, what was left out, and what may be wrong, a sentence or two each.
 
-    Counts by class; files that were left out; images with the same pixels, once they have the
-    size that is learned, in several classes, in train and test, or within a class; classes of few
-    images, or of far fewer than others.
+    Counts by class; how it was read; files that were left out; images with the same pixels, once
+    they have the size that is learned, in several classes, in train and test, or within a class;
+    classes of few images, or of far fewer than others.
 
     Args:
         dataset: the images.
@@ -37,7 +37,7 @@ def check(
     single_will_do = single_will_do or dataset.validation is not None  # none is held out
     if counts.min() == 1 and not single_will_do:
         raise too_few(f"The class {dataset.class_names[counts.argmin()]}")
-    lines = [_counted(dataset, counts)]
+    lines = [_counted(dataset, counts), *dataset.notes]
     left_out = [f"Left out: {path}: {reason}" for path, reason in dataset.skipped]
     lines += left_out[:_SHOWN]
     if more := left_out[_SHOWN:]:

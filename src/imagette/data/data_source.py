@@ -45,6 +45,7 @@ class DataSource(ABC):
         licence: under what terms the images may be used, in a few words; empty if unknown.
         skipped: files and folders that were left out, by their paths within the dataset, each with
             the reason, which does not repeat the path.
+        notes: what to know of how it was read, a sentence or two each.
         layout: how to lay out such a source, for whoever gave one with too few classes.
 
     Raises:
@@ -58,6 +59,7 @@ class DataSource(ABC):
     source: str = ""
     licence: str = ""
     skipped: Skipped = ()
+    notes: tuple[str, ...] = ()
     layout: str = "Give pictures of two classes or more."
 
     def __post_init__(self) -> None:

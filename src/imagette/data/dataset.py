@@ -7,12 +7,13 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from imagette.data.class_names import ClassNames, name_classes
 from imagette.data.data_source import DataSource, RawSplit, Skipped
 from imagette.data.decode import allocate, map_rows
 from imagette.errors import ImagetteError
 from imagette.images.open_image import to_pixels
 from imagette.images.views import ViewName
-from imagette.wording import listed
+from imagette.wording import clean_name, listed
 
 IMBALANCE_RATIO = 1.5
 """From this ratio of the largest class to the smallest on, classes are weighed."""
@@ -147,7 +148,7 @@ class Dataset(DataSource):
             images: uint8 `(n, height, width, 3)`, RGB, or `(n, height, width)`, greyscale; 0–255.
             labels: `(n,)`, the class of each image: a name, or an integer.
             class_names: of the classes; integers are then positions in it. By default the labels
-                that occur, sorted.
+                that occur, sorted (numbers as numbers).
             test_images: what no training ever looks at, as `images`.
             test_labels: the classes of `test_images`, as `labels`.
             name: what to call the dataset in titles and file names.
@@ -162,22 +163,20 @@ class Dataset(DataSource):
                 "Give test_images and test_labels, or neither of them.",
             )
         given = _check_labels(labels)
-        if class_names is None:
-            values = np.unique(given).tolist()
-        else:
-            values = list(range(len(class_names)) if given.dtype.kind in "iu" else class_names)
-        names = tuple(map(str, values if class_names is None else class_names))
-        train = Split(_to_rgb(images), _positions(given, values, "train"))
+        found = name_classes(np.unique(given).tolist() if class_names is None else (), class_names)
+        names = found.order if class_names is None else tuple(map(clean_name, class_names))
+        train = Split(_to_rgb(images), _positions(given, found, names, "train"))
         test = None
         if test_images is not None and test_labels is not None:
-            positions = _positions(_check_labels(test_labels), values, "test")
+            positions = _positions(_check_labels(test_labels), found, names, "test")
             test = Split(_to_rgb(test_images), positions)
             if not len(test):
                 raise ImagetteError(
                     "The test split holds no picture.",
                     "Give it pictures, or neither test_images nor test_labels.",
                 )
-        return cls(name, names, train, test, class_names_fr=tuple(class_names_fr))
+        french = tuple(class_names_fr)
+        return cls(name, names, train, test, class_names_fr=french, notes=found.notes)
 
     @classmethod
     def from_source(
@@ -212,6 +211,7 @@ class Dataset(DataSource):
             source=found.source,
             licence=found.licence,
             skipped=found.skipped + skipped,
+            notes=found.notes,
         )
 
     def load(self, size: int, view: ViewName = "whole", test_only: bool = False) -> "Dataset":
@@ -270,16 +270,24 @@ def _check_labels(labels: ArrayLike) -> NDArray:
     return given
 
 
-def _positions(labels: NDArray, values: list[str] | list[int], split: str) -> NDArray[np.int64]:
-    """The position of each label among the values that labels may have."""
-    places = {value: place for place, value in enumerate(values)}
-    unknown = [label for label in np.unique(labels).tolist() if label not in places]
+def _positions(
+    labels: NDArray, found: ClassNames, names: tuple[str, ...], split: str
+) -> NDArray[np.int64]:
+    """The position of each label's class, among the names of all."""
+    places = {name: place for place, name in enumerate(names)}
+    values = np.unique(labels).tolist()
+    named = {
+        value: found.of.get(value, clean_name(value) if isinstance(value, str) else "")
+        for value in values
+    }
+    unknown = [value for value in values if named[value] not in places]
     if unknown:
+        known = names if isinstance(unknown[0], str) else list(found.of)
         raise ImagetteError(
             f"The label {unknown[0]!r} in the {split} split belongs to no class.",
-            f"Labels may be: {listed([repr(value) for value in values], 'en')}.",
+            f"Labels may be: {listed([repr(value) for value in known], 'en')}.",
         )
-    return np.array([places[label] for label in labels.tolist()], np.int64)
+    return np.array([places[named[label]] for label in labels.tolist()], np.int64)
 
 
 def _to_rgb(images: ArrayLike) -> NDArray:

@@ -62,6 +62,7 @@ class Exploration:
             between train and the others.
         duplicate_groups: every set of images with the same pixels.
         skipped: files and folders that were left out, with the reason.
+        notes: what to know of how the dataset was read.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Exploration:
     duplicates: dict[str, Duplicates]
     duplicate_groups: tuple[tuple[Copy, ...], ...]
     skipped: Skipped
+    notes: tuple[str, ...] = ()
 
 
 def explore(dataset: Dataset) -> Exploration:
@@ -89,6 +91,7 @@ def explore(dataset: Dataset) -> Exploration:
         duplicates=_summarise(groups, dataset),
         duplicate_groups=groups,
         skipped=dataset.skipped,
+        notes=dataset.notes,
     )
 
 

@@ -11,7 +11,7 @@ from imagette.data.content import PictureSet, split_digests
 from imagette.errors import ImagetteError
 from imagette.inference.classifier import Classifier
 from imagette.runs import RunFolder, RunInfo, read_run
-from imagette.wording import listed
+from imagette.wording import clean_name, listed
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,9 @@ def relabel_for(classifier: Classifier, examples: Split, class_names: tuple[str,
     Raises:
         ImagetteError: the model does not know one of the classes.
     """
-    positions = {name: position for position, name in enumerate(classifier.class_names)}
+    # Bundles of an earlier version may have names that Unicode writes in another way.
+    known = map(clean_name, classifier.class_names)
+    positions = {name: position for position, name in enumerate(known)}
     unknown = [name for name in class_names if name not in positions]
     if unknown:
         raise ImagetteError(

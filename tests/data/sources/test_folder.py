@@ -134,6 +134,24 @@ def test_what_is_no_dataset_is_refused(tmp_path, files, message):
     not_opened(tmp_path / "folder", message)
 
 
+def test_one_rule_names_the_classes(tmp_path):
+    """Numbers are in their order, one name written in two ways is one class, and twins are told."""
+    for name in ("10", "9", "1"):
+        paint(tmp_path / "numbers" / name / "1.png", "red")
+    assert load_dataset(tmp_path / "numbers").class_names == ("1", "9", "10")
+    for name in ("caf\u00e9", "cafe\u0301", "Tea", "tea "):
+        paint(tmp_path / "words" / "train" / name / "1.png", "red")
+    paint(tmp_path / "words" / "test" / "cafe\u0301" / "1.png", "red")
+    data = load_dataset(tmp_path / "words")
+    assert data.class_names == ("Tea", "caf\u00e9", "tea")
+    assert data.train.labels.tolist().count(1) == 2
+    assert data.test.labels.tolist() == [1]
+    assert [note.partition(":")[0] for note in data.notes] == [
+        "The same name written in two ways, which is one class",
+        "Classes that may be the same, as only capitals, spaces or dashes differ",
+    ]
+
+
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
 PAGE = b"<!DOCTYPE html><html>404 Not Found</html>"
 
@@ -164,7 +182,7 @@ def test_classes_of_which_no_picture_can_be_read(tmp_path, content, reason):
     ("files", "problem", "remedy"),
     [
         ({"1.png": b"", "2.png": b""}, "holds 2 pictures, such as 1.png, but no folder", "named"),
-        ({"1.png": b"", "labels.csv": b""}, "one picture, 1.png, but no folder", "labels.csv"),
+        ({"1.png": b"", "labels.txt": b""}, "one picture, 1.png, but no folder", "named"),
         ({"a.zip": b"PK\x03\x04", "b.zip": b"PK\x03\x04"}, "a.zip is a zip file", "Unpack what"),
         ({"all.png.txt": LFS}, "all.png.txt is a Git LFS pointer", "Run `git lfs pull`"),
     ],

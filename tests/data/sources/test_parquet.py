@@ -69,8 +69,30 @@ def test_texts_or_numbers_for_classes_and_plain_bytes(tmp_path):
     data = load_dataset(tmp_path / "fruit.parquet")
     assert (data.name, data.class_names) == ("fruit", ("apple", "pear"))
     assert data.train.images[:, 5, 5, 0].tolist() == [3, 4]
-    write(tmp_path / "numbers.parquet", [10, 9, 10], names=None)
-    assert load_dataset(tmp_path / "numbers.parquet").class_names == ("9", "10")
+    for numbers in ([10, 9, 10], [10.0, 9.0, None]):
+        write(tmp_path / "numbers.parquet", numbers, names=None)
+        assert load_dataset(tmp_path / "numbers.parquet").class_names == ("9", "10")
+
+
+def test_columns_are_understood_as_in_other_tables(tmp_path):
+    """The class by its usual name or, without, by what stands there; the split by a column."""
+    columns = {
+        "thumbnail": [png(9)] * 5,
+        "Image Path": [png(row) for row in range(5)],
+        "number": list(range(5)),
+        "kind": ["pear", "apple", "pear", "apple", "pear"],
+        "is_valid": [False, False, False, True, True],
+    }
+    parquet.write_table(pyarrow.table(columns), tmp_path / "fruit.parquet")
+    data = load_dataset(tmp_path / "fruit.parquet")
+    assert data.class_names == ("apple", "pear")
+    assert data.train.images[:, 5, 5, 0].tolist() == [0, 1, 2]
+    assert data.validation.labels.tolist() == [0, 1]
+    assert data.notes == ("The column kind is taken for the classes.",)
+    parquet.write_table(
+        pyarrow.table(columns | {"sort": columns["kind"]}), tmp_path / "two.parquet"
+    )
+    not_opened(tmp_path / "two.parquet", "could tell the classes: kind, sort")
 
 
 def test_rows_are_read_in_any_order_and_few_are_kept(tmp_path, monkeypatch):

@@ -12,10 +12,9 @@ from pathlib import Path
 from unicodedata import normalize
 
 from imagette.data.cache import kept_folder
-from imagette.data.sources.csv_file import is_csv, open_csv
-from imagette.data.sources.folder import open_folder
 from imagette.data.sources.image_index import ImageIndex, first_line
 from imagette.data.sources.parquet import is_parquet, open_parquet
+from imagette.data.sources.table_in_folder import open_folder_or_table
 from imagette.errors import ImagetteError
 from imagette.images.find_images import folders_in
 from imagette.images.signatures import UNPACK, first_bytes, what_else
@@ -52,7 +51,8 @@ def open_archive(file: Path) -> ImageIndex:
         (file.name[: -len(end)] for end in ENDINGS if file.name.lower().endswith(end)), file.stem
     )
     skipped = tuple((named(path), named(reason)) for path, reason in found.skipped)
-    return replace(found, name=name, source=str(file.resolve()), skipped=skipped)
+    notes = tuple(map(named, found.notes))
+    return replace(found, name=name, source=str(file.resolve()), skipped=skipped, notes=notes)
 
 
 def _open_inside(folder: Path) -> ImageIndex:
@@ -65,14 +65,8 @@ def _open_inside(folder: Path) -> ImageIndex:
     if is_parquet(place):
         return open_parquet(place)
     if not inside and len(files) == 1 and is_archive(files[0]):
-        return open_folder(_unpacked(files[0]))
-    tables = [file for file in files if is_csv(file)]
-    try:
-        return open_folder(folder)
-    except ImagetteError:
-        if len(tables) != 1:
-            raise
-    return open_csv(tables[0])
+        folder = _unpacked(files[0])
+    return open_folder_or_table(folder)
 
 
 def _files_in(folder: Path) -> list[Path]:

@@ -5,6 +5,7 @@ The name of a class's folder is the name of the class; images may lie deeper ins
 
 from pathlib import Path
 
+from imagette.data.class_names import ClassNames, in_order, name_classes
 from imagette.data.sources.image_index import ImageIndex, ImageRef, file_ref
 from imagette.data.sources.layout import LAYOUT, Classes, Layout, find_layout, printable
 from imagette.errors import ImagetteError
@@ -24,21 +25,23 @@ def open_folder(folder: Path) -> ImageIndex:
     layout = find_layout(folder)
     if not layout.splits["train"]:
         _check_for_folders(given, layout.root)
+    names = name_classes(printable(name) for some in layout.splits.values() for name in some)
     found, left_out = {}, _loose(layout)
     for split, classes in layout.splits.items():
-        found[split], more = _list_split(layout.root, classes)
+        found[split], more = _list_split(layout.root, classes, names)
         left_out += more
     told = [
         (printable(path.relative_to(layout.root)), reason) for path, reason in in_short(left_out)
     ]
     return ImageIndex(
         given.name,
-        tuple(layout.splits["train"]),
+        in_order({names.of[printable(name)] for name in layout.splits["train"]}),
         found["train"],
         found.get("test"),
         validation=found.get("validation"),
         source=str(given),
         skipped=(*layout.skipped, *told),
+        notes=names.notes,
         layout=LAYOUT,
     )
 
@@ -58,12 +61,10 @@ def _is_utf8(path: Path) -> bool:
 def _check_for_folders(given: Path, root: Path) -> None:
     """Say what there is instead where there is no folder of a class."""
     if images := look_in(root).images:
-        tables = sorted(path for path in root.iterdir() if path.suffix.lower() == ".csv")
-        table = f", or give the table {printable(tables[0])}" if tables else ""
         number = f"{len(images):,} pictures, such as" if len(images) > 1 else "one picture,"
         raise ImagetteError(
             f"{given} holds {number} {printable(images[0].name)}, but no folder for each class.",
-            f"Put the pictures of each class into a folder that is named after it{table}.",
+            "Put the pictures of each class into a folder that is named after it.",
         )
     for path in sorted(root.iterdir()):
         if path.is_file() and (told := what_else(first_bytes(path))):
@@ -76,7 +77,9 @@ def _check_for_folders(given: Path, root: Path) -> None:
             )
 
 
-def _list_split(root: Path, classes: Classes) -> tuple[tuple[ImageRef, ...], LeftOut]:
+def _list_split(
+    root: Path, classes: Classes, names: ClassNames
+) -> tuple[tuple[ImageRef, ...], LeftOut]:
     """Every image of every class, called by its path relative to `root`, and what is left out."""
     refs: list[ImageRef] = []
     left_out: LeftOut = []
@@ -87,7 +90,7 @@ def _list_split(root: Path, classes: Classes) -> tuple[tuple[ImageRef, ...], Lef
             left_out += found.left_out
             for path in found.images:
                 if _is_utf8(path):
-                    refs.append(file_ref(path, name, path.relative_to(root).as_posix()))
+                    refs.append(file_ref(path, names.of[name], path.relative_to(root).as_posix()))
                 else:
                     left_out.append((path, "its name is not UTF-8."))
     return tuple(refs), left_out

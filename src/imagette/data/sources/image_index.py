@@ -1,9 +1,8 @@
 """A dataset of files, before they are decoded: which images there are, and of which classes."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -45,21 +44,6 @@ def file_stamp(file: Path) -> tuple[str, int]:
 def file_ref(file: Path, class_name: str, path: str) -> ImageRef:
     """An image in a file of its own."""
     return ImageRef(file, class_name, path, *file_stamp(file))
-
-
-def row_class_names(names: Sequence[str] | None, values: Iterable[Any]) -> tuple[str, ...]:
-    """The names of a table's classes: those that its numbers have or, without, all values."""
-    return tuple(names or map(str, sorted(set(values) - {None})))
-
-
-def known_rows(names: Sequence[str] | None, values: Iterable[Any]) -> Iterator[tuple[int, str]]:
-    """The rows of a table whose class is known, each with the class's name.
-
-    None and, of numbers that have names, -1 mark a class that is not known or kept secret.
-    """
-    for row, value in enumerate(values):
-        if value is not None and not (names and not 0 <= value < len(names)):
-            yield row, names[value] if names else str(value)
 
 
 def first_line(error: Exception) -> str:
