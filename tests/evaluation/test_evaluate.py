@@ -109,7 +109,7 @@ def test_bundle_on_a_dataset_without_test_split(tmp_path, colours, tell_colours,
     assert (evaluation.metrics["split"], evaluation.metrics["n"]) == ("all", 240)
     assert evaluation.metrics["model"] == str(bundle)
     assert evaluation.folder.resolve() == tmp_path / "evaluation-tiny"
-    written = {"confusion.png", "metrics.json", "reliability.png", "report.html"}
+    written = {".imagette", "confusion.png", "metrics.json", "reliability.png", "report.html"}
     assert {file.name for file in evaluation.folder.iterdir()} == written
 
 

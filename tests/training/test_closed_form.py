@@ -147,7 +147,7 @@ def test_one_picture_a_class_and_copies(folder, tmp_path):
     assert classifier.predict(tmp_path / "few/sky/one.jpg").label == "sky"
     assert classifier.metadata.accuracy is None  # nothing is left of a class whose picture is out
     (tmp_path / "few" / "rain" / "one.jpg").write_bytes(b"no picture")
-    with pytest.raises(ImagetteError, match="No readable picture of the class rain"):
+    with pytest.raises(ImagetteError, match="The only picture of the class rain"):
         imagette.train(tmp_path / "few", runs_dir=tmp_path / "runs")
 
 

@@ -93,6 +93,7 @@ def killed(tmp_path_factory) -> Path:
 def test_a_run_leaves_everything(uninterrupted):
     left = {path.name for path in (uninterrupted / "run").iterdir()}
     assert left == {
+        ".imagette",
         "recipe.toml", "environment.json", "run.json", "history.csv", "model.keras", "model.onnx",
         "metrics.json", "confusion.png", "curves.png", "reliability.png", "report.html",
     }  # fmt: skip

@@ -194,7 +194,7 @@ class Dataset(DataSource):
         """
         for name, split in splits.items():
             if name == "train":
-                found.check_classes(split.labels)
+                found.check_classes(split.labels, skipped)
             elif not len(split):
                 raise ImagetteError(
                     f"The {name} split of {found.source} holds no readable picture.",

@@ -1,5 +1,6 @@
 """From pictures to features, a few at a time, so that however many there are take little memory."""
 
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -86,7 +87,8 @@ def _compute(
                 missing.append((place, key, decode_image(content, backbone.size, view)))
             found.append((digest, "" if row is None else row))
         except ImageError as error:
-            found.append((b"", error.problem.replace("The picture ", "", 1)))
+            reason = re.sub("^The (picture|file) ", "", error.problem)
+            found.append((b"", reason))
         except OSError as error:
             found.append((b"", f"cannot be read ({error.strerror or error})."))
     if missing:

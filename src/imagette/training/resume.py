@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 from imagette.data import Dataset, DataSource
 from imagette.errors import ImagetteError
 from imagette.evaluation.evaluated_model import open_model
+from imagette.files import make_folder, remove_if_empty
 from imagette.runs import RunInfo, read_run
 from imagette.training.recipe import Recipe
 from imagette.training.recipe_tables import to_dotted
@@ -59,7 +60,7 @@ def claimed(folder: Path) -> Iterator[None]:
         ImagetteError: another training is using it, or it cannot be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         raise ImagetteError(
             f"The folder {folder} cannot be made: {error.strerror}.",
@@ -79,8 +80,7 @@ def claimed(folder: Path) -> Iterator[None]:
     finally:
         lock.release()
         (folder / ".lock").unlink(missing_ok=True)
-        with suppress(OSError):  # stays where anything is in it
-            folder.rmdir()
+        remove_if_empty(folder)
 
 
 def read_earlier(folder: Path) -> RunInfo | None:

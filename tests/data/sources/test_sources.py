@@ -102,7 +102,7 @@ def test_what_is_wrong_with_an_archive_is_said_of_the_archive(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IMAGETTE_CACHE_DIR", "cache-here")
     archive = make_archive(tmp_path / "photos", "zip", tmp_path / "photos")
-    not_opened(archive, r"photos\.zip holds no class")
+    not_opened(archive, r"photos\.zip holds one picture, 1\.png, but no folder for each class")
     for name in ("red", "blue"):
         paint(tmp_path / "photos" / name / "1.png", RED)
     (tmp_path / "photos" / "red" / "2.png").write_bytes(b"no picture")

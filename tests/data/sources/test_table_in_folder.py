@@ -6,6 +6,7 @@ import pytest
 from support.sources import not_opened, paint
 
 from imagette.data import open_source
+from imagette.files import make_folder
 
 
 @pytest.fixture
@@ -40,6 +41,13 @@ def test_the_table_beside_the_pictures_is_read(folder, tmp_path, monkeypatch):
     assert name == "sample_submission.csv"
     assert "single class" in reason
     check_pets(open_source(make_archive(tmp_path / "pets", "zip", folder)))
+
+
+def test_tables_that_imagette_wrote_are_not_meant(folder):
+    write(folder, "train.csv", ["cat", "dog"] * 2)
+    make_folder(folder / "explore-pets")
+    write(folder / "explore-pets", "audit.csv", ["cat", "dog"] * 2, "path,label")
+    check_pets(open_source(folder))
 
 
 @pytest.mark.parametrize("header", ["filename,label", "filename,cat"])

@@ -6,11 +6,11 @@ The name of a class's folder is the name of the class; images may lie deeper ins
 from pathlib import Path
 
 from imagette.data.class_names import ClassNames, in_order, name_classes
-from imagette.data.data_source import Skipped
 from imagette.data.sources.image_index import ImageIndex, ImageRef, file_ref
 from imagette.data.sources.layout import LAYOUT, Classes, Layout, find_layout, printable
 from imagette.errors import ImagetteError
-from imagette.images.formats import is_image
+from imagette.images.find_images import LeftOut, find_images, in_short, look_in
+from imagette.images.signatures import UNPACK, first_bytes, what_else
 
 
 def open_folder(folder: Path) -> ImageIndex:
@@ -23,11 +23,16 @@ def open_folder(folder: Path) -> ImageIndex:
     given = folder.resolve()
     _check_name(given)
     layout = find_layout(folder)
-    found, skipped = {}, layout.skipped + _loose(layout)
+    if not layout.splits["train"]:
+        _check_for_folders(given, layout.root)
     names = name_classes(printable(name) for some in layout.splits.values() for name in some)
+    found, left_out = {}, _loose(layout)
     for split, classes in layout.splits.items():
-        found[split], left_out = _list_split(layout.root, classes, names)
-        skipped += left_out
+        found[split], more = _list_split(layout.root, classes, names)
+        left_out += more
+    told = [
+        (printable(path.relative_to(layout.root)), reason) for path, reason in in_short(left_out)
+    ]
     return ImageIndex(
         given.name,
         in_order({names.of[printable(name)] for name in layout.splits["train"]}),
@@ -35,7 +40,7 @@ def open_folder(folder: Path) -> ImageIndex:
         found.get("test"),
         validation=found.get("validation"),
         source=str(given),
-        skipped=skipped,
+        skipped=(*layout.skipped, *told),
         notes=names.notes,
         layout=LAYOUT,
     )
@@ -53,38 +58,49 @@ def _is_utf8(path: Path) -> bool:
     return printable(path) == str(path)
 
 
+def _check_for_folders(given: Path, root: Path) -> None:
+    """Say what there is instead where there is no folder of a class."""
+    if images := look_in(root).images:
+        number = f"{len(images):,} pictures, such as" if len(images) > 1 else "one picture,"
+        raise ImagetteError(
+            f"{given} holds {number} {printable(images[0].name)}, but no folder for each class.",
+            "Put the pictures of each class into a folder that is named after it.",
+        )
+    for path in sorted(root.iterdir()):
+        if path.is_file() and (told := what_else(first_bytes(path))):
+            what, do = told
+            if do == UNPACK:
+                do = "unpack what belongs to a class into a folder that is named after it"
+            raise ImagetteError(
+                f"{given} holds no folder of pictures; {printable(path.name)} is {what}.",
+                f"{do[0].upper()}{do[1:]}.",
+            )
+
+
 def _list_split(
     root: Path, classes: Classes, names: ClassNames
-) -> tuple[tuple[ImageRef, ...], Skipped]:
-    """Every image of every class, and what is left out, that which is no image in one line.
-
-    Paths are relative to `root`.
-    """
-    found, skipped, others = [], [], []
+) -> tuple[tuple[ImageRef, ...], LeftOut]:
+    """Every image of every class, called by its path relative to `root`, and what is left out."""
+    refs: list[ImageRef] = []
+    left_out: LeftOut = []
     for name, folders in classes.items():
         for folder in folders:
             _check_name(folder)
-            for path in sorted(folder.rglob("*")):
-                if not is_image(path):
-                    others.append(path)
-                elif _is_utf8(path):
-                    relative = path.relative_to(root).as_posix()
-                    found.append(file_ref(path, names.of[name], relative))
+            found = find_images(folder, root)
+            left_out += found.left_out
+            for path in found.images:
+                if _is_utf8(path):
+                    refs.append(file_ref(path, names.of[name], path.relative_to(root).as_posix()))
                 else:
-                    skipped.append((path, "its name is not UTF-8."))
-    others = [path for path in others if path.name[0] != "." and path.is_file()]
-    if others:
-        more = f", like {len(others) - 1:,} more" if len(others) > 1 else ""
-        skipped.append((min(others), f"is no picture by its name{more}."))
-    told = tuple((printable(path.relative_to(root)), reason) for path, reason in skipped)
-    return tuple(found), told
+                    left_out.append((path, "its name is not UTF-8."))
+    return tuple(refs), left_out
 
 
-def _loose(layout: Layout) -> Skipped:
-    """Images beside the folders of classes, which belong to none."""
-    return tuple(
-        (printable(path.relative_to(layout.root)), "lies in no class's folder.")
-        for folder in layout.loose_in
-        for path in sorted(folder.iterdir())
-        if is_image(path)
-    )
+def _loose(layout: Layout) -> LeftOut:
+    """What lies beside the folders of splits and classes: images, and what Imagette wrote."""
+    left_out: LeftOut = []
+    for folder in dict.fromkeys((layout.root, *layout.loose_in)):
+        found = look_in(folder)
+        left_out += [(path, "lies in no class's folder.") for path in found.images]
+        left_out += found.left_out
+    return left_out

@@ -16,7 +16,7 @@ from typing import NamedTuple, NoReturn
 from imagette.data.data_source import Skipped
 from imagette.data.sources.split_names import SplitName, is_plain, split_named
 from imagette.errors import ImagetteError
-from imagette.images.formats import is_image
+from imagette.images.find_images import folders_in, holds_images, look_in
 from imagette.wording import listed
 
 LAYOUT = (
@@ -52,7 +52,7 @@ def find_layout(folder: Path) -> Layout:
         ImagetteError: folders look like splits, and it is not clear which of them is which.
     """
     root = _only_folder(folder, lambda name: split_named(name) == "train")
-    inside = subfolders(root)
+    inside = folders_in(root)
     by_split = {name: found for name in _SPLITS if (found := _named(inside, name))}
     if "train" in by_split and _are_splits(root, inside, by_split):
         return _split_layout(root, inside, by_split)
@@ -65,11 +65,6 @@ def find_layout(folder: Path) -> Layout:
 _SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 
 
-def subfolders(folder: Path) -> list[Path]:
-    """The folders inside `folder`, by name; hidden ones left out."""
-    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._")
-
-
 def printable(path: str | Path) -> str:
     """A path that can be printed and saved, also where its bytes are not UTF-8."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
@@ -78,8 +73,8 @@ def printable(path: str | Path) -> str:
 def _only_folder(folder: Path, meant: Callable[[str], bool]) -> Path:
     """Down through folders that hold nothing but one other folder of folders, unless its name says
     that it is meant for itself."""
-    inside = subfolders(folder)
-    if len(inside) != 1 or not subfolders(inside[0]) or any(map(is_image, folder.iterdir())):
+    inside = folders_in(folder)
+    if len(inside) != 1 or not folders_in(inside[0]) or look_in(folder).images:
         return folder
     return folder if meant(inside[0].name) else _only_folder(inside[0], meant)
 
@@ -93,14 +88,14 @@ def _named(folders: list[Path], split: SplitName) -> list[Path]:
 def _are_splits(root: Path, inside: list[Path], by_split: dict[SplitName, list[Path]]) -> bool:
     """Whether folders called like splits are splits: a class may well be called "train"."""
     found = list(chain.from_iterable(by_split.values()))
-    deep = [path for path in by_split["train"] if subfolders(path)]
+    deep = [path for path in by_split["train"] if folders_in(path)]
     flat = not deep and len(by_split) > 1 and all(is_plain(path.name) for path in found)
     if flat or (not deep and all(split_named(path.name) for path in inside)):
         _ask_for_classes(by_split["train"][0])
     if len(by_split) == 1 and not (deep and is_plain(deep[0].name)):
         return len(inside) == 1
     if len(by_split) == 1:
-        others = [path for path in inside if path not in found and _holds_images(path)]
+        others = [path for path in inside if path not in found and holds_images(path)]
         if others:
             names = listed([printable(path.name) for path in others], "en", most=3)
             raise ImagetteError(
@@ -124,11 +119,11 @@ def _split_layout(root: Path, inside: list[Path], by_split: dict[SplitName, list
                 "Keep one of them, or put them together.",
             )
         top = _only_folder(found[0], splits.get("train", {}).__contains__)
-        classes = {path.name: [path] for path in subfolders(top)}
+        classes = {path.name: [path] for path in folders_in(top)}
         if name == "train" or len(classes) > 1 or classes.keys() & splits["train"].keys():
             splits[name] = classes
             loose_in.append(top)
-        elif _holds_images(top):
+        elif holds_images(top):
             where = printable(found[0].relative_to(root))
             skipped.append((where, _without_labels(found[0])))
     parts = list(chain.from_iterable(by_split.values()))
@@ -152,7 +147,7 @@ def _splits_of_classes(inside: list[Path]) -> dict[SplitName, Classes]:
     """The classes of each split where every class has folders of splits; else none."""
     splits: dict[SplitName, Classes] = {}
     for path in inside:
-        parts = subfolders(path)
+        parts = folders_in(path)
         names = [split_named(part.name) for part in parts]
         if "train" not in names or None in names:
             return {}
@@ -170,11 +165,11 @@ def _ask_about_splits(root: Path, inside: list[Path]) -> None:
     Raises:
         ImagetteError: they do.
     """
-    deep = [path for path in inside if subfolders(path)]
+    deep = [path for path in inside if folders_in(path)]
     if not deep or len(inside) < 2:
         return
     named = [path for path in inside if split_named(path.name)]
-    times = Counter(part.name for path in deep for part in subfolders(path))
+    times = Counter(part.name for path in deep for part in folders_in(path))
     words = [name for name in times if re.search(r"[^\W\d_]", name)]
     shared = [name for name in words if times[name] > 1]
     alike = len(deep) == len(inside) and len(shared) > 1 and len(shared) * 2 >= len(times)
@@ -202,8 +197,8 @@ def _ask_for_classes(train: Path) -> NoReturn:
     """
     beginnings = Counter(
         found[1]
-        for path in train.iterdir()
-        if is_image(path) and (found := re.match(r"([^\W\d_]+)[ ._-]*\d", path.name))
+        for path in look_in(train).images
+        if (found := re.match(r"([^\W\d_]+)[ ._-]*\d", path.name))
     )
     likely = [printable(name) for name, count in beginnings.items() if count > 1]
     told = ""
@@ -214,7 +209,3 @@ def _ask_for_classes(train: Path) -> NoReturn:
         f"Put those of each class into a folder of its own ({train.name}/<class>/pictures), or list"
         " them in a CSV file with the columns path and label.",
     )
-
-
-def _holds_images(folder: Path) -> bool:
-    return any(map(is_image, folder.rglob("*")))

@@ -29,6 +29,7 @@ from imagette.data.sources.columns import (
 from imagette.data.sources.image_index import ImageIndex, ImageRef, file_stamp, first_line
 from imagette.data.sources.split_names import SplitName, split_named
 from imagette.errors import ImageError, ImagetteError
+from imagette.images.find_images import folders_in
 
 _LAYOUT = (
     "Give it a column of images (their bytes) and a column `label` of classes (texts or integers),"
@@ -45,8 +46,7 @@ def is_parquet(path: Path) -> bool:
     """Whether a path is a Parquet file, or a folder of such files and not one of class folders."""
     if not path.is_dir():
         return path.suffix.lower() == ".parquet" and path.is_file()
-    inside = [folder for folder in path.iterdir() if folder.is_dir() and folder.name[0] not in "._"]
-    return all(folder.name == "data" for folder in inside) and bool(_files(path))
+    return bool(_files(path)) and all(folder.name == "data" for folder in folders_in(path))
 
 
 def _files(folder: Path) -> list[Path]:

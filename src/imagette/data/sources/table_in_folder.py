@@ -10,6 +10,7 @@ from imagette.data.sources.folder import open_folder
 from imagette.data.sources.image_index import ImageIndex, ImageRef
 from imagette.data.sources.split_names import SplitName, split_named
 from imagette.errors import ImagetteError
+from imagette.images.find_images import folders_in
 from imagette.wording import listed
 
 _ENDINGS = (".csv", ".tsv", ".jsonl")
@@ -26,7 +27,8 @@ def open_folder_or_table(folder: Path) -> ImageIndex:
     try:
         return open_folder(folder)
     except ImagetteError as error:
-        tables = [path for path in (*folder.glob("*"), *folder.glob("*/*")) if _is_table(path)]
+        places = (folder, *folders_in(folder))  # not where Imagette wrote tables of its own
+        tables = [path for place in places for path in place.iterdir() if _is_table(path)]
         if not tables:
             raise
         return _open_tables(folder, sorted(tables), error)
