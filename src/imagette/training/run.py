@@ -82,13 +82,14 @@ def train(
     if earlier:
         recipe = earlier_recipe(folder, recipe if recipe_given else None)
         data_dir = data_dir or earlier.data_dir
-        if dataset is None:
+        if dataset is None and not earlier.finished:
             earlier.check_there(f"imagette train FOLDER --name {folder.name} --resume")
+        if earlier.finished:
+            if dataset is not None:
+                check_finished(folder, earlier, found)
+            return Run(folder, recipe, metrics=None)
         if dataset is None or earlier.data_dir:
             found = _open(dataset or earlier.dataset, data_dir)
-        if earlier.finished:
-            check_finished(folder, earlier, found)
-            return Run(folder, recipe, metrics=None)
     elif why:
         reporter.on_recipe(why)
     # Each kind of training brings in libraries of its own, which take seconds to load.
