@@ -151,7 +151,8 @@ def _refusal(path: Path, error: Exception) -> ImagetteError:
             "Build the model of Keras 3's own layers and save it whole: model.save(...).",
         )
     return ImagetteError(
-        f"{path} cannot be read as a Keras model: it is damaged.",
+        f"{path} cannot be read as a Keras model: it is damaged, or its layers do not fit each"
+        " other.",
         "Copy or download it again, or save the whole model again: model.save(...).",
     )
 

@@ -82,6 +82,19 @@ def as_before_2_2_3(config):
     return "2.2.2"
 
 
+def as_before_tensorflow_2_4(config):
+    """Arithmetic in the graph as an operation of TensorFlow, with its constant."""
+    for layer in layers_of(config, "TFOpLambda"):
+        op = {"math.truediv": "RealDiv", "math.subtract": "Sub"}.get(layer["config"]["function"])
+        if op:
+            [node] = layer["inbound_nodes"]
+            layer["class_name"] = "TensorFlowOpLayer"
+            layer["config"]["node_def"] = {"op": op, "input": ["x", "y"]}
+            layer["config"]["constants"] = {"1": node[3]["y"]}
+            layer["inbound_nodes"] = [[[*node[:3], {}]]]
+    return "2.4.0"
+
+
 def as_keras_3(config):
     return "3.4.1"
 
@@ -130,6 +143,18 @@ def test_what_other_versions_write_is_understood(tmp_path, edit):
 def test_what_would_change_its_meaning_is_refused_by_name(tmp_path, name, edit, says):
     with pytest.raises(ImagetteError, match=says):
         load_keras_file(edited(tmp_path, edit, name))
+
+
+def test_arithmetic_as_older_tensorflow_writes_it_is_understood(tmp_path):
+    assert_answers(edited(tmp_path, as_before_tensorflow_2_4, "graph"), "graph")
+
+
+def test_mirrored_weights_are_refused(tmp_path):
+    path = edited(tmp_path, lambda config: "2.0.8")
+    with h5py.File(path, "r+") as file:
+        file.attrs["backend"] = "theano"
+    with pytest.raises(ImagetteError, match="Theano"):
+        load_keras_file(path)
 
 
 def test_weights_of_other_layers_are_refused(tmp_path):

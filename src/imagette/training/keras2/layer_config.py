@@ -133,6 +133,10 @@ def _keras_class(entry: Config) -> tuple[str, set[str]]:
     name: str = _RENAMED.get(kind, kind)
     if name in _ELSEWHERE:
         return name, {"name", "trainable", "init_values", "projection_dim"}
+    if str(entry.get("module")).startswith("keras.src.ops"):
+        raise ValueError(
+            f"{kind} is no layer"
+        )  # but known to Keras 3: it failed for another reason
     found = getattr(layers, name, None)
     # A class of somebody's own may have the name of a stock one.
     module = entry.get("module", "keras")

@@ -39,6 +39,8 @@ def load_keras2(path: Path) -> "keras.Model":
         text = _text(_member(archive, "config.json") if archive else file.attrs["model_config"])
         if "hard_sigmoid" in text and keras_version(path).startswith("3."):
             raise UnknownPartError("has hard_sigmoid, another function in Keras 2 than in Keras 3")
+        if _text(file.attrs.get("backend", "")) == "theano":
+            raise UnknownPartError("was made with Theano, whose convolutions are mirrored")
         config, layers = update_model(_plain(json.loads(text)))
         model = keras.saving.deserialize_keras_object(config, safe_mode=True)
         load_weights(model, layers, file)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imagette.training.keras2.layer_config import Config, UnknownPartError, described, update_layer
-from imagette.training.keras2.operations import CALLS, operation
+from imagette.training.keras2.operations import CALLS, function_of, operation
 
 _MODELS = {"Model": "Functional", "Functional": "Functional", "Sequential": "Sequential"}
 
@@ -183,22 +183,18 @@ class _Graph:
         if isinstance(node, dict):
             inputs, arguments = node["args"], node["kwargs"]
         else:
-            arguments = {key: value for part in node for key, value in [*part[3:], {}][0].items()}
+            arguments = node[0][3] if len(node[0]) > 3 else {}
             inputs = [node[0][:3] if len(node) == 1 else [part[:3] for part in node]]
-        # Without a mask, and as it answers, is how a layer is called anyway.
-        asked = {key: one for key, one in arguments.items() if one not in (None, False)}
-        if asked.get("training"):
+        asked = {key: one for key, one in arguments.items() if one is not None}
+        if asked.pop("training", False):
             raise UnknownPartError("calls a layer as in training, where answers are by chance")
         return {"args": self._updated(inputs), "kwargs": self._updated(asked)}
 
     def _call(self, entry: Config) -> tuple[Config, list[Config]]:
         """The layer that does what a call of TensorFlow does, and its nodes."""
-        function, nodes, layers = entry["config"]["function"], [], []
+        nodes, layers = [], []
         for node in entry["inbound_nodes"]:
-            parts = node if isinstance(node[0], list) else [node]
-            arguments = dict(parts[0][3]) if len(parts[0]) > 3 else {}
-            inputs = [part[2] if part[0] == _CONSTANT else part[:3] for part in parts]
-            inputs += [arguments.pop(key) for key in ("y", "bias") if key in arguments]
+            function, inputs, arguments = self._read_call(entry, node)
             tensors = [self._tensor(*one) for one in inputs if self._is_reference(one)]
             named = [None if self._is_reference(one) else one for one in inputs]
             if [*self._references(arguments)]:
@@ -209,6 +205,19 @@ class _Graph:
         if any(layer != layers[0] for layer in layers):
             raise UnknownPartError(f"calls tf.{function} in several ways at once")
         return layers[0], nodes
+
+    def _read_call(self, entry: Config, node: Any) -> tuple[str, list[Any], Config]:
+        """The function, its tensors and constants in order, and its other arguments."""
+        config = entry["config"]
+        parts = node if isinstance(node[0], list) else [node]
+        inputs = [part[2] if part[0] == _CONSTANT else part[:3] for part in parts]
+        if "node_def" in config:  # so before TensorFlow 2.4
+            for place, constant in sorted(config["constants"].items()):
+                inputs.insert(int(place), constant)
+            return function_of(config["node_def"]["op"]), inputs, {}
+        arguments = dict(parts[0][3]) if len(parts[0]) > 3 else {}
+        inputs += [arguments.pop(key) for key in ("y", "bias") if key in arguments]
+        return config["function"], inputs, arguments
 
     def _end(self, value: Any) -> Any:
         """The inputs or outputs of the model; one alone is no list, or the model would give one."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from imagette.training.keras2.layer_config import Config, UnknownPartError, described
 
-CALLS = {"TFOpLambda", "SlicingOpLambda"}
+CALLS = {"TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"}
 """What Keras 2 calls such a call."""
 
 _ACTIVATIONS = {
@@ -30,6 +30,25 @@ _POOLINGS = {"reduce_mean": "GlobalAveragePooling", "reduce_max": "GlobalMaxPool
 
 _SAYS_NOTHING: Config = {"name": None, "data_format": "NHWC", "conjugate": False}
 """Arguments that many calls have, and the value that changes nothing."""
+
+
+_FUNCTIONS = {
+    "RealDiv": "math.truediv", "Mul": "math.multiply", "Sub": "math.subtract", "Add": "math.add",
+    "AddV2": "math.add", "Maximum": "math.maximum", "Minimum": "math.minimum", "Relu": "nn.relu",
+    "Relu6": "nn.relu6", "Sigmoid": "math.sigmoid", "Tanh": "math.tanh",
+}  # fmt: skip
+"""What TensorFlow's own operations without settings are called in Python."""
+
+
+def function_of(op: str) -> str:
+    """The function that an operation of TensorFlow's graphs is called by.
+
+    Raises:
+        UnknownPartError: it is not known here.
+    """
+    if op not in _FUNCTIONS:
+        raise UnknownPartError(f"calls {op} of TensorFlow, which no layer of Keras 3 does")
+    return _FUNCTIONS[op]
 
 
 def operation(function: str, inputs: list[Any], arguments: Config) -> tuple[Config, list[Any]]:
