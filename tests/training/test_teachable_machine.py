@@ -42,7 +42,8 @@ def test_a_download_of_teachable_machine_becomes_a_bundle(tmp_path, answers, pac
     path = download(tmp_path / "converted_keras", "0 Ginkgo\n1 Érable\n2 Oak tree\n", packed)
     exported = export(path, "onnx")
     assert "Ginkgo, Érable, Oak tree" in " ".join(exported.notes)
-    assert "−1…1" in " ".join(exported.notes)
+    assert "−1…1" in exported.notes[0]
+    assert "--pixels" not in " ".join(exported.notes)
     assert exported.path.parent == (tmp_path if packed else path)
     bundle = Classifier(exported.path)
     assert bundle.metadata.class_names == ("Ginkgo", "Érable", "Oak tree")

@@ -109,7 +109,7 @@ def export(
     model = load_keras_file(model_file)
     notes = []
     if pixels is None and is_teachable_machine(model_file):
-        model = taking_0_255(model)
+        model, pixels = taking_0_255(model), 255 if format == "onnx" else None
         notes.append("From Teachable Machine, whose models take pixels in −1…1.")
     if format == "onnx":
         if classes is None and (classes := names_beside(source, model.output_shape[-1])):
