@@ -13,7 +13,8 @@ _RENAMED = {
     "BatchNormalizationV2": "BatchNormalization",
     "SyncBatchNormalization": "BatchNormalization",
     "ThresholdedReLU": "ReLU",
-    # As they are in answering: the first two change the size only in training.
+    # As they are in answering: the first three change something only in training.
+    "ActivityRegularization": "Identity",
     "RandomHeight": "Identity",
     "RandomWidth": "Identity",
     "RandomCrop": "Resizing",
