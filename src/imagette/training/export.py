@@ -18,7 +18,15 @@ from imagette.training.bundle_writer import build_bundle, save_bundle
 from imagette.training.calibrate_bundle import calibrate_bundle
 from imagette.training.keras_files import input_range, load_keras_file, save_keras, with_input_range
 from imagette.training.onnx_graph import update_metadata
+from imagette.training.other_formats import refuse_other_formats
 from imagette.training.quantize import quantize_all, quantize_weights
+from imagette.training.teachable_machine import (
+    is_download,
+    is_teachable_machine,
+    names_beside,
+    taking_0_255,
+    unpacked,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -56,11 +64,12 @@ def export(
     """Write a run, or a Keras file from anywhere, in another format.
 
     Args:
-        source: a run folder, or a `.keras` or `.h5` classifier of colour images.
+        source: a run folder, or a `.keras` or `.h5` classifier of colour images, as Keras 3 or 2
+            wrote it; or a zip or a folder that holds one, as Teachable Machine gives it.
         format: `onnx` for a bundle, `keras` or `h5` for Keras.
         out: the file to write; by default beside the source, with the format's ending.
-        classes: class names for a bundle made of a Keras file, in the order of its outputs;
-            CIFAR-10's where there are ten.
+        classes: class names for a bundle made of a Keras file, in the order of its outputs; by
+            default those of `labels.txt` beside it, or CIFAR-10's where there are ten.
         pixels: the top of the range the Keras file takes. For `onnx` that is the file read (by
             default found out from its first layer), otherwise the file written (by default 1 for
             `h5`, unchanged for `keras`).
@@ -74,6 +83,11 @@ def export(
         ImagetteError: the source cannot be read, or what was asked does not fit it.
     """
     source = Path(source)
+    if is_download(source):
+        if source.is_file():
+            out = _target(source, format, out)
+        with unpacked(source) as file:
+            return export(file, format, out=out, classes=classes, pixels=pixels, quantize=quantize)
     is_run = source.is_dir()
     if is_run:
         _check_run(source, format, quantize)
@@ -93,8 +107,15 @@ def export(
         _write_bundle_of_run(source / "model.onnx", target, quantize, data_dir)
         return Exported(target)
     model = load_keras_file(model_file)
+    notes = []
+    if pixels is None and is_teachable_machine(model_file):
+        model, pixels = taking_0_255(model), 255 if format == "onnx" else None
+        notes.append("From Teachable Machine, whose models take pixels in −1…1.")
     if format == "onnx":
-        return _bundle_of_file(model, source, target, classes, pixels)
+        if classes is None and (classes := names_beside(source, model.output_shape[-1])):
+            notes.append(f"Class names from labels.txt: {', '.join(classes)}.")
+        exported = _bundle_of_file(model, source, target, classes, pixels)
+        return Exported(target, (*notes, *exported.notes))
     if classes is not None:
         raise ImagetteError(f"A .{format} file holds no class names.", "Leave out --classes.")
     return _keras_of_model(model, target, format, pixels)
@@ -103,6 +124,7 @@ def export(
 def _check_run(run: Path, format: Format, quantize: Quantize | None) -> None:
     has_keras, bundle = (run / "model.keras").is_file(), run / "model.onnx"
     if not has_keras and not bundle.is_file():
+        refuse_other_formats(run)
         raise ImagetteError(
             f"{run} is no run with a trained network: it holds neither model.keras nor model.onnx.",
             "Name the folder of a run that `imagette train` made, such as runs/NAME.",
