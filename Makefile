@@ -14,16 +14,16 @@ demo: $(VENV)/serves
 	$(BIN)/imagette demo
 
 quick: $(VENV)/develops
-	tests/install_chromium.sh
+	tests/install_programs.sh
 	$(PYTEST) -m "not slow"
 
 test: $(VENV)/develops
-	tests/install_chromium.sh
+	tests/install_programs.sh
 	$(PYTEST)
 
 # Which lines of the package no test reaches; a third slower than `make test` by Python 3.11.
 coverage: $(VENV)/develops
-	tests/install_chromium.sh
+	tests/install_programs.sh
 	$(PYTEST) --cov --cov-report=term
 
 # Builds what is published, and tries it in an environment of its own.

@@ -36,7 +36,7 @@ from sklearn.metrics import roc_auc_score
 from imagette import Classifier
 from imagette.features.backbone import ensure_backbone
 from imagette.files import write_csv, write_json, write_text
-from imagette.images.formats import find_images
+from imagette.images.find_images import find_images
 from imagette.training.environment import environment
 
 RIVALS = Path(__file__).parent / "rivals"
@@ -127,7 +127,7 @@ def ask(folders: list[Path], work: Path) -> Iterator[dict]:
         classifier = Classifier(work / "runs" / folder.name / "run")
         own: list[float] = []
         for asked in [folder, *(other for other in folders if other != folder)]:
-            files = find_images(asked / "test")
+            files = find_images(asked / "test").images
             answers = classifier.predict(list(files))
             familiarity = [answer.familiarity or 0.0 for answer in answers]
             own = own or familiarity

@@ -19,7 +19,7 @@ from scipy.ndimage import gaussian_filter
 from sklearn.metrics import roc_auc_score
 
 from imagette import Classifier
-from imagette.images.formats import find_images
+from imagette.images.find_images import find_images
 from imagette.images.open_image import open_image
 
 Split = tuple[Image.Image, tuple[float, float, float, float] | None]
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("models", nargs="*", default=["cifar10", "cifar10-lite"])
     arguments = parser.parse_args()
-    files = find_images(arguments.folder)
+    files = find_images(arguments.folder).images
     images = [open_image(file).to_rgb() for file in files]
     for model in arguments.models:
         classifier = Classifier(model)

@@ -33,7 +33,7 @@ from sklearn.metrics import roc_auc_score
 
 from imagette import Classifier, load_dataset
 from imagette.data import Split, split_validation
-from imagette.images.formats import find_images
+from imagette.images.find_images import find_images
 from imagette.training.calibrate_bundle import remove_calibration
 from imagette.training.onnx_graph import find_ends, run_to
 
@@ -228,7 +228,7 @@ class Photographs:
         self.columns: list[str] = []
         if folder is None:
             return
-        files = find_images(folder)
+        files = find_images(folder).images
         self.is_other = np.array([file.parent.name == "none" for file in files])
         views = [classifier.views(file) for file in files]
         self.of = np.repeat(np.arange(len(files)), [len(each) for each in views])

@@ -12,6 +12,12 @@ from typing import Any
 
 from imagette.errors import ImagetteError
 
+MARK = ".imagette"
+"""The file that says of a folder that Imagette made it."""
+SOFTWARE = "Imagette"
+"""What the field `Software` of the PNG files says that Imagette writes."""
+_MARKED = "Imagette made this folder. Unless pictures of yours lie in it, it is no class of them.\n"
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -26,7 +32,7 @@ def replacing(path: Path) -> Iterator[Path]:
     # Two that write the same file at once do not share it.
     temporary = path.with_name(f".writing-{secrets.token_hex(4)}-{path.name}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         yield temporary
         _flush_to_disk(temporary)
         temporary.replace(path)
@@ -38,6 +44,33 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for what Imagette writes, and those above it that are missing.
+
+    Each new one is marked, so that it is never taken for a class of pictures.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    new = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in new:
+        (one / MARK).write_text(_MARKED, encoding="utf-8")
+
+
+def remove_if_empty(folder: Path) -> None:
+    """Remove a folder that holds nothing, and those above it that were made for it alone."""
+    inside = {path.name for path in folder.iterdir()}
+    while inside <= {MARK}:
+        (folder / MARK).unlink(missing_ok=True)
+        try:
+            folder.rmdir()
+        except OSError:  # something has come into it
+            return
+        folder = folder.parent
+        inside = {path.name for path in folder.iterdir()} or {"not made for it"}
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -47,6 +47,22 @@ class RunInfo(BaseModel):
     seconds: float | None = None
     finished: bool = False
 
+    def check_there(self, command: str) -> None:
+        """Make sure that what the run learned from is still where it was.
+
+        Args:
+            command: what to do with the place where it is now.
+
+        Raises:
+            ImagetteError: it is not.
+        """
+        place = Path(self.dataset)
+        if place.is_absolute() and not place.exists():
+            raise ImagetteError(
+                f"The pictures that the run learned from are no longer at {self.dataset}.",
+                f"Name the place where they are now: {command}",
+            )
+
     def learns_from(self, train: Split) -> bool:
         """Whether the run learns from these very pictures; True where it did not note which."""
         return self.train_fingerprint is None or self.train_fingerprint == train.fingerprint()

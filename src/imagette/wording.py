@@ -1,9 +1,10 @@
-"""Numbers and lists as people write them, in English and in French."""
+"""Numbers, lists and names as people write them, in English and in French."""
 
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
+from unicodedata import normalize
 
 Language = Literal["en", "fr"]
 
@@ -47,6 +48,11 @@ def listed(names: Sequence[str], language: Language, most: int = 20) -> str:
             else f" et {number(more, language)} autre{'s' if more > 1 else ''}"
         )
     return shown
+
+
+def clean_name(name: str) -> str:
+    """A name in one of the ways in which Unicode writes it (NFC), without space around it."""
+    return normalize("NFC", name).strip()
 
 
 def load_texts(folder: Path, language: Language) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 from PIL import Image
-from support.acting import press, upload
+from support.acting import drop, press, upload
 from support.running_server import RunningServer, free_port, is_listening, picture_file, wait_until
 
 from imagette import Classifier
@@ -56,20 +56,7 @@ def test_upload_and_answer(open_page, server, bundle_path, expect, texts):
 
 def test_drag_and_drop(open_page, server, expect):
     page = open_page(server.ui_port)
-    zone = page.get_by_test_id("stFileUploaderDropzone")
-    expect(zone).to_be_visible()
-    content = base64.b64encode(picture_file()).decode()
-    transfer = page.evaluate_handle(
-        """content => {
-            const bytes = Uint8Array.from(atob(content), c => c.charCodeAt(0));
-            const transfer = new DataTransfer();
-            transfer.items.add(new File([bytes], "dropped.png", {type: "image/png"}));
-            return transfer;
-        }""",
-        content,
-    )
-    for event in ("dragenter", "dragover", "drop"):
-        zone.dispatch_event(event, {"dataTransfer": transfer})
+    drop(page, "dropped.png", picture_file())
     expect(page.locator(".imagette-bars li")).to_have_count(10)
 
 

@@ -2,7 +2,9 @@
 
 import json
 import os
+from itertools import product
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -10,9 +12,10 @@ from PIL import Image
 from support.command_line import imagette, imagette_here
 from support.images import noise
 
-from imagette import __version__
+from imagette import Recipe, __version__, load_dataset, train
 from imagette.cli.app import app
 from imagette.training.recipe import DEFAULT, presets
+from imagette.training.reporter import Reporter
 
 COMMANDS = [command.name or command.callback.__name__ for command in app.registered_commands]
 
@@ -126,6 +129,24 @@ def test_predict_draws_why_and_writes_over_nothing(pictures, bundle_path, tmp_pa
             assert max(drawn.size) >= 128
 
 
+def test_predict_looks_through_a_folder_as_training_does(tmp_path, bundle_path):
+    for name in ("a.png", "deep/b.png", ".ipynb_checkpoints/a.png", "Thumbs.db/c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (50, 40), "red").save(tmp_path / name)
+    (tmp_path / "deep" / "b.png").rename(tmp_path / "deep" / "b")
+    (tmp_path / "deep" / "gone.png").symlink_to(tmp_path / "gone.png")
+    (tmp_path / "notes.txt").write_text("words", encoding="utf-8")
+    command = ("predict", ".", "--model", bundle_path)
+    for times in range(2):
+        answer = done(*command, "--explain", "--json", cwd=tmp_path)
+        assert [one["file"] for one in json.loads(answer.stdout)] == ["a.png", "deep/b"]
+        told = f"In . {2 + 2 * times} files were left out, the first: "
+        assert told + ("a-why.png was written" if times else "deep/gone.png is") in answer.stderr
+    (tmp_path / "deep" / "b").write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    answer = imagette_here("predict", "deep/b", "--model", bundle_path, cwd=tmp_path)
+    assert "deep/b is a Git LFS pointer, not a picture: run `git lfs pull`." in answer.stderr
+
+
 def test_predict_reads_stdin(pictures, bundle_path):
     with (pictures / "a.png").open("rb") as file:
         answer = imagette("predict", "-", "--model", bundle_path, "--json", stdin=file)
@@ -182,7 +203,7 @@ def test_an_audit_says_where_its_page_is(tmp_path, digits_run):
     assert "of 360 labels are doubtful" in audited.stdout
     assert "near duplicates: " in audited.stdout
     assert sorted(file.name for file in (tmp_path / "found").iterdir()) == [
-        "audit.csv", "audit.html", "duplicates.csv",
+        ".imagette", "audit.csv", "audit.html", "duplicates.csv",
     ]  # fmt: skip
 
 
@@ -211,12 +232,41 @@ def trained(home):
 def test_a_folder_of_pictures_from_exploring_to_predicting(home, trained):
     assert "broken.png" in done("explore", "mine", cwd=home).stdout
     assert "broken.png" in trained.stderr
-    assert "held out for validation" in trained.stdout
+    assert "on the validation pictures of" in trained.stdout
     bundle = home / "runs" / "mine-classic" / "model.onnx"
     picture = home / "mine" / "red [things]" / "0.png"
     assert predicted(picture, "--model", bundle, cwd=home)["label"] == "red [things]"
     shown = done("predict", picture, "--model", bundle, cwd=home).stdout
     assert f"{picture}: red [things] " in shown
+
+
+@pytest.mark.slow
+def test_what_is_written_among_the_pictures_is_never_learned(tmp_path, monkeypatch):
+    """Every command in the folder of the pictures, a training that was stopped among them."""
+    rng = np.random.default_rng(0)
+    for name, number in product(("a", "b"), range(6)):
+        (tmp_path / name).mkdir(exist_ok=True)
+        pixels = rng.integers(0, 99, (24, 24, 3)).astype(np.uint8) + 150 * (name == "a")
+        Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / name / f"{number}.png")
+    monkeypatch.chdir(tmp_path)
+    stopping = mock.Mock(spec=Reporter)
+    stopping.on_epoch.side_effect = KeyboardInterrupt
+    recipe = Recipe.load("classic").change(epochs=2, patience=0)
+    with pytest.raises(KeyboardInterrupt):
+        train(".", recipe, name="x", reporter=stopping)
+    bundle = "runs/x/model.onnx"
+    for command in (
+        "explore .", "train . --name x --resume", "evaluate runs/x", "explore --audit runs/x",
+        f"evaluate {bundle} . --out measured", "explore . --out b", "compare runs/x",
+        "export runs/x --format onnx --quantize weights --out small/x.onnx",
+        f"predict --explain . --model {bundle} --out .",
+    ):  # fmt: skip
+        done(*command.split())
+    data = load_dataset(tmp_path)
+    assert (data.class_names, len(data.train)) == (("a", "b"), 12)
+    written = [one for one in data.skipped if "was written by Imagette" in one[1]]
+    assert len(written) == 1
+    assert json.loads(Path("runs/x/run.json").read_text())["finished"]
 
 
 @pytest.mark.slow

@@ -28,6 +28,10 @@ def test_nothing_to_mend():
     assert check(with_test)[0].startswith("pets: 50 pictures of 2 classes, and 5 to test with (")
 
 
+def test_what_is_to_be_known_of_how_it_was_read():
+    assert check(dataset(20, 30, notes=("Read with care.",)))[1:] == ["Read with care."]
+
+
 def test_what_was_left_out_is_listed():
     skipped = tuple((f"{number}.png", "is empty.") for number in range(25))
     lines = check(dataset(20, 30, skipped=skipped))

@@ -105,6 +105,9 @@ def test_arrays_become_a_dataset():
         ([5, 7, 5], None, ("5", "7"), [0, 1, 0]),
         ([2, 0, 2], ["a", "b", "c"], ("a", "b", "c"), [2, 0, 2]),
         (np.array(["y", "x", "x"], object), ("y", "x"), ("y", "x"), [0, 1, 1]),
+        (["10", "9", "10"], None, ("9", "10"), [1, 0, 1]),
+        (["cafe\u0301", "caf\u00e9 ", "tea"], None, ("caf\u00e9", "tea"), [0, 0, 1]),
+        (["cafe\u0301", "tea", "tea"], ["tea", "caf\u00e9"], ("tea", "caf\u00e9"), [1, 0, 0]),
     ],
 )
 def test_labels_of_arrays(labels, class_names, expected, positions):

@@ -96,7 +96,7 @@ def test_planted_duplicates_are_found(tmp_path):
     assert len(found.duplicate_groups) == 4
     with Image.open(tmp_path / "duplicates.png") as image:
         assert image.height > 4 * 128  # one row a group
-    assert "in both train and test" in Page(page).text
+    assert "in train and in another split" in Page(page).text
 
 
 def test_duplicates_name_their_files(tmp_path):
@@ -125,10 +125,11 @@ def test_hostile_names_are_escaped(tmp_path):
     names = (HOSTILE, "l" * 300, "two\nlines\x07", "$")
     skipped = (("<b>.png", "cut & damaged"),)
     hostile = dataset(noise(12, 8, 8), np.arange(12) % 4, names=names, skipped=skipped)
+    hostile = replace(hostile, notes=("of <i>note",))
     page = Page(explored(replace(hostile, name="<i>x"), tmp_path)[1])
     assert page.tags.count("script") == 1  # the page's own
     assert "i" not in page.tags
-    for shown in ("<i>x", HOSTILE, "<b>.png", "cut & damaged"):
+    for shown in ("<i>x", HOSTILE, "<b>.png", "cut & damaged", "of <i>note"):
         assert shown in page.text
     assert any(HOSTILE in image["alt"] for image in page.images)
 

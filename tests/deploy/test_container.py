@@ -35,10 +35,11 @@ class Container(RunningServer):
             "PYTHONDONTWRITEBYTECODE": "1",
             "HOME": str(folder),
             "TMPDIR": str(folder),
+            **environment,
         }
         self.process = subprocess.Popen(
             [*self._locked, *json.loads(stage["CMD"][-1]), "--port", str(self.port)],
-            env=self._variables | environment, cwd=folder, stdin=subprocess.DEVNULL,
+            env=self._variables, cwd=folder, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         self.printed = ""
@@ -72,11 +73,13 @@ def test_the_api_is_healthy_answers_and_stops(installed, tmp_path):
     assert list(tmp_path.iterdir()) == []  # nor does it leave anything
 
 
-def test_the_page_is_healthy_takes_visitors_of_a_proxy_and_stops(installed, tmp_path):
+@pytest.mark.parametrize("base_path", ["", "/imagette"])
+def test_the_page_is_healthy_takes_visitors_of_a_proxy_and_stops(installed, tmp_path, base_path):
     api = f"http://127.0.0.1:{free_port()}"
-    with Container("page", installed, tmp_path, IMAGETTE_API_URL=api) as container:
+    environment = {"IMAGETTE_API_URL": api, "IMAGETTE_BASE_PATH": base_path}
+    with Container("page", installed, tmp_path, **environment) as container:
         wait_until(container.is_healthy)
-        assert container.ask("GET", "/")[0] == 200
+        assert container.ask("GET", f"{base_path}/")[0] == 200
         opening = {
             "Host": "pictures.example.org",
             "Origin": "https://pictures.example.org",
@@ -85,10 +88,10 @@ def test_the_page_is_healthy_takes_visitors_of_a_proxy_and_stops(installed, tmp_
             "Sec-WebSocket-Version": "13",
             "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
         }
-        assert container.ask("GET", "/_stcore/stream", headers=opening)[0] == 101
+        assert container.ask("GET", f"{base_path}/_stcore/stream", headers=opening)[0] == 101
         # Before it is stopped: the check above can see the page sooner than the command does.
         ready = container.process.stdout.readline()
-        assert ready == f"The page is ready: http://127.0.0.1:{container.port}\n"
+        assert ready == f"The page is ready: http://127.0.0.1:{container.port}{base_path}\n"
         status, printed = container.stop()
         assert status == 0, printed
         assert "Traceback" not in printed

@@ -71,7 +71,10 @@ def test_the_model_by_default_is_one_that_ships():
 
 def test_services_find_each_other():
     assert SCRAPE["scrape_configs"][0]["static_configs"] == [{"targets": ["api:5000"]}]
-    assert SERVICES["page"]["environment"]["IMAGETTE_API_URL"] == "http://api:5000"
+    path = SERVICES["api"]["environment"]["IMAGETTE_BASE_PATH"]
+    page = SERVICES["page"]["environment"]
+    assert page["IMAGETTE_BASE_PATH"] == path == "${IMAGETTE_BASE_PATH:-}"
+    assert page["IMAGETTE_API_URL"] == f"http://api:5000{path}"
     folder = DEPLOY / "grafana/provisioning"
     (source,) = yaml.safe_load((folder / "datasources/prometheus.yml").read_bytes())["datasources"]
     assert source["url"] == "http://prometheus:9090"
@@ -89,7 +92,9 @@ def test_services_find_each_other():
 
 def test_settings_are_those_that_there_are():
     assert SERVICES["api"]["environment"].keys() <= VARIABLES
-    assert SERVICES["page"]["environment"].keys() == {"IMAGETTE_API_URL", "IMAGETTE_API_KEY"}
+    assert SERVICES["page"]["environment"].keys() == {
+        "IMAGETTE_API_URL", "IMAGETTE_API_KEY", "IMAGETTE_BASE_PATH",
+    }  # fmt: skip
 
 
 def test_queries_ask_for_what_the_api_measures(measured):

@@ -102,6 +102,7 @@ def test_variables_exist():
         "IMAGETTE_CIFAR10_DIR",
         "IMAGETTE_CACHE_DIR",
         "IMAGETTE_API_KEY",
+        "IMAGETTE_API_URL",
         "IMAGETTE_NOTEBOOK_DATASET",  # of the notebooks alone
     }
     for file in TEXTS:

@@ -109,7 +109,7 @@ def test_bundle_on_a_dataset_without_test_split(tmp_path, colours, tell_colours,
     assert (evaluation.metrics["split"], evaluation.metrics["n"]) == ("all", 240)
     assert evaluation.metrics["model"] == str(bundle)
     assert evaluation.folder.resolve() == tmp_path / "evaluation-tiny"
-    written = {"confusion.png", "metrics.json", "reliability.png", "report.html"}
+    written = {".imagette", "confusion.png", "metrics.json", "reliability.png", "report.html"}
     assert {file.name for file in evaluation.folder.iterdir()} == written
 
 
@@ -172,7 +172,7 @@ def test_files_of_a_run(evaluation):
     percentage = f"{100 * evaluation.metrics['accuracy']:.1f}"
     for text in (
         f"{percentage}%", percentage.replace(".", ",") + "\u202f%", "12.5 s", "12,5 s", "3.15.1",
-        "held out for validation", "mises de côté", "rouge", "tiny <b>",
+        "the validation pictures of", "images de validation de", "rouge", "tiny <b>",
     ):  # fmt: skip
         assert text in page.text
 

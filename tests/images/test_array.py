@@ -59,3 +59,22 @@ def test_arrays_of_another_shape_are_refused(shape):
 def test_arrays_of_other_values_are_refused(value):
     with pytest.raises(ImageError, match="values that are not pixels"):
         from_array(np.full((2, 2, 3), value))
+
+
+@pytest.mark.parametrize(
+    ("array", "remedy"),
+    [
+        (np.zeros((1, 8, 8, 3)), "array[0]"),
+        (np.zeros((5, 8, 8, 3)), "list(array)"),
+        (np.zeros((3, 8, 8)), "array.transpose(1, 2, 0)"),
+        (np.zeros((5, 3, 8, 8)), "list(array.transpose(0, 2, 3, 1))"),
+        (np.full((8, 8, 3), 200), "array.astype(np.uint8)"),
+        (np.full((8, 8, 3), 200.0), "array.astype(np.uint8)"),
+        (np.full((8, 8, 3), 300), "uint8 in 0–255 or as floating numbers in 0–1"),
+        (np.full((8, 8, 3), -0.5), "Models normalise them by themselves"),
+    ],
+)
+def test_what_to_do_about_an_array_is_said(array, remedy):
+    with pytest.raises(ImageError) as caught:
+        from_array(array)
+    assert remedy in caught.value.remedy

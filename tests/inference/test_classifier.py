@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from support.tiny_bundle import CIFAR10_NAMES, CIFAR10_NAMES_FR
 
-from imagette.errors import ImageError
+from imagette.errors import ImageError, ImagetteError
 from imagette.inference.classifier import BATCH_SIZE, Classifier, Prediction
 
 
@@ -84,8 +84,11 @@ def test_views_are_what_the_network_sees(classifier):
     assert classifier.predict(views) == classifier.predict(image)
     assert classifier.predict([views, image]) == [classifier.predict(image)] * 2
     assert (classifier.explain(views).heat == classifier.explain(image).heat).all()
-    with pytest.raises(ImageError, match="A tuple is not a picture"):
-        classifier.predict((1, 2))
+    for wrong in ((1, 2), [[[1, 2, 3]]]):
+        with pytest.raises(
+            ImageError, match=r"A \w+ is not one picture. Make rows of numbers an array"
+        ):
+            classifier.predict(wrong)
 
 
 def test_probabilities_of_ready_pictures(classifier, pictures):
@@ -97,6 +100,11 @@ def test_probabilities_of_ready_pictures(classifier, pictures):
     np.testing.assert_allclose(found, classifier.predict_proba(images), atol=1e-6)
     predictions = classifier.predict(list(images))
     assert [one.index for one in predictions] == found.argmax(1).tolist()
+    for wrong in (images[0], images / 255, images.tolist()):
+        with pytest.raises(
+            ImagetteError, match=r"not what this model takes: uint8 \(n, 32, 32, 3\)"
+        ):
+            classifier.predict_proba(wrong)
 
 
 def test_a_bad_picture_in_a_list_is_named(classifier, pictures, tmp_path):
@@ -106,7 +114,7 @@ def test_a_bad_picture_in_a_list_is_named(classifier, pictures, tmp_path):
         classifier.predict([pictures[0], bad, pictures[1]])
     with pytest.raises(ImageError, match=r"missing\.jpg"):
         classifier.predict([*pictures[: BATCH_SIZE + 1], tmp_path / "missing.jpg"])
-    with pytest.raises(ImageError, match="give a list of arrays"):
+    with pytest.raises(ImageError, match="several pictures as a list of arrays"):
         classifier.predict(np.zeros((2, 32, 32, 3), np.uint8))
 
 

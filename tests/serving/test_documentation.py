@@ -20,7 +20,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "how-to" / "call-the-api.md"
 REFERENCE = (DOCS / "reference" / "http.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```(sh|python)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-CURL = [code for language, code in EXAMPLES if language == "sh" and code.startswith("curl")]
+CURL = [code for language, code in EXAMPLES if language == "sh" and "curl " in code]
 PYTHON = [code for language, code in EXAMPLES if language == "python"]
 
 
@@ -45,9 +45,11 @@ def run(start_server, tmp_path):
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_curl_examples(run):
-    form, body, explained, several, model = (json.loads(run(["sh", "-c"], code)) for code in CURL)
+    form, body, text, explained, several, model = (
+        json.loads(run(["sh", "-c"], code)) for code in CURL
+    )
     assert explained["explanation"]["heat_map"].startswith("data:image/png")
-    assert form["class"] == body["class"]
+    assert form["class"] == body["class"] == text["class"]
     files = [answer["file"] for answer in several["predictions"]]
     assert files == ["cat.png", "ship.png", "notes.txt"]
     assert several["predictions"][2]["type"].endswith("unreadable-picture")
@@ -56,8 +58,9 @@ def test_curl_examples(run):
 
 def test_python_examples(run):
     pytest.importorskip("requests")
-    file, array, error = (run([sys.executable, "-c"], code) for code in PYTHON)
+    file, images, array, error = (run([sys.executable, "-c"], code) for code in PYTHON)
     assert re.fullmatch(r"\w+: \d+%\n", file)
+    assert re.fullmatch(r"cat.png \w+\nship.png \w+\n", images)
     assert array.strip().isdigit()
     assert error.startswith("urn:imagette:problem:unreadable-picture\n")
 

@@ -1,5 +1,6 @@
 """Teaching the server: what may be sent, what is kept, and what is answered by it at once."""
 
+import base64
 import io
 import json
 import os
@@ -88,7 +89,7 @@ def test_its_bounds_are_told(make_client):
 
 @pytest.mark.parametrize(
     "names",
-    [["un chat", "ça"], ["猫", "犬", "鳥"], ["👩‍🚀", "🎈"], ["train", "test"],
+    [["un chat", "ça"], ["猫", "犬", "鳥"], ["👩‍🚀", "🎈"], ["train", "plane"],
      ["e\u0301", " b "], ["<b>*?", '"|:']],
 )  # fmt: skip
 def test_classes_are_called_anything_in_any_language(client, names):
@@ -123,7 +124,9 @@ def test_other_names_are_refused(client, names):
     [(body, "application/json", "invalid-json")
      for body in (b"{", b'{"class_names": ["a", "\\ud800"]}', b"[" * 100_000, b"")]
     + [(b"[1]", "application/json", "wrong-classes"),
-       (b"a=b", "application/x-www-form-urlencoded", "unsupported-content-type")],
+       (b"a=b", "application/x-www-form-urlencoded", "unsupported-content-type"),
+       # A page of another site could send this without asking whether it may.
+       (b'{"class_names": ["a", "b"]}', "text/plain", "unsupported-content-type")],
 )  # fmt: skip
 def test_other_bodies_are_refused(client, body, content_type, kind):
     response = client.post("/lessons", data=body, content_type=content_type)
@@ -186,7 +189,7 @@ def test_wrong_requests_for_pictures(make_client):
     assert kind_of(client.post(f"{lesson}/pictures", data=b"x")) == "wrong-option"
     assert kind_of(send(client, lesson, "cat", *map(noise, range(3)))) == "too-many-pictures"
     as_json = client.post(f"{lesson}/pictures?class=cat", json={"image": []})
-    assert kind_of(as_json) == "unsupported-content-type"
+    assert kind_of(as_json) == "no-picture"
     bomb = send(client, lesson, "cat", picture_file(size=(200, 200))).json["refused"]
     assert bomb[0]["type"].endswith("picture-too-large")
     raw = client.post(f"{lesson}/pictures?class=cat", data=noise(1), content_type="image/png")
@@ -195,6 +198,20 @@ def test_wrong_requests_for_pictures(make_client):
         assert len(send(client, lesson, "dog", noise(n)).json["kept"]) == 1
     full = send(client, lesson, "dog", noise(6)).json
     assert (full["kept"], full["refused"][0]["type"]) == ([], "urn:imagette:problem:lesson-full")
+
+
+def test_pictures_as_json(make_client):
+    client = make_client()
+    lesson = begin(client)
+    text = base64.b64encode(noise(1)).decode()
+    array = np.asarray(Image.open(io.BytesIO(noise(2))))
+    pictures = {"images": [text, array.tolist(), "cat.png", text]}
+    answer = client.post(f"{lesson}/pictures?class=cat", json=pictures).json
+    assert len(answer["kept"]) == 2
+    kinds = [one["type"].rpartition(":")[2] for one in answer["refused"]]
+    assert kinds == ["no-picture", "same-picture"]
+    again = send(client, lesson, "cat", noise(2)).json  # the file of the same pixels
+    assert again["refused"][0]["type"].endswith("same-picture")
 
 
 def test_many_send_at_once(make_client):

@@ -1,8 +1,10 @@
 """What the API says of itself, and that it keeps to it."""
 
 import io
+import json
 import re
 from itertools import product
+from urllib.parse import urlencode
 
 import jsonschema
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import sampled_from
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
+from support.clients import FILE, GREY, PIXELS, TEXT, form, part
 from support.running_server import picture_file
 
 from imagette.inference.bundle import SHIPPED
@@ -94,6 +97,35 @@ def test_answers_about_pictures_are_as_described(app, subtests):
             jsonschema.Draft202012Validator(
                 {**schema, "components": app.api_doc["components"]}
             ).validate(response.json)
+
+
+def test_every_way_to_send_a_picture_is_described(app):
+    """And what is described is taken."""
+    body = app.api_doc["paths"]["/predict"]["post"]["requestBody"]["content"]
+    samples = {
+        "multipart/form-data": form(part()),
+        "image/*": FILE,
+        "application/octet-stream": FILE,
+        "application/x-www-form-urlencoded": urlencode({"image": TEXT}),
+        "application/json": json.dumps({"image": TEXT}),
+    }
+    assert body.keys() == samples.keys()
+    for kind, sample in samples.items():
+        kind += "; boundary=b" if kind.startswith("multipart") else ""
+        assert app.test_client().post("/predict", data=sample, content_type=kind).status_code == 200
+    validator = jsonschema.Draft202012Validator(
+        {**body["application/json"]["schema"], "components": app.api_doc["components"]}
+    )
+    array = PIXELS[:4, :4].tolist()
+    for sample in (
+        {"image": TEXT}, {"image": array}, {"image": GREY[:4, :4].tolist()},
+        {"images": [TEXT, array]}, {"instances": [{"b64": TEXT}, array]}, {"inputs": TEXT},
+        {"image": {"b64": TEXT}},
+    ):  # fmt: skip
+        validator.validate(sample)
+        assert app.test_client().post("/predict", json=sample).status_code == 200
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate({"image": 5})
 
 
 def test_it_is_openapi_3_1_and_names_every_endpoint(app):

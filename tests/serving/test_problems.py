@@ -77,25 +77,29 @@ def changed(value, row=31, column=31, channel=2):
 
 
 BAD_JSON = {
-    "no-picture": ["", "{}", "[]", "3", "null", '"image"', '{"picture": []}'],
+    "no-picture": [
+        "", "{}", "[]", "3", "null", '"image"', '{"picture": []}',
+        *map(as_json, [None, {}, True, 0.5, []]),
+    ],
+    "unreadable-picture": [as_json("iVBORw0KGgo=")],
     "invalid-json": [
         "{", '{"image": [[[0, 0, 0],]]}', "nonsense", b"\xff\xfe\xfa", b'{"image": "\xe9t\xe9"}',
         '{"image": [[[0]]]}'.encode("utf-16"), '{"image": "\\ud800"}', "[" * 100_000,
         '{"image":' * 40_000,
     ],
     "wrong-shape": [
-        *map(as_json, [None, {}, True, "iVBORw0KGgo=", 0.5, [], [[]], [[[]]], [0.1], [[0.1]]]),
+        *map(as_json, [[[]], [[[]]], [0.1], [[0.1]]]),
         *(as_json(np.zeros(shape).tolist()) for shape in (
-            (32, 32, 4), (32, 32, 1), (3, 32, 32), (64, 64, 30), (513, 1, 3), (1, 513, 3)
+            (32, 32, 2), (32, 32, 5), (3, 32, 32), (64, 64, 30), (513, 1, 3), (1, 513, 3)
         )),
+        '{"image":' + "[" * 100 + "]" * 100 + "}",
         as_json([*ARRAY[:31], ARRAY[0][:5]]),
         as_json([*ARRAY[:31], [*ARRAY[0][:31], [0, 0]]]),
         '{"image": [' + "[]," * 1_000_000 + "[]]}",
     ],
     "wrong-values": [
-        '{"image":' + "[" * 100 + "]" * 100 + "}", as_json([ARRAY]),
         *map(changed, map(float, ("nan", "inf", "-inf"))),
-        *map(changed, (1.0001, 255, -0.01, True, None, "0.5", [0.5], {}, 10**400, 1e308)),
+        *map(changed, (1.0001, 254.5, 256, -0.01, True, None, "0.5", [0.5], {}, 10**400, 1e308)),
     ],
 }  # fmt: skip
 
@@ -109,34 +113,8 @@ def test_bad_json(client, subtests, kind):
 
 
 def test_bad_json_names_the_place(client):
-    response = client.post("/predict", data=changed(2, 4, 5, 1), content_type="application/json")
+    response = client.post("/predict", data=changed(1.5, 4, 5, 1), content_type="application/json")
     assert "`image[4][5][1]`" in assert_problem(response, 400, "wrong-values")["detail"]
-
-
-@pytest.mark.parametrize(
-    ("content_type", "status", "kind"),
-    [(unsupported, 415, "unsupported-content-type") for unsupported in (
-        None, "", "text/plain", "application/x-www-form-urlencoded", "nonsense", "\xe9\xe8; \xff",
-        "multipart/mixed; boundary=abc",
-    )]
-    + [(f"multipart/form-data{end}", 400, "no-picture") for end in (
-        "", "; boundary=", "; boundary=abc"
-    )]
-    + [("application/json", 400, "invalid-json")],
-)  # fmt: skip
-def test_wrong_content_type(client, content_type, status, kind):
-    response = client.post("/predict", data=GOOD, content_type=content_type)
-    assert_problem(response, status, kind)
-
-
-@pytest.mark.parametrize(
-    ("form", "what"),
-    [({}, "no field `image`"), ({"image": "iVBORw0KGgo="}, "text, not a file")]
-    + [({name: (io.BytesIO(GOOD), "a.png")}, f"only `{name}`") for name in ("file", "Image")],
-)  # fmt: skip
-def test_form_without_a_picture(client, form, what):
-    response = client.post("/predict", data=form, content_type="multipart/form-data")
-    assert what in assert_problem(response, 400, "no-picture")["detail"]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +137,7 @@ def test_damaged_forms(client, body):
 def test_too_many_pictures_or_form_parts(client):
     form = {"image": [(io.BytesIO(GOOD), "a.png") for _ in range(9)]}
     problem = assert_problem(client.post("/predict", data=form), 413, "too-many-pictures")
-    assert "9 pictures" in problem["detail"]
+    assert "8 pictures" in problem["detail"]
     form = {f"field{i}": "x" for i in range(1100)}
     response = client.post("/predict", data=form, content_type="multipart/form-data")
     assert_problem(response, 413, "request-too-large")

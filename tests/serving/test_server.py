@@ -1,12 +1,17 @@
 """The API as people run it: a process of its own, a real port, real signals."""
 
+import gzip
 import json
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import sys
 
 import pytest
+from support import running_server
+from support.clients import FILE, PIXELS, TEXT, form, part
 from support.running_server import (
     RunningServer,
     command_of,
@@ -21,11 +26,12 @@ from imagette.serving.server import serve
 from imagette.serving.settings import Settings
 
 
-def send_raw(port, request: bytes) -> bytes:
-    """Send bytes as they are, say that no more come, and give all that comes back."""
+def send_raw(port, request: bytes, hang_up=True) -> bytes:
+    """Send bytes as they are, say that no more come (if wanted), and give all that comes back."""
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(request)
-        connection.shutdown(socket.SHUT_WR)
+        if hang_up:
+            connection.shutdown(socket.SHUT_WR)
         answer = b""
         while received := connection.recv(65536):
             answer += received
@@ -76,6 +82,19 @@ def test_ctrl_c_stops_api_and_page(with_page):
     assert_ends(server, processes=others)
 
 
+def test_when_the_page_never_answers_all_stops_and_says_why(start_server, monkeypatch):
+    pytest.importorskip("streamlit")
+    never = """
+from imagette.serving import webapp_process
+webapp_process.is_up = lambda *_: False
+webapp_process._SECONDS_TO_START = 2
+"""
+    monkeypatch.setattr(running_server, "PROGRAM", never + running_server.PROGRAM)
+    server = start_server(ui_port=free_port())
+    printed = assert_ends(server, 1, f"does not answer at http://127.0.0.1:{server.ui_port}")
+    assert "Imagette is ready" not in printed
+
+
 def test_when_the_page_dies_the_api_stops_and_says_why(with_page):
     server, others = with_page
     page = next(pid for pid in others if "webapp_process" in command_of(pid))
@@ -97,6 +116,106 @@ def server(bundle_path):
         yield running.wait_until_ready()
     finally:
         running.kill()
+
+
+def kind_of_raw(answer: bytes) -> str:
+    return json.loads(answer.partition(b"\r\n\r\n")[2])["type"].rpartition(":")[2]
+
+
+def test_forms_by_hand(server):
+    """As bytes on the wire: no boundary, cut short, and in chunks."""
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    head += b"Content-Type: multipart/form-data"
+    whole, cut = form(part("file")), form(part("file"), end=b"")
+    for start, body in (
+        (head, whole),
+        (head + b"; boundary=b", whole),
+        (head + b"; boundary=other", whole),
+        (head + b"; boundary=b\r\nExpect: 100-continue", whole),
+    ):
+        length = b"\r\nContent-Length: %d\r\n\r\n" % len(body)
+        assert b"HTTP/1.1 200" in send_raw(server.port, start + length + body, hang_up=False)
+    chunks = b"".join(b"%x\r\n%s\r\n" % (1, body[i : i + 1]) for i in range(len(body)))
+    chunked = head + b"; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = send_raw(server.port, chunked + chunks + b"0\r\n\r\n", hang_up=False)
+    assert b"HTTP/1.1 200" in answer
+
+    length = b"; boundary=b\r\nContent-Length: %d\r\n\r\n"
+    answer = send_raw(server.port, head + length % len(cut) + cut, hang_up=False)
+    assert b"cut short" in answer
+    assert kind_of_raw(answer) == "bad-request"
+    answer = send_raw(server.port, head + length % len(whole) + cut)  # and hung up
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
+
+
+def test_curl(server, tmp_path):
+    if not shutil.which("curl"):
+        pytest.skip("curl is not installed")
+    (tmp_path / "a.png").write_bytes(FILE)
+    (tmp_path / "a.png.gz").write_bytes(gzip.compress(FILE))
+    (tmp_path / "a.json").write_text(json.dumps({"instances": [{"b64": TEXT}]}))
+    (tmp_path / "a.txt").write_text(TEXT)
+    form_of_text = "image=" + TEXT.replace("+", "%2B")
+    for options in (
+        ["-F", "file=@a.png"], ["-F", "images[]=@a.png", "-F", "images[]=@a.png"],
+        ["-F", "image=<a.txt"], ["--data-binary", "@a.png"], ["-d", "@a.json"],
+        ["-d", form_of_text],
+        ["--data-binary", "@a.txt", "-H", "Content-Type: text/plain"],
+        ["--data-binary", "@a.png.gz", "-H", "Content-Encoding: gzip"],
+        ["-F", "file=@a.png", "-H", "Content-Type: multipart/form-data"],
+        ["-F", "file=@a.png", "-H", "Transfer-Encoding: chunked"],
+        ["-F", "file=@a.png", "-H", "Expect: 100-continue"], ["-T", "a.png", "-X", "POST"],
+    ):  # fmt: skip
+        address = f"http://127.0.0.1:{server.port}/predict"
+        command = ["curl", "-sS", "--max-time", "30", *options, address]
+        answer = json.loads(subprocess.check_output(command, cwd=tmp_path))
+        assert answer.keys() & {"class", "predictions"}, (options, answer)
+    answer = json.loads(
+        subprocess.check_output(["curl", "-sS", "-d", "@a.png", address], cwd=tmp_path)
+    )
+    assert "--data-binary" in answer["detail"]
+
+
+def test_requests(server):
+    requests = pytest.importorskip("requests")
+    address = f"http://127.0.0.1:{server.port}/predict"
+    for options in (
+        {"files": {"file": FILE}}, {"files": [("files", FILE), ("files", FILE)]}, {"data": FILE},
+        {"files": {"file": FILE}, "headers": {"Content-Type": "multipart/form-data"}},
+        {"data": iter([FILE[:100], FILE[100:]])}, {"json": {"image": TEXT}},
+        {"data": {"image": TEXT}}, {"data": json.dumps({"inputs": TEXT})},
+        {"data": FILE, "headers": {"Content-Type": "application/json"}},
+        {"json": {"instances": [PIXELS.tolist()]}}, {"json": json.dumps({"image": TEXT})},
+    ):  # fmt: skip
+        answer = requests.post(address, timeout=30, **options)
+        assert answer.ok, (options.keys(), answer.text)
+
+
+FETCH = """
+const [address, text] = process.argv.slice(1);
+const file = new Blob([Buffer.from(text, "base64")], { type: "image/png" });
+const form = new FormData();
+form.append("file", file, "a.png");
+const bodies = [
+  form, file, await file.arrayBuffer(), JSON.stringify({ image: `data:image/png;base64,${text}` }),
+  new URLSearchParams({ image: text }),
+];
+for (const body of bodies) {
+  const answer = await fetch(address, { method: "POST", body });
+  if (!answer.ok) throw new Error(await answer.text());
+}
+const wrong = { method: "POST", body: form, headers: { "Content-Type": "multipart/form-data" } };
+if (!(await fetch(address, wrong)).ok) throw new Error("a form without its boundary");
+"""
+
+
+def test_fetch(server):
+    if not shutil.which("node"):
+        pytest.skip("Node.js is not installed")
+    address = f"http://127.0.0.1:{server.port}/predict"
+    command = ["node", "--input-type=module", "-e", FETCH, "--", address, TEXT]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_killed_worker_is_replaced(server):

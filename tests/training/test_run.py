@@ -21,8 +21,9 @@ from support.command_line import PROGRAM, imagette_here
 from support.without_calibration import answers_of_network
 
 import imagette
-from imagette.data import Split, split_validation
+from imagette.data import Dataset, Split, split_validation
 from imagette.evaluation.calibration import fit_temperature
+from imagette.evaluation.label_issues import find_label_issues
 from imagette.models.backend import load_keras
 from imagette.training import trainer
 from imagette.training.reporter import Reporter
@@ -92,6 +93,7 @@ def killed(tmp_path_factory) -> Path:
 def test_a_run_leaves_everything(uninterrupted):
     left = {path.name for path in (uninterrupted / "run").iterdir()}
     assert left == {
+        ".imagette",
         "recipe.toml", "environment.json", "run.json", "history.csv", "model.keras", "model.onnx",
         "metrics.json", "confusion.png", "curves.png", "reliability.png", "report.html",
     }  # fmt: skip
@@ -198,6 +200,25 @@ def test_pictures_that_changed_meanwhile_are_noticed(tmp_path, digits):
 
 
 @pytest.mark.slow
+def test_validation_pictures_that_were_given_are_the_validation(tmp_path, digits):
+    """All of train is learned, and the accuracy reported is that on the validation split."""
+    few = np.arange(len(digits.test)) < 40
+    given = Dataset(
+        "given", digits.class_names, digits.train.take(np.arange(200)),
+        validation=digits.test.take(np.flatnonzero(few)),
+    )  # fmt: skip
+    run = imagette.train(given, "classic", changes={"epochs": 1}, name="given", runs_dir=tmp_path)
+    [epoch] = csv.DictReader((run.folder / "history.csv").open(encoding="utf-8"))
+    assert (run.metrics["split"], run.metrics["n"]) == ("validation", 40)
+    assert float(epoch["val_accuracy"]) == pytest.approx(run.metrics["accuracy"], abs=0.06)
+    assert imagette.evaluate(run.folder, given).metrics["n"] == 40
+    subsets = [subset for subset, _ in find_label_issues(run.folder, given).label_issues]
+    assert [(one.split, len(one.examples)) for one in subsets] == [
+        ("validation", 40),
+        ("train", 200),
+    ]
+
+
 def test_two_trainings_never_share_a_folder_and_default_names_are_numbered(tmp_path):
     recipe = imagette.Recipe.load("classic").change(epochs=1)
 

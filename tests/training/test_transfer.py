@@ -211,4 +211,4 @@ def test_a_start_that_cannot_be_had_leaves_no_folder(shapes, tmp_path, monkeypat
     recipe = Recipe.load("finetune").change(model="mobilenetv3", image_size=32)
     with pytest.raises(ImagetteError, match="weights imagenet of MobileNetV3Small cannot be had"):
         imagette.train(shapes, recipe, runs_dir=tmp_path / "runs")
-    assert list((tmp_path / "runs").iterdir()) == []
+    assert not (tmp_path / "runs").exists()

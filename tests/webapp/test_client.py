@@ -70,6 +70,7 @@ def test_an_address_that_names_no_lesson_leads_nowhere_else(answering):
         (200, b'{"hello": "world"}'),
         (403, b""),
         (404, b'{"type": "about:blank"}'),
+        (404, problem("not-found")),  # the API, but below another path
         (502, b"<h1>Bad gateway</h1>"),
     ],
 )

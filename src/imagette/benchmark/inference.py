@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from imagette.benchmark.frontier import Dot, draw
 from imagette.errors import ImagetteError
-from imagette.files import write_bytes, write_csv, write_json
+from imagette.files import make_folder, write_bytes, write_csv, write_json
 from imagette.inference.bundle import SHIPPED, BundleMetadata
 from imagette.inference.classifier import Classifier
 from imagette.training.environment import environment
@@ -126,7 +126,7 @@ def _check(what: str, numbers: Sequence[int], most: int | None = None) -> None:
 def _make(folder: Path) -> None:
     """Make a folder before minutes of measuring, so that a mistake in its name shows at once."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         if isinstance(error, FileExistsError | NotADirectoryError):
             problem = f"{folder} cannot be a folder: a file has that name."

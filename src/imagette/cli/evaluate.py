@@ -74,8 +74,7 @@ def print_metrics(metrics: dict[str, Any]) -> None:
     low, high = metrics["accuracy_interval"]
     where = {
         "test": f"on the test split of {metrics['dataset']}",
-        "validation": f"on the pictures of {metrics['dataset']} held out for validation"
-        " (it has no test split)",
+        "validation": f"on the validation pictures of {metrics['dataset']} (it has no test split)",
         "leave-one-out": f"on the pictures of {metrics['dataset']}, each left out in turn"
         " (it has no test split)",
         "all": f"on all pictures of {metrics['dataset']} (it has no test split)",
@@ -86,6 +85,9 @@ def print_metrics(metrics: dict[str, Any]) -> None:
         f" expected calibration error {metrics['calibration_error']:.2%},"
         f" Brier score {metrics['brier']:.4f}"
     )
+    if left_out := metrics.get("learned_left_out"):
+        were = "picture was" if left_out == 1 else "pictures were"
+        print_line(f"Not counted: {left_out:,} {were} learned by the model")
     if _is_imbalanced(metrics["per_class"]):
         print_line(
             f"Balanced accuracy {metrics['balanced_accuracy']:.2%}: every class counts alike,"

@@ -76,8 +76,10 @@ def _print_exploration(exploration: "Exploration") -> None:
         red, green, blue = values
         print_line(f"{title:<9} red {red:.2f}, green {green:.2f}, blue {blue:.2f} (of 255)")
     for where, found in exploration.duplicates.items():
-        place = "across train and test" if where == "across" else f"within {where}"
+        place = "of train in other splits" if where == "across" else f"within {where}"
         labels = f", {found.disagreeing} with labels that differ" if found.disagreeing else ""
         print_line(f"exact duplicates {place}: {found.images}{labels}")
+    for note in exploration.notes:
+        print_line(note)
     for path, reason in exploration.skipped:
         print_line(f"left out: {path}: {reason}")

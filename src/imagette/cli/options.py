@@ -11,10 +11,11 @@ RECIPES = sorted(file.stem for file in Path(__file__).parents[1].glob("recipes/*
 DatasetArgument = Annotated[
     str | None,
     typer.Argument(
-        help="`cifar10` (the default), `digits` (needs no download), or your own pictures: a folder"
-        " (FOLDER/<class>/pictures, or FOLDER/train/<class>/pictures with an optional FOLDER/test),"
-        " a zip or tar file of one, a CSV file of paths and labels, a Parquet file of images and"
-        " labels, a folder of such files, or `hf:NAME` for a dataset of Hugging Face."
+        help="`cifar10` (the default), `digits` (needs no download), or your own pictures: a"
+        " folder (FOLDER/<class>/pictures, or FOLDER/train/<class>/pictures with an optional"
+        " FOLDER/val and FOLDER/test), a zip or tar file of one, a table of paths and"
+        " labels (CSV, TSV or JSON lines), a Parquet file of images and labels, a folder of such"
+        " files, or `hf:NAME` for a dataset of Hugging Face."
     ),
 ]
 DataDirOption = Annotated[

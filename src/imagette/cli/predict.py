@@ -16,6 +16,7 @@ from imagette.cli.options import JsonOption, ModelOption
 from imagette.errors import ImageError, ImagetteError
 
 if TYPE_CHECKING:
+    from imagette.images.find_images import LeftOut
     from imagette.inference.classifier import Classifier, Explanation, Prediction
 
 
@@ -76,7 +77,9 @@ def _in_words(prediction: "Prediction") -> str:
 
 def _draw_why(explanation: "Explanation", name: str, picture: str | bytes, folder: Path) -> Path:
     """Write the picture with its heat map over it; the file that was written."""
-    from imagette.files import write_bytes
+    from PIL.PngImagePlugin import PngInfo
+
+    from imagette.files import SOFTWARE, write_bytes
     from imagette.images.open_image import open_image
     from imagette.inference.explain import overlay
 
@@ -85,7 +88,9 @@ def _draw_why(explanation: "Explanation", name: str, picture: str | bytes, folde
     enlarged = max(1, 256 // max(image.size))  # a picture of 32 pixels would show nothing
     image = image.resize((image.width * enlarged, image.height * enlarged), resample=0)
     file = io.BytesIO()
-    overlay(image, explanation.heat).save(file, format="PNG")
+    signature = PngInfo()
+    signature.add_text("Software", SOFTWARE)  # so that it is never taken for a picture to answer
+    overlay(image, explanation.heat).save(file, format="PNG", pnginfo=signature)
     path = _free(folder / f"{Path(name).stem}-why.png")
     write_bytes(path, file.getvalue())
     return path
@@ -99,17 +104,31 @@ def _free(path: Path) -> Path:
 
 def _sources(pictures: list[str]) -> Iterator[tuple[str, str | bytes]]:
     """Name and contents of each picture; folders give the pictures in them."""
-    from imagette.images.formats import find_images
+    from imagette.images.find_images import find_images
 
     for picture in pictures:
         if picture == "-":
             yield "stdin", sys.stdin.buffer.read()
         elif Path(picture).is_dir():
             found = find_images(Path(picture))
-            if not found:
+            left_out = _count_left_out(found.left_out)
+            if not found.images:
                 raise ImagetteError(
-                    f"There are no pictures in {picture}.", "Name a folder that holds some."
+                    f"There are no pictures in {picture}{left_out and f' ({left_out})'}.",
+                    "Name a folder that holds some.",
                 )
-            yield from ((str(path), str(path)) for path in found)
+            if left_out:
+                say(f"In {picture} {left_out}.")
+            yield from ((str(path), str(path)) for path in found.images)
         else:
             yield picture, picture
+
+
+def _count_left_out(left_out: "LeftOut") -> str:
+    """How many files were left out, with the first one and why; empty where none was."""
+    if not left_out:
+        return ""
+    path, reason = left_out[0]
+    number = "1 file was" if len(left_out) == 1 else f"{len(left_out):,} files were"
+    first = "" if len(left_out) == 1 else ", the first"
+    return f"{number} left out{first}: {path} {reason.rstrip('.')}"

@@ -65,6 +65,12 @@ def page(
     ] = "http://127.0.0.1:5000",
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of the page.")] = 8501,
+    base_path: Annotated[
+        str | None,
+        typer.Option(
+            help="Path below which the page is found, such as `/imagette`; also IMAGETTE_BASE_PATH."
+        ),
+    ] = None,
     max_upload_bytes: Annotated[
         int | None,
         typer.Option(help="Largest file that the API takes; also IMAGETTE_MAX_UPLOAD_BYTES."),
@@ -76,11 +82,11 @@ def page(
     """
     from imagette.serving.webapp_process import serve_webapp
 
-    settings = Settings(max_upload_bytes=max_upload_bytes)
+    settings = Settings(max_upload_bytes=max_upload_bytes, base_path=base_path)
     key = os.environ.get("IMAGETTE_API_KEY", "")
     # A stop asked for by a service manager is as clean as one from the keyboard.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    serve_webapp(api, host, port, settings.max_upload_bytes, key)
+    serve_webapp(api, host, port, settings.max_upload_bytes, key, settings.base_path)
 
 
 def demo(

@@ -5,7 +5,7 @@ from pathlib import Path
 from imagette.data.data_source import DataSource
 from imagette.data.dataset import Dataset, Split
 from imagette.data.sources import BUILT_IN, full_name, open_source
-from imagette.data.splits import split_validation
+from imagette.data.splits import split_validation, train_and_validation
 from imagette.images.views import ViewName
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "load_dataset",
     "open_source",
     "split_validation",
+    "train_and_validation",
 ]
 
 SIZE = 32
@@ -35,13 +36,14 @@ def load_dataset(
     Args:
         source: `cifar10` (the default), `digits` (needs no download), or your own pictures: a
             folder (FOLDER/<class>/pictures, or FOLDER/train/<class>/pictures with an optional
-            FOLDER/test), a zip or tar file of one, a CSV file of paths and labels, a Parquet file
-            of images and labels, a folder of such files, or `hf:NAME` for a dataset of Hugging
-            Face.
+            FOLDER/val and FOLDER/test), a zip or tar file of one, a table of paths and labels (CSV,
+            TSV or JSON lines), a Parquet file of images and labels, a folder of such files, or
+            `hf:NAME` for a dataset of Hugging Face.
         data_dir: where to look for CIFAR-10 first.
         size: the side in pixels that each image is brought to; 32 if None.
         view: what of each image: all of it, squashed, or the largest square in its middle.
-        test_only: leave the train split empty where there is a test split: enough for measuring.
+        test_only: load nothing but what a model is measured on: the test split or, where there is
+            none, the validation split; without either, the train split.
 
     Returns:
         The dataset. Where it takes more than a gigabyte, its images are a memory-mapped file.

@@ -21,9 +21,9 @@ def check(
 ) -> list[str]:
     """What there is, what was left out, and what may be wrong, a sentence or two each.
 
-    Counts by class; files that were left out; images with the same pixels, once they have the
-    size that is learned, in several classes, in train and test, or within a class; classes of few
-    images, or of far fewer than others.
+    Counts by class; how it was read; files that were left out; images with the same pixels, once
+    they have the size that is learned, in several classes, in train and test, or within a class;
+    classes of few images, or of far fewer than others.
 
     Args:
         dataset: the images.
@@ -34,9 +34,10 @@ def check(
         ImagetteError: a class has a single image, and that will not do.
     """
     counts = np.bincount(dataset.train.labels, minlength=len(dataset.class_names))
+    single_will_do = single_will_do or dataset.validation is not None  # none is held out
     if counts.min() == 1 and not single_will_do:
         raise too_few(f"The class {dataset.class_names[counts.argmin()]}")
-    lines = [_counted(dataset, counts)]
+    lines = [_counted(dataset, counts), *dataset.notes]
     left_out = [f"Left out: {path}: {reason}" for path, reason in dataset.skipped]
     lines += left_out[:_SHOWN]
     if more := left_out[_SHOWN:]:
@@ -66,9 +67,14 @@ def check(
 
 def _counted(dataset: Dataset, counts: np.ndarray) -> str:
     each = [f"{name} {count:,}" for name, count in zip(dataset.class_names, counts, strict=True)]
-    test = "" if dataset.test is None else f", and {len(dataset.test):,} to test with"
+    others = ""
+    if dataset.validation is not None:
+        use = "validate" if dataset.test is not None else "validate and to measure"
+        others += f", {len(dataset.validation):,} to {use} with"
+    if dataset.test is not None:
+        others += f", and {len(dataset.test):,} to test with"
     return (
-        f"{dataset.name}: {len(dataset.train):,} pictures of {len(counts)} classes{test}"
+        f"{dataset.name}: {len(dataset.train):,} pictures of {len(counts)} classes{others}"
         f" ({listed(each, 'en')})"
     )
 
@@ -90,13 +96,14 @@ def _contradicting(dataset: Dataset, groups: tuple[tuple[Copy, ...], ...], shown
 
 
 def _leaked(groups: tuple[tuple[Copy, ...], ...]) -> list[str]:
-    """Test images that are learned, so that the accuracy says too much."""
-    _, leaked = across_splits(groups)
+    """Images to measure with that are learned, so that the accuracy says too much."""
+    both, leaked = across_splits(groups)
     if not leaked:
         return []
+    others = {copy.split for group in both for copy in group} - {"train"}
     return [
-        f"The same picture in train and test ({leaked:,} in all): the accuracy will be too high."
-        " Remove them from one of the two."
+        f"The same picture in train and {' and '.join(sorted(others))} ({leaked:,} in all): remove"
+        " them from one of the two. Copies of the same file are learned, and not measured on."
     ]
 
 
@@ -116,7 +123,7 @@ def _repeated(
         else f"{extra:,} pictures are copies of others"
     )
     line = f"Copies: {are} in the same class, which count more than once"
-    if not (dataset.test or left_out_together):
+    if not (dataset.test or dataset.validation or left_out_together):
         line += ", and the accuracy on those held out may be too high"
     return [f"{line}."]
 

@@ -45,6 +45,7 @@ class DataSource(ABC):
         licence: under what terms the images may be used, in a few words; empty if unknown.
         skipped: files and folders that were left out, by their paths within the dataset, each with
             the reason, which does not repeat the path.
+        notes: what to know of how it was read, a sentence or two each.
         layout: how to lay out such a source, for whoever gave one with too few classes.
 
     Raises:
@@ -58,6 +59,7 @@ class DataSource(ABC):
     source: str = ""
     licence: str = ""
     skipped: Skipped = ()
+    notes: tuple[str, ...] = ()
     layout: str = "Give pictures of two classes or more."
 
     def __post_init__(self) -> None:
@@ -66,7 +68,10 @@ class DataSource(ABC):
         classes = len(self.class_names)
         if classes < 2:
             few = "a single class" if classes else "no class"
-            problem = f"{self.source} holds {few} of pictures; at least two are needed."
+            name = f", {self.class_names[0]}" if classes else ""
+            problem = f"{self.source} holds {few} of pictures{name}; at least two are needed."
+            if self.skipped:
+                problem = f"{problem[:-1]} ({left_out(self.skipped)})."
             raise ImagetteError(problem, self.layout)
         if len(set(self.class_names)) != classes:
             twice = next(name for name in self.class_names if self.class_names.count(name) > 1)
@@ -91,6 +96,11 @@ class DataSource(ABC):
         """The train split, its images as they were found."""
 
     @property
+    def raw_validation(self) -> RawSplit | None:
+        """The validation split that comes with the source, or None where there is none."""
+        return None
+
+    @property
     @abstractmethod
     def raw_test(self) -> RawSplit | None:
         """The test split likewise, or None where there is none."""
@@ -107,22 +117,44 @@ class DataSource(ABC):
         Args:
             size: the side in pixels that each is brought to.
             view: what of each image: all of it, squashed, or the largest square in its middle.
-            test_only: leave the train split empty where there is a test split.
+            test_only: load nothing but what a model is measured on: the test split or, where there
+                is none, the validation split; without either, the train split.
 
         Raises:
-            ImagetteError: a class has no readable image to learn from, or the test split none.
+            ImagetteError: a class has no readable image to learn from, or another split none.
         """
 
-    def check_classes(self, labels: NDArray[np.int64]) -> None:
+    def check_classes(self, labels: NDArray[np.int64], unreadable: Skipped = ()) -> None:
         """Make sure that each class has an image to learn from.
 
+        Args:
+            labels: of the images of the train split that can be read, `(n,)`.
+            unreadable: the others.
+
         Raises:
-            ImagetteError: one has none.
+            ImagetteError: a class has none.
         """
         counts = np.bincount(labels, minlength=len(self.class_names))
-        if not counts.all():
-            raise ImagetteError(
-                f"No readable picture of the class {self.class_names[counts.argmin()]} in"
-                f" {self.source}.",
-                "Add pictures of it, or remove the class.",
-            )
+        if counts.all():
+            return
+        raw, empty = self.raw_train, int(counts.argmin())
+        chosen = raw.labels == empty if len(labels) else np.full(len(raw.labels), True)
+        whose = f"of the class {self.class_names[empty]} in " if len(labels) else "in "
+        paths = {path for path, its in zip(raw.paths or (), chosen, strict=False) if its}
+        why = [f"{path}: {reason}" for path, reason in unreadable if path in paths]
+        problem = f"No readable picture {whose}{self.source}."
+        if why:
+            number = f"None of the {len(why):,} pictures" if len(why) > 1 else "The only picture"
+            be_read = "can" if len(why) > 1 else "cannot"
+            problem = f"{number} {whose}{self.source} {be_read} be read: {why[0]}"
+        remedy = "Add pictures of it, or remove the class."
+        if not len(labels):
+            remedy = "Put the pictures themselves in their place."
+        raise ImagetteError(problem, remedy)
+
+
+def left_out(skipped: Skipped) -> str:
+    """How many files and folders were left out, with the first one and why."""
+    path, reason = skipped[0]
+    more = f"; {len(skipped) - 1:,} more left out" if len(skipped) > 1 else ""
+    return f"left out: {path}: {reason.rstrip('.')}{more}"

@@ -7,12 +7,13 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from imagette.data.class_names import ClassNames, name_classes
 from imagette.data.data_source import DataSource, RawSplit, Skipped
 from imagette.data.decode import allocate, map_rows
 from imagette.errors import ImagetteError
 from imagette.images.open_image import to_pixels
 from imagette.images.views import ViewName
-from imagette.wording import listed
+from imagette.wording import clean_name, listed
 
 IMBALANCE_RATIO = 1.5
 """From this ratio of the largest class to the smallest on, classes are weighed."""
@@ -99,8 +100,9 @@ class Dataset(DataSource):
     """Labelled images, split into a train split and (most often) a test split.
 
     Attributes:
-        train: what training may look at; validation is split off it.
+        train: what training may look at; where no validation split is given, it is split off it.
         test: what no training ever looks at, or None where the dataset has no such split.
+        validation: what came with the dataset to validate with, or None.
         name: and the other ones, see `imagette.data.data_source.DataSource`.
 
     Raises:
@@ -109,6 +111,7 @@ class Dataset(DataSource):
 
     train: Split
     test: Split | None = None
+    validation: Split | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -123,7 +126,7 @@ class Dataset(DataSource):
         sizes = {split.images.shape[1:3] for split in self.splits.values()}
         if len(sizes) > 1:
             raise ImagetteError(
-                "The pictures of the train split and of the test split differ in size.",
+                "The pictures of the splits differ in size.",
                 "Bring all of them to the same height and width.",
             )
 
@@ -145,7 +148,7 @@ class Dataset(DataSource):
             images: uint8 `(n, height, width, 3)`, RGB, or `(n, height, width)`, greyscale; 0–255.
             labels: `(n,)`, the class of each image: a name, or an integer.
             class_names: of the classes; integers are then positions in it. By default the labels
-                that occur, sorted.
+                that occur, sorted (numbers as numbers).
             test_images: what no training ever looks at, as `images`.
             test_labels: the classes of `test_images`, as `labels`.
             name: what to call the dataset in titles and file names.
@@ -160,65 +163,62 @@ class Dataset(DataSource):
                 "Give test_images and test_labels, or neither of them.",
             )
         given = _check_labels(labels)
-        if class_names is None:
-            values = np.unique(given).tolist()
-        else:
-            values = list(range(len(class_names)) if given.dtype.kind in "iu" else class_names)
-        names = tuple(map(str, values if class_names is None else class_names))
-        train = Split(_to_rgb(images), _positions(given, values, "train"))
+        found = name_classes(np.unique(given).tolist() if class_names is None else (), class_names)
+        names = found.order if class_names is None else tuple(map(clean_name, class_names))
+        train = Split(_to_rgb(images), _positions(given, found, names, "train"))
         test = None
         if test_images is not None and test_labels is not None:
-            positions = _positions(_check_labels(test_labels), values, "test")
+            positions = _positions(_check_labels(test_labels), found, names, "test")
             test = Split(_to_rgb(test_images), positions)
             if not len(test):
                 raise ImagetteError(
                     "The test split holds no picture.",
                     "Give it pictures, or neither test_images nor test_labels.",
                 )
-        return cls(name, names, train, test, class_names_fr=tuple(class_names_fr))
+        french = tuple(class_names_fr)
+        return cls(name, names, train, test, class_names_fr=french, notes=found.notes)
 
     @classmethod
     def from_source(
-        cls, found: DataSource, train: Split | None, test: Split | None, skipped: Skipped = ()
+        cls, found: DataSource, splits: dict[str, Split], skipped: Skipped = ()
     ) -> "Dataset":
         """A source whose images have been decoded.
 
         Args:
             found: the source.
-            train: its train split; None, for an empty one, where the test split alone was decoded.
-            test: its test split, or None where it has none.
+            splits: those of its splits that were decoded, by name; without `train`, that is empty.
             skipped: images that cannot be read, beside what the source itself left out.
 
         Raises:
-            ImagetteError: a class has no image to learn from, or the test split none.
+            ImagetteError: a class has no image to learn from, or another split none.
         """
-        if train is not None:
-            found.check_classes(train.labels)
-        if test is not None and not len(test):
-            raise ImagetteError(
-                f"The test split of {found.source} holds no readable picture.",
-                "Add pictures to it, or remove it.",
-            )
-        if train is None:
-            assert test is not None
-            train = test.take(np.arange(0))
+        for name, split in splits.items():
+            if name == "train":
+                found.check_classes(split.labels, skipped)
+            elif not len(split):
+                raise ImagetteError(
+                    f"The {name} split of {found.source} holds no readable picture.",
+                    "Add pictures to it, or remove it.",
+                )
+        none = next(iter(splits.values())).take(np.arange(0))
         return cls(
             found.name,
             found.class_names,
-            train,
-            test,
+            splits.get("train", none),
+            splits.get("test"),
+            splits.get("validation"),
             class_names_fr=found.class_names_fr,
             source=found.source,
             licence=found.licence,
             skipped=found.skipped + skipped,
+            notes=found.notes,
         )
 
     def load(self, size: int, view: ViewName = "whole", test_only: bool = False) -> "Dataset":
         """The same dataset with images of `size` by `size` pixels; see `DataSource.load`."""
-        skip = test_only and self.test is not None
-        train = None if skip else self.train.resized(size, size, view)
-        test = None if self.test is None else self.test.resized(size, size, view)
-        return Dataset.from_source(self, train, test)
+        names = list(self.splits)[-1:] if test_only else self.splits
+        resized = {name: self.splits[name].resized(size, size, view) for name in names}
+        return Dataset.from_source(self, resized)
 
     @property
     def decoded(self) -> "Dataset":
@@ -226,8 +226,9 @@ class Dataset(DataSource):
 
     @property
     def splits(self) -> dict[str, Split]:
-        """The splits there are, by name."""
-        return {"train": self.train} | ({"test": self.test} if self.test is not None else {})
+        """The splits there are, by name: train, validation, test."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: split for name, split in named.items() if split is not None}
 
     @property
     def count(self) -> int:
@@ -236,6 +237,10 @@ class Dataset(DataSource):
     @property
     def raw_train(self) -> RawSplit:
         return self.train.raw
+
+    @property
+    def raw_validation(self) -> RawSplit | None:
+        return None if self.validation is None else self.validation.raw
 
     @property
     def raw_test(self) -> RawSplit | None:
@@ -265,16 +270,24 @@ def _check_labels(labels: ArrayLike) -> NDArray:
     return given
 
 
-def _positions(labels: NDArray, values: list[str] | list[int], split: str) -> NDArray[np.int64]:
-    """The position of each label among the values that labels may have."""
-    places = {value: place for place, value in enumerate(values)}
-    unknown = [label for label in np.unique(labels).tolist() if label not in places]
+def _positions(
+    labels: NDArray, found: ClassNames, names: tuple[str, ...], split: str
+) -> NDArray[np.int64]:
+    """The position of each label's class, among the names of all."""
+    places = {name: place for place, name in enumerate(names)}
+    values = np.unique(labels).tolist()
+    named = {
+        value: found.of.get(value, clean_name(value) if isinstance(value, str) else "")
+        for value in values
+    }
+    unknown = [value for value in values if named[value] not in places]
     if unknown:
+        known = names if isinstance(unknown[0], str) else list(found.of)
         raise ImagetteError(
             f"The label {unknown[0]!r} in the {split} split belongs to no class.",
-            f"Labels may be: {listed([repr(value) for value in values], 'en')}.",
+            f"Labels may be: {listed([repr(value) for value in known], 'en')}.",
         )
-    return np.array([places[label] for label in labels.tolist()], np.int64)
+    return np.array([places[named[label]] for label in labels.tolist()], np.int64)
 
 
 def _to_rgb(images: ArrayLike) -> NDArray:

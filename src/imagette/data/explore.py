@@ -20,7 +20,7 @@ class Copy(NamedTuple):
     """One of several images with the same pixels.
 
     Attributes:
-        split: `train` or `test`.
+        split: `train`, `validation` or `test`.
         position: its position in that split.
         label: position of its class.
     """
@@ -37,7 +37,7 @@ class Duplicates:
     Attributes:
         groups: sets of images with the same pixels.
         images: within a split, the images beyond the first of each group; across the splits,
-            the test images that are in train too.
+            those to measure with that are in train too.
         disagreeing: groups whose images have different labels.
     """
 
@@ -54,13 +54,15 @@ class Exploration:
         name: the dataset's name.
         height: rows of each image.
         width: columns of each image.
-        counts: number of images by split (`train`, and `test` if there is one), then by class.
+        counts: number of images by split (`train`, and `validation` and `test` if there are such),
+            then by class.
         mean: mean of the red, green and blue values of the train split, 0–255.
         deviation: their standard deviation over all its pixels, 0–255.
-        duplicates: exact duplicates within `train`, within `test` and, as `across`, between both;
-            the last two only where there is a test split.
+        duplicates: exact duplicates within each split and, where there are several, as `across`
+            between train and the others.
         duplicate_groups: every set of images with the same pixels.
         skipped: files and folders that were left out, with the reason.
+        notes: what to know of how the dataset was read.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Exploration:
     duplicates: dict[str, Duplicates]
     duplicate_groups: tuple[tuple[Copy, ...], ...]
     skipped: Skipped
+    notes: tuple[str, ...] = ()
 
 
 def explore(dataset: Dataset) -> Exploration:
@@ -88,6 +91,7 @@ def explore(dataset: Dataset) -> Exploration:
         duplicates=_summarise(groups, dataset),
         duplicate_groups=groups,
         skipped=dataset.skipped,
+        notes=dataset.notes,
     )
 
 
@@ -138,9 +142,10 @@ def contradicting(groups: Sequence[tuple[Copy, ...]]) -> list[tuple[Copy, ...]]:
 
 
 def across_splits(groups: Sequence[tuple[Copy, ...]]) -> tuple[list[tuple[Copy, ...]], int]:
-    """Those of both splits, and how many test images are among them, which are learned."""
-    both = [group for group in groups if len({copy.split for copy in group}) > 1]
-    return both, sum(copy.split == "test" for group in both for copy in group)
+    """Those of train and of another split, and how many images of other splits are among them,
+    which are learned."""
+    both = [group for group in groups if {copy.split for copy in group} > {"train"}]
+    return both, sum(copy.split != "train" for group in both for copy in group)
 
 
 def _count(split: Split, class_names: tuple[str, ...]) -> dict[str, int]:
@@ -157,6 +162,6 @@ def _summarise(groups: tuple[tuple[Copy, ...], ...], dataset: Dataset) -> dict[s
         inside = [tuple(copy for copy in group if copy.split == name) for group in groups]
         inside = [group for group in inside if len(group) > 1]
         result[name] = summary(inside, sum(len(group) - 1 for group in inside))
-    if dataset.test is not None:
+    if len(dataset.splits) > 1:
         result["across"] = summary(*across_splits(groups))
     return result

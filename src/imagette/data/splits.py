@@ -1,10 +1,24 @@
-"""Holding images out of a train split, to validate with."""
+"""The images to validate with: those of a validation split, or some held out of the train split."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.data.dataset import Split
+from imagette.data.dataset import Dataset, Split
 from imagette.errors import ImagetteError
+
+
+def train_and_validation(dataset: Dataset, fraction: float, seed: int) -> tuple[Split, Split]:
+    """The images to train on, and those to validate with.
+
+    Those are the dataset's own validation split or, where it comes without one, what
+    `split_validation` holds out of its train split.
+
+    Raises:
+        ImagetteError: there are too few images to hold some out.
+    """
+    if dataset.validation is not None:
+        return dataset.train, dataset.validation
+    return split_validation(dataset.train, fraction, seed)
 
 
 def split_validation(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:

@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from imagette.data import Dataset, Split, split_validation
+from imagette.data import DataSource
 from imagette.errors import ImagetteError
-from imagette.evaluation.evaluated_model import EvaluatedModel, open_model, relabel_for, resize_for
-from imagette.evaluation.leave_one_out import Answers, learned_all, leave_out_again
+from imagette.evaluation.evaluated_model import EvaluatedModel, open_model
+from imagette.evaluation.leave_one_out import Answers
+from imagette.evaluation.measured_pictures import answer
 from imagette.evaluation.metrics import measure
 from imagette.evaluation.robustness import measure_robustness
 from imagette.evaluation.write_evaluation import write_evaluation
 from imagette.inference.classifier import Classifier
-from imagette.runs import RunInfo, read_run
+from imagette.runs import read_run
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class Evaluation:
             averaged over each picture and its mirror image, `corruptions` the accuracies under each
             corruption at severities 1 to 5, by its name, and `corruption_accuracy` their mean.
             Where the model can tell, `unknown_share` is the share of pictures it takes for none of
-            its classes (an out-of-distribution score under its threshold).
+            its classes (an out-of-distribution score under its threshold), and `learned_left_out`
+            is how many pictures were left out because the model has learned them.
         folder: where metrics.json, confusion.png, reliability.png, report.html and, for a run,
             curves.png lie.
     """
@@ -46,7 +48,7 @@ class Evaluation:
 
 def evaluate(
     run_or_bundle: str | Path,
-    dataset: str | Path | Dataset | None = None,
+    dataset: str | Path | DataSource | None = None,
     *,
     data_dir: str | Path | None = None,
     out: str | Path | None = None,
@@ -56,10 +58,12 @@ def evaluate(
 ) -> Evaluation:
     """Measure a model as it will be served, and write metrics, plots and a report.
 
-    A run is measured on the test split of the dataset it was trained on or, where that has none, on
-    the pictures that its training held out for validation; where it held out none, each picture is
-    answered by a head that has not learned it (leave-one-out). A bundle, or a run given a dataset
-    other than its own, is measured on the test split or, where there is none, on all pictures.
+    A run is measured on the test split of the dataset it was trained on, wherever that lies now,
+    or, where that has none, on the validation split, or on the pictures that its training held out
+    for validation; where it held out none, each picture is answered by a head that has not learned
+    it (leave-one-out). A bundle, or a run given a dataset other than its own, is measured on the
+    test split or the validation split or, where there is neither, on all pictures. Pictures that
+    were learned are known by the content of their files, and left out.
 
     Args:
         run_or_bundle: the folder of a run, or a `.onnx` bundle.
@@ -80,32 +84,28 @@ def evaluate(
         ImagetteError: the run, the bundle or the dataset is missing, damaged or does not fit.
     """
     model = open_model(run_or_bundle)
-    info, classifier = model.info, model.classifier
-    own = model.learned_from(dataset)
-    if own and info and learned_all(classifier):
-        if flip or corruptions:
-            raise ImagetteError(
-                f"The run {model.name} has learned every picture of {info.dataset}, so they cannot"
-                " tell how it does on mirrored or corrupted ones.",
-                "Name pictures that it has not learned: imagette evaluate RUN DATASET.",
-            )
-        name, answers = leave_out_again(classifier, info, data_dir)
-    else:
-        loaded = model.load_dataset(dataset, data_dir, test_only=True)
-        own, name = info is not None and loaded.source == info.dataset, loaded.name
-        chosen, split = _choose_split(loaded, info if own else None)
-        in_own_size = relabel_for(classifier, chosen, loaded.class_names)
-        examples = resize_for(classifier, in_own_size)
-        answers = Answers(examples, split, *classifier.predict_arrays(examples.images))
+    found = model.find(dataset, data_dir)
+    measured = answer(model, found)
+    answers, in_own_size = measured.answers, measured.in_own_size
+    if in_own_size is None and (flip or corruptions):
+        raise ImagetteError(
+            f"The run {model.name} has learned every picture of {found.source}, so they cannot tell"
+            " how it does on mirrored or corrupted ones.",
+            "Name pictures that it has not learned: imagette evaluate RUN DATASET.",
+        )
     more: dict[str, Any] = {}
+    if measured.left_out:
+        more["learned_left_out"] = measured.left_out
     if flip:
-        more["flip_averaged"] = _average_with_mirrored(classifier, answers)
-    folder = Path(out) if out else _default_folder(model, own, name)
-    if corruptions:
-        found = measure_robustness(classifier, in_own_size, folder / "corruptions.json", say)
-        more["corruptions"] = found
-        more["corruption_accuracy"] = float(np.mean(list(found.values())))
-    metrics = write_evaluation(folder, classifier, name, answers, model.run, model.name, more)
+        more["flip_averaged"] = _average_with_mirrored(model.classifier, answers)
+    folder = Path(out) if out else _default_folder(model, measured.own, found.name)
+    if corruptions and in_own_size is not None:
+        file = folder / "corruptions.json"
+        more["corruptions"] = measure_robustness(model.classifier, in_own_size, file, say)
+        more["corruption_accuracy"] = float(np.mean(list(more["corruptions"].values())))
+    metrics = write_evaluation(
+        folder, model.classifier, found.name, answers, model.run, model.name, more
+    )
     return Evaluation(metrics, folder)
 
 
@@ -114,23 +114,6 @@ def _average_with_mirrored(classifier: Classifier, answers: Answers) -> dict[str
     means = (answers.probabilities + mirrored) / np.float32(2)
     averaged = measure(means, answers.examples.labels, classifier.class_names)
     return {key: averaged[key] for key in ("accuracy", "loss")}
-
-
-def _choose_split(dataset: Dataset, own_run: RunInfo | None) -> tuple[Split, str]:
-    """The images to measure on, and the name of the split they are."""
-    if dataset.test is not None:
-        return dataset.test, "test"
-    if own_run is None:
-        return dataset.train, "all"
-    # Other pictures would be split in another way: some that were trained on would be measured on.
-    if not own_run.learns_from(dataset.train):
-        raise ImagetteError(
-            f"The pictures in {dataset.source} have changed since the run was trained, so the ones"
-            " held out for validation can no longer be told.",
-            "Evaluate on a dataset with a test split, or train again under another name.",
-        )
-    held_out = split_validation(dataset.train, own_run.validation_fraction, own_run.seed)[1]
-    return held_out, "validation"
 
 
 def _default_folder(model: EvaluatedModel, own: bool, dataset: str) -> Path:

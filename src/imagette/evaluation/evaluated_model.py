@@ -1,15 +1,17 @@
 """The model of a run or a bundle, and the images that it can be measured on."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from imagette.data import BUILT_IN, Dataset, Split, full_name, load_dataset
+from imagette.data import BUILT_IN, Dataset, DataSource, Split, open_source
+from imagette.data.content import PictureSet, split_digests
 from imagette.errors import ImagetteError
 from imagette.inference.classifier import Classifier
 from imagette.runs import RunFolder, RunInfo, read_run
-from imagette.wording import listed
+from imagette.wording import clean_name, listed
 
 
 @dataclass(frozen=True)
@@ -33,40 +35,47 @@ class EvaluatedModel:
         """The run's name, or the bundle's path."""
         return self.run.name if self.run else str(self.path)
 
-    def learned_from(self, dataset: str | Path | Dataset | None) -> bool:
-        """Whether a dataset, named or loaded, is the one that a run learned from, as None is."""
-        if self.info is None or dataset is None:
-            return self.info is not None
-        source = dataset.source if isinstance(dataset, Dataset) else full_name(dataset)
-        return source == self.info.dataset
+    @cached_property
+    def learned(self) -> PictureSet:
+        """The pictures that the model has learned; empty where it did not note them."""
+        return PictureSet.from_text(self.classifier.metadata.learned_pictures)
 
-    def load_dataset(
-        self,
-        dataset: str | Path | Dataset | None,
-        data_dir: str | Path | None,
-        test_only: bool = False,
-    ) -> Dataset:
-        """The dataset named, or already loaded, or where it is None the one that the model was
+    def learned_from(self, found: DataSource) -> bool:
+        """Whether a dataset is the one that a run learned from, there or elsewhere."""
+        if self.info is None:
+            return False
+        if found.source == self.info.dataset:
+            return True
+        return len(self.learned) > 0 and self.learned.all_in(split_digests(found.raw_train))
+
+    def find(
+        self, dataset: str | Path | DataSource | None, data_dir: str | Path | None
+    ) -> DataSource:
+        """The dataset named or already found or, where it is None, the one that the model was
         trained on; the rest is as for `imagette.data.load_dataset`.
 
         Raises:
             ImagetteError: it is missing or damaged, or none is known.
         """
-        classifier = self.classifier
-        if isinstance(dataset, Dataset):
+        if isinstance(dataset, DataSource):
             return dataset
         if dataset is not None:
-            source: str | Path = dataset
-        elif self.info is not None:
-            source, data_dir = self.info.dataset, data_dir or self.info.data_dir
-        elif classifier.metadata.dataset in BUILT_IN:
-            source = classifier.metadata.dataset
-        else:
-            raise ImagetteError(
-                f"{classifier.path} does not say on which dataset it can be measured.",
-                "Name one: `imagette evaluate BUNDLE DATASET`.",
-            )
-        return load_dataset(source, data_dir, classifier.height, classifier.view, test_only)
+            return open_source(dataset, data_dir)
+        if self.info is not None:
+            self.info.check_there(f"imagette evaluate {self.path} FOLDER")
+            return open_source(self.info.dataset, data_dir or self.info.data_dir)
+        if self.classifier.metadata.dataset in BUILT_IN:
+            return open_source(self.classifier.metadata.dataset, data_dir)
+        raise ImagetteError(
+            f"{self.classifier.path} does not say on which dataset it can be measured.",
+            "Name one: `imagette evaluate BUNDLE DATASET`.",
+        )
+
+    def load(self, found: DataSource, test_only: bool = True) -> Dataset:
+        """A dataset as the model looks at it; one that is loaded already stays as it is."""
+        if isinstance(found, Dataset):
+            return found
+        return found.load(self.classifier.height, self.classifier.view, test_only)
 
 
 def open_model(run_or_bundle: str | Path) -> EvaluatedModel:
@@ -99,7 +108,9 @@ def relabel_for(classifier: Classifier, examples: Split, class_names: tuple[str,
     Raises:
         ImagetteError: the model does not know one of the classes.
     """
-    positions = {name: position for position, name in enumerate(classifier.class_names)}
+    # Bundles of an earlier version may have names that Unicode writes in another way.
+    known = map(clean_name, classifier.class_names)
+    positions = {name: position for position, name in enumerate(known)}
     unknown = [name for name in class_names if name not in positions]
     if unknown:
         raise ImagetteError(

@@ -8,16 +8,16 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.data import Dataset, Split
+from imagette.data import Dataset, DataSource, Split
 from imagette.data.near_duplicates import Pair, find_near_duplicates
 from imagette.data.splits import split_positions
 from imagette.evaluation.evaluated_model import EvaluatedModel, open_model, relabel_for, resize_for
 from imagette.evaluation.leave_one_out import leave_out_again
 from imagette.inference.classifier import Classifier
 
-SplitName = Literal["test", "held-out", "train"]
+SplitName = Literal["test", "validation", "held-out", "train"]
 """`train`: pictures whose labels the model learned; `held-out`: those of the train split that its
-training kept for validation; `test`: the test split."""
+training kept for validation; `validation` and `test`: the splits that came with the dataset."""
 
 
 class Subset(NamedTuple):
@@ -26,7 +26,7 @@ class Subset(NamedTuple):
     Attributes:
         split: which.
         examples: the images and labels; of an `Audit`, in the model's size and class order.
-        positions: int64 `(n,)`, where each lies in the dataset's train or test split.
+        positions: int64 `(n,)`, where each lies in the split that it comes from.
     """
 
     split: SplitName
@@ -79,7 +79,7 @@ class Audit:
 
 def find_label_issues(
     run_or_bundle: str | Path,
-    dataset: str | Path | Dataset | None = None,
+    dataset: str | Path | DataSource | None = None,
     *,
     data_dir: str | Path | None = None,
 ) -> Audit:
@@ -101,23 +101,25 @@ def find_label_issues(
     model = open_model(run_or_bundle)
     classifier = model.classifier
     subsets, answers = [], []
-    if model.learned_from(dataset) and model.info is not None and model.info.epochs == 0:
+    found = model.find(dataset, data_dir)
+    left_out = None
+    if model.info is not None and model.info.epochs == 0 and model.learned_from(found):
         # Each label is doubted by a head that has not learned it.
-        name, left_out = leave_out_again(classifier, model.info, data_dir)
+        left_out = leave_out_again(classifier, model.info, found)
+    tested = model.load(found, test_only=left_out is not None)
+    if left_out:
         subsets.append(_whole("held-out", left_out.examples))
         answers.append(left_out.probabilities)
-        tested = model.load_dataset(dataset, data_dir, test_only=True)
-        others = [] if tested.test is None else [_whole("test", tested.test)]
+        others = _given(tested)
     else:
-        tested = model.load_dataset(dataset, data_dir)
-        name, others = tested.name, _subsets(model, tested)
+        others = _subsets(model, found, tested)
     fitted = [_fit(classifier, subset, tested.class_names) for subset in others]
     subsets = fitted + subsets
     answers = [classifier.predict_proba(one.examples.images) for one in fitted] + answers
     compared = _to_compare(subsets)
     return Audit(
         model=model.name,
-        dataset=name,
+        dataset=found.name,
         class_names=classifier.class_names,
         class_names_fr=classifier.class_names_fr,
         label_issues=tuple(
@@ -133,15 +135,24 @@ def find_label_issues(
     )
 
 
-def _subsets(model: EvaluatedModel, dataset: Dataset) -> list[Subset]:
+def _subsets(model: EvaluatedModel, found: DataSource, dataset: Dataset) -> list[Subset]:
     """All images of a dataset, those the model did not learn from first."""
-    subsets = [_whole("test", dataset.test)] if dataset.test is not None else []
+    subsets = _given(dataset)
     train, info = dataset.train, model.info
-    if info is None or info.dataset != dataset.source or not info.learns_from(train):
+    own = info is not None and model.learned_from(found) and info.learns_from(train)
+    if info is None or not own or dataset.validation is not None:
         return [*subsets, _whole("train", train)]
     learned, held_out = split_positions(train, info.validation_fraction, info.seed)
     subsets.append(Subset("held-out", train.take(held_out), held_out))
     return [*subsets, Subset("train", train.take(learned), learned)]
+
+
+def _given(dataset: Dataset) -> list[Subset]:
+    """The splits that came with the dataset and are not learned from, the test split first."""
+    subsets = [] if dataset.test is None else [_whole("test", dataset.test)]
+    if dataset.validation is not None:
+        subsets.append(_whole("validation", dataset.validation))
+    return subsets
 
 
 def _whole(name: SplitName, examples: Split) -> Subset:
@@ -184,9 +195,10 @@ def _label_issues(
 
 def _to_compare(subsets: list[Subset]) -> tuple[Subset, Subset] | None:
     """What accuracy is measured on, and all of the train split that is not among it."""
-    if len(subsets) < 2:
-        return None
     first, *others = subsets
+    others = [one for one in others if one.split != "validation"]
+    if not others:
+        return None
     if len(others) == 1:
         return first, others[0]._replace(split="train")
     columns = ((one.examples.images, one.examples.labels, one.positions) for one in others)

@@ -2,14 +2,13 @@
 cross-validation: to each picture that it learned, by a head that has not learned that one."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.data import Dataset, Split, open_source
-from imagette.errors import ImagetteError
+from imagette.data import DataSource, Split
+from imagette.data.content import PictureSet
 from imagette.features.backbone import open_backbone
 from imagette.features.collect import Collected, FeatureSplit, collect_split
 from imagette.heads.head import Head, LeftOut, fit_head
@@ -36,14 +35,13 @@ class Answers:
     familiarity: NDArray[np.float32] | None
 
 
-def measure_collected(
-    dataset: Dataset, collected: Collected, head: Head, of_learned: Answers
-) -> Answers:
-    """The answers that say how good a head is: to test pictures or, where there are none, to those
-    that it learned (see `answers_left_out`)."""
-    if dataset.test is None or collected.test is None:
-        return of_learned
-    return Answers(dataset.test, "test", *head.predict(collected.test.rows))
+def measure_collected(collected: Collected, head: Head, of_learned: Answers) -> Answers:
+    """The answers that say how good a head is: to the test split or, without, to the validation
+    split that came with the dataset, to pictures that are not in train too; without either, to what
+    it learned (see `answers_left_out`)."""
+    name, split = list(collected.splits.items())[-1]
+    new = None if name == "train" else without_learned(split, collected.train)
+    return of_learned if new is None else Answers(new.examples, name, *head.predict(new.rows))
 
 
 def says_nothing(metrics: dict[str, Any]) -> bool:
@@ -60,10 +58,8 @@ def answers_left_out(learned: FeatureSplit, left_out: LeftOut) -> Answers:
     if not several.any() or several.all():
         return Answers(examples, LEFT_OUT, left_out.probabilities, left_out.familiarity)
     places = np.flatnonzero(several)
-    images: Any = examples.images.at(places)  # type: ignore[attr-defined]
-    paths = None if examples.paths is None else tuple(examples.paths[place] for place in places)
     return Answers(
-        Split(images, examples.labels[places], paths),
+        _at(examples, places),
         LEFT_OUT,
         left_out.probabilities[places],
         left_out.familiarity[places],
@@ -75,28 +71,35 @@ def learned_all(classifier: Classifier) -> bool:
     return classifier.metadata.accuracy_split == LEFT_OUT
 
 
-def leave_out_again(
-    classifier: Classifier, info: RunInfo, data_dir: str | Path | None
-) -> tuple[str, Answers]:
-    """The name of a run's dataset, and the answers to each of its pictures without that picture.
+def leave_out_again(classifier: Classifier, info: RunInfo, found: DataSource) -> Answers | None:
+    """The answers to each of a dataset's pictures without that picture.
 
-    They are computed anew, from the features of the pictures, which are known.
-
-    Raises:
-        ImagetteError: the dataset is gone, or its pictures have changed since.
+    They are computed anew, from the features of the pictures, which are known. None where the
+    pictures are not those that the run has learned.
     """
     metadata = classifier.metadata
-    found = open_source(info.dataset, data_dir or info.data_dir)
     options = (metadata.recipe or {}).get("model_options", {})
     backbone = open_backbone(options.get("variant", 0))
     # Test images have no part in it.
     collected, _ = collect_split(found.raw_train, backbone, classifier.view)
     if info.train_fingerprint != collected.fingerprint():
-        raise ImagetteError(
-            f"The pictures in {info.dataset} have changed since the run was trained, so that what"
-            " it would answer without each of them can no longer be told.",
-            "Train again, which takes seconds, or evaluate on other pictures: imagette evaluate RUN"
-            " DATASET.",
-        )
+        return None
     _, left_out = fit_head(collected.rows, collected.examples.labels, len(found.class_names))
-    return found.name, answers_left_out(collected, left_out)
+    return answers_left_out(collected, left_out)
+
+
+def without_learned(split: FeatureSplit, learned: FeatureSplit) -> FeatureSplit | None:
+    """The pictures of a split that are not among those learned; None without any."""
+    new = np.flatnonzero(~PictureSet(learned.digests).contains(split.digests))
+    if len(new) == len(split.digests) or not len(new):
+        return split if len(new) else None
+    return FeatureSplit(
+        split.rows[new], _at(split.examples, new), [split.digests[place] for place in new]
+    )
+
+
+def _at(examples: Split, places: NDArray[np.int64]) -> Split:
+    """Some of pictures that are decoded when they are asked for."""
+    images: Any = examples.images.at(places)  # type: ignore[attr-defined]
+    paths = None if examples.paths is None else tuple(examples.paths[place] for place in places)
+    return Split(images, examples.labels[places], paths)

@@ -143,11 +143,16 @@ def _most_frequent_confusions(confusion: list[list[int]]) -> list[dict[str, Any]
     return sorted(pairs, key=lambda pair: -pair["count"])[:MOST_CONFUSIONS]
 
 
+_TOLD_ELSEWHERE = {
+    "class_names", "class_names_fr", "recipe", "evaluation", "learned_pictures",
+}  # fmt: skip
+
+
 def _tables(metadata: BundleMetadata, run: RunFolder | None) -> list[tuple[Both, dict[str, Any]]]:
     """What it takes to make the same model again: tables, each under its title."""
     recipe = run.recipe if run else metadata.recipe or {}
     environment = run.environment if run else {}
-    bundle = metadata.model_dump(exclude={"class_names", "class_names_fr", "recipe", "evaluation"})
+    bundle = metadata.model_dump(exclude=_TOLD_ELSEWHERE)
     tables = [
         (both("report.recipe"), flatten(recipe)),
         (both("report.versions"), environment.get("versions", {})),

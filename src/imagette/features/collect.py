@@ -48,22 +48,34 @@ class Collected:
 
     Attributes:
         train: the train split.
-        test: the test split, or None where there is none.
+        validation: the validation split that came with the dataset, or None where there is none.
+        test: the test split likewise.
         skipped: images that cannot be read, each with the reason.
+        view: what of each image was looked at.
     """
 
     train: FeatureSplit
+    validation: FeatureSplit | None
     test: FeatureSplit | None
     skipped: Skipped
+    view: ViewName
+
+    @property
+    def splits(self) -> dict[str, FeatureSplit]:
+        """The splits there are, by name."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: split for name, split in named.items() if split is not None}
 
 
 def collect(found: DataSource, backbone: Backbone, view: ViewName) -> Collected:
     """Compute the features of a source's images, or take those that are known."""
     train, skipped = collect_split(found.raw_train, backbone, view)
-    if found.raw_test is None:
-        return Collected(train, None, skipped)
-    test, more = collect_split(found.raw_test, backbone, view)
-    return Collected(train, test, skipped + more)
+    others: dict[str, FeatureSplit] = {}
+    for name, raw in (("validation", found.raw_validation), ("test", found.raw_test)):
+        if raw is not None:
+            others[name], more = collect_split(raw, backbone, view)
+            skipped += more
+    return Collected(train, others.get("validation"), others.get("test"), skipped, view)
 
 
 def choose_view(found: DataSource, backbone: Backbone) -> ViewName:

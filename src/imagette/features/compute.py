@@ -1,16 +1,17 @@
 """From pictures to features, a few at a time, so that however many there are take little memory."""
 
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
+from imagette.data.content import content_digest, read_source
 from imagette.data.decode import Source, decode_image
 from imagette.errors import ImageError
 from imagette.features.backbone import Backbone, cores
@@ -76,8 +77,8 @@ def _compute(
     missing: list[tuple[int, bytes, NDArray[np.uint8]]] = []
     for place, source in enumerate(sources):
         try:
-            content = _read(source)
-            digest = _digest(content)
+            content = read_source(source)
+            digest = content_digest(content)
             key = blake2b(
                 f"{PREPROCESS_VERSION} {backbone.size} {view}".encode() + digest, digest_size=16
             ).digest()
@@ -86,7 +87,8 @@ def _compute(
                 missing.append((place, key, decode_image(content, backbone.size, view)))
             found.append((digest, "" if row is None else row))
         except ImageError as error:
-            found.append((b"", error.problem.replace("The picture ", "", 1)))
+            reason = re.sub("^The (picture|file) ", "", error.problem)
+            found.append((b"", reason))
         except OSError as error:
             found.append((b"", f"cannot be read ({error.strerror or error})."))
     if missing:
@@ -96,14 +98,3 @@ def _compute(
         for place, row in zip(places, new, strict=True):
             found[place] = found[place][0], row
     return found
-
-
-def _read(source: Source) -> bytes | NDArray[np.uint8]:
-    if isinstance(source, Path):
-        return source.read_bytes()
-    return source() if callable(source) else source
-
-
-def _digest(content: bytes | NDArray[np.uint8]) -> bytes:
-    data = content if isinstance(content, bytes) else np.ascontiguousarray(content).data
-    return blake2b(data, digest_size=16).digest()

@@ -12,6 +12,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from imagette.errors import ImageError
 from imagette.images.array import from_array
+from imagette.images.signatures import first_bytes, what_else
 from imagette.images.tiff import check_tiff, decoded_size
 
 with suppress(ImportError):  # the extra `heif`
@@ -34,7 +35,8 @@ SUFFIXES = frozenset([
     ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pcx", ".pgm", ".png", ".pnm", ".ppm", ".qoi",
     ".tga", ".tif", ".tiff", ".webp",
 ])  # fmt: skip
-"""Endings by which a file in a folder is taken for a picture; contents decide how it is read."""
+"""Endings by which a file in a folder is taken for a picture before it is opened; contents decide
+about files with others, and how any is read."""
 
 # Not here: PostScript, a program that Pillow would have Ghostscript run; what needs another program
 # to be read; what holds a whole file of any kind (IPTC), or a JPEG that no limit sees (BLP); and
@@ -44,16 +46,6 @@ _FORMATS = frozenset([
     "JPEG", "JPEG2000", "MSP", "PCX", "PNG", "PPM", "PSD", "QOI", "SGI", "SPIDER", "SUN", "TGA",
     "TIFF", "WEBP", "XBM", "XPM",
 ])  # fmt: skip
-
-
-def find_images(folder: Path) -> list[Path]:
-    """Files in `folder`, however deep, that look like pictures by their ending; hidden ones not."""
-    return [path for path in sorted(folder.rglob("*")) if is_image(path)]
-
-
-def is_image(path: Path) -> bool:
-    """Whether a path is a file that looks like a picture by its ending, and is not hidden."""
-    return path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file()
 
 
 def open_file(file: str | Path | BinaryIO) -> Image.Image:
@@ -146,6 +138,13 @@ def check_size(source: ImageInput, image: Image.Image, max_pixels: int) -> int:
 
 def unreadable(source: ImageInput) -> ImageError:
     """What is wrong with a picture that no reader can make sense of."""
+    head = source if isinstance(source, bytes) else b""
+    if isinstance(source, str | Path):
+        head = first_bytes(Path(source))
+    if told := what_else(head):
+        what, do = told
+        name = source if isinstance(source, str | Path) else "The file"
+        return ImageError(f"{name} is {what}, not a picture: {do}.", "Then try again.")
     return ImageError(
         f"{_name(source)} cannot be read as a picture: it is damaged, cut short, or of a kind"
         " that is not known.",

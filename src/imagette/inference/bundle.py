@@ -66,6 +66,8 @@ class BundleMetadata(BaseModel):
             `imagette.images.views.ViewName`); None where it is looked at several times.
         evaluation: what was measured when the training ended: the content of `metrics.json`, with
             the rows of `history.csv` as `history`.
+        learned_pictures: the pictures it has learned, as `imagette.data.content.PictureSet` writes
+            them, so that they are told from others; empty where they are not noted.
         licence: under what terms the file may be used.
     """
 
@@ -87,6 +89,7 @@ class BundleMetadata(BaseModel):
     familiarity_method: str = ""
     view: ViewName | None = None
     evaluation: dict[str, Any] | None = None
+    learned_pictures: str = ""
     licence: str = ""
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ from typing import Any, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from imagette.errors import ImagetteError
+from imagette.errors import ImageError, ImagetteError
 from imagette.images.batches import batches, default_batch_size
 from imagette.images.formats import MAX_PIXELS, ImageInput
 from imagette.images.open_image import open_image
@@ -178,7 +178,13 @@ class Classifier:
         """
         if isinstance(image, tuple) and image and isinstance(image[0], View):
             return image
-        opened = open_image(image, self.max_pixels)  # type: ignore[arg-type]  # other tuples fail
+        if isinstance(image, list | tuple):
+            raise ImageError(
+                f"A {type(image).__name__} is not one picture.",
+                "Make rows of numbers an array, `np.array(rows, np.uint8)`; give several pictures"
+                " to `predict`, as a list.",
+            )
+        opened = open_image(image, self.max_pixels)
         return opened.views(self.height, self.width, self.metadata.view)
 
     def predict_proba(
@@ -214,10 +220,12 @@ class Classifier:
             ImagetteError: the pictures have another size or type.
         """
         size = (self.height, self.width, 3)
-        if images.dtype != np.uint8 or images.shape[1:] != size:
+        is_array = isinstance(images, np.ndarray)
+        if not is_array or images.dtype != np.uint8 or images.shape[1:] != size:
+            what = f"shape {images.shape} and type {images.dtype}" if is_array else "another type"
             raise ImagetteError(
-                f"Pictures of shape {images.shape} and type {images.dtype} are not what this model"
-                f" takes: uint8 (n, {self.height}, {self.width}, 3).",
+                f"Pictures of {what} are not what this model takes: uint8"
+                f" (n, {self.height}, {self.width}, 3).",
                 "Bring each to that by `views`, or give any pictures to `predict`.",
             )
         batch_size = batch_size or default_batch_size(BATCH_SIZE, self.height, self.width)

@@ -17,6 +17,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from imagette.files import SOFTWARE
+
 DPI = 160
 
 # Okabe and Ito's palette, which colour-blind people can tell apart; yellow, too pale on white,
@@ -74,8 +76,9 @@ def to_png(figure: Figure) -> bytes:
         figure.set_dpi(DPI)
         engine.execute(figure)
         figure.set_layout_engine("none")
-    # Without the name of the program the same plot is the same file everywhere.
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    # By this name it is told from people's pictures (`imagette.images.find_images`); without
+    # versions, the same plot is the same file everywhere.
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": SOFTWARE})
     return buffer.getvalue()
 
 

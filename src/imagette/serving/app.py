@@ -3,11 +3,10 @@
 Any WSGI server can run it: the factory is `imagette.serving.app:create_app`.
 """
 
-import io
 from threading import Lock
 from typing import Any
 
-from flask import Request, Response
+from flask import Response, abort, request
 from flask.json.provider import DefaultJSONProvider
 from flask_openapi3 import APIBlueprint
 from PIL import Image
@@ -15,6 +14,7 @@ from pydantic_core import to_json
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from imagette.serving.auth import Authenticator
+from imagette.serving.base_path import OUTSIDE_KEY
 from imagette.serving.cors import CorsPolicy
 from imagette.serving.logs import RequestLog, configure_json_logging
 from imagette.serving.metrics import Metrics
@@ -43,10 +43,11 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
     Image.MAX_IMAGE_PIXELS = settings.max_pixels // 2
 
     app = DescribedApp(with_keys=bool(settings.api_keys))
-    app.request_class = _InMemoryRequest
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes
     app.json = _QuickJson(app)
     state = app.extensions[EXTENSION] = _make_state(settings)
+    if settings.base_path:
+        app.before_request(_refuse_outside_base_path)
     if settings.requests_per_minute:
         limit = RateLimit(settings.requests_per_minute, settings.rate_storage)
         app.before_request(limit.count_request)
@@ -57,11 +58,21 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
         app.register_api(blueprint)
     app.describe()
     cors = CorsPolicy(settings.cors_origins)
-    app.wsgi_app = RequestMiddleware(app, state.metrics, state.log, cors)  # type: ignore[method-assign]
-    if settings.trusted_proxies:
-        count = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, count, count, count)  # type: ignore[method-assign]
+    app.wsgi_app = RequestMiddleware(  # type: ignore[method-assign]
+        app, state.metrics, state.log, cors, settings.base_path
+    )
+    if count := settings.trusted_proxies:
+        # Where the proxies take no path off, there is none to be told about.
+        stripped = 0 if settings.base_path else count
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_prefix=stripped
+        )
     return app
+
+
+def _refuse_outside_base_path() -> None:
+    if OUTSIDE_KEY in request.environ:
+        abort(404)
 
 
 def _make_state(settings: Settings) -> ServerState:
@@ -122,10 +133,3 @@ class _QuickJson(DefaultJSONProvider):
         """An answer that holds its arguments."""
         content = to_json(self._prepare_response_obj(args, kwargs), inf_nan_mode="null")
         return Response(content + b"\n", mimetype="application/json")
-
-
-class _InMemoryRequest(Request):
-    """Keeps uploads in memory: Werkzeug would write large ones to a temporary file."""
-
-    def _get_file_stream(self, *_: Any, **__: Any) -> io.BytesIO:  # type: ignore[override]
-        return io.BytesIO()

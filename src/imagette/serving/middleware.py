@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
+from imagette.serving.base_path import enter_base_path
 from imagette.serving.cors import CorsPolicy
 from imagette.serving.logs import RequestLog
 from imagette.serving.metrics import Metrics
@@ -40,7 +41,7 @@ _HEADERS_OF_DATA = [
     ("Cache-Control", "no-store"),
 ]
 
-_LESSON = re.compile("^/lessons/[^/]+")
+_LESSON = re.compile("/lessons/[^/]+")
 
 
 class RequestMiddleware:
@@ -55,13 +56,20 @@ class RequestMiddleware:
         metrics: where requests are counted.
         log: where they are logged.
         cors: which pages may read the answers.
+        base_path: below which all addresses are; none if empty.
     """
 
     def __init__(
-        self, app: Flask, metrics: Metrics, log: RequestLog | None, cors: CorsPolicy
+        self,
+        app: Flask,
+        metrics: Metrics,
+        log: RequestLog | None,
+        cors: CorsPolicy,
+        base_path: str = "",
     ) -> None:
         self._application = app.wsgi_app
         self._metrics, self._log, self._cors = metrics, log, cors
+        self._base_path = base_path
         rules = {rule.rule for rule in app.url_map.iter_rules()}
         self._routes = {rule for rule in rules if "<" not in rule}
         self._patterns = {
@@ -74,6 +82,8 @@ class RequestMiddleware:
         """Answer a request, as WSGI has it."""
         started = perf_counter()
         path = environ["PATH_INFO"]
+        if self._base_path:
+            path = enter_base_path(environ, self._base_path)
         request_id = environ.get("HTTP_X_REQUEST_ID", "")
         if not _SANE_ID.fullmatch(request_id):
             request_id = os.urandom(8).hex()

@@ -19,8 +19,12 @@ from imagette.serving.problems import KINDS
 from imagette.serving.schemas import teach
 from imagette.serving.schemas.base import Problem
 from imagette.serving.schemas.model import DatasetAnswer, Health, Index, ModelAnswer, Readiness
-from imagette.serving.schemas.predict import PictureAnswer, PredictOptions, SeveralAnswers
-from imagette.serving.uploads import ArrayBody
+from imagette.serving.schemas.predict import (
+    ImagesBody,
+    PictureAnswer,
+    PredictOptions,
+    SeveralAnswers,
+)
 
 _RESPONSES = (
     PictureAnswer, SeveralAnswers, Problem, ModelAnswer, DatasetAnswer, Health, Readiness, Index,
@@ -35,6 +39,19 @@ _KEYS = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
+_TEXT = "a file as base64, or as a data URL"
+_BODY = (
+    "One picture or several. What the body is, is told by its first bytes: a wrong content type"
+    " does no harm. Of a form, the files called `image` (`images`, `image[]`) are the pictures, or"
+    " else all files; the rest is passed over."
+)
+_ENCODING = {
+    "name": "Content-Encoding",
+    "in": "header",
+    "required": False,
+    "description": "how the body is compressed, if it is",
+    "schema": {"type": "string", "enum": ["gzip", "deflate", "identity"]},
+}
 
 
 class DescribedApp(OpenAPI):
@@ -46,7 +63,8 @@ class DescribedApp(OpenAPI):
 
     def __init__(self, with_keys: bool) -> None:
         _, schemas = models_json_schema(
-            [(response, "serialization") for response in _RESPONSES], ref_template=_REFERENCE
+            [(ImagesBody, "validation"), *((model, "serialization") for model in _RESPONSES)],
+            ref_template=_REFERENCE,
         )
         components: dict[str, Any] = {"schemas": schemas["$defs"]}
         extensions: dict[str, Any] = {"components": components}
@@ -74,7 +92,6 @@ class DescribedApp(OpenAPI):
 
         Attributes:
             endpoints: every described endpoint, such as `GET /model`, with what it answers.
-            document: `/openapi.json`, in UTF-8.
         """
         paths = self.api_doc["paths"]
         self.endpoints: dict[str, str] = {
@@ -85,7 +102,17 @@ class DescribedApp(OpenAPI):
         if self._with_keys:
             for path in OPEN_RULES & paths.keys():
                 paths[path]["get"]["security"] = []
-        self.document: bytes = self.json.dumps(self.api_doc).encode()
+        self._document: bytes = self.json.dumps(self.api_doc).encode()
+
+    def document(self, path: str) -> bytes:
+        """`/openapi.json`, in UTF-8.
+
+        Args:
+            path: below which whoever asks finds the endpoints, as `public_path` has it.
+        """
+        if not path:
+            return self._document
+        return b'{"servers": [{"url": "%s"}], ' % path.encode() + self._document.removeprefix(b"{")
 
 
 def _operation_id(*, name: str, path: str, method: str) -> str:
@@ -128,13 +155,12 @@ def responses(
 
 def predict_request() -> dict[str, Any]:
     """The options and the body of `POST /predict`."""
-    as_array = {"application/json": {"schema": ArrayBody.model_json_schema()}}
-    return _files_request(PredictOptions, "One picture in any way, or several as a form.", as_array)
+    return _images_request(PredictOptions)
 
 
 def pictures_request() -> dict[str, Any]:
     """The option and the body of what takes pictures of a class."""
-    return _files_request(teach.PicturesOptions, "One picture, or several as a form.", {})
+    return _images_request(teach.PicturesOptions)
 
 
 def json_request(model: type[BaseModel]) -> dict[str, Any]:
@@ -143,22 +169,23 @@ def json_request(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-def _files_request(
-    options: type[BaseModel], description: str, other_content: dict[str, Any]
-) -> dict[str, Any]:
-    """Options in the address, and a body of files of pictures, or of other content by its type."""
-    image = {"type": "string", "format": "binary"}
-    form = {
-        "type": "object",
-        "required": ["image"],
-        "properties": {"image": {"type": "array", "items": image, "minItems": 1}},
-    }
+def _images_request(options: type[BaseModel]) -> dict[str, Any]:
+    """Options in the address, and a body of pictures, in each way in which they may come."""
+    file = {"type": "string", "format": "binary"}
+    files = {"type": "array", "items": file, "minItems": 1}
+    text = {"type": "string", "description": _TEXT}
+    form = {"type": "object", "minProperties": 1}
     schemas = {
-        "multipart/form-data": form, "image/*": image, "application/octet-stream": image
-    }  # fmt: skip
-    files = {kind: {"schema": schema} for kind, schema in schemas.items()}
-    body = {"required": True, "description": description, "content": files | other_content}
-    return {"parameters": parse_query(options)[0], "requestBody": body}
+        "multipart/form-data": form
+        | {"properties": {"image": files}, "additionalProperties": files},
+        "image/*": file,
+        "application/octet-stream": file,
+        "application/json": _refer(ImagesBody),
+        "application/x-www-form-urlencoded": form | {"properties": {"image": text}},
+    }
+    content = {kind: {"schema": schema} for kind, schema in schemas.items()}
+    body = {"required": True, "description": _BODY, "content": content}
+    return {"parameters": [*parse_query(options)[0], _ENCODING], "requestBody": body}
 
 
 def _refer(model: type[BaseModel]) -> dict[str, str]:

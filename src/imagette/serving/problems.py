@@ -11,6 +11,7 @@ from flask import Flask, Response, current_app, json, request
 from werkzeug.exceptions import HTTPException
 
 from imagette.errors import ImageError, ImagetteError
+from imagette.serving.base_path import OUTSIDE_KEY, public_path
 from imagette.serving.middleware import ID_KEY, PROBLEM_KEY
 
 # name: (HTTP status, title)
@@ -120,13 +121,20 @@ def _handle_failure(error: Exception) -> Response:
 def _response_with_status(status: int) -> Response:
     """The problem for an error that Flask raised."""
     kind = _KINDS_OF_STATUS.get(status, "internal-error" if status >= 500 else "bad-request")
-    detail = _DETAILS[kind].format(megabytes=current_app.config["MAX_CONTENT_LENGTH"] / 1e6)
+    base_path = request.environ.get(OUTSIDE_KEY)
+    detail = _DETAILS["outside" if kind == "not-found" and base_path else kind].format(
+        megabytes=current_app.config["MAX_CONTENT_LENGTH"] / 1e6,
+        root=base_path or public_path(request.environ),
+    )
     return _response(kind, _problem(kind, detail) | {"status": status})
 
 
 _KINDS_OF_STATUS = {404: "not-found", 405: "method-not-allowed", 413: "request-too-large"}
 _DETAILS = {
-    "not-found": "There is nothing at this address. GET / lists the addresses that there are.",
+    "not-found": "There is nothing at this address."
+    " GET {root}/ lists the addresses that there are.",
+    "outside": "This server's addresses begin with {root}, and this one does not."
+    " GET {root}/ lists them; a proxy in front must pass that path on as it is.",
     "method-not-allowed": "This address does not answer this method."
     " The Allow header names those it does answer.",
     "request-too-large": "The request is larger than the {megabytes:g} MB, or has more fields than"

@@ -54,7 +54,7 @@ def serve(
 
     Raises:
         ImagetteError: the model cannot be loaded, an address cannot be listened on, the web page
-            is not installed, or a server stopped by itself.
+            is not installed or does not answer, or a server stopped by itself.
     """
     settings = _disable_teaching_if_unavailable(settings or Settings())
     open_bundle(settings.model, threads=1)
@@ -74,7 +74,12 @@ def serve(
             keys = (*settings.api_keys, SecretStr(webapp_key))
             settings = settings.model_copy(update={"api_keys": keys})
         webapp = WebappProcess(
-            address, ui_port, url(address, port), settings.max_upload_bytes, webapp_key
+            address,
+            ui_port,
+            url(address, port) + settings.base_path,
+            settings.max_upload_bytes,
+            webapp_key,
+            settings.base_path,
         )
     with tempfile.TemporaryDirectory(prefix="imagette-", ignore_cleanup_errors=True) as folder:
         settings = _share_among_workers(settings, Path(folder))
@@ -132,7 +137,8 @@ def _run(
 
     The workers leave in `folder` which of them take SIGHUP.
     """
-    stopped, webapp_failed = Event(), Event()
+    stopped, failures = Event(), list[ImagetteError]()
+    api_url = url(server.bind_addr, server.bind_port) + settings.base_path
 
     # Granian calls this once it handles signals, so that none can leave the page behind.
     @server.on_startup
@@ -142,7 +148,9 @@ def _run(
         if webapp:
             webapp.start()
         Thread(
-            target=_watch_processes, args=(server, webapp, stopped, webapp_failed), daemon=True
+            target=_watch_processes,
+            args=(server, api_url, webapp, stopped, failures),
+            daemon=True,
         ).start()
 
     try:
@@ -156,11 +164,8 @@ def _run(
         stopped.set()
         if webapp:
             webapp.stop()
-    if webapp_failed.is_set():
-        raise ImagetteError(
-            "The web page stopped by itself, so the API was stopped too.",
-            "The messages above say why; start it again, or serve without the page.",
-        )
+    if failures:
+        raise failures[0]
 
 
 def _handle_hangup(server: AbstractServer, folder: Path) -> None:
@@ -228,20 +233,29 @@ def _stop_with_parent(parent: BaseProcess) -> None:
 
 
 def _watch_processes(
-    server: AbstractServer, webapp: WebappProcess | None, stopped: Event, webapp_failed: Event
+    server: AbstractServer,
+    api_url: str,
+    webapp: WebappProcess | None,
+    stopped: Event,
+    failures: list[ImagetteError],
 ) -> None:
-    """Print the addresses once they answer; stop everything when the page has stopped."""
-    addresses = {"API ": (server.bind_addr, server.bind_port, "/readyz")}
-    if webapp:
-        addresses["Page"] = (webapp.address, webapp.port, "/_stcore/health")
-    # Waiting comes first: the workers are forked meanwhile, and find this thread at rest.
-    while not stopped.wait(0.1) and not (webapp and webapp.has_stopped()):
-        if all(is_up(*address) for address in addresses.values()):
-            lines = [f"  {name}  {url(host, port)}" for name, (host, port, _) in addresses.items()]
-            print("Imagette is ready:", *lines, "Press Ctrl-C to stop.", sep="\n", flush=True)
-            break
-    if webapp:
+    """Print the addresses once they answer; stop everything when the page fails, and note why."""
+    lines = [f"  API   {api_url}", *([f"  Page  {webapp.url}"] if webapp else [])]
+    try:
+        # Waiting comes first: the workers are forked meanwhile, and find this thread at rest.
+        while not stopped.wait(0.1) and not (webapp and webapp.has_stopped()):
+            page_is_ready = not webapp or webapp.is_ready()
+            if page_is_ready and is_up(server.bind_addr, server.bind_port, "/readyz"):
+                print("Imagette is ready:", *lines, "Press Ctrl-C to stop.", sep="\n", flush=True)
+                break
+        if not webapp:
+            return
         webapp.wait()
+        raise ImagetteError(
+            "The web page stopped by itself, so the API was stopped too.",
+            "The messages above say why; start it again, or serve without the page.",
+        )
+    except ImagetteError as error:
         if not server.interrupt_signal:
-            webapp_failed.set()
+            failures.append(error)
             server.signal_handler_interrupt()

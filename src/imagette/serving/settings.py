@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from imagette.errors import ImagetteError
 from imagette.images.formats import MAX_PIXELS
+from imagette.serving.base_path import normalise_base_path
 
 
 class Settings(BaseSettings):
@@ -57,8 +58,12 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """sites whose scripts may ask, with commas between, such as `https://example.org`; `*` for
     all"""
+    base_path: str = ""
+    """path below which API and page are found, such as `/imagette`, where a proxy in front serves
+    other things too; none if empty"""
     trusted_proxies: NonNegativeInt = 0
-    """how many proxies in front are believed about who asks (X-Forwarded-…)"""
+    """how many proxies in front are believed about who asks, and at which address
+    (X-Forwarded-…)"""
     log_requests: bool = False
     """whether to write one line of JSON a request to standard error"""
     workers: PositiveInt = min(4, os.cpu_count() or 1)
@@ -92,6 +97,11 @@ class Settings(BaseSettings):
         if info.field_name == "api_keys" and not found:
             raise ValueError("There is no key in it")
         return found
+
+    @field_validator("base_path")
+    @classmethod
+    def _normalise_base_path(cls, path: str) -> str:
+        return normalise_base_path(path)
 
     @field_validator("api_keys")
     @classmethod

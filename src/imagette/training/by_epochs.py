@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from imagette.data import BUILT_IN, Dataset, DataSource, Split, split_validation
+from imagette.data import BUILT_IN, Dataset, DataSource, Split, train_and_validation
 from imagette.data.check import check
+from imagette.data.content import split_digests
+from imagette.data.splits import split_positions
 from imagette.errors import ImagetteError
 from imagette.evaluation import evaluate
 from imagette.features.backbone import open_backbone
@@ -46,10 +48,10 @@ class _Data:
 
     Attributes:
         dataset: in the size that the network learns from.
-        train: its train split, without the images held out.
-        validation: the images held out.
+        train: the images to learn from.
+        validation: those that came to validate with, or were held out.
         final: the dataset in the size that the finished network takes, or not yet resized.
-        splits: of that, the images to learn from, and those held out.
+        splits: of that, the images to learn from, and those to validate with.
         view: what of each image a network that knows photographs is given; None for all others.
     """
 
@@ -84,14 +86,16 @@ def train_by_epochs(job: Job) -> dict[str, Any]:
     plan = recipe.resolve(device, len(data.train))
     job.reporter.on_start(folder, plan, data.dataset, state.epoch)
 
+    noted = job.learned_pictures(_learned_digests(job, data.final))
+
     def save(state: State) -> None:
-        save_network(folder, final, recipe, data.final, *data.splits, state, data.view)
+        save_network(folder, final, recipe, data.final, *data.splits, state, data.view, noted)
 
     state = _learn(job, plan, model, teacher, data, state, info, save)
     job.reporter.on_evaluate()
     _write_info(job, info, state)  # the epoch that was kept, for the report
     save(state)
-    metrics = evaluate(folder, data.final).metrics
+    metrics = evaluate(folder, job.found).metrics
     record_evaluation(folder, metrics)
     _write_info(job, info, state, finished=True)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
@@ -182,7 +186,19 @@ def _choose_view(recipe: Recipe, found: DataSource) -> ViewName | None:
 
 
 def _split(dataset: Dataset, recipe: Recipe) -> tuple[Split, Split]:
-    return split_validation(dataset.train, recipe.validation_fraction, recipe.seed)
+    return train_and_validation(dataset, recipe.validation_fraction, recipe.seed)
+
+
+def _learned_digests(job: Job, dataset: Dataset) -> list[bytes]:
+    """Of the content of each image that is learned."""
+    if job.found.source in BUILT_IN:
+        return []
+    digests = split_digests(job.found.raw_train, dataset.train)
+    if dataset.validation is not None:
+        return digests
+    recipe = job.recipe
+    learned, _ = split_positions(dataset.train, recipe.validation_fraction, recipe.seed)
+    return [digests[place] for place in learned]
 
 
 def _build(recipe: Recipe, size: int, found: DataSource) -> "keras.Model":

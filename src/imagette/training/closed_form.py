@@ -4,7 +4,6 @@ Nothing here needs a training framework: ONNX Runtime computes the features and 
 """
 
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from imagette.data.explore import Copy, group_copies
 from imagette.errors import ImagetteError
 from imagette.evaluation.evaluate import evaluation_for_bundle
 from imagette.evaluation.leave_one_out import (
+    LEFT_OUT,
     Answers,
     answers_left_out,
     measure_collected,
@@ -28,12 +28,12 @@ from imagette.files import write_bytes
 from imagette.heads.head import Head, LeftOut, fit_head
 from imagette.heads.head_graph import add_head
 from imagette.heads.ood_score import METHOD, THRESHOLD
-from imagette.images.views import ViewName
 from imagette.inference.bundle import BundleMetadata
 from imagette.inference.classifier import Classifier
 from imagette.training.job import Job
 from imagette.training.recipe import Recipe
 from imagette.training.reporter import Reporter
+from imagette.training.resume import changed
 
 _CHECKED = 16
 """So many answers of the bundle are compared with those that were measured."""
@@ -56,8 +56,8 @@ def train_closed_form(job: Job) -> dict[str, Any]:
     collected = collect(found, backbone, view)
     job.write_choices()
     # Their images are decoded when they are asked for.
-    test = None if collected.test is None else collected.test.examples
-    dataset = Dataset.from_source(found, collected.train.examples, test, collected.skipped)
+    examples = {name: one.examples for name, one in collected.splits.items()}
+    dataset = Dataset.from_source(found, examples, collected.skipped)
     reporter.on_fit(view)
     fit_started = time.perf_counter()
     head, left_out = fit_head(collected.train.rows, dataset.train.labels, len(dataset.class_names))
@@ -67,15 +67,22 @@ def train_closed_form(job: Job) -> dict[str, Any]:
     right = of_learned.probabilities.argmax(axis=1) == of_learned.examples.labels
     alone = np.bincount(of_learned.examples.labels).max() == 1  # a single image of each class
     reporter.on_head(None if alone else float(np.mean(right)), time.perf_counter() - fit_started)
+    _check_earlier(job, collected)
     parameters = PARAMETERS[recipe.variant] + head.kernel.size + head.bias.size
     info = job.make_info(collected.train.fingerprint(), "cpu", parameters)
     seconds = round(time.perf_counter() - started, 3)
     info = info.model_copy(update={"epochs": 0, "seconds": seconds})
     job.write_info(info)
-    answers = measure_collected(dataset, collected, head, of_learned)
-    metrics = _write(job.folder, recipe, dataset, backbone, view, head, answers, parameters)
+    answers = measure_collected(collected, head, of_learned)
+    metrics = _write(job, collected, dataset, backbone, head, answers, parameters)
     job.write_info(info.model_copy(update={"finished": True}))
     return metrics
+
+
+def _check_earlier(job: Job, collected: Collected) -> None:
+    """Make sure that a run that is gone on with is done anew with the pictures it began with."""
+    if job.earlier and job.earlier.train_fingerprint != collected.train.fingerprint():
+        raise changed(job.folder, job.earlier, job.found.source)
 
 
 def _open_backbone(recipe: Recipe, reporter: Reporter) -> Backbone:
@@ -93,10 +100,9 @@ def _open_backbone(recipe: Recipe, reporter: Reporter) -> Backbone:
 
 def _check(dataset: Dataset, collected: Collected, left_out: LeftOut) -> list[str]:
     """What there is to know of the pictures, near duplicates included."""
-    splits = {"train": collected.train} | ({"test": collected.test} if collected.test else {})
     copies = [
         (digest, Copy(name, position, int(label)))
-        for name, one in splits.items()
+        for name, one in collected.splits.items()
         for position, (digest, label) in enumerate(
             zip(one.digests, one.examples.labels, strict=True)
         )
@@ -118,11 +124,10 @@ def _check(dataset: Dataset, collected: Collected, left_out: LeftOut) -> list[st
 
 
 def _write(
-    folder: Path,
-    recipe: Recipe,
+    job: Job,
+    collected: Collected,
     dataset: Dataset,
     backbone: Backbone,
-    view: ViewName,
     head: Head,
     answers: Answers,
     parameters: int,
@@ -130,6 +135,7 @@ def _write(
     """Write the bundle, what was measured of it, and its report."""
     import onnx
 
+    folder, recipe = job.folder, job.recipe
     proto = add_head(backbone.content, head)
     metadata = BundleMetadata(
         class_names=dataset.class_names,
@@ -142,7 +148,8 @@ def _write(
         temperature=head.temperature,
         familiarity_threshold=THRESHOLD,
         familiarity_method=METHOD,
-        view=view,
+        view=collected.view,
+        learned_pictures=job.learned_pictures(collected.train.digests),
         licence=LICENCE,
     )
     bundle = folder / "model.onnx"
@@ -154,7 +161,10 @@ def _write(
     save(metadata)
     classifier = Classifier(bundle)
     _compare(classifier, answers)
-    metrics = write_evaluation(folder, classifier, dataset.name, answers)
+    given = collected.splits.get(answers.split)
+    left_out = len(given.digests) - len(answers.examples) if given else 0
+    more = {"learned_left_out": left_out} if left_out else None
+    metrics = write_evaluation(folder, classifier, dataset.name, answers, more=more)
     told = {"accuracy_split": metrics["split"]}
     if not says_nothing(metrics):
         evaluation = evaluation_for_bundle(metrics, folder)
@@ -164,9 +174,9 @@ def _write(
 
 
 def _compare(classifier: Classifier, answers: Answers) -> None:
-    """Make sure that the bundle answers as it was measured; on test pictures, which were not left
-    out of anything."""
-    if answers.split != "test":
+    """Make sure that the bundle answers as it was measured; on pictures that were not left out of
+    what it learned."""
+    if answers.split == LEFT_OUT:
         return
     images = answers.examples.images[:_CHECKED]
     difference = np.abs(classifier.predict_proba(images) - answers.probabilities[: len(images)])

@@ -1,30 +1,32 @@
 """The command `imagette export`: a run, or a classifier from anywhere, in another format."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from imagette.data import Split, load_dataset, split_validation
+from imagette.data import Split, load_dataset, train_and_validation
 from imagette.errors import ImagetteError
 from imagette.files import write_bytes
 from imagette.inference.bundle import open_bundle
 from imagette.runs import read_run
 from imagette.training.bundle_writer import save_bundle
 from imagette.training.calibrate_bundle import calibrate_bundle
-from imagette.training.foreign_models.first_weights import infer_pixel_values
+from imagette.training.export_keras import write_keras_file
 from imagette.training.foreign_models.keras_classifier import open_keras_classifier
-from imagette.training.foreign_models.keras_range import with_input_range
 from imagette.training.foreign_models.make_bundle import write_foreign_bundle
 from imagette.training.foreign_models.onnx_classifier import open_onnx_classifier
 from imagette.training.foreign_models.picture_input import Layout
-from imagette.training.foreign_models.pixel_values import PixelValues, from_range
-from imagette.training.keras_files import load_keras_file, save_keras
+from imagette.training.keras_files import load_keras_file
 from imagette.training.onnx_graph import update_metadata
+from imagette.training.other_formats import refuse_other_formats
 from imagette.training.quantize import quantize_all, quantize_weights
-
-if TYPE_CHECKING:
-    import keras
+from imagette.training.teachable_machine import (
+    is_download,
+    is_teachable_machine,
+    names_beside,
+    taking_0_255,
+    unpacked,
+)
 
 Format = Literal["onnx", "keras", "h5"]
 Quantize = Literal["weights", "all"]
@@ -61,12 +63,14 @@ def export(
     """Write a run, or a classifier from anywhere, in another format.
 
     Args:
-        source: a run folder, or a `.keras`, `.h5` or `.onnx` classifier of pictures.
+        source: a run folder, or a `.keras`, `.h5` or `.onnx` classifier of pictures; or a zip or a
+            folder that holds a Keras file, as Teachable Machine gives it.
         format: `onnx` for a bundle, `keras` or `h5` for Keras.
         out: the file to write; by default beside the source, with the format's ending (of an
             `.onnx` file, `NAME-bundle.onnx`).
         classes: class names for the bundle of a file, in the order of its outputs, two for a single
-            output; CIFAR-10's for ten outputs of 32×32 colour pictures.
+            output; by default those of `labels.txt` beside it, or CIFAR-10's for ten
+            outputs of 32×32 colour pictures.
         pixels: what values of pixels a network takes (see
             `imagette.training.foreign_models.pixel_values`). For `onnx` that is the file read, by
             default told from its graph; otherwise the file written, 1 or 255 (by default 1 for the
@@ -88,6 +92,14 @@ def export(
             said.
     """
     source = Path(source)
+    if is_download(source):
+        if source.is_file():
+            out = _target(source, format, out)
+        with unpacked(source) as file:
+            return export(
+                file, format, out=out, classes=classes, pixels=pixels, layout=layout,
+                image_size=image_size, quantize=quantize,
+            )  # fmt: skip
     is_run = source.is_dir()
     if is_run:
         _check_run(source, format, quantize)
@@ -104,24 +116,54 @@ def export(
     if format != "onnx":
         if classes is not None:
             raise ImagetteError(f"A .{format} file holds no class names.", "Leave out --classes.")
-        return _keras_file(source, format, out, pixels)
+        return _export_keras(source, format, out, pixels)
     if is_run:
         target = _target(source / "model.keras", format, out)
         _write_bundle_of_run(source / "model.onnx", target, quantize, data_dir)
         return Exported(target)
+    return _export_bundle(source, out, classes, pixels, layout, image_size)
+
+
+def _export_bundle(
+    source: Path,
+    out: str | Path | None,
+    classes: list[str] | None,
+    pixels: str | int | None,
+    layout: Layout | None,
+    image_size: int | None,
+) -> Exported:
+    notes = []
     if source.suffix.lower() == ".onnx":
         classifier = open_onnx_classifier(source, layout, image_size)
         out = out or source.with_name(f"{source.stem}-bundle.onnx")
     else:
         model = load_keras_file(source)
+        if pixels is None and is_teachable_machine(source):
+            model, pixels = taking_0_255(model), 255
+            notes.append("From Teachable Machine, whose models take pixels in −1…1.")
         classifier = open_keras_classifier(model, source.name, layout, image_size)
-    target = _target(source, format, out)
-    return Exported(target, write_foreign_bundle(classifier, target, classes, pixels))
+    if classes is None and (classes := names_beside(source, classifier.outputs)):
+        notes.append(f"Class names from labels.txt: {', '.join(classes)}.")
+    target = _target(source, "onnx", out)
+    notes += write_foreign_bundle(classifier, target, classes, pixels)
+    return Exported(target, tuple(notes))
+
+
+def _export_keras(
+    source: Path, format: Format, out: str | Path | None, pixels: str | int | None
+) -> Exported:
+    is_run = source.is_dir()
+    if is_run and format == "keras" and out is None and str(pixels) in ("None", "255"):
+        return Exported(source / "model.keras", ("The run holds it: pixels in 0–255.",))
+    model_file = source / "model.keras" if is_run else source
+    target = _target(model_file, format, out)
+    return Exported(target, write_keras_file(model_file, target, pixels, of_run=is_run))
 
 
 def _check_run(run: Path, format: Format, quantize: Quantize | None) -> None:
     has_keras, bundle = (run / "model.keras").is_file(), run / "model.onnx"
     if not has_keras and not bundle.is_file():
+        refuse_other_formats(run)
         raise ImagetteError(
             f"{run} is no run with a trained network: it holds neither model.keras nor model.onnx.",
             "Name the folder of a run that `imagette train` made, such as runs/NAME.",
@@ -198,61 +240,4 @@ def _split_of_run(run: Path, data_dir: str | Path | None) -> tuple[Split, Split]
             f"The pictures in {dataset.source} have changed since the run was trained.",
             "Train again, or store only the weights in 8 bits: --quantize weights.",
         )
-    return split_validation(dataset.train, info.validation_fraction, info.seed)
-
-
-def _keras_file(
-    source: Path, format: Format, out: str | Path | None, pixels: str | int | None
-) -> Exported:
-    """Write a run's network, or a Keras file, for Keras, perhaps for another range of pixels."""
-    if str(pixels) not in ("None", "1", "255"):
-        raise ImagetteError(
-            f"A .{format} file is written for pixels in 0–1 or 0–255, not in {pixels}.",
-            "Say --pixels 1 or --pixels 255, or leave it out.",
-        )
-    if source.suffix.lower() == ".onnx":
-        raise ImagetteError(
-            f"{source} is an ONNX file, which cannot be turned back into a Keras model.",
-            "Export the run or the Keras file that it was made of, or make a bundle of it with"
-            " --format onnx.",
-        )
-    of_run = source.is_dir()
-    if of_run and format == "keras" and out is None and str(pixels) in ("None", "255"):
-        return Exported(source / "model.keras", ("The run holds it: pixels in 0–255.",))
-    model_file = source / "model.keras" if of_run else source
-    target = _target(model_file, format, out)
-    model = load_keras_file(model_file)
-    top = int(pixels) if pixels else 1 if format == "h5" else None
-    takes = from_range(0, 255) if of_run else None
-    if not of_run and top:
-        takes = _range_of_file(model, source.name, needed=pixels is not None)
-    if takes and top:
-        wanted = from_range(0, top)
-        factor = takes.factor[0] / wanted.factor[0]
-        if wanted != takes:
-            model = with_input_range(model, factor, takes.offset[0])
-        takes = wanted
-    save_keras(model, target)
-    said = f"in {takes.said}" if takes else f"as {source.name} does"
-    return Exported(target, (f"It takes pixels {said}.",))
-
-
-def _range_of_file(model: "keras.Model", name: str, needed: bool) -> PixelValues | None:
-    """What pixels a Keras file takes, if its layers tell.
-
-    Raises:
-        ImagetteError: they do not, and it is needed.
-    """
-    [tensor] = model.inputs
-    any_size = 96 if None in tensor.shape[1:3] else None  # what its layers tell holds for all
-    values = None
-    if tensor.dtype == "float32":  # to others, a Rescaling would give numbers that are rounded
-        with suppress(ImagetteError):
-            classifier = open_keras_classifier(model, name, None, any_size)
-            values = infer_pixel_values(classifier.network, classifier.takes)
-    if values is None and needed:
-        raise ImagetteError(
-            f"What values of pixels {name} takes cannot be told, so they cannot be changed.",
-            "Leave out --pixels: the file is written for the same as now.",
-        )
-    return values
+    return train_and_validation(dataset, info.validation_fraction, info.seed)

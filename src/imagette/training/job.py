@@ -1,11 +1,15 @@
 """What is to be trained, from what and into which folder, and the files that every run has."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from imagette.data import DataSource
+from imagette.data import BUILT_IN, DataSource
+from imagette.data.content import PictureSet
 from imagette.files import write_json
+from imagette.inference.bundle import open_bundle
+from imagette.models.applications import IMAGENET
 from imagette.runs import RunInfo
 from imagette.training.environment import environment
 from imagette.training.recipe import Recipe
@@ -50,6 +54,16 @@ class Job:
             device=device,
             parameters=parameters,
         )
+
+    def learned_pictures(self, digests: Sequence[bytes]) -> str:
+        """What the bundle notes of the pictures learned, those that its start has learned included;
+        nothing of a built-in dataset, whose name tells as much."""
+        start = self.recipe.init_from
+        noted = PictureSet(() if self.found.source in BUILT_IN else digests)
+        if start and start != IMAGENET:
+            told = open_bundle(Path(start) / "model.onnx").metadata.learned_pictures
+            noted |= PictureSet.from_text(told)
+        return noted.to_text()
 
     def write_info(self, info: RunInfo) -> None:
         """Write `run.json`."""

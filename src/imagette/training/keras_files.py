@@ -1,6 +1,7 @@
 """Keras' own files, `.keras` and `.h5`: read without running any code in them, and saved whole."""
 
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,10 @@ from typing import TYPE_CHECKING
 from imagette.errors import ImagetteError
 from imagette.files import replacing
 from imagette.models.backend import load_torch_keras
+from imagette.training.keras2 import keras_version, load_keras2
+from imagette.training.keras2.layer_config import UnknownPartError
+from imagette.training.keras2.weights import UnreadableWeightsError
+from imagette.training.other_formats import refuse_other_formats
 
 if TYPE_CHECKING:
     import keras
@@ -34,32 +39,64 @@ def load_keras_file(path: Path) -> "keras.Model":
     Raises:
         ImagetteError: the file is missing, damaged, carries code, or is no image classifier.
     """
-    if not path.is_file():
+    if not path.exists():
         raise ImagetteError(f"There is no file {path}.", "Check its name and folder.")
     if path.suffix == ".onnx":
         raise ImagetteError(
             f"{path} is a bundle, which cannot be turned back into a Keras model.",
             "Export the run or the Keras file that it was made of.",
         )
-    keras = load_torch_keras()
-    try:
-        with quiet("absl"):
-            model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    # Keras raises nearly any exception on a damaged file or one made with custom code.
-    except Exception as error:
-        if any(word in str(error).lower() for word in ("lambda", "safe_mode", "unsafe")):
-            raise ImagetteError(
-                f"{path} carries program code (a Lambda layer or custom objects), which could do"
-                " anything to this machine; it was not opened.",
-                "Rebuild the model from Keras' stock layers and save it again.",
-            ) from error
-        raise ImagetteError(
-            f"{path} cannot be read as a Keras model: it is damaged, or needs layers that Keras"
-            " itself does not have.",
-            "Save the whole model again with Keras 3, from stock layers: model.save(...).",
-        ) from error
+    refuse_other_formats(path)
+    load_torch_keras()
+    with quiet("absl"):
+        model = _load(path)
     _check_classifier(model, path)
     return model
+
+
+def _load(path: Path) -> "keras.Model":
+    """Open a whole model by Keras 3, or as one of Keras 2.
+
+    Raises:
+        ImagetteError: the file is damaged, carries code, or has what Keras 3 does not have.
+    """
+    import keras
+
+    try:
+        version = keras_version(path)
+        if not version.startswith("3."):
+            return load_keras2(path)
+        try:
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
+        except Exception:
+            return load_keras2(path)
+    # Keras raises nearly any exception on a damaged file or one made with custom code.
+    except Exception as error:
+        raise _refusal(path, error) from error
+
+
+def _refusal(path: Path, error: Exception) -> ImagetteError:
+    unknown = error if isinstance(error, UnknownPartError) else None
+    keras_says = str(error.__context__ if unknown else error).lower()
+    code = re.search(r"\blambda\b|safe_mode|unsafe", keras_says)
+    if code or (unknown and unknown.code):
+        return ImagetteError(
+            f"{path} carries program code (a Lambda layer or custom objects), which could do"
+            " anything to this machine; it was not opened.",
+            "Rebuild the model from Keras' stock layers and save it again.",
+        )
+    if isinstance(error, UnknownPartError | UnreadableWeightsError):
+        version = keras_version(path)
+        by = f", written by Keras {version}," if version else ""
+        return ImagetteError(
+            f"{path}{by} {error}.",
+            "Build the model of Keras 3's own layers and save it whole: model.save(...).",
+        )
+    return ImagetteError(
+        f"{path} cannot be read as a Keras model: it is damaged, or its layers do not fit each"
+        " other.",
+        "Copy or download it again, or save the whole model again: model.save(...).",
+    )
 
 
 def _check_classifier(model: "keras.Model", path: Path) -> None:

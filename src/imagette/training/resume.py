@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from imagette.data import Dataset
+from imagette.data import Dataset, DataSource
 from imagette.errors import ImagetteError
+from imagette.evaluation.evaluated_model import open_model
+from imagette.files import make_folder, remove_if_empty
 from imagette.runs import RunInfo, read_run
 from imagette.training.recipe import Recipe
 from imagette.training.recipe_tables import to_dotted
@@ -58,7 +60,7 @@ def claimed(folder: Path) -> Iterator[None]:
         ImagetteError: another training is using it, or it cannot be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         raise ImagetteError(
             f"The folder {folder} cannot be made: {error.strerror}.",
@@ -78,8 +80,7 @@ def claimed(folder: Path) -> Iterator[None]:
     finally:
         lock.release()
         (folder / ".lock").unlink(missing_ok=True)
-        with suppress(OSError):  # stays where anything is in it
-            folder.rmdir()
+        remove_if_empty(folder)
 
 
 def read_earlier(folder: Path) -> RunInfo | None:
@@ -125,30 +126,37 @@ def earlier_recipe(folder: Path, wanted: Recipe | None) -> Recipe:
     return recipe
 
 
-def check_dataset(folder: Path, source: str, wanted: str) -> None:
-    """Make sure that a run goes on with the dataset it began with.
+def check_finished(folder: Path, info: RunInfo, found: DataSource) -> None:
+    """Make sure that a run that has finished is not taken for one of other pictures.
 
     Raises:
-        ImagetteError: the source of that, and of the one that is wanted, differ.
+        ImagetteError: it has learned from another dataset.
     """
-    if wanted != source:
-        raise ImagetteError(
-            f"{folder} began with the dataset {source}, not {wanted}.",
-            "Go on without naming a dataset, or start a new run under another --name.",
-        )
+    if not open_model(folder).learned_from(found):
+        raise changed(folder, info, found.source)
 
 
 def check_unchanged(folder: Path, info: RunInfo, dataset: Dataset) -> None:
-    """Make sure that a run goes on with the very pictures it began with.
+    """Make sure that a run goes on with the very pictures it began with, wherever they lie now.
 
     Raises:
-        ImagetteError: pictures or labels have changed since.
+        ImagetteError: pictures or labels are others.
     """
-    if not info.learns_from(dataset.train):
-        raise ImagetteError(
-            f"The pictures of {dataset.source} have changed since {folder} began to learn them.",
-            _START_ANEW,
+    elsewhere = info.train_fingerprint is None and info.dataset != dataset.source
+    if elsewhere or not info.learns_from(dataset.train):
+        raise changed(folder, info, dataset.source)
+
+
+def changed(folder: Path, info: RunInfo, source: str) -> ImagetteError:
+    """The error of a run that cannot go on because its pictures are others."""
+    if info.dataset != source:
+        return ImagetteError(
+            f"{folder} began with the dataset {info.dataset}, and {source} holds other pictures.",
+            "Go on without naming a dataset, or start a new run under another --name.",
         )
+    return ImagetteError(
+        f"The pictures of {source} have changed since {folder} began to learn them.", _START_ANEW
+    )
 
 
 def check_device(folder: Path, info: RunInfo, device: str) -> None:

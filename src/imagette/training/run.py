@@ -25,7 +25,7 @@ from imagette.training.job import Job
 from imagette.training.recipe import DEFAULT, Recipe
 from imagette.training.reporter import Reporter, Run
 from imagette.training.resume import (
-    check_dataset,
+    check_finished,
     choose_folder,
     claimed,
     earlier_recipe,
@@ -82,11 +82,14 @@ def train(
     if earlier:
         recipe = earlier_recipe(folder, recipe if recipe_given else None)
         data_dir = data_dir or earlier.data_dir
+        if dataset is None and not earlier.finished:
+            earlier.check_there(f"imagette train FOLDER --name {folder.name} --resume")
+        if earlier.finished:
+            if dataset is not None:
+                check_finished(folder, earlier, found)
+            return Run(folder, recipe, metrics=None)
         if dataset is None or earlier.data_dir:
             found = _open(dataset or earlier.dataset, data_dir)
-        check_dataset(folder, earlier.dataset, found.source)
-        if earlier.finished:
-            return Run(folder, recipe, metrics=None)
     elif why:
         reporter.on_recipe(why)
     # Each kind of training brings in libraries of its own, which take seconds to load.

@@ -34,10 +34,12 @@ def save_network(
     held_out: Split,
     state: State,
     view: ViewName | None,
+    learned_pictures: str,
 ) -> None:
     """Write the best weights of a training as `model.keras`, and its bundle as `model.onnx`.
 
-    The images held out calibrate the probabilities, and set the threshold of `known`.
+    The images held out calibrate the probabilities, and set the threshold of `known`. The bundle
+    notes `learned_pictures`, see `Job.learned_pictures`.
     """
     release_memory()
     held_out = held_out.resized(recipe.final_image_size, recipe.final_image_size, view or "whole")
@@ -55,6 +57,7 @@ def save_network(
         recipe=recipe.to_metadata(),
         temperature=temperature,
         view=view,
+        learned_pictures=learned_pictures,
         licence=LICENCE if view else "",
     )
     proto = build_bundle(model, metadata)

@@ -32,7 +32,7 @@ def main() -> None:
     pages = [
         predict_page,
         *_teach_page(api, texts),
-        st.Page(lambda: model.show(texts), title=texts.page_model, url_path="model"),
+        st.Page(lambda: model.show(texts), title=texts.page_model, url_path="about"),
         dataset_page,
     ]
     chosen = st.navigation(pages, position="hidden")

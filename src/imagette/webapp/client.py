@@ -56,7 +56,12 @@ class Api:
 
     def model(self) -> dict[str, Any]:
         """What the model is and knows, and how good it is."""
-        return self.ask("class_names", "GET", "/model")
+        try:
+            return self.ask("class_names", "GET", "/model")
+        except Refused as refusal:
+            if refusal.kind == "not-found":  # as where the API is below a path
+                raise ApiDown("the API is not at this address") from refusal
+            raise
 
     def dataset(self) -> dict[str, Any] | None:
         """What the model learned from; None where the API does not have it at hand."""

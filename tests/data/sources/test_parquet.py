@@ -39,21 +39,28 @@ def write(path, labels, images=None, names=NAMES, column="image", group=1000):
 def test_a_folder_of_files_by_their_names(tmp_path, inside):
     folder = tmp_path / "pets"
     files = {"train-00000-of-00002": [1, 0, 1], "train-00001-of-00002": [0, -1, None]}
-    for name, labels in (files | {"test-00000-of-00001": [0, 1], "validation": [0]}).items():
+    for name, labels in (
+        files | {"test-00000-of-00001": [0, 1], "validation": [0], "other": [0]}
+    ).items():
         write(folder / inside / f"{name}.parquet", labels, column="img")
     data = load_dataset(folder)
     assert (data.name, data.source, data.class_names) == ("pets", str(folder), ("cat", "dog"))
     assert data.train.labels.tolist() == [1, 0, 1, 0]  # -1 and nothing: its class is kept secret
     assert data.train.images[:, 5, 5, 0].tolist() == [0, 1, 2, 0]
     assert data.test.labels.tolist() == [0, 1]
-    assert [reason for _, reason in data.skipped] == ["is neither train nor test."]
+    assert data.validation.labels.tolist() == [0]
+    assert [reason for _, reason in data.skipped] == ["is neither train, validation nor test."]
     assert data.train.paths[0].endswith("train-00000-of-00002.parquet/0")
 
 
-def test_validation_where_there_is_no_test_split(tmp_path):
+def test_a_test_split_without_labels(tmp_path):
+    """As competitions have it: nothing to measure with, but enough to learn from."""
     write(tmp_path / "train.parquet", [1, 0])
     write(tmp_path / "valid-0.parquet", [1])
-    assert load_dataset(tmp_path).test.labels.tolist() == [1]
+    write(tmp_path / "test.parquet", [-1, None])
+    data = load_dataset(tmp_path)
+    assert (data.test, data.validation.labels.tolist()) == (None, [1])
+    assert data.skipped == (("the test split", "no picture in it has a class that is learned."),)
 
 
 def test_texts_or_numbers_for_classes_and_plain_bytes(tmp_path):
@@ -62,8 +69,30 @@ def test_texts_or_numbers_for_classes_and_plain_bytes(tmp_path):
     data = load_dataset(tmp_path / "fruit.parquet")
     assert (data.name, data.class_names) == ("fruit", ("apple", "pear"))
     assert data.train.images[:, 5, 5, 0].tolist() == [3, 4]
-    write(tmp_path / "numbers.parquet", [10, 9, 10], names=None)
-    assert load_dataset(tmp_path / "numbers.parquet").class_names == ("9", "10")
+    for numbers in ([10, 9, 10], [10.0, 9.0, None]):
+        write(tmp_path / "numbers.parquet", numbers, names=None)
+        assert load_dataset(tmp_path / "numbers.parquet").class_names == ("9", "10")
+
+
+def test_columns_are_understood_as_in_other_tables(tmp_path):
+    """The class by its usual name or, without, by what stands there; the split by a column."""
+    columns = {
+        "thumbnail": [png(9)] * 5,
+        "Image Path": [png(row) for row in range(5)],
+        "number": list(range(5)),
+        "kind": ["pear", "apple", "pear", "apple", "pear"],
+        "is_valid": [False, False, False, True, True],
+    }
+    parquet.write_table(pyarrow.table(columns), tmp_path / "fruit.parquet")
+    data = load_dataset(tmp_path / "fruit.parquet")
+    assert data.class_names == ("apple", "pear")
+    assert data.train.images[:, 5, 5, 0].tolist() == [0, 1, 2]
+    assert data.validation.labels.tolist() == [0, 1]
+    assert data.notes == ("The column kind is taken for the classes.",)
+    parquet.write_table(
+        pyarrow.table(columns | {"sort": columns["kind"]}), tmp_path / "two.parquet"
+    )
+    not_opened(tmp_path / "two.parquet", "could tell the classes: kind, sort")
 
 
 def test_rows_are_read_in_any_order_and_few_are_kept(tmp_path, monkeypatch):
@@ -106,7 +135,9 @@ def test_a_damaged_column_of_images_is_told_of_each(tmp_path):
     content = bytearray(file.read_bytes())
     content[40:400] = bytes(360)
     file.write_bytes(content)
-    not_opened(file, "No readable picture of the class cat")
+    not_opened(
+        file, r"None of the 40 pictures in .* can be read: damaged\.parquet/0: cannot be read \("
+    )
 
 
 @pytest.mark.parametrize(
@@ -137,8 +168,8 @@ def test_a_stray_file_makes_no_folder_of_images_parquet(tmp_path):
 
 
 def test_a_class_of_the_test_split_alone(tmp_path):
-    for split, label in (("train", "a"), ("train-2", "b"), ("test", "c")):
-        write(tmp_path / f"{split}.parquet", [label], names=None)
+    for split, labels in (("train", "a"), ("train-2", "b"), ("test", "ac")):
+        write(tmp_path / f"{split}.parquet", list(labels), names=None)
     not_opened(tmp_path, "a class c in its test split that its train split")
 
 

@@ -1,4 +1,4 @@
-"""One's own pictures that are not in a folder: CSV files, archives, Hugging Face's datasets."""
+"""One's own pictures from elsewhere than folders and tables: archives, Hugging Face's datasets."""
 
 import gzip
 import html
@@ -30,14 +30,6 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
-@pytest.fixture
-def photos(tmp_path):
-    """Three red pictures and two blue ones in one folder, without class folders."""
-    for number in range(5):
-        paint(tmp_path / "photos" / f"{number}.png", RED if number < 3 else BLUE)
-    return tmp_path
-
-
 # The registry ----------------------------------------------------------------------------------
 
 
@@ -67,62 +59,8 @@ def test_digits_before_they_are_read(monkeypatch):
     assert found.class_names_fr[1] == "un"
 
 
-# CSV -------------------------------------------------------------------------------------------
-
-
-def test_a_csv_file_of_paths_and_labels(photos):
-    labels = ["red", "red", "red", "blue", "blue"]
-    lines = [f"photos/{number}.png,{label}" for number, label in enumerate(labels)]
-    table = photos / "table.csv"
-    table.write_text("\n".join(["path,label", *lines]), encoding="utf-8")
-    data = load_dataset(table)
-    assert (data.name, data.source) == ("table", str(table))
-    assert data.class_names == ("blue", "red")
-    assert data.train.labels.tolist() == [1, 1, 1, 0, 0]
-    assert data.train.paths == tuple(f"photos/{number}.png" for number in range(5))
-    assert data.train.images[0, 5, 5].tolist() == list(RED)
-    assert data.test is None
-    assert np.array_equal(load_dataset(data.source).train.images, data.train.images)
-
-
-def test_a_csv_file_of_a_spreadsheet_with_splits(photos):
-    """Semicolons, a byte order mark, names of columns in capitals, absolute paths."""
-    (photos / "table.csv").write_text("\n".join([
-        "\ufeffSplit;Filename;Class;Notes", "train;photos/0.png;rouge;a",
-        f"TEST;{photos / 'photos' / '1.png'};rouge;b", "Training;photos/3.png;bleu;c",
-        "train;photos/absent.png;bleu;", "val;photos/4.png;bleu;", ";photos/4.png;;",
-        f"train;{'long' * 2000};bleu;", "",
-    ]), encoding="utf-8")  # fmt: skip
-    data = load_dataset(photos / "table.csv")
-    assert data.class_names == ("bleu", "rouge")
-    assert data.train.labels.tolist() == [1, 0]
-    assert data.test.labels.tolist() == [1]
-    assert [reason for _, reason in data.skipped] == [
-        "(line 5) there is no such file.",
-        "'val' is neither train nor test.",
-        "has no path or no label.",
-        "(line 8) there is no such file.",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        (b"path,label", "lists no picture"),
-        (b"path,colour 0.png,red", "no column called label"),
-        (b"path,label 0.png,red", "holds a single class"),
-        (b"path,label,split 0.png,a, 3.png,b, 4.png,green,test", "class green in its test split"),
-        (b"path,label \xff\xfe\x00", "cannot be read as a table"),
-    ],
-)
-def test_what_is_no_table_of_pictures(photos, lines, message):
-    table = photos / "photos" / "table.csv"
-    table.write_bytes(b"\n".join(lines.split()))
-    not_opened(table, message)
-
-
-def test_a_picture_is_no_dataset(photos):
-    not_opened(photos / "photos" / "0.png", "is not a dataset")
+def test_a_picture_is_no_dataset(tmp_path):
+    not_opened(paint(tmp_path / "0.png", RED), "is not a dataset")
 
 
 # Archives --------------------------------------------------------------------------------------
@@ -164,7 +102,7 @@ def test_what_is_wrong_with_an_archive_is_said_of_the_archive(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IMAGETTE_CACHE_DIR", "cache-here")
     archive = make_archive(tmp_path / "photos", "zip", tmp_path / "photos")
-    not_opened(archive, r"photos\.zip holds no class")
+    not_opened(archive, r"photos\.zip holds one picture, 1\.png, but no folder for each class")
     for name in ("red", "blue"):
         paint(tmp_path / "photos" / name / "1.png", RED)
     (tmp_path / "photos" / "red" / "2.png").write_bytes(b"no picture")
@@ -241,8 +179,9 @@ def test_a_dataset_of_hugging_face(datasets, tmp_path):
     assert (data.name, data.class_names) == ("pets", ("cat", "dog"))
     assert data.train.labels.tolist() == [1, 0, 1]
     assert data.train.images[2, 5, 5].tolist() == [20, 0, 0]
-    assert data.test.labels.tolist() == [0, 1]  # -1 means that the class is kept secret
-    assert data.test.images[1, 5, 5].tolist() == [20, 0, 0]
+    assert data.test is None
+    assert data.validation.labels.tolist() == [0, 1]  # -1 means that the class is kept secret
+    assert data.validation.images[1, 5, 5].tolist() == [20, 0, 0]
     assert np.array_equal(load_dataset(data.source).train.images, data.train.images)
 
 
@@ -252,6 +191,16 @@ def test_one_with_words_for_classes(datasets, tmp_path):
     data = load_dataset(f"hf:{tmp_path / 'fruit'}")
     assert data.class_names == ("apple", "pear")
     assert data.train.labels.tolist() == [1, 0, 1]
+
+
+def test_one_whose_columns_have_other_names(datasets, tmp_path):
+    """Numbers sort as numbers; a column tells the splits where there is one split."""
+    words = rows(datasets, [10, 9, 10, 9], datasets.Value("int64")).rename_column("label", "kind")
+    words.add_column("split", ["train", "train", "val", "val"]).save_to_disk(tmp_path / "fruit")
+    data = load_dataset(f"hf:{tmp_path / 'fruit'}")
+    assert data.class_names == ("9", "10")
+    assert data.train.labels.tolist() == [1, 0]
+    assert data.validation.images[:, 5, 5, 0].tolist() == [20, 30]
 
 
 def test_one_with_gaps(datasets, tmp_path):

@@ -13,9 +13,10 @@ from imagette.data.sources.archive import is_archive, open_archive
 from imagette.data.sources.cifar import open_cifar10
 from imagette.data.sources.csv_file import is_csv, open_csv
 from imagette.data.sources.digits import open_digits
-from imagette.data.sources.folder import open_folder, printable
 from imagette.data.sources.hugging_face import PREFIX, open_hugging_face
+from imagette.data.sources.layout import printable
 from imagette.data.sources.parquet import is_parquet, open_parquet
+from imagette.data.sources.table_in_folder import open_folder_or_table
 from imagette.errors import ImagetteError
 
 _NAMED: dict[str | Path, tuple[str, Callable[[str | Path | None], DataSource]]] = {
@@ -36,12 +37,12 @@ class _Files(NamedTuple):
 _FILES = (
     _Files(
         "a folder (FOLDER/<class>/pictures, or FOLDER/train/<class>/pictures with an optional"
-        " FOLDER/test)",
+        " FOLDER/val and FOLDER/test)",
         lambda path: path.is_dir() and not is_parquet(path),
-        open_folder,
+        open_folder_or_table,
     ),
     _Files("a zip or tar file of one", is_archive, open_archive),
-    _Files("a CSV file of paths and labels", is_csv, open_csv),
+    _Files("a table of paths and labels (CSV, TSV or JSON lines)", is_csv, open_csv),
     _Files("a Parquet file of images and labels, a folder of such files", is_parquet, open_parquet),
 )
 

@@ -1,45 +1,82 @@
-"""A zip or tar file of a folder of images."""
+"""A zip or tar file of pictures: of a folder, a table, Parquet files or another such file."""
 
+import os
 import shutil
 import tarfile
 import tempfile
 import zipfile
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
+from unicodedata import normalize
 
 from imagette.data.cache import kept_folder
-from imagette.data.sources.folder import open_folder
-from imagette.data.sources.image_index import ImageIndex
+from imagette.data.sources.image_index import ImageIndex, first_line
+from imagette.data.sources.parquet import is_parquet, open_parquet
+from imagette.data.sources.table_in_folder import open_folder_or_table
 from imagette.errors import ImagetteError
+from imagette.images.find_images import folders_in
+from imagette.images.signatures import UNPACK, first_bytes, what_else
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+_OTHERS = (".7z", ".bz2", ".cab", ".gz", ".rar", ".tbz2", ".txz", ".xz", ".zst")
+"""Endings of what may be no archive that can be unpacked; what it is, is told."""
+_UNPACKING = 2
+"""Raised when the same archive would become other files; part of the key of what is kept."""
 
 
 def is_archive(path: Path) -> bool:
     """Whether a path is a file with the ending of an archive."""
-    return path.name.lower().endswith(ENDINGS) and path.is_file()
+    return path.name.lower().endswith(ENDINGS + _OTHERS) and path.is_file()
 
 
 def open_archive(file: Path) -> ImageIndex:
     """Find the images of an archive, which is unpacked into the user's cache once.
 
     Raises:
-        ImagetteError: it is damaged, needs more space than there is, or holds no dataset.
+        ImagetteError: it is damaged, encrypted or of another kind, needs more space than there is,
+            or holds no dataset.
     """
     folder = _unpacked(file)
-    name = next(file.name[: -len(end)] for end in ENDINGS if file.name.lower().endswith(end))
+
+    def named(text: str) -> str:  # people know the archive, not the folder in the cache
+        return text.replace(f"{folder}{os.sep}", "").replace(str(folder), str(file))
+
     try:
-        found = open_folder(folder)
-    except ImagetteError as error:  # people know the archive, not the folder in the cache
-        raise ImagetteError(error.problem.replace(str(folder), str(file)), error.remedy) from error
-    return replace(found, name=name, source=str(file.resolve()))
+        found = _open_inside(folder)
+    except ImagetteError as error:
+        raise ImagetteError(named(error.problem), named(error.remedy)) from error
+    name = next(
+        (file.name[: -len(end)] for end in ENDINGS if file.name.lower().endswith(end)), file.stem
+    )
+    skipped = tuple((named(path), named(reason)) for path, reason in found.skipped)
+    notes = tuple(map(named, found.notes))
+    return replace(found, name=name, source=str(file.resolve()), skipped=skipped, notes=notes)
+
+
+def _open_inside(folder: Path) -> ImageIndex:
+    """Open what is in an archive: any source, but archives only one level deep."""
+    place, inside = folder, folders_in(folder)
+    files = _files_in(place)
+    while len(inside) == 1 and not files:
+        place, inside = inside[0], folders_in(inside[0])
+        files = _files_in(place)
+    if is_parquet(place):
+        return open_parquet(place)
+    if not inside and len(files) == 1 and is_archive(files[0]):
+        folder = _unpacked(files[0])
+    return open_folder_or_table(folder)
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
 
 
 def _unpacked(file: Path) -> Path:
     """The folder in the cache that holds what is in the archive."""
     status = file.stat()
-    stamp = f"{file.resolve()} {status.st_size} {status.st_mtime_ns}"
+    stamp = f"{_UNPACKING} {file.resolve()} {status.st_size} {status.st_mtime_ns}"
     cache = kept_folder("archives").resolve()
     folder = cache / blake2b(stamp.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
     if not folder.is_dir():
@@ -56,24 +93,91 @@ def _unpacked(file: Path) -> Path:
 
 def _unpack(file: Path, folder: Path) -> None:
     folder.mkdir()
-    free = shutil.disk_usage(folder).free
     try:
         if zipfile.is_zipfile(file):
-            with zipfile.ZipFile(file) as archive:
-                _check_space(file, sum(entry.file_size for entry in archive.infolist()), free)
-                archive.extractall(folder)  # leaves out what would lead out of the folder
+            _unpack_zip(file, folder)
+        elif _is_tar(file):
+            _unpack_tar(file, folder)
         else:
-            with tarfile.open(file) as tar:
-                _check_space(file, sum(entry.size for entry in tar.getmembers()), free)
-                _check_end(tar)
-                tar.extractall(folder, filter="data")
+            raise _other_kind(file)
     except ImagetteError:
         raise
-    # What a damaged or encrypted archive raises: each way of packing has errors of its own.
+    # What a damaged archive raises: each way of packing has errors of its own.
     except Exception as error:
-        raise ImagetteError(
-            f"{file} cannot be unpacked: {error}.", "Pack the folder again as a plain zip or tar."
+        raise _not_unpacked(
+            file, first_line(error), "Download it again, or pack the folder again as a zip or tar."
         ) from error
+
+
+def _not_unpacked(file: Path, why: str, remedy: str) -> ImagetteError:
+    return ImagetteError(f"{file} cannot be unpacked: {why}.", remedy)
+
+
+def _other_kind(file: Path) -> ImagetteError:
+    head = first_bytes(file)
+    if head.startswith(b"PK\x03\x04"):
+        return _not_unpacked(file, "its end is missing", "Download or copy it again.")
+    unknown = "neither a zip nor a tar file" if head else "empty"
+    what, do = what_else(head) or (unknown, "download it again, or pack the folder as a zip file")
+    if do == UNPACK:
+        do = "unpack it with the program that made it, and give the folder"
+    return _not_unpacked(file, f"it is {what}", f"{do[0].upper()}{do[1:]}.")
+
+
+def _is_tar(file: Path) -> bool:
+    try:
+        return tarfile.is_tarfile(file)
+    except Exception:  # damaged where it begins, which unpacking tells
+        return True
+
+
+def _unpack_zip(file: Path, folder: Path) -> None:
+    plain = _PlainNames()
+    with zipfile.ZipFile(file) as archive:
+        entries = archive.infolist()
+        if any(entry.flag_bits & 1 for entry in entries):
+            raise _not_unpacked(
+                file, "it is encrypted", "Unpack it with its password, and give the folder."
+            )
+        _check_space(file, sum(entry.file_size for entry in entries), folder)
+        for entry in entries:
+            entry.filename = plain(_read_name(entry))
+            archive.extract(entry, folder)  # not out of the folder, whatever the name says
+
+
+def _read_name(entry: zipfile.ZipInfo) -> str:
+    """The name of an entry, with slashes between folders.
+
+    Programs for Windows have written backslashes; some for macOS and Linux UTF-8 without a word.
+    """
+    name = entry.filename
+    if not entry.flag_bits & 0x800:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return name.replace("\\", "/")
+
+
+def _unpack_tar(file: Path, folder: Path) -> None:
+    plain = _PlainNames()
+
+    def safe(member: tarfile.TarInfo, to: str) -> tarfile.TarInfo | None:
+        return tarfile.data_filter(member.replace(name=plain(member.name), deep=False), to)
+
+    with tarfile.open(file) as tar:
+        _check_space(file, sum(entry.size for entry in tar.getmembers()), folder)
+        _check_end(tar)
+        tar.extractall(folder, filter=safe)
+
+
+class _PlainNames:
+    """Gives names in the composed form of Unicode (NFC), or as they are where that is taken."""
+
+    def __init__(self) -> None:
+        self._given: dict[str, str] = {}
+
+    def __call__(self, name: str) -> str:
+        composed = normalize("NFC", name)
+        return composed if self._given.setdefault(composed, name) == name else name
 
 
 def _check_end(tar: tarfile.TarFile) -> None:
@@ -88,8 +192,8 @@ def _check_end(tar: tarfile.TarFile) -> None:
         raise tarfile.ReadError("it is damaged, or has no end")
 
 
-def _check_space(file: Path, needed: int, free: int) -> None:
-    if needed > free * 0.9:
+def _check_space(file: Path, needed: int, folder: Path) -> None:
+    if needed > shutil.disk_usage(folder).free * 0.9:
         raise ImagetteError(
             f"{file} holds {needed / 1e9:,.1f} GB, more than there is room for.",
             "Free some space, or let IMAGETTE_CACHE_DIR name a folder on a larger disk.",

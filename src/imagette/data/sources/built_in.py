@@ -23,7 +23,8 @@ class BuiltIn(DataSource):
 
     @cached_property
     def decoded(self) -> Dataset:  # type: ignore[override]
-        return Dataset.from_source(self, *self.read())
+        train, test = self.read()
+        return Dataset.from_source(self, {"train": train, "test": test})
 
     @property
     def count(self) -> int:

@@ -1,9 +1,8 @@
 """A dataset of files, before they are decoded: which images there are, and of which classes."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -47,21 +46,6 @@ def file_ref(file: Path, class_name: str, path: str) -> ImageRef:
     return ImageRef(file, class_name, path, *file_stamp(file))
 
 
-def row_class_names(names: Sequence[str] | None, values: Iterable[Any]) -> tuple[str, ...]:
-    """The names of a table's classes: those that its numbers have or, without, all values."""
-    return tuple(names or map(str, sorted(set(values) - {None})))
-
-
-def known_rows(names: Sequence[str] | None, values: Iterable[Any]) -> Iterator[tuple[int, str]]:
-    """The rows of a table whose class is known, each with the class's name.
-
-    None and, of numbers that have names, -1 mark a class that is not known or kept secret.
-    """
-    for row, value in enumerate(values):
-        if value is not None and not (names and not 0 <= value < len(names)):
-            yield row, names[value] if names else str(value)
-
-
 def first_line(error: Exception) -> str:
     """The reason that a library gives, without its details."""
     return str(error).strip().partition("\n")[0].rstrip(".")
@@ -73,33 +57,46 @@ class ImageIndex(DataSource):
 
     Attributes:
         train: those of the train split.
-        test: those of the test split, or None where there is none.
+        test: those of the test split, or None where there is none, or where it has no labels: all
+            of it is of one class, as Keras calls it `unknown`, that the train split does not have.
+        validation: those of the validation split likewise.
 
     Raises:
-        ImagetteError: there are fewer than two classes, or the test split has one that the train
+        ImagetteError: there are fewer than two classes, or another split has one that the train
             split does not have.
     """
 
     train: tuple[ImageRef, ...]
     test: tuple[ImageRef, ...] | None = None
+    validation: tuple[ImageRef, ...] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        unknown = {ref.class_name for ref in self.test or ()} - set(self.class_names)
-        if unknown:
-            raise ImagetteError(
-                f"{self.source} has a class {min(unknown)} in its test split that its train split"
-                " does not have.",
-                "Use the same classes in train and test.",
-            )
+        for split in ("validation", "test"):
+            classes = {ref.class_name for ref in getattr(self, split) or ()}
+            unknown = classes - set(self.class_names)
+            if getattr(self, split) is not None and unknown == classes and len(unknown) < 2:
+                told = (f"the {split} split", "no picture in it has a class that is learned.")
+                object.__setattr__(self, split, None)
+                object.__setattr__(self, "skipped", (*self.skipped, told))
+            elif unknown:
+                raise ImagetteError(
+                    f"{self.source} has a class {min(unknown)} in its {split} split that its train"
+                    " split does not have.",
+                    f"Use the same classes in train and {split}.",
+                )
 
     @property
     def count(self) -> int:
-        return len(self.train) + len(self.test or ())
+        return len(self.train) + len(self.validation or ()) + len(self.test or ())
 
     @property
     def raw_train(self) -> RawSplit:
         return self._raw(self.train)
+
+    @property
+    def raw_validation(self) -> RawSplit | None:
+        return None if self.validation is None else self._raw(self.validation)
 
     @property
     def raw_test(self) -> RawSplit | None:
@@ -115,14 +112,14 @@ class ImageIndex(DataSource):
 
     def load(self, size: int, view: ViewName = "whole", test_only: bool = False) -> Dataset:
         self.check_classes(self.raw_train.labels)  # before they are decoded, which takes a while
-        train, test = None, None
+        wanted = {"train": self.train, "validation": self.validation, "test": self.test}
+        there = [split for split, refs in wanted.items() if refs is not None]
+        splits: dict[str, Split] = {}
         skipped: Skipped = ()
-        if not test_only or self.test is None:
-            train, skipped = self._decode(self.train, size, view)
-        if self.test is not None:
-            test, more = self._decode(self.test, size, view)
+        for split in there[-1:] if test_only else there:
+            splits[split], more = self._decode(wanted[split] or (), size, view)
             skipped += more
-        return Dataset.from_source(self, train, test, skipped)
+        return Dataset.from_source(self, splits, skipped)
 
     def _decode(
         self, refs: tuple[ImageRef, ...], size: int, view: ViewName

@@ -2,37 +2,35 @@
 
 Either one file, or a folder with files such as `train-00000-of-00002.parquet` and
 `test-00000-of-00001.parquet`, in it or in a folder `data` inside. The images are in a column of
-bytes, or of structs that hold them as `bytes`; the classes in a column of texts or of integers,
+bytes, or of structs that hold them as `bytes`; the classes in a column of texts or of numbers,
 whose names may be in the file's metadata.
 """
 
 import json
 import os
-import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from imagette.data.class_names import ClassNames, in_order, name_classes
 from imagette.data.data_source import Skipped
-from imagette.data.sources.image_index import (
-    ImageIndex,
-    ImageRef,
-    file_stamp,
-    first_line,
-    known_rows,
-    row_class_names,
+from imagette.data.sources.columns import (
+    IMAGE_NAMES,
+    LABEL_NAMES,
+    find_label,
+    find_splits,
+    may_split,
+    usual,
 )
+from imagette.data.sources.image_index import ImageIndex, ImageRef, file_stamp, first_line
+from imagette.data.sources.split_names import SplitName, split_named
 from imagette.errors import ImageError, ImagetteError
+from imagette.images.find_images import folders_in
 
-_SPLITS = {
-    "train": "train", "training": "train", "test": "test", "testing": "test",
-    "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
-}  # fmt: skip
-_LABELS = ("label", "labels", "class", "class_name", "category", "target")
 _LAYOUT = (
     "Give it a column of images (their bytes) and a column `label` of classes (texts or integers),"
     " as datasets for classification on the Hugging Face Hub have them."
@@ -48,8 +46,7 @@ def is_parquet(path: Path) -> bool:
     """Whether a path is a Parquet file, or a folder of such files and not one of class folders."""
     if not path.is_dir():
         return path.suffix.lower() == ".parquet" and path.is_file()
-    inside = [folder for folder in path.iterdir() if folder.is_dir() and folder.name[0] not in "._"]
-    return all(folder.name == "data" for folder in inside) and bool(_files(path))
+    return bool(_files(path)) and all(folder.name == "data" for folder in folders_in(path))
 
 
 def _files(folder: Path) -> list[Path]:
@@ -59,8 +56,8 @@ def _files(folder: Path) -> list[Path]:
 def open_parquet(path: Path) -> ImageIndex:
     """Find the images of a Parquet file, or of a folder of them.
 
-    The files' names tell the splits; where none is of the test split, those of the validation split
-    are. A single file, and files whose names tell nothing, are the train split.
+    The files' names tell the splits. In a single file, and in files whose names tell nothing, a
+    column may, as in a CSV file; without, they are the train split.
 
     Raises:
         ImagetteError: a file is damaged, has no column of images or of classes, or other classes
@@ -77,39 +74,46 @@ def open_parquet(path: Path) -> ImageIndex:
                 f"{table.file} and {first.file} tell their classes in different ways.",
                 "Write the classes of all files as texts, or as integers with the same names.",
             )
-    refs = {
-        split: tuple(ref for table in some for ref in table.refs(path))
-        for split, some in tables.items()
-    }
-    values = (value for table in tables["train"] for value in table.classes)
+    values = {value for some in tables.values() for table in some for value in table.classes}
+    classes = name_classes(values, first.class_names)
+    found: dict[SplitName, list[ImageRef]] = {split: [] for split in tables}
+    for split, some in tables.items():
+        for table in some:
+            # Where the files' names tell nothing, a column may.
+            rows = table.splits if tables.keys() == {"train"} else None
+            for row, ref in table.refs(path, classes):
+                found.setdefault(rows[row] or split if rows else split, []).append(ref)
+    refs = {split: tuple(some) for split, some in found.items()}
     return ImageIndex(
         path.resolve().stem if path.is_file() else path.resolve().name,
-        row_class_names(first.class_names, values),
+        classes.order if first.class_names else in_order({ref.class_name for ref in refs["train"]}),
         refs["train"],
         refs.get("test"),
+        refs.get("validation"),
         source=str(path.resolve()),
         skipped=skipped,
+        notes=first.notes + classes.notes,
         layout=_LAYOUT,
     )
 
 
-def _by_split(path: Path) -> tuple[dict[str, list[Path]], Skipped]:
-    """The files of the train split and, where there is one, of the test split."""
+def _by_split(path: Path) -> tuple[dict[SplitName, list[Path]], Skipped]:
+    """The files of each split, and those that are of none."""
     if path.is_file():
         return {"train": [path]}, ()
-    found: dict[str, list[Path]] = {}
+    found: dict[SplitName | None, list[Path]] = {}
     for file in _files(path):
-        words = re.split(r"[^a-z]+", file.stem.lower())
-        split = next((_SPLITS[word] for word in words if word in _SPLITS), "")
-        found.setdefault(split, []).append(file)
-    train, test = ("train" if "train" in found else ""), "test" if "test" in found else "validation"
-    if train not in found:
+        found.setdefault(split_named(file.stem), []).append(file)
+    others = found.pop(None, [])
+    if others and "train" not in found:
+        found["train"], others = others, []
+    if "train" not in found:
         raise ImagetteError(f"{path} has no file of the train split.", "Call it train.parquet.")
-    others = [file for split in found.keys() - {train, test} for file in found[split]]
     skipped = tuple(
-        (file.relative_to(path).as_posix(), "is neither train nor test.") for file in sorted(others)
+        (file.relative_to(path).as_posix(), "is neither train, validation nor test.")
+        for file in others
     )
-    return {"train": found[train]} | ({"test": found[test]} if test in found else {}), skipped
+    return {name: files for name, files in found.items() if name}, skipped
 
 
 class _Waiting:
@@ -145,9 +149,11 @@ class _Table:
 
     Attributes:
         file: its path.
-        kind: `texts` or `integers`, what tells the classes.
+        kind: `texts` or `numbers`, what tells the classes.
         class_names: names of the classes by their number, where the file tells them.
-        classes: the class of each row, None where it is not known.
+        classes: what tells the class of each row, None where it is not known.
+        splits: the split of each row, where a column tells it.
+        notes: what to know of how its columns were understood.
     """
 
     def __init__(self, file: Path, waiting: _Waiting) -> None:
@@ -158,9 +164,12 @@ class _Table:
             # With a buffer, a row group is read a piece at a time, and not all of it at once.
             self._parquet = parquet.ParquetFile(file, buffer_size=1 << 20)
             schema = self._parquet.schema_arrow
-            self._image, label, self.class_names = _columns(schema, file)
+            told = find_splits(self._split_columns(schema), str(file))
+            used = told[0] if told else []
+            self.splits = told[1] if told else None
+            self._image, label, self.class_names, self.notes = self._columns(schema, used)
             self.kind = _class_kind(schema.field(label).type)
-            self.classes = self._parquet.read([label]).column(0).to_pylist()
+            self.classes = self._read_column(label)
         except (ArrowException, OSError) as error:
             raise ImagetteError(
                 f"{file} cannot be read as Parquet: {first_line(error)}.",
@@ -173,14 +182,49 @@ class _Table:
         self._next, self._group = 0, -1
         self._waiting = waiting
 
-    def refs(self, folder: Path) -> Iterator[ImageRef]:
-        """The rows whose class is known."""
+    def _columns(
+        self, schema: Any, used: list[str]
+    ) -> tuple[str, str, list[str] | None, tuple[str, ...]]:
+        """The column of images, that of classes, the names of those that are numbers, and notes."""
+        images = [field.name for field in schema if _is_image(field.type)]
+        if not images:
+            raise ImagetteError(f"{self.file} has no column of images.", _LAYOUT)
+        image = (usual(images, IMAGE_NAMES) or images)[0]
+        names = _names_of_classes(schema)
+        if names:
+            label = (usual(names, LABEL_NAMES) or list(names))[0]
+            return image, label, names[label], ()
+        candidates = {
+            field.name: partial(self._read_column, field.name)
+            for field in schema
+            if _class_kind(field.type) and field.name not in used
+        }
+        label, notes = find_label(candidates, str(self.file), schema.names, _LAYOUT)
+        return image, label, None, notes
+
+    def _split_columns(self, schema: Any) -> dict[str, Callable[[], list[Any]]]:
+        from pyarrow import types
+
+        return {
+            field.name: partial(self._read_column, field.name)
+            for field in schema
+            if may_split(field.name)
+            if _class_kind(field.type) or types.is_boolean(field.type)
+        }
+
+    def _read_column(self, column: str) -> list[Any]:
+        return self._parquet.read([column]).column(0).to_pylist()
+
+    def refs(self, folder: Path, classes: ClassNames) -> Iterator[tuple[int, ImageRef]]:
+        """The rows whose class is known, by their numbers."""
         stamp, size = file_stamp(self.file)
         name = self.file.name if folder.is_file() else self.file.relative_to(folder).as_posix()
         size //= max(len(self.classes), 1)
-        for row, class_name in known_rows(self.class_names, self.classes):
-            image = partial(self._read, row)
-            yield ImageRef(image, class_name, f"{name}/{row}", f"{stamp} {row}", size)
+        for row, value in enumerate(self.classes):
+            # None and, of numbers that have names, -1 mark a class that is kept secret.
+            if class_name := classes.of.get(value):
+                image = partial(self._read, row)
+                yield row, ImageRef(image, class_name, f"{name}/{row}", f"{stamp} {row}", size)
 
     def _read(self, row: int) -> bytes:
         """The bytes of an image.
@@ -216,18 +260,6 @@ class _Table:
         return self._waiting.take((self.file, row))
 
 
-def _columns(schema: Any, file: Path) -> tuple[str, str, list[str] | None]:
-    """The column of images, the column of classes, and the names of those that are numbers."""
-    names = _names_of_classes(schema)
-    labels = [*names, *(name for name in schema.names if name.lower() in _LABELS)]
-    label = next((name for name in labels if _class_kind(schema.field(name).type)), None)
-    image = next((field.name for field in schema if _is_image(field.type)), None)
-    if image is None or label is None:
-        missing = "images" if image is None else "classes"
-        raise ImagetteError(f"{file} has no column of {missing}.", _LAYOUT)
-    return image, label, names.get(label)
-
-
 def _names_of_classes(schema: Any) -> dict[str, list[str]]:
     """The names that the metadata has for a column's integers; what is no such list is left out."""
     try:
@@ -240,7 +272,7 @@ def _names_of_classes(schema: Any) -> dict[str, list[str]]:
         if isinstance(feature, dict) and feature.get("_type") == "ClassLabel":
             names = feature.get("names")
             usable = isinstance(names, list) and all(isinstance(name, str) for name in names)
-            if names and usable and _class_kind(schema.field(column).type) == "integers":
+            if names and usable and _class_kind(schema.field(column).type) == "numbers":
                 found[column] = names
     return found
 
@@ -255,11 +287,11 @@ def _is_image(kind: Any) -> bool:
 
 
 def _class_kind(kind: Any) -> str | None:
-    """`texts` or `integers`, or None for a column that can tell no classes."""
+    """`texts` or `numbers`, or None for a column that can tell no classes."""
     from pyarrow import types
 
     if types.is_dictionary(kind):
         kind = kind.value_type
-    if types.is_integer(kind):
-        return "integers"
+    if types.is_integer(kind) or types.is_floating(kind):
+        return "numbers"
     return "texts" if types.is_string(kind) or types.is_large_string(kind) else None

@@ -4,9 +4,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
-from flask import Response, abort, current_app, send_file
+from flask import Response, abort, current_app, request, send_file
 
 import imagette
+from imagette.serving.base_path import public_path
 from imagette.serving.openapi import DescribedApp, make_blueprint, responses
 from imagette.serving.schemas.model import Index
 
@@ -29,7 +30,7 @@ blueprint = make_blueprint("docs", __name__)
 @blueprint.get("/openapi.json", responses=responses({"type": "object"}))
 def show_openapi() -> Response:
     """This API as an OpenAPI 3.1 document"""
-    return Response(_app().document, mimetype="application/json")
+    return Response(_app().document(public_path(request.environ)), mimetype="application/json")
 
 
 @blueprint.get("/docs", responses=responses({"type": "string"}, kind="text/html"))
@@ -51,7 +52,11 @@ def send_docs_file(name: str) -> Response:
 @blueprint.get("/", responses=responses(Index))
 def show_index() -> dict[str, Any]:
     """What there is at this server"""
-    return {"name": "imagette", "version": imagette.__version__, "endpoints": _app().endpoints}
+    root = public_path(request.environ)
+    endpoints = _app().endpoints
+    if root:
+        endpoints = {name.replace(" ", f" {root}"): what for name, what in endpoints.items()}
+    return {"name": "imagette", "version": imagette.__version__, "endpoints": endpoints}
 
 
 def _app() -> DescribedApp:

@@ -19,7 +19,8 @@ from imagette.serving.openapi import make_blueprint, predict_request, responses
 from imagette.serving.problems import RequestError, describe, kind_of
 from imagette.serving.schemas.predict import PictureAnswer, PredictOptions, SeveralAnswers
 from imagette.serving.state import server_state
-from imagette.serving.uploads import check_filled, read_images
+from imagette.serving.uploads import read_images
+from imagette.serving.uploads.upload import Upload
 
 PREDICT_PROBLEMS = (
     "wrong-option", "no-picture", "empty-picture", "unreadable-picture", "invalid-json",
@@ -53,21 +54,23 @@ def answer_request(classifier: Classifier, count_classes: bool = True) -> dict[s
         ImageError: the one picture cannot be read or has too many pixels.
     """
     state, options = server_state(), _read_options()
-    images = read_images(
+    uploads = read_images(
         request._get_current_object(),  # type: ignore[attr-defined]  # a proxy is slower
         state.settings.max_pictures,
     )
     gate, counts = state.gate(), state.metrics if count_classes else None
-    if len(images) == 1:
-        return _answer(classifier, images[0][0], options, counts, gate)
+    if len(uploads.images) == 1:
+        [image] = uploads.images
+        answer = _answer(classifier, image, options, counts, gate)
+        return {"predictions": [{"file": image.name} | answer]} if uploads.in_list else answer
     predictions = []
-    for content, file in images:
+    for image in uploads.images:
         try:
-            result = _answer(classifier, content, options, counts, gate)
+            result = _answer(classifier, image, options, counts, gate)
         except (RequestError, ImageError) as error:
             state.metrics.count_problem(kind_of(error))
             result = describe(error)
-        predictions.append({"file": file} | result)
+        predictions.append({"file": image.name} | result)
     return {"predictions": predictions}
 
 
@@ -94,7 +97,7 @@ _NO_OPTIONS = PredictOptions()
 
 def _answer(
     classifier: Classifier,
-    content: bytes | NDArray[np.float64],
+    image: Upload,
     options: PredictOptions,
     metrics: Metrics | None,
     gate: Gate,
@@ -102,11 +105,10 @@ def _answer(
     """The prediction about one picture as JSON has it.
 
     Raises:
-        RequestError: the file is empty, or the time of the request is up.
+        RequestError: it is empty or was not understood, or the time of the request is up.
         ImageError: it cannot be read or has too many pixels.
     """
-    check_filled(content)
-    started = time.perf_counter()
+    content, started = image.open(), time.perf_counter()
     opened = open_image(content, classifier.max_pixels)
     with gate(opened.pixels):
         views = opened.views(classifier.height, classifier.width, classifier.metadata.view)

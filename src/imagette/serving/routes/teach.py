@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from imagette.errors import ImageError
 from imagette.inference.classifier import Classifier
+from imagette.serving.base_path import public_path
 from imagette.serving.openapi import (
     json_request,
     make_blueprint,
@@ -27,7 +28,7 @@ from imagette.serving.teaching.class_names import clean_name
 from imagette.serving.teaching.lesson import Lesson
 from imagette.serving.teaching.lesson_store import LessonStore
 from imagette.serving.teaching.taught_model import TaughtModel
-from imagette.serving.uploads import check_filled, read_files, read_json
+from imagette.serving.uploads import read_declared_json, read_images
 
 _FILE = {"type": "string", "format": "binary"}
 _DISK = "no-room"
@@ -46,7 +47,8 @@ blueprint = make_blueprint("teach", __name__)
 def begin_lesson() -> tuple[dict[str, Any], int, dict[str, str]]:
     """Begin a lesson, of two classes or more"""
     lesson = _lessons().create(_read_class_names())
-    return _describe(lesson), 201, {"Location": f"/lessons/{lesson.id}"}
+    location = f"{public_path(request.environ)}/lessons/{lesson.id}"
+    return _describe(lesson), 201, {"Location": location}
 
 
 @blueprint.get("/lessons/<lesson>", responses=responses(schemas.LessonAnswer, "no-lesson", _DISK))
@@ -76,15 +78,14 @@ def add_pictures(path: schemas.LessonPath) -> dict[str, Any]:
     class_name = clean_name(request.args.get("class", ""))
     lesson.check_class(class_name)
     gate, kept, refused = state.gate(), [], []
-    for content, file in read_files(request, state.settings.max_pictures):
+    for image in read_images(request, state.settings.max_pictures).images:
         try:
-            check_filled(content)
-            name = lesson.add(class_name, content, gate)
+            name = lesson.add(class_name, image.open(), gate)
         except (RequestError, ImageError) as error:
             if kind_of(error) in ("no-lesson", _DISK):
                 raise
             state.metrics.count_problem(kind_of(error))
-            refused.append({"file": file} | describe(error))
+            refused.append({"file": image.name} | describe(error))
         else:
             kept.append(name)
     small = _thumbnails(lesson, class_name, kept)
@@ -160,7 +161,7 @@ def _find_lesson(path: schemas.LessonPath) -> Lesson:
 
 def _read_class_names() -> list[str]:
     try:
-        return schemas.LessonRequest.model_validate_json(read_json(request)).class_names
+        return schemas.LessonRequest.model_validate_json(read_declared_json(request)).class_names
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         kind = "invalid-json" if first["type"] == "json_invalid" else "wrong-classes"

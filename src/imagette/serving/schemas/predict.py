@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from imagette.serving.schemas.base import FileProblem, Fraction, ImageUrl, PngUrl, ResponseModel
 
@@ -23,6 +23,38 @@ class PredictOptions(BaseModel):
             " array: as rows of numbers"
         ),
     ] = "0"
+
+
+_Value = Annotated[float, Field(ge=0, le=255)]
+_Row = Annotated[list[_Value | Annotated[list[_Value], Field(max_length=4)]], Field(max_length=512)]
+
+
+class JsonImage(RootModel[str | dict[Literal["b64"], str] | list[_Row]]):
+    """A file as base64 or as a data URL; or rows of pixels: height × width × 3 numbers (4 with
+    opacity, 1 or none for grey), all from 0 to 1, or all whole and from 0 to 255, one of them more
+    than 1; at most 512 rows and columns."""
+
+
+_Images = Annotated[list[JsonImage], Field(min_length=1)]
+
+
+class ImagesBody(BaseModel):
+    """A picture, or several, as JSON, in one of these fields."""
+
+    # What people should send: `imagette.serving.uploads` reads it, and takes more.
+    image: Annotated[
+        JsonImage | _Images, Field(default_factory=str, description="a picture, or a list")
+    ]
+    images: Annotated[
+        _Images, Field(default_factory=list, description="a list, answered by `predictions`")
+    ]
+    instances: Annotated[
+        _Images, Field(default_factory=list, description="the same, as of TensorFlow Serving")
+    ]
+    inputs: Annotated[
+        JsonImage | _Images,
+        Field(default_factory=str, description="a picture, or a list, as of Hugging Face"),
+    ]
 
 
 class Explanation(ResponseModel):

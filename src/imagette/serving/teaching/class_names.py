@@ -3,6 +3,7 @@
 import unicodedata
 
 from imagette.serving.problems import RequestError
+from imagette.wording import clean_name
 
 LONGEST_NAME = 40
 """Letters."""
@@ -37,11 +38,6 @@ def check_names(names: list[str]) -> list[str]:
             "wrong-classes", "Two classes have the same name.", "Give each its own name."
         )
     return cleaned
-
-
-def clean_name(name: str) -> str:
-    """A name in one of the ways in which Unicode writes it, without space around it."""
-    return unicodedata.normalize("NFC", name).strip()
 
 
 def _is_unfit(letter: str) -> bool:

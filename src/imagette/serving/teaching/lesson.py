@@ -19,6 +19,7 @@ from PIL import Image
 from imagette.errors import ImagetteError
 from imagette.features.backbone import Backbone
 from imagette.files import write_bytes
+from imagette.images.formats import ImageInput
 from imagette.images.open_image import OpenedImage, open_image
 from imagette.serving.gate import Gate
 from imagette.serving.problems import RequestError
@@ -91,12 +92,12 @@ class Lesson:
         """Names of the pictures of each class, the first that came first."""
         return {name: self._list(name) for name in self._class_names()}
 
-    def add(self, class_name: str, content: bytes, gate: Gate) -> str:
+    def add(self, class_name: str, content: ImageInput, gate: Gate) -> str:
         """Keep a picture of a class, upright, reduced, and without what the file says besides.
 
         Args:
             class_name: one of the lesson's.
-            content: of the file.
+            content: the bytes of its file, or its pixels.
             gate: what it passes before it is decoded.
 
         Returns:

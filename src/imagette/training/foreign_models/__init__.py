@@ -5,5 +5,5 @@ ONNX graph from what the network takes to what it gives. The rest works on that 
 `pixel_values.py` and `picture_input.py` say what the network takes, `first_weights.py` reads which
 values from the graph where it can be told, `last_layer.py` what its answers mean, `bundle_graph.py`
 makes the bundle, `compare.py` compares it with the original, and `make_bundle.py` does all of it in
-order. `keras_range.py` changes the values that a Keras network takes.
+order.
 """

@@ -16,6 +16,7 @@ from imagette.training.foreign_models.picture_input import (
     PictureInput,
     read_picture_input,
 )
+from imagette.training.other_formats import refuse_other_formats
 
 if TYPE_CHECKING:
     import onnx
@@ -54,6 +55,7 @@ def _load(path: Path) -> "onnx.ModelProto":
 
     if not path.is_file():
         raise ImagetteError(f"There is no file {path}.", "Check its name and folder.")
+    refuse_other_formats(path)
     try:
         network = onnx.load(path, load_external_data=False)
     except Exception as error:  # of the parser, a kind of its own

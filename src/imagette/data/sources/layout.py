@@ -1,0 +1,211 @@
+"""How the folders of a dataset are laid out: which are splits, and which are classes.
+
+Understood are `<class>/…`, `<split>/<class>/…` and `<class>/<split>/…`, each of them also where it
+lies alone in another folder, as what comes out of an archive often does. What looks like splits
+and is not understood is an error, because a split that is taken for a class would be learned.
+"""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+from imagette.data.data_source import Skipped
+from imagette.data.sources.split_names import SplitName, is_plain, split_named
+from imagette.errors import ImagetteError
+from imagette.images.find_images import folders_in, holds_images, look_in
+from imagette.wording import listed
+
+LAYOUT = (
+    "Lay it out as FOLDER/<class>/pictures, or as FOLDER/train/<class>/pictures with an optional"
+    " FOLDER/val/<class>/pictures and FOLDER/test/<class>/pictures."
+)
+
+Classes = dict[str, list[Path]]
+"""The folders of each class, by its name."""
+
+
+class Layout(NamedTuple):
+    """What the folders of a dataset mean.
+
+    Attributes:
+        root: the folder that the splits or the classes lie in.
+        splits: the classes of each split; without splits all are of `train`.
+        loose_in: folders in which pictures lie that belong to no class: those of the splits or, of
+            classes alone, `root`.
+        skipped: folders that are no part of it, each with the reason.
+    """
+
+    root: Path
+    splits: dict[SplitName, Classes]
+    loose_in: list[Path]
+    skipped: Skipped
+
+
+def find_layout(folder: Path) -> Layout:
+    """Tell splits from classes.
+
+    Raises:
+        ImagetteError: folders look like splits, and it is not clear which of them is which.
+    """
+    root = _only_folder(folder, lambda name: split_named(name) == "train")
+    inside = folders_in(root)
+    by_split = {name: found for name in _SPLITS if (found := _named(inside, name))}
+    if "train" in by_split and _are_splits(root, inside, by_split):
+        return _split_layout(root, inside, by_split)
+    if per_class := _splits_of_classes(inside):
+        return Layout(root, per_class, [root, *inside], ())
+    _ask_about_splits(root, inside)
+    return Layout(root, {"train": {path.name: [path] for path in inside}}, [root], ())
+
+
+_SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
+
+
+def printable(path: str | Path) -> str:
+    """A path that can be printed and saved, also where its bytes are not UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _only_folder(folder: Path, meant: Callable[[str], bool]) -> Path:
+    """Down through folders that hold nothing but one other folder of folders, unless its name says
+    that it is meant for itself."""
+    inside = folders_in(folder)
+    if len(inside) != 1 or not folders_in(inside[0]) or look_in(folder).images:
+        return folder
+    return folder if meant(inside[0].name) else _only_folder(inside[0], meant)
+
+
+def _named(folders: list[Path], split: SplitName) -> list[Path]:
+    """The folders that could be a split; where a name says nothing else, that one alone."""
+    found = [path for path in folders if split_named(path.name) == split]
+    return [path for path in found if is_plain(path.name)] or found
+
+
+def _are_splits(root: Path, inside: list[Path], by_split: dict[SplitName, list[Path]]) -> bool:
+    """Whether folders called like splits are splits: a class may well be called "train"."""
+    found = list(chain.from_iterable(by_split.values()))
+    deep = [path for path in by_split["train"] if folders_in(path)]
+    flat = not deep and len(by_split) > 1 and all(is_plain(path.name) for path in found)
+    if flat or (not deep and all(split_named(path.name) for path in inside)):
+        _ask_for_classes(by_split["train"][0])
+    if len(by_split) == 1 and not (deep and is_plain(deep[0].name)):
+        return len(inside) == 1
+    if len(by_split) == 1:
+        others = [path for path in inside if path not in found and holds_images(path)]
+        if others:
+            names = listed([printable(path.name) for path in others], "en", most=3)
+            raise ImagetteError(
+                f"{printable(root)} holds a folder {deep[0].name} of folders beside {names}, so"
+                f" {deep[0].name} could be a split or a class.",
+                f"Move {names} elsewhere if {deep[0].name} is the train split; give it another name"
+                " if it is a class.",
+            )
+    return bool(deep)
+
+
+def _split_layout(root: Path, inside: list[Path], by_split: dict[SplitName, list[Path]]) -> Layout:
+    splits: dict[SplitName, Classes] = {}
+    skipped = []
+    loose_in = []
+    for name, found in by_split.items():
+        if len(found) > 1:
+            raise ImagetteError(
+                f"{printable(found[0])} and {printable(found[1].name)} could both be the {name}"
+                " split.",
+                "Keep one of them, or put them together.",
+            )
+        top = _only_folder(found[0], splits.get("train", {}).__contains__)
+        classes = {path.name: [path] for path in folders_in(top)}
+        if name == "train" or len(classes) > 1 or classes.keys() & splits["train"].keys():
+            splits[name] = classes
+            loose_in.append(top)
+        elif holds_images(top):
+            where = printable(found[0].relative_to(root))
+            skipped.append((where, _without_labels(found[0])))
+    parts = list(chain.from_iterable(by_split.values()))
+    skipped += [
+        (printable(path.relative_to(root)), "is neither train, validation nor test.")
+        for path in inside
+        if path not in parts
+    ]
+    return Layout(root, splits, loose_in, tuple(skipped))
+
+
+def _without_labels(folder: Path) -> str:
+    return (
+        "its pictures lie in no folders of the classes, so they are neither learned nor measured"
+        f" on. To know what the model says of them: imagette predict {printable(folder)} --model"
+        " BUNDLE."
+    )
+
+
+def _splits_of_classes(inside: list[Path]) -> dict[SplitName, Classes]:
+    """The classes of each split where every class has folders of splits; else none."""
+    splits: dict[SplitName, Classes] = {}
+    for path in inside:
+        parts = folders_in(path)
+        names = [split_named(part.name) for part in parts]
+        if "train" not in names or None in names:
+            return {}
+        for part, name in zip(parts, names, strict=True):
+            if name:
+                splits.setdefault(name, {}).setdefault(path.name, []).append(part)
+    return splits
+
+
+def _ask_about_splits(root: Path, inside: list[Path]) -> None:
+    """Stop where folders look like splits of which none is called `train`.
+
+    That is, by their names, or because the same folders, not numbered or dated ones, are in each.
+
+    Raises:
+        ImagetteError: they do.
+    """
+    deep = [path for path in inside if folders_in(path)]
+    if not deep or len(inside) < 2:
+        return
+    named = [path for path in inside if split_named(path.name)]
+    times = Counter(part.name for path in deep for part in folders_in(path))
+    words = [name for name in times if re.search(r"[^\W\d_]", name)]
+    shared = [name for name in words if times[name] > 1]
+    alike = len(deep) == len(inside) and len(shared) > 1 and len(shared) * 2 >= len(times)
+    if len(named) == len(inside) or alike:
+        _ask(root, inside, shared)
+
+
+def _ask(root: Path, inside: list[Path], shared: list[str]) -> NoReturn:
+    names = listed([printable(path.name) for path in inside], "en", most=5)
+    both = listed([printable(name) for name in sorted(shared)], "en", most=3)
+    same = f", with the same folders in them ({both})" if shared else ""
+    raise ImagetteError(
+        f"The folders of {printable(root)} look like splits of a dataset{same}, and none of them is"
+        f" called train: {names}.",
+        "If they are splits, call them train, val and test. If they are classes, put the pictures"
+        " of each directly into its folder.",
+    )
+
+
+def _ask_for_classes(train: Path) -> NoReturn:
+    """Stop where the train split has no folders of classes.
+
+    Raises:
+        ImagetteError: always; it says which classes the names of the files tell of.
+    """
+    beginnings = Counter(
+        found[1]
+        for path in look_in(train).images
+        if (found := re.match(r"([^\W\d_]+)[ ._-]*\d", path.name))
+    )
+    likely = [printable(name) for name, count in beginnings.items() if count > 1]
+    told = ""
+    if len(likely) > 1:
+        told = f" By their names they show {listed(sorted(likely), 'en', most=5)}."
+    raise ImagetteError(
+        f"The pictures in {printable(train)} lie in no folders of classes.{told}",
+        f"Put those of each class into a folder of its own ({train.name}/<class>/pictures), or list"
+        " them in a CSV file with the columns path and label.",
+    )

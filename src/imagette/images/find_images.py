@@ -1,0 +1,247 @@
+"""Which files below a folder are pictures: one rule for learning, exploring and answering.
+
+A file is a picture by what it holds; one with a picture's ending is not opened to know. Left out
+are hidden and system files, and what Imagette wrote, so that it never learns from its own plots.
+Links are followed, but for those that lead nowhere, back, or to what is found anyway.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from imagette.files import MARK, SOFTWARE
+from imagette.images.formats import SUFFIXES
+from imagette.images.signatures import first_bytes, is_image
+
+_SYSTEM = frozenset([
+    "__macosx", "__pycache__", "@eadir", "@recently-snapshot", "@recycle", "@tmp", "#recycle",
+    "#snapshot", "$recycle.bin", "desktop.ini", "ehthumbs.db", "found.000", "icon\r", "lost+found",
+    "network trash folder", "node_modules", "recycled", "recycler", "system volume information",
+    "temporary items", "thumbs.db",
+])  # fmt: skip
+"""Names, in small letters, of what systems and programs leave among people's files."""
+
+_RAW = frozenset([
+    ".3fr", ".arw", ".cr2", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos", ".nef",
+    ".nrw", ".pef", ".sr2", ".srw",
+])  # fmt: skip
+"""Endings of cameras' own files: they begin as TIFF does, and Pillow would read a small preview."""
+
+_PLOTS = {
+    "classes.png": "index.html", "examples.png": "index.html", "duplicates.png": "index.html",
+    "confusion.png": "metrics.json", "reliability.png": "metrics.json",
+    "curves.png": "metrics.json",
+    "time-to-accuracy.png": "summary.csv", "frontier.png": "summary.csv", "compare.png": "",
+}  # fmt: skip
+"""The plots that Imagette writes, each with a file that it writes beside it; heat maps are called
+`NAME-why.png`."""
+_SIGNED = f"tEXtSoftware\0{SOFTWARE}".encode()
+
+_OTHER, _OWN = "is no picture", "was written by Imagette"
+
+Reason = str
+"""Why a file is left out; empty for a picture."""
+LeftOut = list[tuple[Path, Reason]]
+
+
+class Found(NamedTuple):
+    """What lies below a folder.
+
+    Attributes:
+        images: the pictures, in the order of their paths.
+        left_out: what else there is, each with the reason; hidden and system files are not told.
+    """
+
+    images: list[Path]
+    left_out: LeftOut
+
+
+def find_images(folder: Path, top: Path | None = None) -> Found:
+    """Find the pictures in a folder, however deep.
+
+    Args:
+        folder: where to look.
+        top: what the folder is a part of; links from one part to another are not followed.
+    """
+    walk = _Walk(folder, top or folder)
+    images: list[Path] = []
+    left_out: LeftOut = []
+    for path, reason in walk.below(folder):
+        if reason:
+            left_out.append((path, reason))
+        else:
+            images.append(path)
+    if twice := _found_twice(images, walk.links):
+        images = [path for path in images if path not in twice]
+        left_out += [(path, "is a link to a picture that is found anyway.") for path in twice]
+    if any(reason == _OWN for _, reason in left_out):
+        left_out = _whole_folders(folder, images, left_out)
+    return Found(images, sorted(left_out))
+
+
+def holds_images(folder: Path) -> bool:
+    """Whether a picture lies in a folder, however deep."""
+    return any(not reason for _, reason in _Walk(folder).below(folder))
+
+
+def look_in(folder: Path) -> Found:
+    """Find the pictures that lie in a folder itself; what is no picture is not told."""
+    walk, found = _Walk(folder), Found([], [])
+    for entry in _entries(folder):
+        path, reason = Path(entry.path), walk.judge(entry)
+        if not reason and entry.is_dir():
+            reason = _OWN if _is_own_folder(path) else _OTHER
+        if not reason:
+            found.images.append(path)
+        elif reason != _OTHER:
+            found.left_out.append((path, reason))
+    return found
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """The folders inside a folder, by name, that may hold pictures.
+
+    That is, without hidden and system ones, links that are not followed, and those that hold what
+    Imagette wrote and no picture.
+    """
+    walk = _Walk(folder)
+    inside = [(Path(entry.path), entry) for entry in _entries(folder)]
+    found = [path for path, entry in inside if path.is_dir() and not walk.judge(entry)]
+    return [path for path in found if not _is_own_folder(path)]
+
+
+def in_short(left_out: LeftOut) -> LeftOut:
+    """The same, with one line for all that is no picture, and one for all that Imagette wrote."""
+    lines = [(path, reason) for path, reason in left_out if reason not in (_OTHER, _OWN)]
+    for kind in (_OTHER, _OWN):
+        paths = [path for path, reason in left_out if reason == kind]
+        more = f", like {len(paths) - 1:,} more" if len(paths) > 1 else ""
+        lines += [(path, f"{kind}{more}.") for path in paths[:1]]
+    return lines
+
+
+class _Walk:
+    """One look through a folder.
+
+    Attributes:
+        links: to pictures.
+    """
+
+    def __init__(self, folder: Path, top: Path | None = None) -> None:
+        self.links: set[Path] = set()
+        self._folders = [Path(os.path.realpath(one)) for one in (folder, top or folder)]
+
+    def below(self, folder: Path) -> Iterator[tuple[Path, Reason]]:
+        """Every file that is not hidden, in the order of paths."""
+        try:
+            inside = _entries(folder)
+        except OSError as error:
+            yield folder, f"cannot be opened ({error.strerror})."
+            return
+        if _is_marked(folder):
+            yield folder / MARK, _OWN
+        for entry in inside:
+            path, reason = Path(entry.path), self.judge(entry)
+            if not reason and entry.is_dir():
+                yield from self.below(path)
+            else:
+                yield path, reason
+
+    def judge(self, entry: os.DirEntry[str]) -> Reason:
+        """Why a file, or all of a folder, is left out."""
+        if entry.is_symlink() and (reason := self._not_followed(entry)):
+            return reason
+        if entry.is_dir():
+            return ""
+        reason = _judge_file(entry)
+        if entry.is_symlink() and not reason:
+            self.links.add(Path(entry.path))
+        return reason
+
+    def _not_followed(self, link: os.DirEntry[str]) -> Reason:
+        real = Path(os.path.realpath(link.path))
+        try:
+            if not real.exists():
+                return f"is a link to {real}, where there is nothing."
+        except OSError as error:
+            return f"is a link to {real}, which cannot be opened ({error.strerror})."
+        if real.is_dir():
+            if any(real.is_relative_to(one) or one.is_relative_to(real) for one in self._folders):
+                return "is a link to a folder that is found anyway, or that it lies in."
+            self._folders.append(real)
+        return ""
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What lies in a folder, by name, but for what is hidden or the system's."""
+    with os.scandir(folder) as inside:
+        seen = [one for one in inside if one.name[0] != "." and one.name.lower() not in _SYSTEM]
+    return sorted(seen, key=lambda entry: entry.name)
+
+
+def _judge_file(entry: os.DirEntry[str]) -> Reason:
+    _, point, ending = entry.name.lower().rpartition(".")
+    suffix = point + ending if point else ""
+    if not entry.is_file() or suffix in _RAW:
+        return _OTHER
+    could_be_own = suffix == ".png" and (entry.name in _PLOTS or "-why" in entry.name)
+    if could_be_own and _is_own_image(Path(entry.path)):
+        return _OWN
+    return "" if suffix in SUFFIXES or is_image(first_bytes(Path(entry.path))) else _OTHER
+
+
+def _is_own_image(path: Path) -> bool:
+    """Whether a PNG file is a plot or heat map of Imagette: it says so, or lies beside the file
+    that an earlier version wrote with it."""
+    beside = _PLOTS.get(path.name)
+    return _SIGNED in first_bytes(path) or bool(beside and path.with_name(beside).is_file())
+
+
+def _is_marked(folder: Path) -> bool:
+    """Whether a folder was made by Imagette, or is as earlier versions left them."""
+    left = (("recipe.toml", "environment.json"), ("audit.html", "audit.csv"), (".lock",))
+    return (
+        (folder / MARK).exists()
+        or any(all((folder / name).is_file() for name in names) for names in left)
+        or (folder.name == "runs" and not any(folder.iterdir()))
+    )
+
+
+def _is_own_folder(folder: Path) -> bool:
+    """Whether a folder holds what Imagette wrote, and no picture."""
+    own = False
+    for _, reason in _Walk(folder).below(folder):
+        if not reason:
+            return False
+        own = own or reason == _OWN
+    return own
+
+
+def _whole_folders(top: Path, images: list[Path], left_out: LeftOut) -> LeftOut:
+    """The same, but of a folder with what Imagette wrote and no picture that folder alone."""
+    used = {top, *top.parents}
+    for folder in {path.parent for path in images}:
+        used.update((folder, *folder.parents))
+    whole = {
+        next((one for one in reversed(path.parents) if one not in used), path)
+        for path, reason in left_out
+        if reason == _OWN
+    }
+    rest = [
+        (path, reason)
+        for path, reason in left_out
+        if path not in whole and whole.isdisjoint(path.parents)
+    ]
+    return [*rest, *((path, _OWN) for path in whole if path.name != MARK)]
+
+
+def _found_twice(images: list[Path], links: set[Path]) -> set[Path]:
+    """The links to pictures that are found without them."""
+    seen, twice = set(), set()
+    for path in sorted(images, key=links.__contains__) if links else ():  # links come last
+        real = os.path.realpath(path)
+        if real in seen:
+            twice.add(path)
+        seen.add(real)
+    return twice

@@ -1,0 +1,53 @@
+"""What a file is by its first bytes: a picture, whatever its name, or what is taken for one."""
+
+import re
+from contextlib import suppress
+from pathlib import Path
+
+_ENOUGH = 512
+
+_IMAGE = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF.{4}WEBP|II\*\0|MM\0\*|qoif"
+    rb"|BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0"  # the size of a BMP's second header
+    rb"|.{4}ftyp(?:avi[fs]|hei[cxms]|hev[cxms]|mif1|msf1)"
+    rb"|\0\0\0\x0cjP  \r\n|\xff\x4f\xff\x51|P[1-6]\s+[\d#]",
+    re.DOTALL,
+)
+"""Formats whose first bytes nothing else has."""
+
+UNPACK = "unpack it"
+
+_ELSE = (
+    (rb"version https://git-lfs", "a Git LFS pointer", "run `git lfs pull`"),
+    (rb"\s*(<!--.*?-->\s*)?<(!doctype )?html", "a web page", "download the file itself"),
+    (rb"\s*(<\?xml.*)?(<!.*)?<svg", "an SVG drawing", "save it as PNG"),
+    (rb"%PDF", "a PDF document", "save its pictures"),
+    (rb".{4}ftyp(?!avi|hei|hev|mif|msf)|RIFF.{4}AVI |\x1aE\xdf\xa3", "a video", "save pictures"),
+    (rb"PK\x03\x04", "a zip file", UNPACK),
+    (rb"Rar!\x1a\x07", "a RAR file", UNPACK),
+    (rb"7z\xbc\xaf\x27\x1c", "a 7-Zip file", UNPACK),
+    (rb"MSCF", "a cabinet file", UNPACK),
+    (rb"\x28\xb5\x2f\xfd", "a Zstandard file", UNPACK),
+    (rb"\x1f\x8b", "a gzip file", UNPACK),
+    (rb"BZh[1-9]", "a bzip2 file", UNPACK),
+    (rb"\xfd7zXZ\0", "an xz file", UNPACK),
+    (rb"\x00\x05\x16[\x00\x07]", "what macOS keeps beside a file", "delete it"),
+)
+
+
+def first_bytes(file: Path) -> bytes:
+    """As many bytes as tell what a file is; none where it cannot be read."""
+    with suppress(OSError), file.open("rb") as opened:
+        return opened.read(_ENOUGH)
+    return b""
+
+
+def is_image(head: bytes) -> bool:
+    """Whether a file that begins with `head` is a picture of a usual format."""
+    return bool(_IMAGE.match(head))
+
+
+def what_else(head: bytes) -> tuple[str, str] | None:
+    """What a file that begins with `head` is instead, and what to do, in words; None if unknown."""
+    flags = re.DOTALL | re.IGNORECASE
+    return next(((what, do) for first, what, do in _ELSE if re.match(first, head, flags)), None)

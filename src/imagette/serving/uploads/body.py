@@ -1,0 +1,80 @@
+"""The body of a request, whole and unpacked, within the limit of bytes."""
+
+import zlib
+
+from flask import Request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from imagette.serving.problems import RequestError
+from imagette.serving.uploads.upload import HOW_TO_SEND
+
+_GZIP = b"\x1f\x8b"
+_WBITS_GZIP, _WBITS_ZLIB, _WBITS_RAW = 31, 15, -15
+
+
+def read_body(request: Request) -> bytes:
+    """The body, unpacked where the client has compressed it.
+
+    Raises:
+        RequestError: it is cut short, or is compressed in a way that is not understood.
+        RequestEntityTooLarge: it is larger than the application's limit, as it came or unpacked.
+    """
+    body, limit = request.get_data(cache=False), request.max_content_length
+    declared = request.content_length
+    # Werkzeug cuts a body of undeclared length (a chunked one) off at the limit, and says nothing.
+    if declared is None and len(body) == limit:
+        raise RequestEntityTooLarge
+    if declared is not None and len(body) < declared:
+        raise RequestError(
+            "bad-request",
+            f"The body is cut short: {len(body)} bytes of {declared} have come.",
+            "Send it again, whole.",
+        )
+    encoding = request.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if encoding in ("", "identity"):
+        # No picture begins like this: a compressed body of which the client does not say so.
+        return _unpack(body, "gzip", limit) if body.startswith(_GZIP) else body
+    if encoding in ("gzip", "x-gzip", "deflate"):
+        return _unpack(body, encoding, limit) if body else body
+    raise RequestError(
+        "unsupported-content-type",
+        f"The body is compressed by `{encoding}`, which this server does not unpack.",
+        "Send it as it is, or compressed by gzip or deflate.",
+        {"Accept-Encoding": "gzip, deflate, identity"},
+    )
+
+
+def read_filled_body(request: Request) -> bytes:
+    """The body, as by `read_body`.
+
+    Raises:
+        RequestError: it is empty, too.
+        RequestEntityTooLarge: as of `read_body`.
+    """
+    if body := read_body(request):
+        return body
+    raise RequestError("no-picture", "The body of the request is empty.", HOW_TO_SEND)
+
+
+def _unpack(body: bytes, encoding: str, limit: int | None) -> bytes:
+    remedy = "Send it as it is, without `Content-Encoding`, or compress it again."
+    wbits = _WBITS_GZIP
+    if encoding == "deflate":  # with zlib's head by the standard, and without by many clients
+        has_head = body[0] & 0x0F == 8 and int.from_bytes(body[:2], "big") % 31 == 0
+        wbits = _WBITS_ZLIB if has_head else _WBITS_RAW
+    unpacking = zlib.decompressobj(wbits)
+    try:
+        # No more than one byte above the limit, however much a small body unpacks to.
+        content = unpacking.decompress(body, 0 if limit is None else limit + 1)
+    except zlib.error as error:
+        problem = f"The body cannot be unpacked: it is damaged, or not {encoding}."
+        raise RequestError("bad-request", problem, remedy) from error
+    if limit is not None and len(content) > limit:
+        raise RequestEntityTooLarge
+    if not unpacking.eof:
+        raise RequestError("bad-request", "The compressed body is cut short.", remedy)
+    if unpacking.unused_data:
+        raise RequestError(
+            "bad-request", "Something follows the end of the compressed body.", remedy
+        )
+    return content

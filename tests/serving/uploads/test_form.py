@@ -1,0 +1,114 @@
+"""Forms: which of their parts are pictures, and why none is."""
+
+import io
+
+import pytest
+from support.clients import FILE, TEXT, assert_refused, assert_same, form, part
+
+MULTIPART = "multipart/form-data; boundary=b"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["file", "files", "images", "image[]", "image[0]", "Image", "photo", "my upload", "0", ""],
+)
+def test_a_file_under_any_name(client, right, name):
+    assert_same(client.post("/predict", data={name: (io.BytesIO(FILE), "a.png")}), right)
+
+
+@pytest.mark.parametrize(
+    ("parts", "count"),
+    [
+        ([part(), part("mask", content=b"no picture")], None),
+        ([part("images[]"), part("images[]"), part("mask", content=b"no picture")], 2),
+        ([part("image1"), part("image2")], 2),
+        ([part("left"), part("right")], 2),
+        ([part("image", "", b"cat.png"), part("file")], None),
+        ([part("file", '; filename=""', b""), part("file")], None),
+        ([part("image", "\r\nContent-Type: image/png")], None),
+        ([part("image", "")], None),
+        ([part("image", "", TEXT.encode())], None),
+        ([part("photo", "", f"data:image/png;base64,{TEXT}".encode())], None),
+        ([part("note", "", b"hello"), part("photo", "", TEXT.encode())], None),
+        ([part("file", '; filename="a.txt"', TEXT.encode())], None),
+    ],
+)
+def test_which_parts_are_the_pictures(client, right, parts, count):
+    assert_same(client.post("/predict", data=form(*parts), content_type=MULTIPART), right, count)
+
+
+def test_names_of_files_come_back(client):
+    body = form(part(), part(head="\r\nContent-Type: image/png"), part(content=b"x"))
+    answers = client.post("/predict", data=body, content_type=MULTIPART).json["predictions"]
+    assert [answer["file"] for answer in answers] == ["a.png", "", "a.png"]
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=other",
+     "application/json", "application/x-www-form-urlencoded", "text/plain", "image/png", None],
+)  # fmt: skip
+def test_the_boundary_is_that_of_the_body(client, right, content_type):
+    body = form(part("file"), end=b"\r\n--b--")
+    assert_same(client.post("/predict", data=body, content_type=content_type), right)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [form(part(), end=b""), form(part(), end=b"\r\n--b"), form(part(), end=b"\r\n--b\r\n"),
+     form(part(content=FILE[:50]), end=b""), form(b"Content-Dispo", end=b""), b"--b\r\n"],
+)  # fmt: skip
+def test_a_form_that_is_cut_short_says_so(client, body):
+    response = client.post("/predict", data=body, content_type=MULTIPART)
+    assert_refused(response, "bad-request", "cut short")
+
+
+@pytest.mark.parametrize(
+    ("parts", "kind", "words"),
+    [
+        (
+            [part(head="", content=b"cat.png")],
+            "no-picture",
+            ["`image` is the text `cat.png`", "-F"],
+        ),
+        ([part("word", "", b"hello")], "no-picture", "`word` is no picture"),
+        ([part("url", "", b"https://example.org/a.png")], "no-picture", "fetches nothing"),
+        (
+            [part("file", '; filename=""', b"")],
+            "no-picture",
+            "No file was chosen for the field `file`",
+        ),
+        ([], "no-picture", "form is empty"),
+        ([b"nonsense\r\n\r\n"], "bad-request", "not well formed"),
+        ([part(f"{n}") for n in range(9)], "too-many-pictures", "8 pictures"),
+        ([part(f"{n}", "", b"x") for n in range(1001)], "request-too-large", "1,000"),
+    ],
+)
+def test_why_a_form_is_refused(client, parts, kind, words):
+    body = form(*parts) if parts else b"--b--\r\n"
+    assert_refused(client.post("/predict", data=body, content_type=MULTIPART), kind, words)
+
+
+@pytest.mark.parametrize(
+    ("fields", "count"),
+    [({"image": TEXT}, None), ({"photo": f"data:image/png;base64,{TEXT}", "id": "7"}, None),
+     ({"images": [TEXT, TEXT]}, 2)],
+)  # fmt: skip
+def test_a_form_of_text(client, right, fields, count):
+    assert_same(client.post("/predict", data=fields), right, count)
+
+
+def test_a_form_of_text_whose_plus_signs_are_not_encoded(client, right):
+    assert "+" in TEXT
+    kind = "application/x-www-form-urlencoded"
+    assert_same(client.post("/predict", data=f"image={TEXT}", content_type=kind), right)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [("a=1&b=2", "no-picture"), ("a=&" * 1001, "request-too-large"),
+     ("a=" + "%41" * 500_001, "bad-request")],
+)  # fmt: skip
+def test_other_forms_of_text_are_refused(client, body, kind):
+    kind_of_body = "application/x-www-form-urlencoded"
+    assert_refused(client.post("/predict", data=body, content_type=kind_of_body), kind)
