@@ -63,6 +63,8 @@ def test_names_beside_a_keras_file_are_taken_and_nothing_else_is(tmp_path):
     classic_model().save(tmp_path / "m.keras")
     names = [f"class {number}" for number in range(10)]
     (tmp_path / "labels.txt").write_text("\ufeff" + "\r\n".join(names) + "\r\n", "utf-8")
+    with pytest.raises(ImagetteError, match="--pixels"):  # which it does not take for −1…1
+        export(tmp_path / "m.keras", "onnx")
     exported = export(tmp_path / "m.keras", "onnx", pixels=1)
     assert Classifier(exported.path).metadata.class_names == tuple(names)
-    assert "0–1" in exported.notes[-1]
+    assert exported.notes == (f"Class names from labels.txt: {', '.join(names)}.",)
