@@ -12,7 +12,7 @@ from imagette.data.dataset import Dataset
 from imagette.data.explore import Copy, Exploration
 from imagette.files import write_bytes, write_text
 from imagette.reports.html import pixels_url, png_url, render
-from imagette.reports.plotting import BLUE, INK, ORANGE, contact_sheet, short, styled, tile, to_png
+from imagette.reports.plotting import BLUE, GREEN, INK, ORANGE, contact_sheet, short, styled, tile, to_png
 from imagette.reports.texts import Both, text
 from imagette.wording import LANGUAGES, Language, number
 
@@ -25,6 +25,8 @@ MOST_GROUPS_DRAWN = 12
 """Groups of duplicates that are shown; all are counted."""
 
 _MOST_COPIES_DRAWN = 4
+
+_COLOURS = {"train": BLUE, "validation": GREEN, "test": ORANGE}
 
 
 def write_page(dataset: Dataset, exploration: Exploration, out: str | Path) -> Path:
@@ -117,7 +119,7 @@ def _draw_bars(
             [place - 0.4 + thickness * (row + 0.5) for place in range(len(drawn))],
             [values[label] for label in drawn],
             height=0.92 * thickness,
-            color=BLUE if split == "train" else ORANGE,
+            color=_COLOURS[split],
             label=text(f"explore.split.{split}", language),
         )
         texts = [number(values[label], language) for label in drawn]
@@ -130,7 +132,7 @@ def _draw_bars(
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, language)))
     axes.set_xlabel(text("common.pictures", language))
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3)
 
 
 def _examples(dataset: Dataset, drawn: list[int]) -> list[tuple[int, list[NDArray[np.uint8]]]]:
