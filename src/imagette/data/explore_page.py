@@ -12,7 +12,17 @@ from imagette.data.dataset import Dataset
 from imagette.data.explore import Copy, Exploration
 from imagette.files import write_bytes, write_text
 from imagette.reports.html import pixels_url, png_url, render
-from imagette.reports.plotting import BLUE, GREEN, INK, ORANGE, contact_sheet, short, styled, tile, to_png
+from imagette.reports.plotting import (
+    BLUE,
+    GREEN,
+    INK,
+    ORANGE,
+    contact_sheet,
+    short,
+    styled,
+    tile,
+    to_png,
+)
 from imagette.reports.texts import Both, text
 from imagette.wording import LANGUAGES, Language, number
 
