@@ -10,6 +10,7 @@ from pydantic_core import from_json, to_json
 from imagette.serving.problems import RequestError
 from imagette.serving.uploads.arrays import (
     MOST_PIXELS,
+    file_of_numbers,
     is_numeric,
     nest,
     read_arrays,
@@ -19,7 +20,7 @@ from imagette.serving.uploads.text import decode_text, is_address, looks_like_pi
 from imagette.serving.uploads.upload import HOW_TO_SEND, Upload, Uploads, too_many
 
 _LIKE_JSON = re.compile(rb'(?:\xef\xbb\xbf)?\s{0,64}(?:\{\s*["}]|\[\s*[\[{"\d\]-]|"[\w+/{\[\\])')
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NAMES = ("image", "images", "instances", "inputs")
 """Fields that hold the pictures, whatever else there is."""
 
@@ -47,7 +48,7 @@ def read_json(body: bytes, max_images: int) -> Uploads:
     Raises:
         RequestError: it cannot be read, or there is no picture in it, or too many.
     """
-    value = _parse(body.removeprefix(_BYTE_ORDER_MARK))
+    value = _parse(body.removeprefix(BYTE_ORDER_MARK))
     if isinstance(value, str) and looks_like_json(text := value.encode()):
         value = _parse(text)  # made JSON twice over
     return find_images(value, max_images)
@@ -156,6 +157,8 @@ def _holds_picture(value: Any, levels: int = 3) -> bool:
             return looks_like_picture(value)
         case dict() if levels:
             return _is_tensor(value) or any(_holds_picture(v, levels - 1) for v in value.values())
+        case [int(), *_]:
+            return file_of_numbers(value) is not None
         case [first, *_]:
             return isinstance(first, list) or _holds_picture(first, levels)
     return False

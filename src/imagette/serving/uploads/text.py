@@ -53,6 +53,8 @@ def decode_text(text: str, where: str) -> bytes:
     if (not is_data and 0 < len(letters) < _SHORTEST) or not _BASE64.fullmatch(letters):
         if is_data or looks_like_picture(text):
             raise _damaged(f"{where} has something else than base64 in it.")
+        if text[:9].encode().startswith(_MADE_TEXT):
+            raise _damaged(f"{where} has the bytes of a file in it, made letters, and not base64.")
         raise RequestError(
             "no-picture", f"{where} is the text {_shortened(text)}, not a picture.", HOW_TO_SEND
         )
@@ -98,7 +100,7 @@ def unwrap(content: bytes, where: str) -> bytes:
 
 
 def _damaged(problem: str) -> RequestError:
-    remedy = "Encode the whole file again, and send the text unchanged."
+    remedy = "Encode the whole file as base64 again, and send the text unchanged."
     return RequestError("unreadable-picture", problem, remedy)
 
 
