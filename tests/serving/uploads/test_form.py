@@ -29,6 +29,7 @@ def test_a_file_under_any_name(client, right, name):
         ([part("image", "")], None),
         ([part("image", "", TEXT.encode())], None),
         ([part("photo", "", f"data:image/png;base64,{TEXT}".encode())], None),
+        ([part("note", "", b"\xe9t\xe9"), part("photo")], None),
         ([part("note", "", b"hello"), part("photo", "", TEXT.encode())], None),
         ([part("file", '; filename="a.txt"', TEXT.encode())], None),
         (

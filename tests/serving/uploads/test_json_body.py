@@ -55,6 +55,8 @@ def test_a_picture_under_any_name(client, right, name):
         # bytes as JavaScript's Buffer, Dart and Java write them
         ({"image": {"type": "Buffer", "data": [*FILE]}}, None), ({"image": [*FILE]}, None),
         ({"photo": [byte - 256 if byte > 127 else byte for byte in FILE], "ids": [1] * 90}, None),
+        # a signature is base64 as well
+        ({"sig": "ab" * 64, "photo": TEXT}, None), ({"sig": "A" * 88, "photo": [URL]}, 1),
         ({"image": TEXT, "mask": TEXT}, None), ({"image": None, "file": TEXT}, None),
         (json.dumps({"image": TEXT}), None),  # made JSON twice
     ],
@@ -70,6 +72,7 @@ def test_the_shapes_of_other_servers(client, right, body, count):
         ("gs://bucket/cat.png", "no-picture", "fetches nothing"),
         ("blob:http://localhost/1", "no-picture", "fetches nothing"),
         ({"url": "http://localhost/a.png"}, "no-picture", "`image.url` is an address"),
+        ({"source": {"imageUri": "gs://a/b"}}, "no-picture", "`image.source.imageUri` is an addr"),
         ("cat.png", "no-picture", "is the text `cat.png`"),
         ("C:\\cat.png", "no-picture", "is the text"),
         ("cat", "no-picture", "is the text `cat`"),

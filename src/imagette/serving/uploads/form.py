@@ -40,9 +40,13 @@ class _Part:
     kind: str
     content: bytes
 
+    def is_called_file(self) -> bool:
+        """Whether its head says that it is a file."""
+        return self.filename is not None or self.kind.startswith(("image/", "application/octet"))
+
     def is_file(self) -> bool:
-        """Whether it is a file, which some clients send without a name."""
-        if self.filename is not None or self.kind.startswith(("image/", "application/octet")):
+        """Whether it is a file, of which some clients say nothing."""
+        if self.is_called_file():
             return True
         try:
             return "\0" in self.content.decode()
@@ -85,9 +89,10 @@ def read_form(body: bytes, boundary: bytes, max_images: int) -> Uploads:
     parts = _split(body, boundary)
     # A browser sends an input without a chosen file as a file without name and content.
     files = [part for part in parts if part.is_file() and (part.filename or part.content)]
-    # Some send a file of JSON beside the picture, with what they know of it.
-    files = [part for part in files if "json" not in part.kind] or files
     files = [part for part in files if _IMAGE.fullmatch(part.name)] or files
+    # Beside the picture some send a file of JSON, or text that is not UTF-8.
+    files = [part for part in files if "json" not in part.kind] or files
+    files = [part for part in files if part.is_called_file()] or files
     if len(files) > max_images:
         raise too_many(max_images)
     if files:
@@ -143,8 +148,8 @@ def _split(body: bytes, boundary: bytes) -> list[_Part]:
     at = first = body.find(mark)
     while at >= 0:
         after = at + len(mark)
-        line = _REST_OF_LINE.match(body, after)
-        if line and (at == first or body[at - 1] in b"\r\n"):
+        begins_line = at == first or body[at - 1] in b"\r\n"
+        if begins_line and (line := _REST_OF_LINE.match(body, after)):
             if begin >= 0:
                 parts.append(_read_part(body, begin, at))
             if len(parts) > _MOST_PARTS:

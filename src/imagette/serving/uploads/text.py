@@ -3,6 +3,7 @@
 import base64
 import re
 
+from imagette.images.signatures import is_image
 from imagette.serving.problems import RequestError
 from imagette.serving.uploads.upload import HOW_TO_SEND
 
@@ -67,6 +68,15 @@ def looks_like_picture(text: str) -> bool:
     """Whether a text is so long and of such letters, or says so itself, that it must be a file."""
     start = text[: 4 * _CERTAIN].lstrip()
     return start[:5].lower() == "data:" or _LIKE_BASE64.match(start) is not None
+
+
+def begins_as_picture(text: str) -> bool:
+    """Whether a text is the base64 of what begins as the usual formats do."""
+    text = text[:200].strip()
+    letters = "".join((text.partition(",")[2] or text).split()).translate(_STANDARD)[:64]
+    return _BASE64.fullmatch(letters) is not None and is_image(
+        base64.b64decode(letters[: len(letters) // 4 * 4])
+    )
 
 
 def is_address(text: str) -> bool:
