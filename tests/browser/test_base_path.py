@@ -84,6 +84,8 @@ def test_the_page_answers_under_the_path(open_page, public_port, expect):
     expect(current).to_have_text(EN.page_model)
     press(page.get_by_role("link", name=EN.page_predict))
     expect(current).to_have_text(EN.page_predict)
+    page.goto(f"http://127.0.0.1:{public_port}/imagette/about/")
+    page.wait_for_url("**/imagette/about")
     own = f"http://127.0.0.1:{public_port}/imagette/"
     assert asked
     assert not [url for url in asked if not url.startswith((own, "data:", "blob:"))]

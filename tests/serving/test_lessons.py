@@ -134,6 +134,12 @@ def test_other_bodies_are_refused(client, body, content_type, kind):
     assert kind_of(response) == kind
 
 
+def test_a_body_with_a_byte_order_mark(client):
+    body = b'\xef\xbb\xbf{"class_names": ["a", "b"]}'
+    response = client.post("/lessons", data=body, content_type="application/json")
+    assert response.status_code == 201, response.text
+
+
 @pytest.mark.parametrize(
     "lesson_id", ["x", "..", "%2e%2e", "..%2f..", "A" * 22, "A" * 5000, "%00" * 22, "é" * 22, "a b"]
 )

@@ -49,6 +49,13 @@ def hold_to_description(app, operation, examples, lessons=(None,)):
     hold_to_it()
 
 
+def test_the_example_is_answered(app):
+    client = app.test_client()
+    operation = client.get("/openapi.json").json["paths"]["/predict"]["post"]
+    example = operation["requestBody"]["content"]["application/json"]["example"]
+    assert client.post("/predict", json=example).json["class"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "operation",

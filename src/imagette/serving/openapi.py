@@ -45,6 +45,11 @@ _BODY = (
     " does no harm. Of a form, the files called `image` (`images`, `image[]`) are the pictures, or"
     " else all files; the rest is passed over."
 )
+# What "Try it out" on the page /docs begins with: sky over grass.
+_EXAMPLE = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAHElEQVR42mOM6jnBgA0wMeAAVJRgefOm"
+    "hEpGAQD79wQMUhylwAAAAABJRU5ErkJggg=="
+)
 _ENCODING = {
     "name": "Content-Encoding",
     "in": "header",
@@ -183,7 +188,8 @@ def _images_request(options: type[BaseModel]) -> dict[str, Any]:
         "application/json": _refer(ImagesBody),
         "application/x-www-form-urlencoded": form | {"properties": {"image": text}},
     }
-    content = {kind: {"schema": schema} for kind, schema in schemas.items()}
+    content: dict[str, Any] = {kind: {"schema": schema} for kind, schema in schemas.items()}
+    content["application/json"]["example"] = {"image": _EXAMPLE}
     body = {"required": True, "description": _BODY, "content": content}
     return {"parameters": [*parse_query(options)[0], _ENCODING], "requestBody": body}
 

@@ -29,8 +29,21 @@ def test_a_file_under_any_name(client, right, name):
         ([part("image", "")], None),
         ([part("image", "", TEXT.encode())], None),
         ([part("photo", "", f"data:image/png;base64,{TEXT}".encode())], None),
+        ([part("note", "", b"\xe9t\xe9"), part("photo")], None),
         ([part("note", "", b"hello"), part("photo", "", TEXT.encode())], None),
         ([part("file", '; filename="a.txt"', TEXT.encode())], None),
+        (
+            [part("data", '; filename="blob"\r\nContent-Type: application/json', b"{}"), part("f")],
+            None,
+        ),
+        ([b"Content-Type: image/png\r\n\r\n" + FILE], None),  # as in multipart/mixed
+        (
+            [
+                b"Content-Type: application/json\r\n\r\n{}",
+                b"Content-Type: image/png\r\n\r\n" + FILE,
+            ],
+            None,
+        ),
     ],
 )
 def test_which_parts_are_the_pictures(client, right, parts, count):
@@ -41,6 +54,34 @@ def test_names_of_files_come_back(client):
     body = form(part(), part(head="\r\nContent-Type: image/png"), part(content=b"x"))
     answers = client.post("/predict", data=body, content_type=MULTIPART).json["predictions"]
     assert [answer["file"] for answer in answers] == ["a.png", "", "a.png"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_the_name_of_a_file_in_any_encoding(client, right, encoding):
+    named = part().replace(b"a.png", "été.png".encode(encoding))
+    response = client.post("/predict", data=form(named, part()), content_type=MULTIPART)
+    assert_same(response, right, 2)
+    assert response.json["predictions"][0]["file"] == "été.png"
+
+
+@pytest.mark.parametrize("line_end", [b"\r\n", b"\n", b"\r"])
+@pytest.mark.parametrize("before", [b"", b"\r\n", b"\xef\xbb\xbf", b"to be ignored\r\n"])
+@pytest.mark.parametrize("after", [b"", b"\r\n", b"\r\nto be ignored"])
+def test_lines_as_they_are_ended(client, right, line_end, before, after):
+    head = b'Content-Disposition: form-data;\r\n  name="file"; filename="a.png"\r\n'
+    head = (b"--b \r\n" + head + b"content-type:image/png\r\n\r\n").replace(b"\r\n", line_end)
+    body = before + head + FILE + line_end + b"--b--" + after
+    assert_same(client.post("/predict", data=body, content_type=MULTIPART), right)
+
+
+@pytest.mark.parametrize(
+    "content", [b"P5 2 2 255\n\r\n\r\n", b"P5 2 2 255\nab--b--", b"P5 2 2 255\n\n--c"]
+)
+def test_a_file_is_whole_whatever_is_in_it(client, content):
+    response = client.post("/predict", data=form(part(content=content)), content_type=MULTIPART)
+    expected = client.post("/predict", data=content)
+    assert response.json == expected.json
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -56,7 +97,8 @@ def test_the_boundary_is_that_of_the_body(client, right, content_type):
 @pytest.mark.parametrize(
     "body",
     [form(part(), end=b""), form(part(), end=b"\r\n--b"), form(part(), end=b"\r\n--b\r\n"),
-     form(part(content=FILE[:50]), end=b""), form(b"Content-Dispo", end=b""), b"--b\r\n"],
+     form(part(content=FILE[:50]), end=b""), form(b"Content-Dispo", end=b""), b"--b\r\n",
+     form(part(), end=b"--b--\r\n")],
 )  # fmt: skip
 def test_a_form_that_is_cut_short_says_so(client, body):
     response = client.post("/predict", data=body, content_type=MULTIPART)
@@ -80,6 +122,7 @@ def test_a_form_that_is_cut_short_says_so(client, body):
         ),
         ([], "no-picture", "form is empty"),
         ([b"nonsense\r\n\r\n"], "bad-request", "not well formed"),
+        ([b"Content-Disposition: form-data"], "bad-request", "not well formed"),
         ([part(f"{n}") for n in range(9)], "too-many-pictures", "8 pictures"),
         ([part(f"{n}", "", b"x") for n in range(1001)], "request-too-large", "1,000"),
     ],

@@ -52,6 +52,11 @@ def test_a_picture_under_any_name(client, right, name):
         # without a field
         (TEXT, None), ([TEXT, TEXT], 2), ([{"image": TEXT}], 1), (ARRAY, None),
         ({"image": {"b64": TEXT}}, None), ({"data": {"picture": URL}}, None),
+        # bytes as JavaScript's Buffer, Dart and Java write them
+        ({"image": {"type": "Buffer", "data": [*FILE]}}, None), ({"image": [*FILE]}, None),
+        ({"photo": [byte - 256 if byte > 127 else byte for byte in FILE], "ids": [1] * 90}, None),
+        # a signature is base64 as well
+        ({"sig": "ab" * 64, "photo": TEXT}, None), ({"sig": "A" * 88, "photo": [URL]}, 1),
         ({"image": TEXT, "mask": TEXT}, None), ({"image": None, "file": TEXT}, None),
         (json.dumps({"image": TEXT}), None),  # made JSON twice
     ],
@@ -67,6 +72,7 @@ def test_the_shapes_of_other_servers(client, right, body, count):
         ("gs://bucket/cat.png", "no-picture", "fetches nothing"),
         ("blob:http://localhost/1", "no-picture", "fetches nothing"),
         ({"url": "http://localhost/a.png"}, "no-picture", "`image.url` is an address"),
+        ({"source": {"imageUri": "gs://a/b"}}, "no-picture", "`image.source.imageUri` is an addr"),
         ("cat.png", "no-picture", "is the text `cat.png`"),
         ("C:\\cat.png", "no-picture", "is the text"),
         ("cat", "no-picture", "is the text `cat`"),
@@ -76,6 +82,8 @@ def test_the_shapes_of_other_servers(client, right, body, count):
         (TEXT[:400], "unreadable-picture", "cut short"),
         ("iVBORw0KGgo=", "unreadable-picture", "cannot be read"),
         (base64.b64encode(b"words" * 99).decode(), "unreadable-picture", "cannot be read"),
+        (FILE.decode("latin-1"), "unreadable-picture", ["made letters", "base64"]),
+        (FILE.decode("utf-8", "replace"), "unreadable-picture", "made letters"),
         ("data:,", "unreadable-picture", "without base64"),
         ("data:image/svg+xml,<svg/>", "unreadable-picture", "without base64"),
         ("data:image/png;base64,", "empty-picture", "empty"),

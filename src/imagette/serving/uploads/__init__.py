@@ -11,7 +11,7 @@ from imagette.images.open_image import read_size
 from imagette.serving.problems import RequestError
 from imagette.serving.uploads.body import read_body, read_filled_body
 from imagette.serving.uploads.form import find_boundary, read_form, read_urlencoded
-from imagette.serving.uploads.json_body import looks_like_json, read_json
+from imagette.serving.uploads.json_body import BYTE_ORDER_MARK, looks_like_json, read_json
 from imagette.serving.uploads.text import unwrap
 from imagette.serving.uploads.upload import HOW_TO_SEND, Upload, Uploads
 
@@ -51,7 +51,7 @@ def read_declared_json(request: Request) -> bytes:
         RequestEntityTooLarge: it is larger than the application's limit.
     """
     if _is_json(request.mimetype):
-        return read_body(request)
+        return read_body(request).removeprefix(BYTE_ORDER_MARK)
     remedy = "Send JSON, and say so: `Content-Type: application/json`."
     raise _unsupported("The body is not called JSON", request.mimetype, remedy)
 

@@ -1,4 +1,4 @@
-"""Lists of numbers as pictures."""
+"""Lists of numbers as pictures: pixels, or the bytes of a file."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import FailFast, Field, TypeAdapter, ValidationError
 
+from imagette.images.signatures import is_image
 from imagette.serving.problems import RequestError
 from imagette.serving.uploads.upload import Upload, attempt
 
@@ -44,6 +45,18 @@ def is_numeric(value: Sequence[Any]) -> bool:
     return not isinstance(first, str | dict) and not any(isinstance(v, str | dict) for v in value)
 
 
+def file_of_numbers(value: list[Any]) -> bytes | None:
+    """The file whose bytes a list holds as numbers, from 0 or from -128; None for other lists.
+
+    So JSON has what is an array of bytes in JavaScript, Dart or Java.
+    """
+    try:
+        content = bytes(byte & 255 if -128 <= byte < 256 else byte for byte in value)
+    except (TypeError, ValueError):
+        return None
+    return content if is_image(content) else None
+
+
 def read_arrays(value: list[Any], place: str, in_list: bool) -> Iterator[Upload]:
     """The pictures that a list of numbers holds, their values as they are, in float64.
 
@@ -60,6 +73,8 @@ def read_arrays(value: list[Any], place: str, in_list: bool) -> Iterator[Upload]
     where = f"`{place}`" if place else "The JSON"
     shape = _shape(value)
     match shape:
+        case (_,) if file := file_of_numbers(value):
+            yield Upload(file, place=place)
         case (_,) | (1, _):
             raise _wrong_shape(f"{where} is a flat list of {shape[-1]} values, without rows")
         case (_, _) | (_, _, 1 | 3 | 4):

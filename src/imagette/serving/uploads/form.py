@@ -7,9 +7,8 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
-from werkzeug.datastructures import Headers
 from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.sansio.multipart import Data, Field, File, MultipartDecoder, NeedData, State
+from werkzeug.http import parse_options_header
 
 from imagette.serving.problems import RequestError
 from imagette.serving.uploads.json_body import find_images
@@ -17,9 +16,13 @@ from imagette.serving.uploads.text import unwrap
 from imagette.serving.uploads.upload import HOW_TO_SEND, Uploads, attempt, too_many
 
 _MOST_PARTS = 1000
-_AT_ONCE = 65_536  # bytes
-_MOST_HEAD = 500_000
+_MOST_HEAD = 65_536
 """Bytes that are searched for the end of a part's head."""
+
+_HEAD_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_FOLD = re.compile(rb"(?:\r\n|\n|\r)[ \t]+")
+_REST_OF_LINE = re.compile(rb"(--)|[ \t]*(?=[\r\n]|\Z)")
+"""What follows a boundary, which is the last one where there are two hyphens."""
 
 _FIRST_LINE = re.compile(rb"\s{0,4}--([^\r\n]{1,200}?)[ \t]*\r?\nContent-", re.IGNORECASE)
 _IMAGE = re.compile(r"images?[\W\d_]*", re.IGNORECASE)
@@ -37,9 +40,13 @@ class _Part:
     kind: str
     content: bytes
 
+    def is_called_file(self) -> bool:
+        """Whether its head says that it is a file."""
+        return self.filename is not None or self.kind.startswith(("image/", "application/octet"))
+
     def is_file(self) -> bool:
-        """Whether it is a file, which some clients send without a name."""
-        if self.filename is not None or self.kind.startswith(("image/", "application/octet")):
+        """Whether it is a file, of which some clients say nothing."""
+        if self.is_called_file():
             return True
         try:
             return "\0" in self.content.decode()
@@ -83,6 +90,9 @@ def read_form(body: bytes, boundary: bytes, max_images: int) -> Uploads:
     # A browser sends an input without a chosen file as a file without name and content.
     files = [part for part in parts if part.is_file() and (part.filename or part.content)]
     files = [part for part in files if _IMAGE.fullmatch(part.name)] or files
+    # Beside the picture some send a file of JSON, or text that is not UTF-8.
+    files = [part for part in files if "json" not in part.kind] or files
+    files = [part for part in files if part.is_called_file()] or files
     if len(files) > max_images:
         raise too_many(max_images)
     if files:
@@ -129,31 +139,55 @@ def _read_texts(pairs: list[tuple[str, str]], max_images: int) -> Uploads:
 
 
 def _split(body: bytes, boundary: bytes) -> list[_Part]:
-    decoder = MultipartDecoder(boundary, _MOST_HEAD, max_parts=_MOST_PARTS)
-    parts: list[tuple[Field | File, list[bytes]]] = []
-    try:
-        for start in range(0, len(body), _AT_ONCE):
-            decoder.receive_data(body[start : start + _AT_ONCE])
-            while not isinstance(event := decoder.next_event(), NeedData):
-                if isinstance(event, Field | File):
-                    parts.append((event, []))
-                elif isinstance(event, Data):
-                    parts[-1][1].append(event.data)
-    except ValueError as error:
+    """The parts of a form; its lines may end in any way.
+
+    Werkzeug's decoder refuses names of files that are not UTF-8 and parts without a
+    `Content-Disposition`, both of which clients send.
+    """
+    mark, parts, begin = b"--" + boundary, list[_Part](), -1
+    at = first = body.find(mark)
+    while at >= 0:
+        after = at + len(mark)
+        begins_line = at == first or body[at - 1] in b"\r\n"
+        if begins_line and (line := _REST_OF_LINE.match(body, after)):
+            if begin >= 0:
+                parts.append(_read_part(body, begin, at))
+            if len(parts) > _MOST_PARTS:
+                raise RequestEntityTooLarge
+            if line[1]:
+                return parts
+            begin = line.end()
+        at = body.find(mark, after)
+    end = (mark + b"--").decode("utf-8", "replace")
+    raise RequestError(
+        "bad-request",
+        f"The form is cut short, or `{end}` at its end does not stand on a line of its own.",
+        "Send it again, whole, with a standard HTTP client.",
+    )
+
+
+def _read_part(body: bytes, start: int, stop: int) -> _Part:
+    """The part from the end of one boundary's line to the next boundary."""
+    head_end = _HEAD_END.search(body, start, min(stop, start + _MOST_HEAD))
+    lines = _FOLD.sub(b" ", body[start : head_end.start()]).splitlines() if head_end else []
+    headers = dict(_read_header(line) for line in lines if line)
+    if head_end is None or "" in headers:
         raise RequestError(
             "bad-request", "The form is not well formed.", "Send it with a standard HTTP client."
-        ) from error
-    if decoder.state is not State.EPILOGUE:
-        raise RequestError(
-            "bad-request",
-            "The form is cut short: the boundary that ends it is missing.",
-            "Send it again, whole, with a standard HTTP client.",
         )
-    return [_part(head, b"".join(chunks)) for head, chunks in parts]
-
-
-def _part(head: Field | File, content: bytes) -> _Part:
-    headers: Headers = head.headers
+    begin = head_end.end()
+    # The line's end before a boundary belongs to the boundary.
+    stop = max(begin, stop - (2 if body.startswith(b"\r\n", stop - 2) else 1))
+    options = parse_options_header(headers.get("content-disposition", ""))[1]
     kind = headers.get("content-type", "").lower()
-    filename = head.filename if isinstance(head, File) else None
-    return _Part(head.name or "", filename, kind, content)
+    return _Part(options.get("name", ""), options.get("filename"), kind, body[begin:stop])
+
+
+def _read_header(line: bytes) -> tuple[str, str]:
+    """Name and value of a line of a head; no name where it is none."""
+    name, colon, value = line.partition(b":")
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:  # the name of a file in another encoding
+        text = value.decode("latin-1")
+    return name.strip().lower().decode("latin-1") if colon else "", text.strip()

@@ -1,7 +1,7 @@
 """JSON: where in it the pictures are."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -10,16 +10,22 @@ from pydantic_core import from_json, to_json
 from imagette.serving.problems import RequestError
 from imagette.serving.uploads.arrays import (
     MOST_PIXELS,
+    file_of_numbers,
     is_numeric,
     nest,
     read_arrays,
     to_pixels,
 )
-from imagette.serving.uploads.text import decode_text, is_address, looks_like_picture
+from imagette.serving.uploads.text import (
+    begins_as_picture,
+    decode_text,
+    is_address,
+    looks_like_picture,
+)
 from imagette.serving.uploads.upload import HOW_TO_SEND, Upload, Uploads, too_many
 
 _LIKE_JSON = re.compile(rb'(?:\xef\xbb\xbf)?\s{0,64}(?:\{\s*["}]|\[\s*[\[{"\d\]-]|"[\w+/{\[\\])')
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NAMES = ("image", "images", "instances", "inputs")
 """Fields that hold the pictures, whatever else there is."""
 
@@ -47,7 +53,7 @@ def read_json(body: bytes, max_images: int) -> Uploads:
     Raises:
         RequestError: it cannot be read, or there is no picture in it, or too many.
     """
-    value = _parse(body.removeprefix(_BYTE_ORDER_MARK))
+    value = _parse(body.removeprefix(BYTE_ORDER_MARK))
     if isinstance(value, str) and looks_like_json(text := value.encode()):
         value = _parse(text)  # made JSON twice over
     return find_images(value, max_images)
@@ -131,9 +137,11 @@ def _choose(fields: dict[str, Any], place: str, what: str) -> str:
     for name in _NAMES:
         if fields.get(name) is not None:
             return name
-    likely = [name for name, value in fields.items() if _holds_picture(value)]
+    likely = [name for name, value in fields.items() if _holds_picture(value, looks_like_picture)]
+    if len(likely) > 1:  # a signature is base64 too
+        likely = [n for n in likely if _holds_picture(fields[n], begins_as_picture)] or likely
     if not likely:  # the address of one, so that what is said is true
-        likely = [n for n, v in fields.items() if isinstance(v, str) and is_address(v)][:1]
+        likely = [n for n, value in fields.items() if _holds_picture(value, is_address)][:1]
     if len(likely) == 1:
         return likely[0]
     where = f"`{place}`" if place else f"The {what}"
@@ -150,14 +158,18 @@ def _choose(fields: dict[str, Any], place: str, what: str) -> str:
     raise RequestError("no-picture", problem, HOW_TO_SEND if what == "form" else _REMEDY)
 
 
-def _holds_picture(value: Any, levels: int = 3) -> bool:
+def _holds_picture(value: Any, is_one: Callable[[str], bool], levels: int = 3) -> bool:
+    """Whether a value is a picture or has one in it; `is_one` says so of a text."""
     match value:
         case str():
-            return looks_like_picture(value)
+            return is_one(value)
         case dict() if levels:
-            return _is_tensor(value) or any(_holds_picture(v, levels - 1) for v in value.values())
+            inside = (_holds_picture(one, is_one, levels - 1) for one in value.values())
+            return _is_tensor(value) or any(inside)
+        case [int(), *_]:
+            return file_of_numbers(value) is not None
         case [first, *_]:
-            return isinstance(first, list) or _holds_picture(first, levels)
+            return isinstance(first, list) or _holds_picture(first, is_one, levels)
     return False
 
 

@@ -3,6 +3,7 @@
 import base64
 import re
 
+from imagette.images.signatures import is_image
 from imagette.serving.problems import RequestError
 from imagette.serving.uploads.upload import HOW_TO_SEND
 
@@ -53,6 +54,8 @@ def decode_text(text: str, where: str) -> bytes:
     if (not is_data and 0 < len(letters) < _SHORTEST) or not _BASE64.fullmatch(letters):
         if is_data or looks_like_picture(text):
             raise _damaged(f"{where} has something else than base64 in it.")
+        if text[:9].encode().startswith(_MADE_TEXT):
+            raise _damaged(f"{where} has the bytes of a file in it, made letters, and not base64.")
         raise RequestError(
             "no-picture", f"{where} is the text {_shortened(text)}, not a picture.", HOW_TO_SEND
         )
@@ -65,6 +68,15 @@ def looks_like_picture(text: str) -> bool:
     """Whether a text is so long and of such letters, or says so itself, that it must be a file."""
     start = text[: 4 * _CERTAIN].lstrip()
     return start[:5].lower() == "data:" or _LIKE_BASE64.match(start) is not None
+
+
+def begins_as_picture(text: str) -> bool:
+    """Whether a text is the base64 of what begins as the usual formats do."""
+    text = text[:200].strip()
+    letters = "".join((text.partition(",")[2] or text).split()).translate(_STANDARD)[:64]
+    return _BASE64.fullmatch(letters) is not None and is_image(
+        base64.b64decode(letters[: len(letters) // 4 * 4])
+    )
 
 
 def is_address(text: str) -> bool:
@@ -98,7 +110,7 @@ def unwrap(content: bytes, where: str) -> bytes:
 
 
 def _damaged(problem: str) -> RequestError:
-    remedy = "Encode the whole file again, and send the text unchanged."
+    remedy = "Encode the whole file as base64 again, and send the text unchanged."
     return RequestError("unreadable-picture", problem, remedy)
 
 
