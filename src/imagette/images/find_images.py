@@ -28,6 +28,12 @@ _RAW = frozenset([
 ])  # fmt: skip
 """Endings of cameras' own files: they begin as TIFF does, and Pillow would read a small preview."""
 
+_TEXTS = frozenset([
+    ".cfg", ".css", ".csv", ".html", ".ini", ".ipynb", ".js", ".json", ".jsonl", ".log", ".mat",
+    ".md", ".names", ".py", ".sh", ".toml", ".tsv", ".txt", ".xml", ".yaml", ".yml",
+])  # fmt: skip
+"""Endings of what lies beside pictures, and is none under another name."""
+
 _PLOTS = {
     "classes.png": "index.html", "examples.png": "index.html", "duplicates.png": "index.html",
     "confusion.png": "metrics.json", "reliability.png": "metrics.json",
@@ -83,6 +89,16 @@ def find_images(folder: Path, top: Path | None = None) -> Found:
 def holds_images(folder: Path) -> bool:
     """Whether a picture lies in a folder, however deep."""
     return any(not reason for _, reason in _Walk(folder).below(folder))
+
+
+def holds_only_texts(folder: Path) -> bool:
+    """Whether there are files in a folder, however deep, and all are programs, lists and texts."""
+    holds_some = False
+    for path, _ in _Walk(folder).below(folder):
+        if path.suffix.lower() not in _TEXTS:
+            return False
+        holds_some = True
+    return holds_some
 
 
 def look_in(folder: Path) -> Found:

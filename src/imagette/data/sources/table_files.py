@@ -9,9 +9,8 @@ from pathlib import Path
 from unicodedata import normalize
 from urllib.parse import unquote, urlsplit
 
-from imagette.data.sources.layout import printable
 from imagette.images.formats import SUFFIXES
-from imagette.wording import listed
+from imagette.wording import listed, printable
 
 _MOST_FILES = 2_000_000
 """So many are looked through at most: a table may lie in a folder that holds a whole disk."""
