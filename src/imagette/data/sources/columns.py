@@ -32,6 +32,8 @@ SPLIT_NAMES = (
 )  # fmt: skip
 """Each column's usual names, the first that is there being the one."""
 
+_SURE_SPLIT_NAMES = ("split", "datasplit", "splitname", "partition")
+"""What hardly another column is called."""
 _TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
 
 Values = Callable[[], Sequence[Any]]
@@ -108,7 +110,7 @@ def find_splits(
     nothing is said is one to train with; what is said and not known is None.
 
     Raises:
-        ImagetteError: a column called `split` names nothing that is known as one.
+        ImagetteError: a column called `split` or `partition` names nothing that is known as one.
     """
     flags = {}
     for column in columns:
@@ -125,7 +127,7 @@ def find_splits(
         sure = any(named.values()) if column in known else len(named) > 1 and all(named.values())
         if sure:
             return [column], [named[value] if value else "train" for value in values]
-        if rank(column, ("split",)) is not None and named:
+        if rank(column, _SURE_SPLIT_NAMES) is not None and named:
             raise ImagetteError(
                 f"The column {column} of {where} says {listed(sorted(named), 'en', most=5)}, which"
                 " names no splits.",
