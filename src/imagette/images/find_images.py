@@ -16,9 +16,9 @@ from imagette.images.signatures import first_bytes, is_image
 
 _SYSTEM = frozenset([
     "__macosx", "__pycache__", "@eadir", "@recently-snapshot", "@recycle", "@tmp", "#recycle",
-    "#snapshot", "$recycle.bin", "desktop.ini", "ehthumbs.db", "found.000", "icon\r", "lost+found",
-    "network trash folder", "node_modules", "recycled", "recycler", "system volume information",
-    "temporary items", "thumbs.db",
+    "#snapshot", "$recycle.bin", "desktop.ini", "ehthumbs.db", "found.000", "icon\r",
+    "lightning_logs", "lost+found", "mlruns", "network trash folder", "node_modules", "recycled",
+    "recycler", "system volume information", "temporary items", "thumbs.db", "wandb",
 ])  # fmt: skip
 """Names, in small letters, of what systems and programs leave among people's files."""
 
@@ -169,7 +169,8 @@ class _Walk:
         if entry.is_symlink() and (reason := self._not_followed(entry)):
             return reason
         if entry.is_dir():
-            return ""
+            program = os.path.exists(os.path.join(entry.path, "pyvenv.cfg"))  # noqa: PTH110, PTH118
+            return "is a virtual environment of Python." if program else ""
         reason = _judge_file(entry)
         if entry.is_symlink() and not reason:
             self.links.add(Path(entry.path))

@@ -14,6 +14,7 @@ from imagette.data.data_source import Skipped
 from imagette.data.sources.layout_questions import (
     ask_about_classes,
     ask_about_masks,
+    ask_about_splits_inside,
     ask_for_classes,
 )
 from imagette.data.sources.split_names import SplitName, is_plain, split_named
@@ -60,6 +61,8 @@ def find_layout(folder: Path) -> Layout:
     if "train" in by_split and _are_splits(root, inside, by_split):
         layout = _split_layout(root, inside, by_split)
     elif per_class := _splits_of_classes(inside):
+        for path in inside:
+            ask_about_splits_inside(path, picture_folders)
         layout = Layout(root, per_class, [root, *inside], ())
     else:
         ask_about_classes(root, inside, lambda path: picture_folders(_only_folder(path)))

@@ -26,12 +26,14 @@ def ask_about_classes(root: Path, inside: list[Path], folders_in: FoldersIn) -> 
     """Stop where folders that would be classes look like something else.
 
     That is, where they are called like splits, none of them `train`; where one is called like a
-    split beside classes; where one holds the others once more; and where the same folders, not
-    numbered or dated ones, are in each.
+    split beside classes; where one holds the others once more, or splits with classes of its own;
+    and where the same folders, not numbered or dated ones, are in each.
 
     Raises:
         ImagetteError: they do.
     """
+    for path in inside:
+        ask_about_splits_inside(path, folders_in)
     parts = {path: {part.name for part in folders_in(path)} for path in inside}
     if len(inside) < 2:
         return
@@ -47,6 +49,25 @@ def ask_about_classes(root: Path, inside: list[Path], folders_in: FoldersIn) -> 
         twice = parts[path] & {other.name for other in inside if other != path}
         if len(twice) > 1 or (twice and twice == parts[path]):
             _ask_about_twice(root, path, twice)
+
+
+def ask_about_splits_inside(path: Path, folders_in: FoldersIn) -> None:
+    """Stop where a folder beside others is a dataset with splits itself.
+
+    Raises:
+        ImagetteError: it is, as the same folders are in two of its splits.
+    """
+    classes = [{one.name for one in folders_in(part)} for part in folders_in(path)
+               if split_named(part.name)]  # fmt: skip
+    times = Counter(chain.from_iterable(classes))
+    shared = [name for name in sorted(times) if times[name] > 1]
+    if len(shared) > 1:
+        names = listed([printable(name) for name in shared], "en", most=3)
+        raise ImagetteError(
+            f"{printable(path)} has splits with classes of its own ({names}), and lies beside other"
+            " folders.",
+            f"Give {printable(path)} alone, or put the pictures of each class together.",
+        )
 
 
 def _is_ending(path: Path, others: Iterable[Path]) -> bool:
