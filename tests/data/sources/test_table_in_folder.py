@@ -81,6 +81,14 @@ def test_folders_of_classes_come_first(folder):
     assert open_source(folder).class_names == ("a", "b")
 
 
+def test_a_missing_train_picture_is_not_a_test_picture_of_that_name(folder):
+    (folder / "train" / "3.png").unlink()
+    write(folder, "train.csv", ["cat", "dog"] * 2)
+    found = open_source(folder / "train.csv")
+    assert found.raw_train.paths == tuple(f"train/{number}.png" for number in range(3))
+    assert found.skipped == (("3", "(line 5) is no file that is there."),)
+
+
 @pytest.mark.parametrize("stem", ["images_part_", "batch", "shard-"])
 def test_folders_that_are_parts_of_one_are_no_classes(tmp_path, stem):
     for number in range(4):

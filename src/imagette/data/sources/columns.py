@@ -34,6 +34,7 @@ SPLIT_NAMES = (
 
 _SURE_SPLIT_NAMES = ("split", "datasplit", "splitname", "partition")
 """What hardly another column is called."""
+_FRACTION = re.compile(r"[+-]?\d*\.\d*[1-9]\d*(e[+-]?\d+)?")
 _TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
 
 Values = Callable[[], Sequence[Any]]
@@ -96,7 +97,7 @@ def _classifies(values: Sequence[Any]) -> bool:
     """Whether values repeat as classes do: a third of them or more have been there before."""
     filled = [value for value in values if value is not None and value != ""]
     different = set(filled)
-    if any(isinstance(value, float) and not value.is_integer() for value in different):
+    if any(_FRACTION.fullmatch(str(value)) for value in different):
         return False
     return len(different) > 1 and 3 * len(different) <= 2 * len(filled)
 
