@@ -1,5 +1,6 @@
 """Numbers, lists and names as people write them, in English and in French."""
 
+import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,6 +54,11 @@ def listed(names: Sequence[str], language: Language, most: int = 20) -> str:
 def clean_name(name: str) -> str:
     """A name in one of the ways in which Unicode writes it (NFC), without space around it."""
     return normalize("NFC", name).strip()
+
+
+def printable(path: str | Path) -> str:
+    """A path that can be printed and saved, also where its bytes are not UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def load_texts(folder: Path, language: Language) -> dict[str, Any]:

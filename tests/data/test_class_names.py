@@ -35,7 +35,16 @@ def test_one_name_written_in_two_ways_is_one_class():
     assert r"'cafe\u0301' and 'caf\xe9'" in note
 
 
-@pytest.mark.parametrize("twins", [["Cat", "cat"], ["red_fox", "red fox"], ["Straße", "STRASSE"]])
+@pytest.mark.parametrize(
+    "twins",
+    [
+        ["Cat", "cat"],
+        ["red_fox", "red fox"],
+        ["Straße", "STRASSE"],
+        ["cat", "cat (1)"],
+        ["cat", "cat - Copy"],
+    ],
+)
 def test_names_that_are_nearly_the_same_are_told(twins):
     found = name_classes([*twins, "dog", "-1", "1"])
     assert set(twins) < set(found.order)

@@ -58,7 +58,7 @@ def test_files_with_usual_endings_are_not_opened(tmp_path, monkeypatch):
     [
         ".ipynb_checkpoints/x.png", "@eaDir/x.png", "$RECYCLE.BIN/x.png", "lost+found/x.png",
         "System Volume Information/x.png", "__MACOSX/x.png", ".git/x.png", "__pycache__/x.png",
-        ".thumbnails/x.png", "Thumbs.db", "desktop.ini", "._0.png", ".DS_Store",
+        ".thumbnails/x.png", "mlruns/x.png", "Thumbs.db", "desktop.ini", "._0.png", ".DS_Store",
     ],
 )  # fmt: skip
 def test_hidden_and_system_files_are_left_out_at_any_depth(tmp_path, name):
@@ -67,6 +67,14 @@ def test_hidden_and_system_files_are_left_out_at_any_depth(tmp_path, name):
         (tmp_path / folder / name).parent.mkdir(exist_ok=True)
         (tmp_path / folder / name).write_bytes(content("PNG"))
     assert found(tmp_path) == (["0.png", "a/0.png", "a/deep/0.png"], {})
+    assert folders_in(tmp_path) == [tmp_path / "a"]
+
+
+def test_a_virtual_environment_holds_no_pictures(tmp_path):
+    paint(tmp_path / "a" / "0.png", "red")
+    paint(tmp_path / "venv" / "lib" / "logo.png", "red")
+    (tmp_path / "venv" / "pyvenv.cfg").write_text("home = /usr/bin\n", encoding="utf-8")
+    assert found(tmp_path) == (["a/0.png"], {"venv": "is a virtual environment of Python."})
     assert folders_in(tmp_path) == [tmp_path / "a"]
 
 

@@ -8,6 +8,8 @@ from unicodedata import normalize
 
 from imagette.wording import clean_name, listed
 
+_COPY = re.compile(r" (copy|copie|kopie)( \d+)?$| \(\d+\)$")
+"""What systems add to the name of a second folder."""
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 
 
@@ -80,11 +82,13 @@ def _twins(names: Iterable[str]) -> tuple[str, ...]:
     alike: dict[str, list[str]] = {}
     for name in names:
         plain = re.sub(r"[\s_-]+", " ", normalize("NFKC", name).casefold())
+        plain = _COPY.sub("", plain) or plain
         alike.setdefault(plain, []).append(name)
     twins = [" = ".join(some) for some in alike.values() if len(some) > 1]
     if not twins:
         return ()
     return (
-        f"Classes that may be the same, as only capitals, spaces or dashes differ:"
-        f" {listed(twins, 'en')}. They are learned as several; give them one name if they are one.",
+        "Classes that may be the same, as only capitals, spaces, dashes or the mark of a copy"
+        f" differ: {listed(twins, 'en')}. They are learned as several; give them one name if they"
+        " are one.",
     )

@@ -1,6 +1,7 @@
 """Measuring one model: a run or a bundle becomes metrics, plots and a report."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,12 @@ from imagette.data import DataSource
 from imagette.errors import ImagetteError
 from imagette.evaluation.evaluated_model import EvaluatedModel, open_model
 from imagette.evaluation.leave_one_out import Answers
-from imagette.evaluation.measured_pictures import answer
+from imagette.evaluation.measured_pictures import Measured, answer
 from imagette.evaluation.metrics import measure
 from imagette.evaluation.robustness import measure_robustness
 from imagette.evaluation.write_evaluation import write_evaluation
 from imagette.inference.classifier import Classifier
-from imagette.runs import read_run
+from imagette.runs import RunFolder, read_metrics, read_run
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def evaluate(
         more["learned_left_out"] = measured.left_out
     if flip:
         more["flip_averaged"] = _average_with_mirrored(model.classifier, answers)
-    folder = Path(out) if out else _default_folder(model, measured.own, found.name)
+    folder = Path(out) if out else _default_folder(model, measured, found)
     if corruptions and in_own_size is not None:
         file = folder / "corruptions.json"
         more["corruptions"] = measure_robustness(model.classifier, in_own_size, file, say)
@@ -116,11 +117,23 @@ def _average_with_mirrored(classifier: Classifier, answers: Answers) -> dict[str
     return {key: averaged[key] for key in ("accuracy", "loss")}
 
 
-def _default_folder(model: EvaluatedModel, own: bool, dataset: str) -> Path:
-    if model.run is None:
+def _default_folder(model: EvaluatedModel, measured: Measured, found: DataSource) -> Path:
+    if model.run is None or model.info is None:
         return Path(f"evaluation-{model.path.stem}")
-    # What a run reached on its own data must not be replaced by what it reaches elsewhere.
-    return model.path if own else model.path / f"evaluation-{dataset}"
+    # What a run reached on its own data must not be replaced by what it reaches elsewhere, or on
+    # the train split of its data alone.
+    own = found.source == model.info.dataset or _measured_split(model.run) in (
+        None,
+        measured.answers.split,
+    )
+    return model.path if measured.own and own else model.path / f"evaluation-{found.name}"
+
+
+def _measured_split(run: RunFolder) -> str | None:
+    """Which split a run was measured on last; None where that is not known."""
+    with suppress(ImagetteError):
+        return (read_metrics(run) or {}).get("split")
+    return None
 
 
 def evaluation_for_bundle(metrics: dict[str, Any], run: Path) -> dict[str, Any]:

@@ -5,9 +5,11 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imagette.data import BUILT_IN, Dataset, DataSource, Split, open_source
 from imagette.data.content import PictureSet, split_digests
+from imagette.data.splits import split_positions
 from imagette.errors import ImagetteError
 from imagette.inference.classifier import Classifier
 from imagette.runs import RunFolder, RunInfo, read_run
@@ -47,6 +49,28 @@ class EvaluatedModel:
         if found.source == self.info.dataset:
             return True
         return len(self.learned) > 0 and self.learned.all_in(split_digests(found.raw_train))
+
+    def held_out(
+        self, found: DataSource, train: Split
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+        """Which pictures of the train split a run has learned, and which it held out of it.
+
+        Args:
+            found: the dataset.
+            train: its train split, loaded.
+
+        Returns:
+            Their positions `(n,)` each; None where the run learned from other pictures, or from all
+            of these, as it does where it is given others to validate with.
+        """
+        if self.info is None or not self.info.learns_from(train):
+            return None
+        learned, held_out = split_positions(train, self.info.validation_fraction, self.info.seed)
+        if len(self.learned):
+            digests = split_digests(found.raw_train, train)
+            if self.learned.contains([digests[place] for place in held_out]).all():
+                return None
+        return learned, held_out
 
     def find(
         self, dataset: str | Path | DataSource | None, data_dir: str | Path | None

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from imagette.data import Dataset, DataSource, Split
 from imagette.data.near_duplicates import Pair, find_near_duplicates
-from imagette.data.splits import split_positions
 from imagette.evaluation.evaluated_model import EvaluatedModel, open_model, relabel_for, resize_for
 from imagette.evaluation.leave_one_out import leave_out_again
 from imagette.inference.classifier import Classifier
@@ -138,11 +137,12 @@ def find_label_issues(
 def _subsets(model: EvaluatedModel, found: DataSource, dataset: Dataset) -> list[Subset]:
     """All images of a dataset, those the model did not learn from first."""
     subsets = _given(dataset)
-    train, info = dataset.train, model.info
-    own = info is not None and model.learned_from(found) and info.learns_from(train)
-    if info is None or not own or dataset.validation is not None:
+    train = dataset.train
+    own = model.learned_from(found) and dataset.validation is None
+    parts = model.held_out(found, train) if own else None
+    if parts is None:
         return [*subsets, _whole("train", train)]
-    learned, held_out = split_positions(train, info.validation_fraction, info.seed)
+    learned, held_out = parts
     subsets.append(Subset("held-out", train.take(held_out), held_out))
     return [*subsets, Subset("train", train.take(learned), learned)]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from imagette.data import Dataset, DataSource, Split, train_and_validation
+from imagette.data import Dataset, DataSource, Split
 from imagette.data.content import split_digests
 from imagette.errors import ImagetteError
 from imagette.evaluation.evaluated_model import EvaluatedModel, relabel_for, resize_for
@@ -60,17 +60,15 @@ def answer(model: EvaluatedModel, found: DataSource) -> Measured:
 
 def _ask_as_in_training(model: EvaluatedModel, found: DataSource) -> Measured | None:
     """The answers to what a run held out, or to each picture by a head that has not learned it;
-    None where the pictures are not those, in that order, that it was trained on."""
+    None where the pictures are not those, in that order, that it was trained on, or all learned."""
     info = model.info
     assert info is not None
     if learned_all(model.classifier):
         answers = leave_out_again(model.classifier, info, found)
         return Measured(answers, None, own=True) if answers else None
     loaded = model.load(found)
-    if not info.learns_from(loaded.train):
-        return None
-    held_out = train_and_validation(loaded, info.validation_fraction, info.seed)[1]
-    return _ask(model, loaded, held_out, "validation")
+    parts = model.held_out(found, loaded.train)
+    return _ask(model, loaded, loaded.train.take(parts[1]), "validation") if parts else None
 
 
 def _ask(model: EvaluatedModel, loaded: Dataset, chosen: Split, split: str) -> Measured:

@@ -16,9 +16,9 @@ from imagette.images.signatures import first_bytes, is_image
 
 _SYSTEM = frozenset([
     "__macosx", "__pycache__", "@eadir", "@recently-snapshot", "@recycle", "@tmp", "#recycle",
-    "#snapshot", "$recycle.bin", "desktop.ini", "ehthumbs.db", "found.000", "icon\r", "lost+found",
-    "network trash folder", "node_modules", "recycled", "recycler", "system volume information",
-    "temporary items", "thumbs.db",
+    "#snapshot", "$recycle.bin", "desktop.ini", "ehthumbs.db", "found.000", "icon\r",
+    "lightning_logs", "lost+found", "mlruns", "network trash folder", "node_modules", "recycled",
+    "recycler", "system volume information", "temporary items", "thumbs.db", "wandb",
 ])  # fmt: skip
 """Names, in small letters, of what systems and programs leave among people's files."""
 
@@ -27,6 +27,12 @@ _RAW = frozenset([
     ".nrw", ".pef", ".sr2", ".srw",
 ])  # fmt: skip
 """Endings of cameras' own files: they begin as TIFF does, and Pillow would read a small preview."""
+
+_TEXTS = frozenset([
+    ".cfg", ".css", ".csv", ".html", ".ini", ".ipynb", ".js", ".json", ".jsonl", ".log", ".mat",
+    ".md", ".names", ".py", ".sh", ".toml", ".tsv", ".txt", ".xml", ".yaml", ".yml",
+])  # fmt: skip
+"""Endings of what lies beside pictures, and is none under another name."""
 
 _PLOTS = {
     "classes.png": "index.html", "examples.png": "index.html", "duplicates.png": "index.html",
@@ -83,6 +89,16 @@ def find_images(folder: Path, top: Path | None = None) -> Found:
 def holds_images(folder: Path) -> bool:
     """Whether a picture lies in a folder, however deep."""
     return any(not reason for _, reason in _Walk(folder).below(folder))
+
+
+def holds_only_texts(folder: Path) -> bool:
+    """Whether there are files in a folder, however deep, and all are programs, lists and texts."""
+    holds_some = False
+    for path, _ in _Walk(folder).below(folder):
+        if path.suffix.lower() not in _TEXTS:
+            return False
+        holds_some = True
+    return holds_some
 
 
 def look_in(folder: Path) -> Found:
@@ -153,7 +169,8 @@ class _Walk:
         if entry.is_symlink() and (reason := self._not_followed(entry)):
             return reason
         if entry.is_dir():
-            return ""
+            program = os.path.exists(os.path.join(entry.path, "pyvenv.cfg"))  # noqa: PTH110, PTH118
+            return "is a virtual environment of Python." if program else ""
         reason = _judge_file(entry)
         if entry.is_symlink() and not reason:
             self.links.add(Path(entry.path))

@@ -151,7 +151,8 @@ def changed(folder: Path, info: RunInfo, source: str) -> ImagetteError:
     """The error of a run that cannot go on because its pictures are others."""
     if info.dataset != source:
         return ImagetteError(
-            f"{folder} began with the dataset {info.dataset}, and {source} holds other pictures.",
+            f"{folder} began with the dataset {info.dataset}, and {source} holds other pictures, or"
+            " the same in another order.",
             "Go on without naming a dataset, or start a new run under another --name.",
         )
     return ImagetteError(

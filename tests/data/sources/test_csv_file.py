@@ -145,6 +145,8 @@ def test_numbers_for_classes(photos):
         (lines("path,x,y", [(*row, row[1]) for row in ROWS]), "could tell the classes: x, y"),
         (lines("left,right,label", [(a, a, b) for a, b in ROWS]), "name the pictures: left, right"),
         (lines("path,label,split", [(*row, "A") for row in ROWS]), "says A, which names no"),
+        (lines("path,label,partition", [(*row, "0") for row in ROWS]), "says 0, which names no"),
+        (lines("path,age", [(path, "20.5") for path, _ in ROWS]), "of classes: it has path, age"),
         (lines("path,label,split", [(*row, "test") for row in ROWS]), "No .* to train with"),
         (b"path,label\n\xff\xfe\x00", "cannot be read as a table: it is no text"),
         (b"PK\x03\x04 and so on", "is a spreadsheet"),
@@ -178,6 +180,7 @@ def test_columns_of_splits(photos, columns, values):
     assert found.raw_test.paths == ("photos/1.png",)
     assert found.raw_train.labels.tolist() == [1, 1, 0]
     assert found.raw_validation.paths == ("photos/4.png",)
+    assert f"Splits are those of {columns.replace(',', ', ')}." in found.notes
 
 
 def test_of_is_train_alone_the_rest_is_to_test_with(photos):

@@ -148,7 +148,8 @@ def test_one_rule_names_the_classes(tmp_path):
     assert data.test.labels.tolist() == [1]
     assert [note.partition(":")[0] for note in data.notes] == [
         "The same name written in two ways, which is one class",
-        "Classes that may be the same, as only capitals, spaces or dashes differ",
+        "Classes that may be the same, as only capitals, spaces, dashes or the mark of a copy"
+        " differ",
     ]
 
 

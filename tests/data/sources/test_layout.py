@@ -57,6 +57,15 @@ def test_given_validation_without_a_test_split(tmp_path):
         (("train_a/a", "train_a/b", "train_b/a", "test/a"), "could both be the train split"),
         (("train*2", "test1"), "lie in no folders of classes"),
         (("train*2", "test*2", "more"), "lie in no folders of classes"),
+        (("cats", "dogs", "test"), "a folder test beside cats, dogs"),
+        (("cats", "dogs", "validation/cats", "validation/dogs"), "a folder validation beside cats"),
+        (("cats", "dogs", "Test_Images1"), "a folder Test_Images1 beside cats, dogs"),
+        (("yes", "no", "tumours/yes", "tumours/no"), "holds no, yes twice: .* once in tumours"),
+        (("a/x/mug", "a/x/pen", "web/x/mug", "web/x/pen"), "mug, pen.*: a, web"),
+        (("x/train/a", "x/train/b", "x/val/a", "x/val/b", "runs"), "x has splits .*own .a, b"),
+        (("x/train/a", "x/train/b", "x/test/a", "x/test/b", "y/train/a"), "x has splits"),
+        (("images", "masks"), "images, masks in .* what is drawn over them"),
+        (("train/images", "train/annotations/x", "val/images"), "annotations, images in"),
     ],
 )  # fmt: skip
 def test_what_looks_like_splits_and_is_not_understood_is_asked(tmp_path, folders, problem):
@@ -80,6 +89,8 @@ def test_classes_that_the_names_of_files_tell_are_named(tmp_path):
         ("freight train/1", "passenger train/1", "tram/2"),
         ("test tube", "flask"),
         ("train*2", "ship"),
+        ("valid", "invalid"),
+        ("a/other", "a/x", "other"),
     ],
 )
 def test_classes_stay_classes(tmp_path, folders):
@@ -103,3 +114,26 @@ def test_a_class_that_only_the_test_split_has(tmp_path):
     not_opened(
         lay_out(tmp_path, "train/a", "train/b", "test/a", "test/zzz"), "class zzz in its test split"
     )
+
+
+@pytest.mark.parametrize("around", ["", "data/"])
+def test_folders_of_texts_are_no_classes(tmp_path, around):
+    lay_out(tmp_path, f"{around}images/a", f"{around}images/b")
+    for text in ("meta/train.txt", "Annotations/a/1.xml"):
+        (tmp_path / around / text).parent.mkdir(parents=True)
+        (tmp_path / around / text).write_text("a/0\n", encoding="utf-8")
+    data = load_dataset(tmp_path)
+    assert data.class_names == ("a", "b")
+    assert data.skipped == (("Annotations", "holds no picture."), ("meta", "holds no picture."))
+
+
+def test_pictures_in_another_format_are_missed_in_their_class(tmp_path):
+    (lay_out(tmp_path, "a", "b") / "c").mkdir()
+    (tmp_path / "c" / "1.nef").write_bytes(b"MM\0*")
+    not_opened(tmp_path, "No readable picture of the class c")
+
+
+def test_what_lies_further_down_is_told(tmp_path):
+    data = load_dataset(lay_out(tmp_path, "animals/cat", "animals/dog", "vehicles/car"))
+    [note] = data.notes
+    assert "animals/cat are of the class animals" in note

@@ -53,6 +53,23 @@ def test_a_folder_of_files_by_their_names(tmp_path, inside):
     assert data.train.paths[0].endswith("train-00000-of-00002.parquet/0")
 
 
+@pytest.mark.parametrize("around", [".", "default", "data"])
+def test_folders_of_splits(tmp_path, around):
+    """As the Hub converts datasets, and as Spark writes them."""
+    write(tmp_path / around / "train" / "0000.parquet", [1, 0, 1])
+    write(tmp_path / around / "test" / "0000.parquet", [0, 1])
+    (tmp_path / around / "._train.parquet").write_bytes(b"")
+    data = load_dataset(tmp_path)
+    assert (data.train.labels.tolist(), data.test.labels.tolist()) == ([1, 0, 1], [0, 1])
+
+
+def test_a_parquet_file_beside_folders_of_classes(tmp_path):
+    for name in ("train/a", "train/b"):
+        paint(tmp_path / name / "1.png", "red")
+    write(tmp_path / "index.parquet", [0, 1])
+    assert load_dataset(tmp_path).class_names == ("a", "b")
+
+
 def test_a_test_split_without_labels(tmp_path):
     """As competitions have it: nothing to measure with, but enough to learn from."""
     write(tmp_path / "train.parquet", [1, 0])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from imagette.data.sources.split_names import split_named
+from imagette.data.sources.split_names import is_split_alone, split_named
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,9 @@ def test_split_named(split, names):
     assert {name: split_named(name) for name in names.split()} == dict.fromkeys(
         names.split(), split
     )
+
+
+@pytest.mark.parametrize("name", ["test", "Test_Images1", "validation set", "val"])
+def test_names_of_splits_alone(name):
+    assert is_split_alone(name)
+    assert not is_split_alone(f"{name} tube")

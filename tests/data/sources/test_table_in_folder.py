@@ -79,3 +79,43 @@ def test_folders_of_classes_come_first(folder):
     for name in ("a", "b"):
         paint(folder / "train" / name / "1.png", "red")
     assert open_source(folder).class_names == ("a", "b")
+
+
+def test_a_missing_train_picture_is_not_a_test_picture_of_that_name(folder):
+    (folder / "train" / "3.png").unlink()
+    write(folder, "train.csv", ["cat", "dog"] * 2)
+    found = open_source(folder / "train.csv")
+    assert found.raw_train.paths == tuple(f"train/{number}.png" for number in range(3))
+    assert found.skipped == (("3", "(line 5) is no file that is there."),)
+
+
+@pytest.mark.parametrize("stem", ["images_part_", "batch", "shard-"])
+def test_folders_that_are_parts_of_one_are_no_classes(tmp_path, stem):
+    for number in range(4):
+        paint(tmp_path / f"{stem}{1 + number // 2}" / f"{number}.png", (60 * number, 0, 0))
+    write(tmp_path, "labels.csv", ["cat", "dog"] * 2)
+    assert open_source(tmp_path).class_names == ("cat", "dog")
+    write(tmp_path, "labels.csv", ["cat"] * 4)
+    not_opened(tmp_path, f"called like parts of one .{stem}1, {stem}2.* labels.csv in it cannot be")
+
+
+@pytest.mark.parametrize(
+    ("labels", "header", "contradicts"),
+    [
+        ("xyxyxyxy", "id,label", True),
+        ("xyxyxyxy", "id,photographer", False),
+        ("ccccoooo", "id,label", False),
+        ("ccddoopp", "id,label", False),  # of more classes than there are folders
+    ],
+)
+def test_a_table_beside_folders_of_classes(tmp_path, labels, header, contradicts):
+    for number in range(8):
+        paint(tmp_path / ("cat", "owl")[number // 4] / f"{number}.png", (30 * number, 0, 0))
+    write(tmp_path, "notes.csv", labels, header)
+    if contradicts:
+        error = not_opened(tmp_path, r"notes.csv tells other classes \(x, y\) than .*\(cat, owl\)")
+        assert "in place of the folder" in error.remedy
+    else:
+        found = open_source(tmp_path)
+        assert found.class_names == ("cat", "owl")
+        assert "notes.csv beside them is not read" in found.notes[-1]

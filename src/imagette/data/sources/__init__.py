@@ -14,10 +14,11 @@ from imagette.data.sources.cifar import open_cifar10
 from imagette.data.sources.csv_file import is_csv, open_csv
 from imagette.data.sources.digits import open_digits
 from imagette.data.sources.hugging_face import PREFIX, open_hugging_face
-from imagette.data.sources.layout import printable
-from imagette.data.sources.parquet import is_parquet, open_parquet
+from imagette.data.sources.parquet import open_parquet
+from imagette.data.sources.parquet_files import is_parquet
 from imagette.data.sources.table_in_folder import open_folder_or_table
 from imagette.errors import ImagetteError
+from imagette.wording import printable
 
 _NAMED: dict[str | Path, tuple[str, Callable[[str | Path | None], DataSource]]] = {
     "cifar10": ("the default", open_cifar10),

@@ -13,7 +13,8 @@ from unicodedata import normalize
 
 from imagette.data.cache import kept_folder
 from imagette.data.sources.image_index import ImageIndex, first_line
-from imagette.data.sources.parquet import is_parquet, open_parquet
+from imagette.data.sources.parquet import open_parquet
+from imagette.data.sources.parquet_files import is_parquet
 from imagette.data.sources.table_in_folder import open_folder_or_table
 from imagette.errors import ImagetteError
 from imagette.images.find_images import folders_in

@@ -32,6 +32,9 @@ SPLIT_NAMES = (
 )  # fmt: skip
 """Each column's usual names, the first that is there being the one."""
 
+_SURE_SPLIT_NAMES = ("split", "datasplit", "splitname", "partition")
+"""What hardly another column is called."""
+_FRACTION = re.compile(r"[+-]?\d*\.\d*[1-9]\d*(e[+-]?\d+)?")
 _TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
 
 Values = Callable[[], Sequence[Any]]
@@ -94,7 +97,7 @@ def _classifies(values: Sequence[Any]) -> bool:
     """Whether values repeat as classes do: a third of them or more have been there before."""
     filled = [value for value in values if value is not None and value != ""]
     different = set(filled)
-    if any(isinstance(value, float) and not value.is_integer() for value in different):
+    if any(_FRACTION.fullmatch(str(value)) for value in different):
         return False
     return len(different) > 1 and 3 * len(different) <= 2 * len(filled)
 
@@ -108,7 +111,7 @@ def find_splits(
     nothing is said is one to train with; what is said and not known is None.
 
     Raises:
-        ImagetteError: a column called `split` names nothing that is known as one.
+        ImagetteError: a column called `split` or `partition` names nothing that is known as one.
     """
     flags = {}
     for column in columns:
@@ -125,7 +128,7 @@ def find_splits(
         sure = any(named.values()) if column in known else len(named) > 1 and all(named.values())
         if sure:
             return [column], [named[value] if value else "train" for value in values]
-        if rank(column, ("split",)) is not None and named:
+        if rank(column, _SURE_SPLIT_NAMES) is not None and named:
             raise ImagetteError(
                 f"The column {column} of {where} says {listed(sorted(named), 'en', most=5)}, which"
                 " names no splits.",

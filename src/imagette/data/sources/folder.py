@@ -7,10 +7,18 @@ from pathlib import Path
 
 from imagette.data.class_names import ClassNames, in_order, name_classes
 from imagette.data.sources.image_index import ImageIndex, ImageRef, file_ref
-from imagette.data.sources.layout import LAYOUT, Classes, Layout, find_layout, printable
+from imagette.data.sources.layout import LAYOUT, Classes, Layout, find_layout
 from imagette.errors import ImagetteError
-from imagette.images.find_images import LeftOut, find_images, in_short, look_in
+from imagette.images.find_images import (
+    LeftOut,
+    find_images,
+    folders_in,
+    holds_images,
+    in_short,
+    look_in,
+)
 from imagette.images.signatures import UNPACK, first_bytes, what_else
+from imagette.wording import printable
 
 
 def open_folder(folder: Path) -> ImageIndex:
@@ -41,7 +49,7 @@ def open_folder(folder: Path) -> ImageIndex:
         validation=found.get("validation"),
         source=str(given),
         skipped=(*layout.skipped, *told),
-        notes=names.notes,
+        notes=names.notes + _further_down(layout),
         layout=LAYOUT,
     )
 
@@ -94,6 +102,19 @@ def _list_split(
                 else:
                     left_out.append((path, "its name is not UTF-8."))
     return tuple(refs), left_out
+
+
+def _further_down(layout: Layout) -> tuple[str, ...]:
+    """What class pictures are of that lie in folders inside those of the classes."""
+    for name, folders in layout.splits["train"].items():
+        inside = [path for folder in folders for path in folders_in(folder) if holds_images(path)]
+        if len(inside) > 1:
+            example = printable(inside[0].relative_to(layout.root))
+            return (
+                "Folders inside those of the classes are not classes of their own: pictures in"
+                f" {example} are of the class {printable(name)}.",
+            )
+    return ()
 
 
 def _loose(layout: Layout) -> LeftOut:

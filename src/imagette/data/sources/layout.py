@@ -5,19 +5,22 @@ lies alone in another folder, as what comes out of an archive often does. What l
 and is not understood is an error, because a split that is taken for a class would be learned.
 """
 
-import os
-import re
-from collections import Counter
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from imagette.data.data_source import Skipped
+from imagette.data.sources.layout_questions import (
+    ask_about_classes,
+    ask_about_masks,
+    ask_about_splits_inside,
+    ask_for_classes,
+)
 from imagette.data.sources.split_names import SplitName, is_plain, split_named
 from imagette.errors import ImagetteError
-from imagette.images.find_images import folders_in, holds_images, look_in
-from imagette.wording import listed
+from imagette.images.find_images import folders_in, holds_images, holds_only_texts, look_in
+from imagette.wording import listed, printable
 
 LAYOUT = (
     "Lay it out as FOLDER/<class>/pictures, or as FOLDER/train/<class>/pictures with an optional"
@@ -52,31 +55,49 @@ def find_layout(folder: Path) -> Layout:
         ImagetteError: folders look like splits, and it is not clear which of them is which.
     """
     root = _only_folder(folder, lambda name: split_named(name) == "train")
-    inside = folders_in(root)
+    inside = picture_folders(root)
+    texts = tuple((path, _NO_PICTURE) for path in _beside_pictures(folder, root))
     by_split = {name: found for name in _SPLITS if (found := _named(inside, name))}
     if "train" in by_split and _are_splits(root, inside, by_split):
-        return _split_layout(root, inside, by_split)
-    if per_class := _splits_of_classes(inside):
-        return Layout(root, per_class, [root, *inside], ())
-    _ask_about_splits(root, inside)
-    return Layout(root, {"train": {path.name: [path] for path in inside}}, [root], ())
+        layout = _split_layout(root, inside, by_split)
+    elif per_class := _splits_of_classes(inside):
+        for path in inside:
+            ask_about_splits_inside(path, picture_folders)
+        layout = Layout(root, per_class, [root, *inside], ())
+    else:
+        ask_about_classes(root, inside, lambda path: picture_folders(_only_folder(path)))
+        layout = Layout(root, {"train": {path.name: [path] for path in inside}}, [root], ())
+    ask_about_masks(root, layout.splits["train"])
+    return layout._replace(skipped=layout.skipped + texts)
 
 
+_NO_PICTURE = "holds no picture."
 _SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 
 
-def printable(path: str | Path) -> str:
-    """A path that can be printed and saved, also where its bytes are not UTF-8."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def _only_folder(folder: Path, meant: Callable[[str], bool]) -> Path:
+def _only_folder(folder: Path, meant: Callable[[str], bool] = lambda name: False) -> Path:
     """Down through folders that hold nothing but one other folder of folders, unless its name says
     that it is meant for itself."""
-    inside = folders_in(folder)
+    inside = picture_folders(folder)
     if len(inside) != 1 or not folders_in(inside[0]) or look_in(folder).images:
         return folder
     return folder if meant(inside[0].name) else _only_folder(inside[0], meant)
+
+
+def picture_folders(folder: Path) -> list[Path]:
+    """The folders inside a folder but for those of texts alone, such as programs or lists."""
+    return [path for path in folders_in(folder) if not holds_only_texts(path)]
+
+
+def _beside_pictures(folder: Path, root: Path) -> list[str]:
+    """The folders of texts alone from a folder down to `root`."""
+    between = [folder, *(one for one in reversed(root.parents) if folder in one.parents), root]
+    return [
+        printable(path.relative_to(root) if one == root else path.name)
+        for one in dict.fromkeys(between)
+        for path in folders_in(one)
+        if holds_only_texts(path)
+    ]
 
 
 def _named(folders: list[Path], split: SplitName) -> list[Path]:
@@ -91,7 +112,7 @@ def _are_splits(root: Path, inside: list[Path], by_split: dict[SplitName, list[P
     deep = [path for path in by_split["train"] if folders_in(path)]
     flat = not deep and len(by_split) > 1 and all(is_plain(path.name) for path in found)
     if flat or (not deep and all(split_named(path.name) for path in inside)):
-        _ask_for_classes(by_split["train"][0])
+        ask_for_classes(by_split["train"][0])
     if len(by_split) == 1 and not (deep and is_plain(deep[0].name)):
         return len(inside) == 1
     if len(by_split) == 1:
@@ -119,7 +140,7 @@ def _split_layout(root: Path, inside: list[Path], by_split: dict[SplitName, list
                 "Keep one of them, or put them together.",
             )
         top = _only_folder(found[0], splits.get("train", {}).__contains__)
-        classes = {path.name: [path] for path in folders_in(top)}
+        classes = {path.name: [path] for path in picture_folders(top)}
         if name == "train" or len(classes) > 1 or classes.keys() & splits["train"].keys():
             splits[name] = classes
             loose_in.append(top)
@@ -155,57 +176,3 @@ def _splits_of_classes(inside: list[Path]) -> dict[SplitName, Classes]:
             if name:
                 splits.setdefault(name, {}).setdefault(path.name, []).append(part)
     return splits
-
-
-def _ask_about_splits(root: Path, inside: list[Path]) -> None:
-    """Stop where folders look like splits of which none is called `train`.
-
-    That is, by their names, or because the same folders, not numbered or dated ones, are in each.
-
-    Raises:
-        ImagetteError: they do.
-    """
-    deep = [path for path in inside if folders_in(path)]
-    if not deep or len(inside) < 2:
-        return
-    named = [path for path in inside if split_named(path.name)]
-    times = Counter(part.name for path in deep for part in folders_in(path))
-    words = [name for name in times if re.search(r"[^\W\d_]", name)]
-    shared = [name for name in words if times[name] > 1]
-    alike = len(deep) == len(inside) and len(shared) > 1 and len(shared) * 2 >= len(times)
-    if len(named) == len(inside) or alike:
-        _ask(root, inside, shared)
-
-
-def _ask(root: Path, inside: list[Path], shared: list[str]) -> NoReturn:
-    names = listed([printable(path.name) for path in inside], "en", most=5)
-    both = listed([printable(name) for name in sorted(shared)], "en", most=3)
-    same = f", with the same folders in them ({both})" if shared else ""
-    raise ImagetteError(
-        f"The folders of {printable(root)} look like splits of a dataset{same}, and none of them is"
-        f" called train: {names}.",
-        "If they are splits, call them train, val and test. If they are classes, put the pictures"
-        " of each directly into its folder.",
-    )
-
-
-def _ask_for_classes(train: Path) -> NoReturn:
-    """Stop where the train split has no folders of classes.
-
-    Raises:
-        ImagetteError: always; it says which classes the names of the files tell of.
-    """
-    beginnings = Counter(
-        found[1]
-        for path in look_in(train).images
-        if (found := re.match(r"([^\W\d_]+)[ ._-]*\d", path.name))
-    )
-    likely = [printable(name) for name, count in beginnings.items() if count > 1]
-    told = ""
-    if len(likely) > 1:
-        told = f" By their names they show {listed(sorted(likely), 'en', most=5)}."
-    raise ImagetteError(
-        f"The pictures in {printable(train)} lie in no folders of classes.{told}",
-        f"Put those of each class into a folder of its own ({train.name}/<class>/pictures), or list"
-        " them in a CSV file with the columns path and label.",
-    )

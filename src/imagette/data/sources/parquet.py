@@ -1,9 +1,8 @@
 """Parquet files with an image and its class a row, as the Hugging Face Hub keeps its datasets.
 
-Either one file, or a folder with files such as `train-00000-of-00002.parquet` and
-`test-00000-of-00001.parquet`, in it or in a folder `data` inside. The images are in a column of
-bytes, or of structs that hold them as `bytes`; the classes in a column of texts or of numbers,
-whose names may be in the file's metadata.
+One file, or several (see `parquet_files.py`). The images are in a column of bytes, or of structs
+that hold them as `bytes`; the classes in a column of texts or of numbers, whose names may be in the
+file's metadata.
 """
 
 import json
@@ -17,7 +16,6 @@ from threading import Lock
 from typing import Any
 
 from imagette.data.class_names import ClassNames, in_order, name_classes
-from imagette.data.data_source import Skipped
 from imagette.data.sources.columns import (
     IMAGE_NAMES,
     LABEL_NAMES,
@@ -27,9 +25,9 @@ from imagette.data.sources.columns import (
     usual,
 )
 from imagette.data.sources.image_index import ImageIndex, ImageRef, file_stamp, first_line
-from imagette.data.sources.split_names import SplitName, split_named
+from imagette.data.sources.parquet_files import files_by_split
+from imagette.data.sources.split_names import SplitName
 from imagette.errors import ImageError, ImagetteError
-from imagette.images.find_images import folders_in
 
 _LAYOUT = (
     "Give it a column of images (their bytes) and a column `label` of classes (texts or integers),"
@@ -40,17 +38,6 @@ _KEPT_BYTES = 1 << 28
 _KEPT_ROWS = 32 + 8 * (os.cpu_count() or 1)
 """Images wait in memory while they take no more than so many bytes, or are no more than so many:
 each thread asks for a few rows, and is slower at some of them than others are."""
-
-
-def is_parquet(path: Path) -> bool:
-    """Whether a path is a Parquet file, or a folder of such files and not one of class folders."""
-    if not path.is_dir():
-        return path.suffix.lower() == ".parquet" and path.is_file()
-    return bool(_files(path)) and all(folder.name == "data" for folder in folders_in(path))
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted([*folder.glob("*.parquet"), *folder.glob("data/*.parquet")])
 
 
 def open_parquet(path: Path) -> ImageIndex:
@@ -64,7 +51,7 @@ def open_parquet(path: Path) -> ImageIndex:
             than the first one, there are fewer than two classes, or the test split has one that
             the train split lacks.
     """
-    splits, skipped = _by_split(path)
+    splits, skipped = files_by_split(path)
     waiting = _Waiting()
     tables = {split: [_Table(file, waiting) for file in files] for split, files in splits.items()}
     first = tables["train"][0]
@@ -95,25 +82,6 @@ def open_parquet(path: Path) -> ImageIndex:
         notes=first.notes + classes.notes,
         layout=_LAYOUT,
     )
-
-
-def _by_split(path: Path) -> tuple[dict[SplitName, list[Path]], Skipped]:
-    """The files of each split, and those that are of none."""
-    if path.is_file():
-        return {"train": [path]}, ()
-    found: dict[SplitName | None, list[Path]] = {}
-    for file in _files(path):
-        found.setdefault(split_named(file.stem), []).append(file)
-    others = found.pop(None, [])
-    if others and "train" not in found:
-        found["train"], others = others, []
-    if "train" not in found:
-        raise ImagetteError(f"{path} has no file of the train split.", "Call it train.parquet.")
-    skipped = tuple(
-        (file.relative_to(path).as_posix(), "is neither train, validation nor test.")
-        for file in others
-    )
-    return {name: files for name, files in found.items() if name}, skipped
 
 
 class _Waiting:

@@ -73,6 +73,8 @@ def read_columns(lines: Sequence[Line], file: Path, finder: PictureFinder) -> Ro
     else:
         label, notes = find_label(_readers(rest), str(file), list(columns), LAYOUT)
         labels = [value if value not in _NO_LABEL else "" for value in columns[label]]
+    if used:
+        notes += (f"Splits are those of {listed(used, 'en')}.",)
     return Rows(numbers, columns[image], _whole(labels), splits, notes + _several(labels))
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from unicodedata import normalize
 from urllib.parse import unquote, urlsplit
 
-from imagette.data.sources.layout import printable
+from imagette.data.sources.split_names import split_named
 from imagette.images.formats import SUFFIXES
-from imagette.wording import listed
+from imagette.wording import listed, printable
 
 _MOST_FILES = 2_000_000
 """So many are looked through at most: a table may lie in a folder that holds a whole disk."""
@@ -37,6 +37,7 @@ class PictureFinder:
         self.folder = table.parent
         self.found_below: list[tuple[str, Path]] = []
         self._hints = _words(table.stem)
+        self._split = split_named(table.stem)
 
     def direct(self, cell: str) -> Path | None:
         """The file that a cell names as it stands."""
@@ -61,7 +62,7 @@ class PictureFinder:
             return f"is an address ({address[1].lower()}), and pictures are not downloaded."
         if file := self.direct(cell):
             return file
-        found = self._below(_parts(_from_url(cell)))
+        found = [path for path in self._below(_parts(_from_url(cell))) if self._may_be(path)]
         for hint in (*map(_fold, hints), *self._hints, "train", "images"):
             if len(found) < 2:
                 break
@@ -75,6 +76,11 @@ class PictureFinder:
         file = self.folder.joinpath(*found[0])
         self.found_below.append((cell, file))
         return file
+
+    def _may_be(self, path: Parts) -> bool:
+        """Whether a picture is not one of another split than a table like `train.csv` is of."""
+        splits = {split_named(folder) for folder in path[:-1]} - {None}
+        return not (self._split and splits) or self._split in splits
 
     def _below(self, wanted: Parts) -> list[Parts]:
         """The files with that name whose folders agree, those that agree the most."""

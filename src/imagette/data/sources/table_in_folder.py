@@ -9,6 +9,7 @@ from imagette.data.sources.csv_file import open_csv
 from imagette.data.sources.folder import open_folder
 from imagette.data.sources.image_index import ImageIndex, ImageRef
 from imagette.data.sources.split_names import SplitName, split_named
+from imagette.data.sources.table_beside import check_for_parts, with_tables_beside
 from imagette.errors import ImagetteError
 from imagette.images.find_images import folders_in
 from imagette.wording import listed
@@ -22,16 +23,26 @@ def open_folder_or_table(folder: Path) -> ImageIndex:
     Tables of one split each, as `train/metadata.csv` and `test/metadata.csv`, are read together.
 
     Raises:
-        ImagetteError: it has neither, or several tables that could be meant.
+        ImagetteError: it has neither, several tables that could be meant, or one that contradicts
+            the folders.
     """
     try:
-        return open_folder(folder)
+        found = open_folder(folder)
+        check_for_parts(found, _tables_beside(folder))
     except ImagetteError as error:
         places = (folder, *folders_in(folder))  # not where Imagette wrote tables of its own
         tables = [path for place in places for path in place.iterdir() if _is_table(path)]
         if not tables:
             raise
         return _open_tables(folder, sorted(tables), error)
+    return with_tables_beside(found, _tables_beside(folder))
+
+
+def _tables_beside(folder: Path) -> list[Path]:
+    """The tables in a folder or, where it holds but another one, in that."""
+    tables = sorted(path for path in folder.iterdir() if _is_table(path))
+    inside = folders_in(folder)
+    return tables or (_tables_beside(inside[0]) if len(inside) == 1 else [])
 
 
 def _is_table(path: Path) -> bool:
