@@ -12,8 +12,8 @@ def test_a_set_knows_its_pictures_and_no_others():
     assert len(known) == 50
     assert known.contains(DIGESTS).tolist() == [True] * 50 + [False] * 50
     assert not known.contains([b""]).any()  # what cannot be read is no picture
-    assert known.all_in(DIGESTS)
-    assert not known.all_in(DIGESTS[1:])
+    assert known.within(DIGESTS)
+    assert not known.within(DIGESTS[1:])
     assert len(known | PictureSet(DIGESTS[40:60])) == 60
 
 

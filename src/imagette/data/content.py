@@ -43,7 +43,7 @@ class PictureSet:
         """Of each picture whether it is one of these; `(n,)`."""
         return np.isin(_beginnings(digests), self._beginnings)
 
-    def all_in(self, digests: Sequence[bytes]) -> bool:
+    def within(self, digests: Sequence[bytes]) -> bool:
         """Whether each of these is among others."""
         return bool(np.isin(self._beginnings, _beginnings(digests)).all())
 

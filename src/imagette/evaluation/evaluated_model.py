@@ -48,7 +48,7 @@ class EvaluatedModel:
             return False
         if found.source == self.info.dataset:
             return True
-        return len(self.learned) > 0 and self.learned.all_in(split_digests(found.raw_train))
+        return len(self.learned) > 0 and self.learned.within(split_digests(found.raw_train))
 
     def held_out(
         self, found: DataSource, train: Split

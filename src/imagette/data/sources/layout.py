@@ -13,6 +13,7 @@ from typing import NamedTuple
 from imagette.data.data_source import Skipped
 from imagette.data.sources.layout_questions import (
     ask_about_classes,
+    ask_about_lone_train,
     ask_about_masks,
     ask_about_splits_inside,
     ask_for_classes,
@@ -20,7 +21,7 @@ from imagette.data.sources.layout_questions import (
 from imagette.data.sources.split_names import SplitName, is_plain, split_named
 from imagette.errors import ImagetteError
 from imagette.images.find_images import folders_in, holds_images, holds_only_texts, look_in
-from imagette.wording import listed, printable
+from imagette.wording import printable
 
 LAYOUT = (
     "Lay it out as FOLDER/<class>/pictures, or as FOLDER/train/<class>/pictures with an optional"
@@ -108,24 +109,18 @@ def _named(folders: list[Path], split: SplitName) -> list[Path]:
 
 def _are_splits(root: Path, inside: list[Path], by_split: dict[SplitName, list[Path]]) -> bool:
     """Whether folders called like splits are splits: a class may well be called "train"."""
-    found = list(chain.from_iterable(by_split.values()))
-    deep = [path for path in by_split["train"] if folders_in(path)]
-    flat = not deep and len(by_split) > 1 and all(is_plain(path.name) for path in found)
-    if flat or (not deep and all(split_named(path.name) for path in inside)):
-        ask_for_classes(by_split["train"][0])
-    if len(by_split) == 1 and not (deep and is_plain(deep[0].name)):
-        return len(inside) == 1
-    if len(by_split) == 1:
-        others = [path for path in inside if path not in found and holds_images(path)]
-        if others:
-            names = listed([printable(path.name) for path in others], "en", most=3)
-            raise ImagetteError(
-                f"{printable(root)} holds a folder {deep[0].name} of folders beside {names}, so"
-                f" {deep[0].name} could be a split or a class.",
-                f"Move {names} elsewhere if {deep[0].name} is the train split; give it another name"
-                " if it is a class.",
-            )
-    return bool(deep)
+    train, several = by_split["train"], len(by_split) > 1
+    if not any(folders_in(path) for path in train):
+        plain = all(is_plain(path.name) for found in by_split.values() for path in found)
+        if (several and plain) or all(split_named(path.name) for path in inside):
+            ask_for_classes(train[0])
+        return False
+    if several or len(inside) == 1:
+        return True
+    if not is_plain(train[0].name):
+        return False
+    ask_about_lone_train(root, train[0], [path for path in inside if path not in train])
+    return True
 
 
 def _split_layout(root: Path, inside: list[Path], by_split: dict[SplitName, list[Path]]) -> Layout:

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from imagette.data.sources.split_names import is_split_alone, split_named
 from imagette.errors import ImagetteError
-from imagette.images.find_images import look_in
+from imagette.images.find_images import holds_images, look_in
 from imagette.wording import listed, printable
 
 _PICTURES = frozenset(["images", "image", "imgs", "img", "jpegimages", "pictures"])
@@ -109,6 +109,22 @@ def _ask_about_twice(root: Path, path: Path, twice: set[str]) -> NoReturn:
         f"If they are the same, move {printable(path.name)} elsewhere. If not, put those of each"
         " class together, or call the folders around them train and test.",
     )
+
+
+def ask_about_lone_train(root: Path, train: Path, others: Iterable[Path]) -> None:
+    """Stop where a folder `train` of folders, and no other split, lies beside other pictures.
+
+    Raises:
+        ImagetteError: it does.
+    """
+    if with_images := [path for path in others if holds_images(path)]:
+        names = listed([printable(path.name) for path in with_images], "en", most=3)
+        raise ImagetteError(
+            f"{printable(root)} holds a folder {train.name} of folders beside {names}, so"
+            f" {train.name} could be a split or a class.",
+            f"Move {names} elsewhere if {train.name} is the train split; give it another name if it"
+            " is a class.",
+        )
 
 
 def ask_about_masks(root: Path, classes: Iterable[str]) -> None:
