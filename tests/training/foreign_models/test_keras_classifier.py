@@ -154,6 +154,24 @@ def test_what_is_no_classifier_is_refused(tmp_path):
             export(tmp_path / f"{name}.keras", classes=NAMES, pixels=1)
 
 
+@pytest.mark.parametrize(
+    ("kind", "arguments", "options"),
+    [
+        ("Resizing", [20, 20], {"interpolation": "bicubic"}),
+        ("UpSampling2D", [2], {"interpolation": "bicubic"}),
+        ("TimeDistributed", ["AveragePooling1D"], {}),
+    ],
+)
+def test_layers_that_pytorch_computes_otherwise_are_refused(tmp_path, kind, arguments, options):
+    layers = load_keras().layers
+    if kind == "TimeDistributed":
+        arguments = [layers.AveragePooling1D(2, padding="same")]
+    inner = load_keras().Sequential([getattr(layers, kind)(*arguments, **options)])
+    classifier_behind(inner).save(tmp_path / "m.keras")
+    with pytest.raises(ImagetteError, match=r"computes otherwise than on TensorFlow.*as ONNX"):
+        export(tmp_path / "m.keras", classes=NAMES, pixels=1)
+
+
 def test_answers_that_would_differ_are_not_written(tmp_path, monkeypatch):
     functional(load_keras().layers.Rescaling(1 / 255)).save(tmp_path / "m.keras")
     monkeypatch.setattr(  # as an error in the graph would

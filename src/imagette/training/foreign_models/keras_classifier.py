@@ -43,6 +43,24 @@ def open_keras_classifier(
     return ForeignClassifier(name, takes, outputs, make_network, answer, count_parameters(model))
 
 
+def refuse_what_pytorch_computes_otherwise(model: "keras.Model", name: str) -> None:
+    """Refuse layers whose answers on PyTorch are not those that TensorFlow and JAX give.
+
+    Raises:
+        ImagetteError: the model has one.
+    """
+    for layer in model._flatten_layers():
+        kind = type(layer).__name__
+        bicubic = getattr(layer, "interpolation", None) == "bicubic"
+        if bicubic or (kind == "AveragePooling1D" and layer.padding == "same"):
+            how = "interpolation='bicubic'" if bicubic else "padding='same'"
+            raise ImagetteError(
+                f"{name} has a {kind} with {how} ({layer.name}), which Keras on PyTorch computes"
+                " otherwise than on TensorFlow.",
+                "Write the model as ONNX where it was made, and export that file.",
+            )
+
+
 def _to_onnx(model: "keras.Model", name: str, example: NDArray) -> "onnx.ModelProto":
     try:
         network = export_graph(_Network(model), torch.from_numpy(example), "pixels", "given")
