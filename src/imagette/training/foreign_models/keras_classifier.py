@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     import keras
     import onnx
 
+_AS_ONNX = (
+    "Write it as ONNX where it was made, by model.export('m.onnx', format='onnx') in Keras 3 or by"
+    " `python -m tf2onnx.convert --keras m.h5 --output m.onnx` in Keras 2, and export that file."
+)
+
 _MIXED = {"Add", "Div", "Max", "Min", "Mul", "Pow", "Sub"}
 
 
@@ -57,7 +62,7 @@ def refuse_what_pytorch_computes_otherwise(model: "keras.Model", name: str) -> N
             raise ImagetteError(
                 f"{name} has a {kind} with {how} ({layer.name}), which Keras on PyTorch computes"
                 " otherwise than on TensorFlow.",
-                "Write the model as ONNX where it was made, and export that file.",
+                _AS_ONNX,
             )
 
 
@@ -68,8 +73,7 @@ def _to_onnx(model: "keras.Model", name: str, example: NDArray) -> "onnx.ModelPr
     except Exception as error:
         raise ImagetteError(
             f"{name} cannot be written as ONNX: it computes what PyTorch's exporter does not know.",
-            "Where it was made, let Keras itself write it, model.export('m.onnx', format='onnx'),"
-            " and export that file.",
+            _AS_ONNX,
         ) from error
     _unify_types(network.graph)
     return network
