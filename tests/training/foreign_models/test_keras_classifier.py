@@ -159,6 +159,7 @@ def test_what_is_no_classifier_is_refused(tmp_path):
     [
         ("Resizing", [20, 20], {"interpolation": "bicubic"}),
         ("UpSampling2D", [2], {"interpolation": "bicubic"}),
+        ("AveragePooling2D", [3, 2], {"padding": "same"}),
         ("TimeDistributed", ["AveragePooling1D"], {}),
     ],
 )
@@ -205,3 +206,9 @@ def test_another_range_for_a_keras_file(tmp_path, front):
             export(tmp_path / "m.keras", "h5", out=tmp_path / "other.h5", pixels=1)
     else:
         assert "0–1" in exported.notes[0]
+
+
+def test_an_average_that_is_padded_evenly_is_computed_alike(tmp_path):
+    pooling = load_keras().layers.AveragePooling2D(3, 1, padding="same")
+    classifier_behind(pooling).save(tmp_path / "m.keras")
+    assert export(tmp_path / "m.keras", classes=NAMES, pixels=1).path.exists()

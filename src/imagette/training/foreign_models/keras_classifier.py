@@ -57,13 +57,28 @@ def refuse_what_pytorch_computes_otherwise(model: "keras.Model", name: str) -> N
     for layer in model._flatten_layers():
         kind = type(layer).__name__
         bicubic = getattr(layer, "interpolation", None) == "bicubic"
-        if bicubic or (kind == "AveragePooling1D" and layer.padding == "same"):
+        if bicubic or (kind.startswith("AveragePooling") and _is_padded_unevenly(layer)):
             how = "interpolation='bicubic'" if bicubic else "padding='same'"
             raise ImagetteError(
                 f"{name} has a {kind} with {how} ({layer.name}), which Keras on PyTorch computes"
                 " otherwise than on TensorFlow.",
                 _AS_ONNX,
             )
+
+
+def _is_padded_unevenly(layer: "keras.Layer") -> bool:
+    """Whether a pooling gets more padding on one side than on the other, or may; TensorFlow leaves
+    it out of the average, and Keras on PyTorch repeats the border there."""
+    if layer.padding != "same":
+        return False
+    tensors = [node.input_tensors[0] for node in layer._inbound_nodes]
+    first = 1 if layer.data_format == "channels_last" else 2
+    for tensor in tensors:
+        sides = tensor.shape[first : first + len(layer.pool_size)]
+        for side, size, stride in zip(sides, layer.pool_size, layer.strides, strict=True):
+            if side is None or max(0, size - (side % stride or stride)) % 2:
+                return True
+    return not tensors
 
 
 def _to_onnx(model: "keras.Model", name: str, example: NDArray) -> "onnx.ModelProto":
