@@ -34,3 +34,13 @@ def test_what_was_taken_for_granted_is_said(tmp_path):
     assert "imagette export m.onnx --classes cat,dog,ship" in refused.stderr
     said = imagette_here("export", "m-bundle.onnx", cwd=tmp_path).stderr
     assert "is a bundle already" in said
+
+
+def test_a_file_of_numbered_names_is_read_as_such(tmp_path):
+    onnx_classifier(tmp_path / "m.onnx", front=scale(1 / 255))
+    (tmp_path / "names.txt").write_text("0 cat\n2 ship\n1 dog\n", encoding="utf-8")
+    done = imagette_here("export", "m.onnx", "--classes", "names.txt", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert Classifier(tmp_path / "m-bundle.onnx").class_names == ("cat", "dog", "ship")
+    absent = imagette_here("export", "m.onnx", "--classes", "absent.txt", cwd=tmp_path)
+    assert "There is no file absent.txt" in absent.stderr

@@ -56,6 +56,8 @@ def written(content):
         ("m.json", lambda path: path.write_text(classic_model().to_json()), "layers alone"),
         ("model.json", written(b'{"modelTopology": {}, "weightsManifest": []}'), "TensorFlow.js"),
         ("tm-my-image-model.zip", zipped("model.json", "weights.bin"), "TensorFlow.js"),
+        ("m.xml", written(b'<?xml version="1.0"?><net name="m"/>'), "no Keras file"),
+        ("m.mlmodel", written(b"\x08\x04\x12\x22" + bytes(40)), "no Keras file"),
         ("m.tflite", written(b"\x1c\0\0\0TFL3" + bytes(40)), "TensorFlow Lite"),
         ("converted_tflite.zip", zipped("model_unquant.tflite", "labels.txt"), "TensorFlow Lite"),
         ("folder", saved_model, "SavedModel"),

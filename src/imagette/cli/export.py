@@ -7,6 +7,7 @@ import typer
 
 from imagette.cli.console import print_line, say
 from imagette.cli.options import DataDirOption
+from imagette.errors import ImagetteError
 
 # What there is to say of a model from elsewhere.
 ClassesOption = Annotated[
@@ -14,7 +15,8 @@ ClassesOption = Annotated[
     typer.Option(
         metavar="NAMES|FILE",
         help="Class names for the bundle of a file, in the order of its outputs, with commas"
-        " between, or a text file of one a line. A single output stands for two classes: name first"
+        " between, or a text file of one a line,"
+        " perhaps numbered. A single output stands for two classes: name first"
         " the one for 0.",
     ),
 ]
@@ -78,9 +80,12 @@ def export(
 
 
 def _class_names(said: str | None) -> list[str] | None:
+    from imagette.training.teachable_machine import read_labels
+
     if not said:
         return None
     if "," not in said and Path(said).is_file():
-        lines = Path(said).read_text(encoding="utf-8-sig", errors="replace").splitlines()
-        return [line.strip() for line in lines if line.strip()]
+        return read_labels(Path(said))
+    if "," not in said and said.endswith(".txt"):
+        raise ImagetteError(f"There is no file {said}.", "Check its name and folder.")
     return [name.strip() for name in said.split(",")]

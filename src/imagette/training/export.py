@@ -12,7 +12,10 @@ from imagette.runs import read_run
 from imagette.training.bundle_writer import save_bundle
 from imagette.training.calibrate_bundle import calibrate_bundle
 from imagette.training.export_keras import write_keras_file
-from imagette.training.foreign_models.keras_classifier import open_keras_classifier
+from imagette.training.foreign_models.keras_classifier import (
+    open_keras_classifier,
+    refuse_what_pytorch_computes_otherwise,
+)
 from imagette.training.foreign_models.make_bundle import write_foreign_bundle
 from imagette.training.foreign_models.onnx_classifier import open_onnx_classifier
 from imagette.training.foreign_models.picture_input import Layout
@@ -141,6 +144,7 @@ def _export_bundle(
         if pixels is None and is_teachable_machine(source):
             model, pixels = taking_0_255(model), 255
             notes.append("From Teachable Machine, whose models take pixels in −1…1.")
+        refuse_what_pytorch_computes_otherwise(model, source.name)
         classifier = open_keras_classifier(model, source.name, layout, image_size)
     if classes is None and (classes := names_beside(source, classifier.outputs)):
         notes.append(f"Class names from labels.txt: {', '.join(classes)}.")

@@ -55,7 +55,7 @@ def write_keras_file(
     if not of_run and top:
         takes = _range_of_file(model, source.name, needed=pixels is not None)
     if takes and top:
-        wanted = from_range(0, top)
+        wanted = from_range(0, top, takes.bgr)
         if wanted != takes:
             factor = takes.factor[0] / wanted.factor[0]
             model = with_input_range(model, factor, takes.offset[0])

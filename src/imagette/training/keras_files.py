@@ -3,10 +3,13 @@
 import logging
 import re
 import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import h5py
 
 from imagette.errors import ImagetteError
 from imagette.files import replacing
@@ -47,6 +50,11 @@ def load_keras_file(path: Path) -> "keras.Model":
             "Export the run or the Keras file that it was made of.",
         )
     refuse_other_formats(path)
+    if not (zipfile.is_zipfile(path) or h5py.is_hdf5(path)):
+        raise ImagetteError(
+            f"{path} is no Keras file: inside it is neither a zip (.keras) nor HDF5 (.h5).",
+            "Name a .keras or .h5 file, or an ONNX file whose name ends in .onnx.",
+        )
     load_torch_keras()
     with quiet("absl"):
         model = _load(path)

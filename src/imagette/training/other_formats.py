@@ -1,6 +1,7 @@
 """What a file is that people take for a Keras model, told by what is in it."""
 
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -63,13 +64,15 @@ def _kind_of_file(path: Path) -> str | None:
         with zipfile.ZipFile(path) as archive:
             return _kind_by_names(archive.namelist())
     beginnings = {
-        b"version https://git-lfs": "pointer", b"PK": "cut", b"\x80": "pickle", b"<": "page",
+        b"version https://git-lfs": "pointer", b"PK": "cut", b"\x80": "pickle",
     }  # fmt: skip
     for beginning, kind in beginnings.items():
         if text.startswith(beginning):
             return kind
     if not start:
         return "empty"
+    if re.search(rb"<(!doctype )?html", text[:1024], re.IGNORECASE):
+        return "page"
     if start[4:8] == b"TFL3":
         return "tflite"
     if text.startswith(b"{"):

@@ -77,13 +77,22 @@ def names_beside(model_file: Path, outputs: int) -> list[str] | None:
     labels = model_file.with_name(_LABELS)
     if not labels.is_file():
         return None
-    names = _read_labels(labels)
+    names = read_labels(labels)
     if len(names) != (2 if outputs == 1 else outputs):
         raise ImagetteError(
             f"{labels} names {len(names)} classes, and the model has {outputs} outputs.",
             "Mend it, or name every class in the order of the outputs: --classes red,green,blue.",
         )
     return names
+
+
+def read_labels(labels: Path) -> list[str]:
+    """Read class names: one a line; or numbered from 0, in the order of the numbers."""
+    lines = _lines(labels)
+    numbered = [_NUMBERED.fullmatch(line) for line in lines]
+    found = {int(match[1]): match[2] for match in numbered if match}
+    in_order = [found[number] for number in sorted(found)]
+    return in_order if set(found) == set(range(len(lines))) else lines
 
 
 def is_teachable_machine(model_file: Path) -> bool:
@@ -119,12 +128,3 @@ def _models(names: list[str]) -> list[str]:
 def _lines(labels: Path) -> list[str]:
     text = labels.read_text("utf-8-sig", errors="replace")
     return [line.strip() for line in text.splitlines() if line.strip()]
-
-
-def _read_labels(labels: Path) -> list[str]:
-    """One name a line; or numbered from 0, in the order of the numbers."""
-    lines = _lines(labels)
-    numbered = [_NUMBERED.fullmatch(line) for line in lines]
-    found = {int(match[1]): match[2] for match in numbered if match}
-    in_order = [found[number] for number in sorted(found)]
-    return in_order if set(found) == set(range(len(lines))) else lines

@@ -1,7 +1,9 @@
 """Which values of pixels a graph tells before its first weights, and which it does not."""
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto
 from support.onnx_models import answers_of, batch_norm, normalise, onnx_classifier, scale
 
 from imagette import Classifier, ImagetteError
@@ -84,3 +86,67 @@ def test_what_is_said_counts_more_than_what_is_read(tmp_path):
     assert np.abs(Classifier(exported.path).predict_proba(pictures) - own).max() < 1e-3
     assert "seems to expect pixels in 0–255" in exported.notes[0]
     assert not export(path, classes=["a", "b", "c"], pixels=255).notes
+
+
+@pytest.mark.parametrize(
+    ("front", "top"),
+    [
+        (scale(1, [-103.939, -116.779, -123.68]), 255),
+        (normalise([0.406, 0.456, 0.485], [0.225, 0.224, 0.229]), 1),
+    ],
+)
+def test_means_in_the_order_blue_green_red_tell_that_blue_comes_first(tmp_path, front, top):
+    back = [("Mul", [np.float32(1 / top)], {}), *SOFTMAX]
+    path = onnx_classifier(tmp_path / "m.onnx", front=front, back=back)
+    exported = export(path, classes=["a", "b", "c"])
+    assert f"0–{top}, in the order blue, green, red (say" in exported.notes[0]
+    pictures = sample_pictures(32, 32)
+    taken = pictures[..., ::-1].transpose(0, 3, 1, 2) * np.float32(top / 255)
+    own = answers_of(path, np.ascontiguousarray(taken))
+    assert np.abs(Classifier(exported.path).predict_proba(pictures) - own).max() < 1e-3
+    as_red_first = export(path, classes=["a", "b", "c"], pixels=top)
+    assert "blue, green, red" in as_red_first.notes[0]
+    assert np.abs(Classifier(as_red_first.path).predict_proba(pictures) - own).max() > 0.01
+
+
+def test_signed_bytes_are_levels_less_128(tmp_path):
+    front = [("Cast", [], {"to": TensorProto.FLOAT}), *scale(1 / 127.5)]
+    path = onnx_classifier(tmp_path / "m.onnx", front=front, back=SOFTMAX, dtype=TensorProto.INT8)
+    exported = export(path, classes=["a", "b", "c"])
+    assert "pixels in −128…127 (say" in exported.notes[0]
+    pictures = sample_pictures(32, 32)
+    taken = (pictures.astype(np.int16) - 128).astype(np.int8).transpose(0, 3, 1, 2)
+    own = answers_of(path, np.ascontiguousarray(taken))
+    assert np.abs(Classifier(exported.path).predict_proba(pictures) - own).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("dtype", "pixels", "remedy"),
+    [
+        (TensorProto.INT8, 255, "-128..127"),
+        (TensorProto.UINT8, 1, "255"),
+        (TensorProto.UINT8, "imagenet", "255"),
+    ],
+)
+def test_pixels_that_whole_numbers_cannot_hold_are_refused(tmp_path, dtype, pixels, remedy):
+    front = [("Cast", [], {"to": TensorProto.FLOAT})]
+    path = onnx_classifier(tmp_path / "m.onnx", front=front, back=SOFTMAX, dtype=dtype)
+    with pytest.raises(ImagetteError, match=f"whole numbers.*--pixels {remedy}"):
+        export(path, classes=["a", "b", "c"], pixels=pixels)
+    assert export(path, classes=["a", "b", "c"], pixels=remedy).path.exists()
+
+
+def test_a_graph_without_weights_is_asked_for(tmp_path):
+    path = tmp_path / "m.onnx"
+    shape = onnx.helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 8, 8])
+    rows = onnx.helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])
+    nodes = [
+        onnx.helper.make_node("ReduceMean", ["x"], ["mean"], axes=[2, 3], keepdims=0),
+        onnx.helper.make_node("Softmax", ["mean"], ["y"], axis=1),
+    ]
+    graph = onnx.helper.make_graph(nodes, "colours", [shape], [rows])
+    opset = onnx.helper.make_opsetid("", 17)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), path)
+    with pytest.raises(ImagetteError, match="cannot be told"):
+        export(path, classes=["red", "green", "blue"])
+    assert export(path, classes=["red", "green", "blue"], pixels=1).path.exists()

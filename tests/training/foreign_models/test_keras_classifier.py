@@ -154,6 +154,25 @@ def test_what_is_no_classifier_is_refused(tmp_path):
             export(tmp_path / f"{name}.keras", classes=NAMES, pixels=1)
 
 
+@pytest.mark.parametrize(
+    ("kind", "arguments", "options"),
+    [
+        ("Resizing", [20, 20], {"interpolation": "bicubic"}),
+        ("UpSampling2D", [2], {"interpolation": "bicubic"}),
+        ("AveragePooling2D", [3, 2], {"padding": "same"}),
+        ("TimeDistributed", ["AveragePooling1D"], {}),
+    ],
+)
+def test_layers_that_pytorch_computes_otherwise_are_refused(tmp_path, kind, arguments, options):
+    layers = load_keras().layers
+    if kind == "TimeDistributed":
+        arguments = [layers.AveragePooling1D(2, padding="same")]
+    inner = load_keras().Sequential([getattr(layers, kind)(*arguments, **options)])
+    classifier_behind(inner).save(tmp_path / "m.keras")
+    with pytest.raises(ImagetteError, match=r"computes otherwise than on TensorFlow.*as ONNX"):
+        export(tmp_path / "m.keras", classes=NAMES, pixels=1)
+
+
 def test_answers_that_would_differ_are_not_written(tmp_path, monkeypatch):
     functional(load_keras().layers.Rescaling(1 / 255)).save(tmp_path / "m.keras")
     monkeypatch.setattr(  # as an error in the graph would
@@ -187,3 +206,9 @@ def test_another_range_for_a_keras_file(tmp_path, front):
             export(tmp_path / "m.keras", "h5", out=tmp_path / "other.h5", pixels=1)
     else:
         assert "0–1" in exported.notes[0]
+
+
+def test_an_average_that_is_padded_evenly_is_computed_alike(tmp_path):
+    pooling = load_keras().layers.AveragePooling2D(3, 1, padding="same")
+    classifier_behind(pooling).save(tmp_path / "m.keras")
+    assert export(tmp_path / "m.keras", classes=NAMES, pixels=1).path.exists()

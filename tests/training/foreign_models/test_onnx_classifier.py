@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto
+from onnxruntime.quantization import quantize_dynamic
 from scipy.special import softmax
 from support.onnx_models import answers_of, onnx_classifier, scale
 
@@ -104,3 +105,34 @@ def test_files_that_are_no_models_and_bundles(tmp_path, bundle_path):
     ):
         with pytest.raises(ImagetteError, match=message):
             export(path, classes=NAMES, pixels=1)
+
+
+def test_nodes_may_come_in_any_order(tmp_path):
+    path = onnx_classifier(tmp_path / "m.onnx", front=scale(1 / 255))
+    own = Classifier(export(path, classes=NAMES).path).predict_proba(sample_pictures(32, 32))
+    network = onnx.load(path)
+    nodes = list(network.graph.node)
+    del network.graph.node[:]
+    network.graph.node.extend(nodes[::-1])
+    onnx.save(network, path)
+    found = Classifier(export(path, classes=NAMES).path).predict_proba(sample_pictures(32, 32))
+    assert np.abs(found - own).max() < 1e-6
+
+
+def test_logits_in_8_bits_scaled_as_they_are_computed(tmp_path):
+    path = onnx_classifier(tmp_path / "m.onnx")
+    quantize_dynamic(path, tmp_path / "8-bit.onnx")
+    bundle = export(tmp_path / "8-bit.onnx", classes=NAMES, pixels=1).path
+    taken = (sample_pictures(32, 32) / np.float32(255)).transpose(0, 3, 1, 2)
+    one_by_one = [answers_of(tmp_path / "8-bit.onnx", taken[n : n + 1]) for n in range(len(taken))]
+    own = softmax(np.concatenate(one_by_one), axis=1)
+    assert np.abs(Classifier(bundle).predict_proba(sample_pictures(32, 32)) - own).max() < 1e-3
+
+
+def test_more_weights_than_one_file_can_hold_are_refused_unread(tmp_path):
+    path = onnx_classifier(tmp_path / "m.onnx")
+    network = onnx.load(path)
+    network.graph.initializer.add(name="vast", data_type=TensorProto.FLOAT, dims=[1 << 30])
+    onnx.save(network, path)
+    with pytest.raises(ImagetteError, match=r"4\.0 GB of weights.*less than 2"):
+        export(path, classes=NAMES, pixels=1)

@@ -38,7 +38,7 @@ def greatest_difference(
     run, or answers with something else."""
     try:
         session = onnxruntime.InferenceSession(
-            bundle.SerializeToString(), _silent(), providers=["CPUExecutionProvider"]
+            bundle.SerializeToString(), silent(), providers=["CPUExecutionProvider"]
         )
         [found] = session.run(["probabilities"], {"image": images})
     # ONNX Runtime has a dozen exception types with no common base but Exception.
@@ -50,7 +50,8 @@ def greatest_difference(
     return np.inf if np.isnan(difference) else difference
 
 
-def _silent() -> onnxruntime.SessionOptions:
+def silent() -> onnxruntime.SessionOptions:
+    """Options of a session that prints nothing."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what it would print is told by an ImagetteError
     return options

@@ -12,6 +12,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from imagette.training.foreign_models.compare import silent
 from imagette.training.foreign_models.picture_input import PictureInput
 from imagette.training.foreign_models.pixel_values import PixelValues, from_range
 
@@ -35,15 +36,20 @@ _DEVIATIONS = 0.1, 0.45
 """Where the mean of pixels and their deviation lie, as shares of their range: those of usual sets
 of pictures are about 0.13 (white digits on black) to 0.8 and 0.15 to 0.35."""
 
+_MEANS_BLUE_FIRST = 0.406, 0.456, 0.485
+"""ImageNet's means of blue, green and red, as shares of their range. Taken off in this order, they
+tell that a network takes blue first, as OpenCV and Caffe give pictures."""
+
 
 @dataclass(frozen=True)
 class _Front:
     """What becomes of a pixel `x` on its way to the first weights: `factor * x + offset`, each with
-    one number for every different one; and the mean and deviation of that, where the first weights
-    are a batch normalisation's."""
+    one number for every different one; the pixel of each channel that becomes 0; and the mean and
+    deviation of what the pixels become, where the first weights are a batch normalisation's."""
 
     factor: NDArray[np.float64]
     offset: NDArray[np.float64]
+    centres: NDArray[np.float64]
     statistics: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
 
 
@@ -54,11 +60,17 @@ def infer_pixel_values(network: "onnx.ModelProto", takes: PictureInput) -> Pixel
         network: from what it takes to what it gives.
         takes: what that is.
     """
+    if takes.dtype == np.int8:
+        return from_range(-128, 127)  # levels less 128, as TensorFlow Lite has them
+    fronts = _read_fronts(network, takes)
+    found = {_range_of(front) if front else None for front in fronts}
     if takes.dtype.kind in "iu":
-        return from_range(0, 255)  # no other range has enough whole numbers
-    found = {_range_of(front) if front else None for front in _read_fronts(network, takes)}
+        found = {(0.0, 255.0)}  # no other range has enough whole numbers
     [only] = found if len(found) == 1 else [None]
-    return from_range(*only) if only else None
+    if only is None:
+        return None
+    bgr = bool(fronts) and all(front and _is_blue_first(front, *only) for front in fronts)
+    return from_range(*only, bgr=bgr)
 
 
 def _range_of(front: _Front) -> tuple[float, float] | None:
@@ -123,10 +135,21 @@ def _range_of_statistics(front: _Front) -> tuple[float, float] | None:
     return None
 
 
+def _is_blue_first(front: _Front, low: float, high: float) -> bool:
+    means = (front.centres - low) / (high - low)
+    return means.shape == (3,) and np.allclose(means, _MEANS_BLUE_FIRST, rtol=0, atol=0.004)
+
+
 def _read_fronts(network: "onnx.ModelProto", takes: PictureInput) -> list[_Front | None]:
     """What comes before each of the first layers with weights; None where that is not linear."""
     before = _first_weighted(network.graph)
-    values = _run_front(network, list(before), takes)
+    if not before:
+        return []
+    try:
+        values = _run_front(network, list(before), takes)
+    # ONNX Runtime has a dozen exception types with no common base but Exception.
+    except Exception:
+        return [None for _ in before]
     return [
         _linear(value, _statistics(network.graph, node))
         for value, node in zip(values, before.values(), strict=True)
@@ -153,7 +176,8 @@ def _first_weighted(graph: "onnx.GraphProto") -> "dict[str, onnx.NodeProto]":
 def _run_front(
     network: "onnx.ModelProto", tensors: list[str], takes: PictureInput
 ) -> list[NDArray[np.float64]]:
-    """What tensors become for each of `_PROBES`: `(probes, numbers)` each."""
+    """What tensors become for each of `_PROBES`, then for a picture of each pure colour:
+    `(probes, numbers)` each."""
     import onnx
 
     graph, wanted, nodes = network.graph, set(tensors), []
@@ -174,11 +198,12 @@ def _run_front(
         front, opset_imports=network.opset_import, ir_version=network.ir_version
     )
     session = onnxruntime.InferenceSession(
-        proto.SerializeToString(), providers=["CPUExecutionProvider"]
+        proto.SerializeToString(), silent(), providers=["CPUExecutionProvider"]
     )
-    name = graph.input[0].name
+    name, count = graph.input[0].name, takes.batch or 1
+    colours = 255 * np.eye(takes.channels, dtype=np.float32)
     answers = [
-        session.run(outputs, {name: takes.constant(value, takes.batch or 1)}) for value in _PROBES
+        session.run(outputs, {name: takes.constant(value, count)}) for value in (*_PROBES, *colours)
     ]
     return [
         np.stack([np.ravel(each).astype(np.float64) for each in of_one])
@@ -193,6 +218,7 @@ def _linear(
     """Factor and offset from what becomes of `_PROBES`; borders, which are the same for all, left
     out."""
     probes = np.array(_PROBES)[:, None]
+    values, colours = values[: len(_PROBES)], values[len(_PROBES) :]
     offset, factor = values[0], (values[-1] - values[0]) / 255
     if not np.isfinite(values).all():
         return None
@@ -200,7 +226,11 @@ def _linear(
     if (np.abs(values - (offset + probes * factor)) > tolerance).any():
         return None
     pairs = np.unique(np.stack([factor, offset])[:, factor != 0], axis=1)
-    return _Front(pairs[0], pairs[1], statistics) if pairs.size else None
+    if not pairs.size:
+        return None
+    of_channel = (colours != offset) & (factor != 0)
+    centres = [np.median(-offset[own] / factor[own]) for own in of_channel if own.any()]
+    return _Front(pairs[0], pairs[1], np.array(centres), statistics)
 
 
 def _statistics(

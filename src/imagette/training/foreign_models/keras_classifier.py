@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     import keras
     import onnx
 
+_AS_ONNX = (
+    "Write it as ONNX where it was made, by model.export('m.onnx', format='onnx') in Keras 3 or by"
+    " `python -m tf2onnx.convert --keras m.h5 --output m.onnx` in Keras 2, and export that file."
+)
+
 _MIXED = {"Add", "Div", "Max", "Min", "Mul", "Pow", "Sub"}
 
 
@@ -43,6 +48,39 @@ def open_keras_classifier(
     return ForeignClassifier(name, takes, outputs, make_network, answer, count_parameters(model))
 
 
+def refuse_what_pytorch_computes_otherwise(model: "keras.Model", name: str) -> None:
+    """Refuse layers whose answers on PyTorch are not those that TensorFlow and JAX give.
+
+    Raises:
+        ImagetteError: the model has one.
+    """
+    for layer in model._flatten_layers():
+        kind = type(layer).__name__
+        bicubic = getattr(layer, "interpolation", None) == "bicubic"
+        if bicubic or (kind.startswith("AveragePooling") and _is_padded_unevenly(layer)):
+            how = "interpolation='bicubic'" if bicubic else "padding='same'"
+            raise ImagetteError(
+                f"{name} has a {kind} with {how} ({layer.name}), which Keras on PyTorch computes"
+                " otherwise than on TensorFlow.",
+                _AS_ONNX,
+            )
+
+
+def _is_padded_unevenly(layer: "keras.Layer") -> bool:
+    """Whether a pooling gets more padding on one side than on the other, or may; TensorFlow leaves
+    it out of the average, and Keras on PyTorch repeats the border there."""
+    if layer.padding != "same":
+        return False
+    tensors = [node.input_tensors[0] for node in layer._inbound_nodes]
+    first = 1 if layer.data_format == "channels_last" else 2
+    for tensor in tensors:
+        sides = tensor.shape[first : first + len(layer.pool_size)]
+        for side, size, stride in zip(sides, layer.pool_size, layer.strides, strict=True):
+            if side is None or max(0, size - (side % stride or stride)) % 2:
+                return True
+    return not tensors
+
+
 def _to_onnx(model: "keras.Model", name: str, example: NDArray) -> "onnx.ModelProto":
     try:
         network = export_graph(_Network(model), torch.from_numpy(example), "pixels", "given")
@@ -50,8 +88,7 @@ def _to_onnx(model: "keras.Model", name: str, example: NDArray) -> "onnx.ModelPr
     except Exception as error:
         raise ImagetteError(
             f"{name} cannot be written as ONNX: it computes what PyTorch's exporter does not know.",
-            "Where it was made, let Keras itself write it, model.export('m.onnx', format='onnx'),"
-            " and export that file.",
+            _AS_ONNX,
         ) from error
     _unify_types(network.graph)
     return network

@@ -120,5 +120,7 @@ class _Ends:
             kinds = self.of(node.input[0])
             return {"logits"} if kinds == {"Relu"} else kinds
         if node.op_type in _ARITHMETIC and from_input:
-            return set[str]().union(*map(self.of, from_input))
+            kinds = set[str]().union(*map(self.of, from_input))
+            # It also gives the scale of the weights' input, a factor that changes no meaning.
+            return kinds - {"DynamicQuantizeLinear"}
         return {node.op_type}

@@ -74,6 +74,7 @@ def _choose_pixels(
     said = None if pixels is None else parse_pixel_values(pixels)
     told = infer_pixel_values(classifier.network, classifier.takes)
     if said:
+        _check_whole_numbers(classifier, said)
         if told and told != said:
             notes.append(f"By what it does first, it seems to expect pixels in {told.said}.")
         return said
@@ -85,6 +86,23 @@ def _choose_pixels(
         )
     notes.append(f"Taken to expect pixels in {told.said} (say otherwise with --pixels).")
     return told
+
+
+def _check_whole_numbers(classifier: ForeignClassifier, said: PixelValues) -> None:
+    takes = classifier.takes
+    if takes.dtype.kind not in "iu":
+        return
+    levels = np.arange(256, dtype=np.uint8).reshape(1, 256, 1, 1).repeat(takes.channels, axis=3)
+    values = said.of(levels)
+    with np.errstate(invalid="ignore"):
+        lost = np.abs(values.astype(takes.dtype).astype(np.float32) - values).max()
+    if lost > 0.5:
+        raise ImagetteError(
+            f"{classifier.name} takes whole numbers ({takes.dtype.name}), which pixels in"
+            f" {said.said} are not, or not in that range.",
+            "Leave out --pixels, or say --pixels"
+            f" {'-128..127' if takes.dtype == np.int8 else '255'}.",
+        )
 
 
 def _metadata(
@@ -131,8 +149,10 @@ def _write(
 ) -> None:
     """Write the bundle once its answers are those expected."""
     takes, differences = classifier.takes, []
-    # What was exported for one picture takes several only if nothing in it counts on one.
-    for one_by_one in (False, True) if takes.batch == 1 else (False,):
+    # What was exported for one picture takes several only if nothing in it counts on one, nor is
+    # taken from all of them, as the ranges of activations are by DynamicQuantizeLinear.
+    kinds = {node.op_type for node in classifier.network.graph.node}
+    for one_by_one in (True,) if "DynamicQuantizeLinear" in kinds else (False, True):
         proto = build_foreign_bundle(
             classifier.network, takes, pixels, answers, metadata, one_by_one
         )

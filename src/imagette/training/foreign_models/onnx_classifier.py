@@ -1,5 +1,6 @@
 """An ONNX file from elsewhere, such as PyTorch, TensorFlow and timm write them."""
 
+import math
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 _ONNX = "", "ai.onnx"
 """Two names of the same domain, that of ONNX' own operations."""
+
+_LARGEST = (2 << 30) - (1 << 20)
+"""How many bytes of weights fit an ONNX file, whose size is below 2 GB."""
 
 _OLDEST_OPSET = 7
 """Before it, arithmetic did not broadcast as it does in what is added to the graph."""
@@ -63,6 +67,7 @@ def _load(path: Path) -> "onnx.ModelProto":
             f"{path} cannot be read as an ONNX file: it is damaged or of another kind.",
             "Write it again where it was made, or check the download.",
         ) from error
+    _check_size(path, network)
     try:
         onnx.load_external_data_for_model(network, str(path.parent))
     except Exception as error:  # several kinds
@@ -87,6 +92,23 @@ def _load(path: Path) -> "onnx.ModelProto":
     return network
 
 
+def _check_size(path: Path, network: "onnx.ModelProto") -> None:
+    """Refuse weights of which one file cannot hold all, before they are read."""
+    import onnx
+
+    size = sum(
+        math.prod(each.dims) * onnx.helper.tensor_dtype_to_np_dtype(each.data_type).itemsize
+        for each in network.graph.initializer
+        if each.data_type in set(onnx.TensorProto.DataType.values()) - {0}
+    )
+    if size >= _LARGEST:
+        raise ImagetteError(
+            f"{path} has {size / 2**30:.1f} GB of weights, and a bundle, which is one ONNX file,"
+            " holds less than 2.",
+            "Export a smaller model, or this one in float16.",
+        )
+
+
 def _tidy(network: "onnx.ModelProto") -> None:
     """Take out what only holds for the original: notes, and shapes of a certain batch; and weights
     from among the inputs, where old files list them."""
@@ -99,6 +121,32 @@ def _tidy(network: "onnx.ModelProto") -> None:
     inputs = [each for each in graph.input if each.name not in stored]
     del graph.input[:]
     graph.input.extend(inputs)
+    _sort_nodes(graph)
+
+
+def _sort_nodes(graph: "onnx.GraphProto") -> None:
+    """Put every node behind those that make what it takes, as ONNX wants and some tools forget."""
+    waiting, ordered, known = list(graph.node), [], set[str]()
+    made = {name for node in waiting for name in node.output}
+    while waiting:
+        later = []
+        for node in waiting:
+            if _taken(node) & made <= known:
+                ordered.append(node)
+                known.update(node.output)
+            else:
+                later.append(node)
+        if len(later) == len(waiting):
+            return  # they go in a circle, which ONNX Runtime will refuse
+        waiting = later
+    del graph.node[:]
+    graph.node.extend(ordered)
+
+
+def _taken(node: "onnx.NodeProto") -> set[str]:
+    """What a node takes, in graphs inside it too."""
+    inside = [graph for each in node.attribute for graph in (each.g, *each.graphs)]
+    return set(node.input).union(*(_taken(each) for graph in inside for each in graph.node))
 
 
 def _open_session(path: Path) -> onnxruntime.InferenceSession:

@@ -44,8 +44,9 @@ class PictureInput:
             pixels = pixels[..., 0]
         return np.ascontiguousarray(pixels.astype(self.dtype))
 
-    def constant(self, value: float, count: int) -> NDArray:
-        """Pictures with the same value everywhere, as the network takes them."""
+    def constant(self, value: float | NDArray[np.float32], count: int) -> NDArray:
+        """Pictures with the same value everywhere, one number or one a channel, as the network
+        takes them."""
         shape = (count, self.height, self.width, self.channels)
         return self.arrange(np.full(shape, value, np.float32))
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from imagette.errors import ImagetteError
 
-_NUMBER = r"-?\d+(?:\.\d+)?"
+_NUMBER = r"-?(?:\d+(?:\.\d+)?|\.\d+)"
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,11 @@ def ways_to_say(channels: int = 3) -> str:
     )
 
 
-def from_range(low: float, high: float) -> PixelValues:
-    """Levels 0–255 brought to `low`–`high`."""
+def from_range(low: float, high: float, bgr: bool = False) -> PixelValues:
+    """Levels 0–255 brought to `low`–`high`, perhaps in the order blue, green, red."""
     said = f"{low:g}…{high:g}".replace("-", "−") if low < 0 else f"{low:g}–{high:g}"
-    return PixelValues(said, ((high - low) / 255,), (low,))
+    said += ", in the order blue, green, red" if bgr else ""
+    return PixelValues(said, ((high - low) / 255,), (float(low),), bgr)
 
 
 def parse_pixel_values(text: str | int) -> PixelValues:
@@ -66,7 +67,7 @@ def parse_pixel_values(text: str | int) -> PixelValues:
     Raises:
         ImagetteError: it is none.
     """
-    said = str(text).strip().lower()
+    said = re.sub(r"[\s()\[\]]", "", str(text)).lower()
     if said == "imagenet":
         return _normalised(said, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     if said == "caffe":  # the means of ImageNet in blue, green, red
@@ -78,7 +79,7 @@ def parse_pixel_values(text: str | int) -> PixelValues:
         if low < high:
             return from_range(low, high)
     numbers = rf"({_NUMBER}(?:,{_NUMBER}){{2}}|{_NUMBER})"
-    if given := re.fullmatch(rf"mean={numbers}[:;/& ]+std={numbers}", said):
+    if given := re.fullmatch(rf"mean={numbers}[:;/&,]*std={numbers}", said):
         mean, std = (tuple(map(float, each.split(","))) for each in given.groups())
         if min(std) > 0:
             return _normalised(said, mean, std)

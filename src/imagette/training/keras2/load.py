@@ -42,7 +42,10 @@ def load_keras2(path: Path) -> "keras.Model":
         if _text(file.attrs.get("backend", "")) == "theano":
             raise UnknownPartError("was made with Theano, whose convolutions are mirrored")
         config, layers = update_model(_plain(json.loads(text)))
-        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+        try:
+            model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+        except Exception as error:  # Keras raises nearly any
+            raise UnknownPartError("has layers that Keras 3 cannot put together") from error
         load_weights(model, layers, file)
     return model
 
