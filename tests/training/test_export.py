@@ -7,6 +7,7 @@ from support.without_calibration import answers_of_network
 
 from imagette import Classifier, ImagetteError
 from imagette.models.backend import load_keras
+from imagette.training import export_keras
 from imagette.training.export import export
 
 NAMES = [f"digit {number}" for number in range(10)]
@@ -109,3 +110,20 @@ def test_what_does_not_fit_is_said(classic, digits_run, tmp_path):
     ):
         with pytest.raises(ImagetteError, match=message):
             export(source, format, **asked)
+
+
+def test_a_keras_file_that_would_answer_otherwise_is_not_written(classic, tmp_path, monkeypatch):
+    """As when Keras' format loses something of a layer."""
+    load = export_keras.load_keras_file
+
+    def loses_a_weight(path):
+        model = load(path)
+        if path != classic[0]:
+            model.layers[-1].kernel.assign(0 * model.layers[-1].kernel)
+        return model
+
+    monkeypatch.setattr(export_keras, "load_keras_file", loses_a_weight)
+    target = tmp_path / "other.keras"
+    with pytest.raises(ImagetteError, match="would answer otherwise"):
+        export(classic[0], "keras", out=target)
+    assert not target.exists()

@@ -1,12 +1,20 @@
 """Keras files for others: a run's network, or a Keras file, perhaps for another range of pixels."""
 
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imagette.errors import ImagetteError
+from imagette.files import write_bytes
+from imagette.training.foreign_models.compare import (
+    MOST_DIFFERENCE,
+    sample_pictures,
+    to_greys,
+)
 from imagette.training.foreign_models.first_weights import infer_pixel_values
 from imagette.training.foreign_models.keras_classifier import open_keras_classifier
 from imagette.training.foreign_models.pixel_values import PixelValues, from_range
@@ -33,7 +41,8 @@ def write_keras_file(
         What pixels the written file takes, in a sentence.
 
     Raises:
-        ImagetteError: the network cannot be read, or not be given such pixels.
+        ImagetteError: the network cannot be read, not be given such pixels, or not be written so
+            that it answers alike.
     """
     if str(pixels) not in ("None", "1", "255"):
         raise ImagetteError(
@@ -54,14 +63,35 @@ def write_keras_file(
     takes = from_range(0, 255) if of_run else None
     if not of_run and top:
         takes = _range_of_file(model, source.name, needed=pixels is not None)
+    written, gives = model, takes
     if takes and top:
-        wanted = from_range(0, top, takes.bgr)
-        if wanted != takes:
-            factor = takes.factor[0] / wanted.factor[0]
-            model = with_input_range(model, factor, takes.offset[0])
-        takes = wanted
-    save_keras(model, target)
-    return (*notes, f"It takes pixels {f'in {takes.said}' if takes else f'as {source.name} does'}.")
+        gives = from_range(0, top, takes.bgr)
+        if gives != takes:
+            factor = takes.factor[0] / gives.factor[0]
+            written = with_input_range(model, factor, takes.offset[0])
+    expected = _answers(model, takes)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / target.name
+        save_keras(written, file)
+        if not np.allclose(_answers(load_keras_file(file), gives), expected, 1e-4, MOST_DIFFERENCE):
+            raise ImagetteError(
+                f"The {target.suffix} file would answer otherwise than {source.name} itself."
+                " Nothing was written.",
+                "Export it to the other format of Keras, or to onnx.",
+            )
+        write_bytes(target, file.read_bytes())
+    return (*notes, f"It takes pixels {f'in {gives.said}' if gives else f'as {source.name} does'}.")
+
+
+def _answers(model: "keras.Model", takes: PixelValues | None) -> NDArray[np.float32]:
+    """What a network answers to real pictures; where it is not known what it takes, to some values
+    of theirs."""
+    [tensor] = model.inputs
+    height, width = (side or 96 for side in tensor.shape[1:3])
+    images = sample_pictures(height, width)
+    images = to_greys(images) if tensor.shape[3] == 1 else images
+    values = (takes or from_range(0, 1)).of(images)
+    return np.asarray(model.predict_on_batch(values.astype(tensor.dtype)))
 
 
 def _range_of_file(model: "keras.Model", name: str, needed: bool) -> PixelValues | None:
