@@ -176,7 +176,7 @@ def shows_everything(page, expect, path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", ["", "model", "data"])
+@pytest.mark.parametrize("path", ["", "about", "data"])
 def test_on_a_phone_nothing_sticks_out(open_page, shipped, expect, path):
     page = open_page(shipped.ui_port, "fr", width=390, path=path, has_touch=True)
     shows_everything(page, expect, path)
@@ -217,7 +217,7 @@ def test_light_and_dark_can_be_read(open_page, shipped, expect, scheme):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", ["", "model", "data"])
+@pytest.mark.parametrize("path", ["", "about", "data"])
 def test_everything_has_a_name_for_screen_readers(open_page, shipped, expect, path):
     page = open_page(shipped.ui_port, path=path)
     shows_everything(page, expect, path)

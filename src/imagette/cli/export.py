@@ -70,7 +70,7 @@ def export(
     """Write a run, or a Keras or ONNX classifier from elsewhere, in another format."""
     from imagette.training.export import export as export_model
 
-    if not source.is_dir() and format == "onnx":
+    if source.is_file() and format == "onnx":
         say("Exporting it and comparing the answers; a large network takes minutes ...")
     exported = export_model(
         source, format, out=out_file, classes=_class_names(classes), pixels=pixels, layout=layout,

@@ -60,8 +60,9 @@ class Job:
         nothing of a built-in dataset, whose name tells as much."""
         start = self.recipe.init_from
         noted = PictureSet(() if self.found.source in BUILT_IN else digests)
-        if start and start != IMAGENET:
-            told = open_bundle(Path(start) / "model.onnx").metadata.learned_pictures
+        bundle = Path(start) / "model.onnx"
+        if start and start != IMAGENET and bundle.is_file():  # a file of weights notes nothing
+            told = open_bundle(bundle).metadata.learned_pictures
             noted |= PictureSet.from_text(told)
         return noted.to_text()
 
