@@ -24,6 +24,8 @@ class RunInfo(BaseModel):
         train_fingerprint: of the pictures and labels of the train split (`Split.fingerprint`), so
             that a changed dataset is noticed; None in runs that did not note it.
         validation_fraction: share of the train split that was held out.
+        validation_given: whether the dataset came with a validation split, so that none of the
+            train split was held out.
         seed: the seed the held out pictures were drawn with.
         device: `cpu` or `cuda`, what it was trained on; None in runs that did not note it.
         parameters: number of weights of the network, without running statistics.
@@ -39,6 +41,7 @@ class RunInfo(BaseModel):
     data_dir: str | None = None
     train_fingerprint: str | None = None
     validation_fraction: float
+    validation_given: bool = False
     seed: int
     device: Literal["cpu", "cuda"] | None = None
     parameters: int | None = None

@@ -50,27 +50,20 @@ class EvaluatedModel:
             return True
         return len(self.learned) > 0 and self.learned.within(split_digests(found.raw_train))
 
-    def held_out(
-        self, found: DataSource, train: Split
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    def held_out(self, train: Split) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
         """Which pictures of the train split a run has learned, and which it held out of it.
 
         Args:
-            found: the dataset.
-            train: its train split, loaded.
+            train: the train split of a dataset, loaded.
 
         Returns:
             Their positions `(n,)` each; None where the run learned from other pictures, or from all
             of these, as it does where it is given others to validate with.
         """
-        if self.info is None or not self.info.learns_from(train):
+        info = self.info
+        if info is None or info.validation_given or not info.learns_from(train):
             return None
-        learned, held_out = split_positions(train, self.info.validation_fraction, self.info.seed)
-        if len(self.learned):
-            digests = split_digests(found.raw_train, train)
-            if self.learned.contains([digests[place] for place in held_out]).all():
-                return None
-        return learned, held_out
+        return split_positions(train, info.validation_fraction, info.seed)
 
     def find(
         self, dataset: str | Path | DataSource | None, data_dir: str | Path | None

@@ -139,7 +139,7 @@ def _subsets(model: EvaluatedModel, found: DataSource, dataset: Dataset) -> list
     subsets = _given(dataset)
     train = dataset.train
     own = model.learned_from(found) and dataset.validation is None
-    parts = model.held_out(found, train) if own else None
+    parts = model.held_out(train) if own else None
     if parts is None:
         return [*subsets, _whole("train", train)]
     learned, held_out = parts

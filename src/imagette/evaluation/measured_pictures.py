@@ -67,7 +67,7 @@ def _ask_as_in_training(model: EvaluatedModel, found: DataSource) -> Measured | 
         answers = leave_out_again(model.classifier, info, found)
         return Measured(answers, None, own=True) if answers else None
     loaded = model.load(found)
-    parts = model.held_out(found, loaded.train)
+    parts = model.held_out(loaded.train)
     return _ask(model, loaded, loaded.train.take(parts[1]), "validation") if parts else None
 
 

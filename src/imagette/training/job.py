@@ -50,6 +50,7 @@ class Job:
             data_dir=str(Path(self.data_dir).resolve()) if self.data_dir else None,
             train_fingerprint=fingerprint,
             validation_fraction=self.recipe.validation_fraction,
+            validation_given=self.found.raw_validation is not None,
             seed=self.recipe.seed,
             device=device,
             parameters=parameters,
