@@ -27,7 +27,6 @@ from imagette.training.teachable_machine import (
     is_download,
     is_teachable_machine,
     names_beside,
-    taking_0_255,
     unpacked,
 )
 
@@ -142,7 +141,7 @@ def _export_bundle(
     else:
         model = load_keras_file(source)
         if pixels is None and is_teachable_machine(source):
-            model, pixels = taking_0_255(model), 255
+            pixels = "-1..1"
             notes.append("From Teachable Machine, whose models take pixels in −1…1.")
         refuse_what_pytorch_computes_otherwise(model, source.name)
         classifier = open_keras_classifier(model, source.name, layout, image_size)

@@ -19,7 +19,7 @@ from imagette.training.foreign_models.first_weights import infer_pixel_values
 from imagette.training.foreign_models.keras_classifier import open_keras_classifier
 from imagette.training.foreign_models.pixel_values import PixelValues, from_range
 from imagette.training.keras_files import load_keras_file, save_keras
-from imagette.training.teachable_machine import is_teachable_machine, taking_0_255
+from imagette.training.teachable_machine import is_teachable_machine
 
 if TYPE_CHECKING:
     import keras
@@ -57,7 +57,7 @@ def write_keras_file(
         )
     model, notes = load_keras_file(source), []
     if is_teachable_machine(source):
-        model = taking_0_255(model)
+        model = with_input_range(model, 1 / 127.5, offset=-1)
         notes.append("From Teachable Machine, whose models take pixels in −1…1.")
     top = int(pixels) if pixels else 1 if target.suffix == ".h5" else None
     takes = from_range(0, 255) if of_run else None

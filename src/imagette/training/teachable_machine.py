@@ -11,13 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from imagette.errors import ImagetteError
 from imagette.training.other_formats import refuse_other_formats
-
-if TYPE_CHECKING:
-    import keras
 
 _LABELS = "labels.txt"
 _LARGEST_MODEL = 4 << 30
@@ -103,15 +99,6 @@ def is_teachable_machine(model_file: Path) -> bool:
         and labels.is_file()
         and all(_NUMBERED.fullmatch(line) for line in _lines(labels))
     )
-
-
-def taking_0_255(model: "keras.Model") -> "keras.Model":
-    """A model of pixels of −1 to 1, as one of pixels of 0 to 255."""
-    import keras
-
-    scaling = keras.layers.Rescaling(1 / 127.5, offset=-1)
-    inputs = keras.layers.Input(model.input_shape[1:], name="pixels")
-    return keras.Model(inputs, model(scaling(inputs)), name=model.name)
 
 
 def _models(names: list[str]) -> list[str]:

@@ -88,7 +88,12 @@ class ImageIndex(DataSource):
 
     @property
     def count(self) -> int:
-        return len(self.train) + len(self.validation or ()) + len(self.test or ())
+        return len(self.refs)
+
+    @property
+    def refs(self) -> tuple[ImageRef, ...]:
+        """The images of all splits."""
+        return self.train + (self.validation or ()) + (self.test or ())
 
     @property
     def raw_train(self) -> RawSplit:

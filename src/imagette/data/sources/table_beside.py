@@ -8,7 +8,7 @@ from pathlib import Path
 
 from imagette.data.sources.columns import LABEL_NAMES, usual
 from imagette.data.sources.csv_file import open_csv
-from imagette.data.sources.image_index import ImageIndex, ImageRef
+from imagette.data.sources.image_index import ImageIndex
 from imagette.data.sources.table_dialect import read_lines
 from imagette.errors import ImagetteError
 from imagette.wording import listed
@@ -40,7 +40,7 @@ def with_tables_beside(index: ImageIndex, tables: list[Path]) -> ImageIndex:
     """
     if not tables:
         return index
-    folders = {ref.image: ref.class_name for ref in _all(index)}
+    folders = {ref.image: ref.class_name for ref in index.refs}
     for table in tables:
         told = _read(table)
         if _contradicts(Counter((folders[one], told[one]) for one in told.keys() & folders)):
@@ -56,16 +56,12 @@ def with_tables_beside(index: ImageIndex, tables: list[Path]) -> ImageIndex:
     return replace(index, notes=(*index.notes, note))
 
 
-def _all(index: ImageIndex) -> tuple[ImageRef, ...]:
-    return index.train + (index.validation or ()) + (index.test or ())
-
-
 def _read(table: Path) -> dict:
     """The class of each file, where a column with a usual name tells it; else nothing."""
     with suppress(ImagetteError):
         lines, _ = read_lines(table)
         if lines and usual(lines[0].cells, LABEL_NAMES):
-            return {ref.image: ref.class_name for ref in _all(open_csv(table))}
+            return {ref.image: ref.class_name for ref in open_csv(table).refs}
     return {}
 
 

@@ -110,10 +110,7 @@ def _split_of(table: str) -> SplitName | None:
 
 def _together(splits: dict[SplitName, ImageIndex]) -> ImageIndex:
     """One dataset of tables of one split each."""
-    refs = {
-        split: index.train + (index.validation or ()) + (index.test or ())
-        for split, index in splits.items()
-    }
+    refs = {split: index.refs for split, index in splits.items()}
     return replace(
         splits["train"],
         class_names=in_order({ref.class_name for ref in refs["train"]}),
