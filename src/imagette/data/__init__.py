@@ -4,7 +4,7 @@ from pathlib import Path
 
 from imagette.data.data_source import DataSource
 from imagette.data.dataset import Dataset, Split
-from imagette.data.sources import BUILT_IN, full_name, open_source
+from imagette.data.sources import BUILT_IN, open_source
 from imagette.data.splits import split_validation, train_and_validation
 from imagette.images.views import ViewName
 
@@ -13,7 +13,6 @@ __all__ = [
     "DataSource",
     "Dataset",
     "Split",
-    "full_name",
     "load_dataset",
     "open_source",
     "split_validation",

@@ -106,6 +106,14 @@ class DataSource(ABC):
         """The test split likewise, or None where there is none."""
 
     @property
+    def raw_splits(self) -> dict[str, RawSplit]:
+        """The splits there are, by name: train, validation, test."""
+        named = {
+            "train": self.raw_train, "validation": self.raw_validation, "test": self.raw_test,
+        }  # fmt: skip
+        return {name: split for name, split in named.items() if split is not None}
+
+    @property
     def decoded(self) -> "Dataset | None":
         """The dataset in the size that it has, where its images need no decoding."""
         return None

@@ -88,10 +88,8 @@ def _without_learned(
     """
     if not len(model.learned):
         return chosen, 0
-    raw = {"train": found.raw_train, "validation": found.raw_validation, "test": found.raw_test}
-    of_split = raw[split]
-    assert of_split is not None
-    new = np.flatnonzero(~model.learned.contains(split_digests(of_split, chosen)))
+    digests = split_digests(found.raw_splits[split], chosen)
+    new = np.flatnonzero(~model.learned.contains(digests))
     if not len(new):
         raise ImagetteError(
             f"The model has learned every picture of {found.source} that it could be measured on.",

@@ -69,13 +69,12 @@ class Collected:
 
 def collect(found: DataSource, backbone: Backbone, view: ViewName) -> Collected:
     """Compute the features of a source's images, or take those that are known."""
-    train, skipped = collect_split(found.raw_train, backbone, view)
-    others: dict[str, FeatureSplit] = {}
-    for name, raw in (("validation", found.raw_validation), ("test", found.raw_test)):
-        if raw is not None:
-            others[name], more = collect_split(raw, backbone, view)
-            skipped += more
-    return Collected(train, others.get("validation"), others.get("test"), skipped, view)
+    splits: dict[str, FeatureSplit] = {}
+    skipped: Skipped = ()
+    for name, raw in found.raw_splits.items():
+        splits[name], more = collect_split(raw, backbone, view)
+        skipped += more
+    return Collected(splits["train"], splits.get("validation"), splits.get("test"), skipped, view)
 
 
 def choose_view(found: DataSource, backbone: Backbone) -> ViewName:

@@ -17,7 +17,7 @@ from support.sources import not_opened, paint
 
 from imagette import load_dataset
 from imagette.cli.options import DatasetArgument
-from imagette.data import full_name, open_source
+from imagette.data import open_source
 from imagette.data.sources import ACCEPTED
 from imagette.errors import ImagetteError
 
@@ -44,12 +44,6 @@ def test_every_kind_of_source_is_listed_wherever_they_are():
     assert f"{ACCEPTED}." in " ".join(load_dataset.__doc__.split())
     page = Path(__file__).parents[3] / "docs" / "reference" / "cli.md"  # made from the commands
     assert ACCEPTED in html.unescape(page.read_text(encoding="utf-8"))
-
-
-def test_what_opens_a_source_from_any_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert [full_name(name) for name in ("digits", "hf:beans")] == ["digits", "hf:beans"]
-    assert full_name("pets") == str(tmp_path / "pets")
 
 
 def test_digits_before_they_are_read(monkeypatch):

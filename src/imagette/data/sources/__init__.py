@@ -84,10 +84,3 @@ def open_source(source: str | Path, data_dir: str | Path | None = None) -> DataS
         else f"There is no dataset or folder called {shown}."
     )
     raise ImagetteError(problem, f"Give {ACCEPTED}.")
-
-
-def full_name(source: str | Path) -> str:
-    """What opens the same source from any folder: its name, or its full path."""
-    if source in _NAMED or str(source).startswith(PREFIX):
-        return str(source)
-    return str(Path(source).resolve())
