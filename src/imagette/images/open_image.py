@@ -33,6 +33,11 @@ class OpenedImage:
     pixels: int
     _image: Image.Image | None
 
+    @property
+    def decoding_bytes(self) -> int:
+        """About how much memory decoding it takes at most, in bytes."""
+        return 12 * self.pixels
+
     def to_rgb(self, at_least: int | None = None) -> Image.Image:
         """Decode the picture and bring it, upright, to 8-bit sRGB.
 

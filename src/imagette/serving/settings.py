@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     """largest request, in bytes"""
     max_pixels: PositiveInt = MAX_PIXELS
     """largest picture, in pixels"""
+    decoding_bytes: PositiveInt = 800_000_000
+    """memory that each worker may take to decode pictures, in bytes"""
     max_pictures: PositiveInt = 64
     """pictures in one request"""
     max_seconds: Annotated[PositiveFloat, Field(le=86_400)] = 30
