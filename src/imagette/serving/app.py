@@ -16,6 +16,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from imagette.serving.auth import Authenticator
 from imagette.serving.base_path import OUTSIDE_KEY
 from imagette.serving.cors import CorsPolicy
+from imagette.serving.fast_predict import Check, FastPredict
 from imagette.serving.logs import RequestLog, configure_json_logging
 from imagette.serving.metrics import Metrics
 from imagette.serving.middleware import RequestMiddleware
@@ -48,15 +49,16 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
     state = app.extensions[EXTENSION] = _make_state(settings)
     if settings.base_path:
         app.before_request(_refuse_outside_base_path)
-    if settings.requests_per_minute:
-        limit = RateLimit(settings.requests_per_minute, settings.rate_storage)
-        app.before_request(limit.count_request)
-    if settings.api_keys:
-        app.before_request(Authenticator(settings.api_keys).authenticate)
+    checks = _checks(settings)
+    for check in checks:
+        app.before_request(lambda check=check: check(request))
     register_error_handlers(app)
     for blueprint in _blueprints(settings):
         app.register_api(blueprint)
     app.describe()
+    app.wsgi_app = FastPredict(  # type: ignore[method-assign]
+        app, checks, lambda request: _to_json(predict.answer_predict(state, request))
+    )
     cors = CorsPolicy(settings.cors_origins)
     app.wsgi_app = RequestMiddleware(  # type: ignore[method-assign]
         app, state.metrics, state.log, cors, settings.base_path
@@ -73,6 +75,17 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
 def _refuse_outside_base_path() -> None:
     if OUTSIDE_KEY in request.environ:
         abort(404)
+
+
+def _checks(settings: Settings) -> list[Check]:
+    """What every request passes before it is answered."""
+    checks: list[Check] = []
+    if settings.requests_per_minute:
+        limit = RateLimit(settings.requests_per_minute, settings.rate_storage)
+        checks.append(limit.count_request)
+    if settings.api_keys:
+        checks.append(Authenticator(settings.api_keys).authenticate)
+    return checks
 
 
 def _make_state(settings: Settings) -> ServerState:
@@ -131,5 +144,9 @@ class _QuickJson(DefaultJSONProvider):
 
     def response(self, *args: Any, **kwargs: Any) -> Response:
         """An answer that holds its arguments."""
-        content = to_json(self._prepare_response_obj(args, kwargs), inf_nan_mode="null")
-        return Response(content + b"\n", mimetype="application/json")
+        content = _to_json(self._prepare_response_obj(args, kwargs))
+        return Response(content, mimetype="application/json")
+
+
+def _to_json(value: Any) -> bytes:
+    return to_json(value, inf_nan_mode="null") + b"\n"

@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Iterable
 from hashlib import sha256
 
-from flask import request
+from flask import Request
 from pydantic import SecretStr
 
 from imagette.serving.problems import RequestError
@@ -26,8 +26,8 @@ class Authenticator:
         # Digests are all of one length, which a comparison in constant time needs.
         self._digests = [_digest(key.get_secret_value()) for key in keys]
 
-    def authenticate(self) -> None:
-        """Check the key of the request under way; a `before_request` function of Flask.
+    def authenticate(self, request: Request) -> None:
+        """Check the key of a request.
 
         Raises:
             RequestError: it has none that the server knows.

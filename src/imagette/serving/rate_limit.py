@@ -11,7 +11,7 @@ import logging
 import math
 import time
 
-from flask import request
+from flask import Request
 from limits import RateLimitItemPerMinute
 from limits.errors import ConfigurationError
 from limits.storage import storage_from_string
@@ -54,8 +54,8 @@ class RateLimit:
                 " (`pip install redis`), or leave IMAGETTE_RATE_STORAGE empty.",
             ) from error
 
-    def count_request(self) -> None:
-        """Count the request under way; a `before_request` function of Flask.
+    def count_request(self, request: Request) -> None:
+        """Count a request.
 
         Raises:
             RequestError: its client has asked too often.

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import numpy as np
-from flask import request
+from flask import Request, request
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
@@ -18,7 +18,7 @@ from imagette.serving.metrics import Metrics
 from imagette.serving.openapi import make_blueprint, predict_request, responses
 from imagette.serving.problems import RequestError, describe, kind_of
 from imagette.serving.schemas.predict import PictureAnswer, PredictOptions, SeveralAnswers
-from imagette.serving.state import server_state
+from imagette.serving.state import ServerState, server_state
 from imagette.serving.uploads import read_images
 from imagette.serving.uploads.upload import Upload
 
@@ -38,13 +38,22 @@ blueprint = make_blueprint("predict", __name__)
 )
 def predict() -> dict[str, Any]:
     """What a picture, or each of several, shows"""
-    return answer_request(server_state().model.now.classifier)
+    return answer_predict(server_state(), request)
 
 
-def answer_request(classifier: Classifier, count_classes: bool = True) -> dict[str, Any]:
-    """What the picture of the request under way shows, or each of several, as JSON has it.
+def answer_predict(state: ServerState, request: Request) -> dict[str, Any]:
+    """What `POST /predict` answers; raises as `answer_request` does."""
+    return answer_request(state, request, state.model.now.classifier)
+
+
+def answer_request(
+    state: ServerState, request: Request, classifier: Classifier, count_classes: bool = True
+) -> dict[str, Any]:
+    """What the picture of a request shows, or each of several, as JSON has it.
 
     Args:
+        state: of the application.
+        request: its body not read yet.
         classifier: what answers.
         count_classes: whether answers are counted by class: where anybody may name classes, there
             would be no end of them.
@@ -53,11 +62,8 @@ def answer_request(classifier: Classifier, count_classes: bool = True) -> dict[s
         RequestError: an option or the request cannot be understood, or the one picture is refused.
         ImageError: the one picture cannot be read or has too many pixels.
     """
-    state, options = server_state(), _read_options()
-    uploads = read_images(
-        request._get_current_object(),  # type: ignore[attr-defined]  # a proxy is slower
-        state.settings.max_pictures,
-    )
+    options = _read_options(request)
+    uploads = read_images(request, state.settings.max_pictures)
     gate, counts = state.gate(), state.metrics if count_classes else None
     if len(uploads.images) == 1:
         [image] = uploads.images
@@ -74,7 +80,7 @@ def answer_request(classifier: Classifier, count_classes: bool = True) -> dict[s
     return {"predictions": predictions}
 
 
-def _read_options() -> PredictOptions:
+def _read_options(request: Request) -> PredictOptions:
     """What stands behind the question mark.
 
     Raises:

@@ -135,9 +135,9 @@ def download_model(path: schemas.LessonPath) -> Response:
 )
 def predict_by_lesson(path: schemas.LessonPath) -> dict[str, Any]:
     """What a picture, or each of several, shows, as far as the lesson has taught"""
-    max_pixels = server_state().settings.max_pixels
-    classifier = Classifier(_taught_model(path), max_pixels=max_pixels)
-    return answer_request(classifier, count_classes=False)
+    state = server_state()
+    classifier = Classifier(_taught_model(path), max_pixels=state.settings.max_pixels)
+    return answer_request(state, request, classifier, count_classes=False)
 
 
 def _taught_model(path: schemas.LessonPath) -> TaughtModel:
