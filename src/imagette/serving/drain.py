@@ -12,8 +12,8 @@ def discard_body(environ: "WSGIEnvironment", max_bytes: int) -> None:
     """Read the rest of a request's body, if any, before its answer goes out.
 
     A server that answers while the body still comes closes the connection, and its client sees
-    that and not the answer: nginx makes 502 of it. Twice the limit is read at most, and nothing of a body
-    that says it is larger; nor is one asked for that the client sends only when told to
+    that and not the answer: nginx makes 502 of it. Twice the limit is read at most, and nothing of
+    a body that says it is larger; nor is one asked for that the client sends only when told to
     (`Expect: 100-continue`).
 
     Args:

@@ -11,10 +11,10 @@ from imagette.serving.connections import has_clients, stop_accepting
 _SECONDS_TO_TELL = 2.0
 """How long clients are told that their connection will close, those with many requests at once."""
 
-_SECONDS_TO_ANSWER = 4.0
+_SECONDS_TO_ANSWER = 3.0
 """How long requests then under way have."""
 
-SECONDS_TO_STOP = 7
+SECONDS_TO_STOP = 6
 """Within which a worker has stopped; Docker waits for ten before it kills."""
 
 _under_way = threading.Event()
