@@ -30,6 +30,7 @@ KINDS = {
     "no-dataset": (404, "The dataset is not at hand"),
     "no-lesson": (404, "There is no such lesson"),
     "method-not-allowed": (405, "This address is asked in another way"),
+    "too-slow": (408, "The request came too slowly"),
     "same-picture": (409, "The lesson has this picture already"),
     "lesson-full": (409, "The lesson has as many pictures as it may"),
     "not-learned": (409, "The lesson has too few pictures to answer by"),

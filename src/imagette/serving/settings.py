@@ -49,6 +49,11 @@ class Settings(BaseSettings):
     """pictures in one request"""
     max_seconds: Annotated[PositiveFloat, Field(le=86_400)] = 30
     """how long a request that has arrived may wait and take, in seconds"""
+    body_seconds: Annotated[PositiveFloat, Field(le=86_400)] = 30
+    """how long a request may take to come, in seconds; one more for each 10 kB of it"""
+    keep_alive_seconds: Annotated[PositiveFloat, Field(le=86_400)] = 130
+    """how long a connection stays open for another request, in seconds: longer than the proxy in
+    front keeps it"""
     requests_per_minute: NonNegativeInt = 0
     """requests of one client in a minute; 0 for no limit"""
     rate_storage: str = "memory://"

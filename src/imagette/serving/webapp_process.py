@@ -132,11 +132,16 @@ class WebappProcess:
         if self._process is not None:
             self._process.wait()
 
+    def terminate(self) -> None:
+        """Tell the process to stop, without waiting for it."""
+        if self._process is not None:
+            self._process.terminate()
+
     def stop(self) -> None:
         """Stop the process, kindly at first, if it runs."""
         if self._process is None:
             return
-        self._process.terminate()
+        self.terminate()
         try:
             self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:

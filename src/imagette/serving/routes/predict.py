@@ -25,7 +25,7 @@ from imagette.serving.uploads.upload import Upload
 PREDICT_PROBLEMS = (
     "wrong-option", "no-picture", "empty-picture", "unreadable-picture", "invalid-json",
     "wrong-shape", "wrong-values", "picture-too-large", "too-many-pictures",
-    "unsupported-content-type", "out-of-time",
+    "unsupported-content-type", "too-slow", "out-of-time",
 )  # fmt: skip
 
 blueprint = make_blueprint("predict", __name__)

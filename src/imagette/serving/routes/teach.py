@@ -68,7 +68,7 @@ def delete_lesson(path: schemas.LessonPath) -> dict[str, str]:
     "/lessons/<lesson>/pictures",
     responses=responses(
         schemas.AddedPictures, "wrong-option", "no-picture", "no-lesson", "too-many-pictures",
-        "unsupported-content-type", _DISK,
+        "unsupported-content-type", "too-slow", _DISK,
     ),
     openapi_extensions=pictures_request(),
 )  # fmt: skip
