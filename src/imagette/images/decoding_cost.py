@@ -5,6 +5,8 @@ picture whole, and keep copies of it in forms of their own meanwhile. What stand
 (`python experiments/decoding_cost.py`), and a test holds that no picture takes more.
 """
 
+from typing import BinaryIO, cast
+
 from PIL import Image
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -66,7 +68,8 @@ def _jpeg_scale(image: JpegImageFile, at_least: int | None) -> int:
     """By how much the decoder reduces a JPEG's sides, as `JpegImageFile.draft` has it."""
     if not at_least:
         return 1
-    return next(scale for scale in (8, 4, 2, 1) if min(image.size) // at_least >= scale or scale == 1)
+    most = min(image.size) // at_least
+    return next((scale for scale in (8, 4, 2) if most >= scale), 1)
 
 
 def _coefficients(image: JpegImageFile) -> int:
@@ -77,7 +80,7 @@ def _coefficients(image: JpegImageFile) -> int:
     assert image.fp is not None
     place = image.fp.tell()
     image.fp.seek(0)
-    head = read_jpeg_head(image.fp)
+    head = read_jpeg_head(cast(BinaryIO, image.fp))
     image.fp.seek(place)
     if head is None or not (head.is_progressive or head.scan_components < len(image.layer)):
         return 0

@@ -155,10 +155,10 @@ def too_costly(source: ImageInput, image: Image.Image, pixels: int, share: float
         share: of the memory that it takes, how much there is.
     """
     kind = f"{image.mode} {image.format} file" if image.format else f"{image.mode} picture"
+    allowed = math.floor(pixels * share / 1e5) / 10
     return ImageError(
-        f"{_name(source)} has {pixels / 1e6:.1f} million pixels, more than the"
-        f" {math.floor(pixels * share / 1e5) / 10:g} million that there is memory for in such a file"
-        f" ({kind}).",
+        f"{_name(source)} has {pixels / 1e6:.1f} million pixels, more than the {allowed:g} million"
+        f" that there is memory for in such a file ({kind}).",
         "Make it smaller, or save it as JPEG, and send it again.",
         too_large=True,
     )

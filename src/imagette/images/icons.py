@@ -46,7 +46,8 @@ def _bitmap_sizes(content: bytes) -> list[tuple[int, int]]:
     """Width and height of the bitmaps in an ICO or CUR file."""
     [count] = struct.unpack_from("<H", content, 4) if len(content) >= 6 else (0,)
     sizes = []
-    for place in range(6, min(6 + count * _ENTRY.size, len(content) - _ENTRY.size + 1), _ENTRY.size):
+    end = min(6 + count * _ENTRY.size, len(content) - _ENTRY.size + 1)
+    for place in range(6, end, _ENTRY.size):
         [offset] = _ENTRY.unpack_from(content, place)
         header = content[offset : offset + 12]
         if len(header) == 12 and not header.startswith(b"\x89PNG"):

@@ -15,17 +15,18 @@ from threading import Event, Thread
 from flask import Flask
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
-from granian.server import Server
 from granian.server.common import AbstractServer
 from pydantic import SecretStr
 
 from imagette.errors import ImagetteError
 from imagette.inference.bundle import open_bundle
 from imagette.serving.app import DescribedApp, create_app, swap_model
+from imagette.serving.memory import hand_back_freed_memory
 from imagette.serving.metrics import FOLDER_VARIABLE
 from imagette.serving.ports import check_free, is_up, resolve, url
 from imagette.serving.settings import Settings
 from imagette.serving.webapp_process import WebappProcess
+from imagette.serving.worker_watch import WatchedServer, WorkerWatch, mark_loaded
 
 # A worker looks at one picture at a time; its other threads receive uploads meanwhile. They come
 # and go with the need, and one that waits for a client takes little, so there are as many as
@@ -56,6 +57,7 @@ def serve(
         ImagetteError: the model cannot be loaded, an address cannot be listened on, the web page
             is not installed or does not answer, or a server stopped by itself.
     """
+    hand_back_freed_memory()  # the workers that are forked do the same
     settings = _disable_teaching_if_unavailable(settings or Settings())
     open_bundle(settings.model, threads=1)
     address = resolve(host)
@@ -83,7 +85,9 @@ def serve(
         )
     with tempfile.TemporaryDirectory(prefix="imagette-", ignore_cleanup_errors=True) as folder:
         settings = _share_among_workers(settings, Path(folder))
-        _run(_make_server(address, port, settings.workers), settings, webapp, Path(folder))
+        server = _make_server(address, port, settings.workers)
+        server.watch = WorkerWatch(settings.workers, Path(folder))
+        _run(server, settings, webapp, Path(folder))
 
 
 def _disable_teaching_if_unavailable(settings: Settings) -> Settings:
@@ -113,8 +117,8 @@ def _share_among_workers(settings: Settings, folder: Path) -> Settings:
     return settings.model_copy(update={"lessons_dir": lessons})
 
 
-def _make_server(address: str, port: int, workers: int) -> AbstractServer:
-    return Server(
+def _make_server(address: str, port: int, workers: int) -> WatchedServer:
+    return WatchedServer(
         target="imagette",
         address=address,
         port=port,
@@ -125,7 +129,6 @@ def _make_server(address: str, port: int, workers: int) -> AbstractServer:
         http=HTTPModes.http1,
         websockets=False,
         log_level=LogLevels.error,
-        respawn_failed_workers=True,
         workers_kill_timeout=10,
     )
 
@@ -155,7 +158,7 @@ def _run(
 
     try:
         server.serve(target_loader=partial(_load_app, settings, folder), wrap_loader=False)
-    except SystemExit as error:  # what Granian does when its workers fail again and again
+    except SystemExit as error:  # no worker could be started
         raise ImagetteError(
             "The API stopped: its workers fail again and again.",
             "The messages above say why; mend that, then start it again.",
@@ -213,6 +216,7 @@ def _load_app(settings: Settings, folder: Path) -> Flask:
         app = create_app(settings)
     except ImagetteError as error:  # the model's file was changed since the server started
         sys.exit(str(error))
+    mark_loaded(folder, os.getpid())
     if parent is not None and hasattr(signal, "SIGHUP"):
         Thread(target=_swap_at_hangup, args=(app,), daemon=True).start()
     return app
