@@ -18,6 +18,7 @@ from imagette.serving.base_path import OUTSIDE_KEY
 from imagette.serving.cors import CorsPolicy
 from imagette.serving.fast_predict import Check, FastPredict
 from imagette.serving.logs import RequestLog, configure_json_logging
+from imagette.serving.memory import hand_back_freed_memory
 from imagette.serving.metrics import Metrics
 from imagette.serving.middleware import RequestMiddleware
 from imagette.serving.openapi import DescribedApp
@@ -39,6 +40,7 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
         ImagetteError: the model cannot be loaded, or a setting is not usable.
     """
     settings = settings or Settings()
+    hand_back_freed_memory()
     # Icons (ICO, ICNS) hold pictures larger than they say; Pillow itself refuses those beyond twice
     # this number before it decodes them.
     Image.MAX_IMAGE_PIXELS = settings.max_pixels // 2

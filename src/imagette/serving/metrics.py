@@ -10,6 +10,8 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry, Counter
+
     from imagette.inference.classifier import Prediction
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -20,6 +22,19 @@ _REQUEST_BUCKETS = (
 _INFERENCE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _KNOWN = {True: "yes", False: "no", None: "untold"}
 _METHODS = frozenset(("GET", "HEAD", "POST", "DELETE", "OPTIONS"))
+
+
+def count_worker_ends(registry: "CollectorRegistry") -> "Counter":
+    """What counts workers that end by themselves: `killed` (probably as memory ran out), or
+    `failed`."""
+    from prometheus_client import Counter
+
+    counter = Counter(
+        "imagette_worker_ends", "Workers that ended by themselves.", ("reason",), registry=registry
+    )
+    for reason in ("killed", "failed"):
+        counter.labels(reason)
+    return counter
 
 
 class Metrics:
@@ -63,6 +78,7 @@ class Metrics:
         # There from the start, at zero: Prometheus sees no increase in a first value.
         for outcome in ("done", "failed"):
             self._swaps.labels(outcome)
+        count_worker_ends(self._registry)
         # Finding the counter of some labels takes longer than counting.
         self._of_request = cache(self._requests.labels)
         self._of_route = cache(self._request_seconds.labels)

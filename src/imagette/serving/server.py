@@ -12,19 +12,20 @@ from threading import Event, Thread
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from granian.server import Server
 from granian.server.common import AbstractServer
 from pydantic import SecretStr
 
 from imagette.errors import ImagetteError
 from imagette.inference.bundle import open_bundle
 from imagette.serving.connections import allow_connections
+from imagette.serving.memory import hand_back_freed_memory
 from imagette.serving.metrics import FOLDER_VARIABLE
 from imagette.serving.ports import check_free, is_up, resolve, url
 from imagette.serving.settings import Settings
 from imagette.serving.stop import SECONDS_TO_STOP, Interrupt
 from imagette.serving.webapp_process import WebappProcess
 from imagette.serving.worker import has_loaded, load_app, takes_hangup
+from imagette.serving.worker_watch import WatchedServer, WorkerWatch
 
 # A worker looks at one picture at a time; its other threads receive uploads meanwhile. They come
 # and go with the need, and one that waits for a client takes little: a stalled upload then holds up
@@ -55,6 +56,7 @@ def serve(
         ImagetteError: the model cannot be loaded, an address cannot be listened on, the web page
             is not installed or does not answer, or a server stopped by itself.
     """
+    hand_back_freed_memory()  # the workers that are forked do the same
     settings = _disable_teaching_if_unavailable(settings or Settings())
     open_bundle(settings.model, threads=1)
     address = resolve(host)
@@ -82,7 +84,9 @@ def serve(
         )
     with tempfile.TemporaryDirectory(prefix="imagette-", ignore_cleanup_errors=True) as folder:
         settings = _share_among_workers(settings, Path(folder))
-        _run(_make_server(address, port, settings), settings, webapp, Path(folder))
+        server = _make_server(address, port, settings)
+        server.watch = WorkerWatch(settings.workers, Path(folder))
+        _run(server, settings, webapp, Path(folder))
 
 
 def _disable_teaching_if_unavailable(settings: Settings) -> Settings:
@@ -112,8 +116,8 @@ def _share_among_workers(settings: Settings, folder: Path) -> Settings:
     return settings.model_copy(update={"lessons_dir": lessons})
 
 
-def _make_server(address: str, port: int, settings: Settings) -> AbstractServer:
-    server = Server(
+def _make_server(address: str, port: int, settings: Settings) -> WatchedServer:
+    server = WatchedServer(
         target="imagette",
         address=address,
         port=port,
@@ -126,7 +130,6 @@ def _make_server(address: str, port: int, settings: Settings) -> AbstractServer:
         http1_settings=HTTP1Settings(header_read_timeout=int(settings.keep_alive_seconds * 1000)),
         websockets=False,
         log_level=LogLevels.error,
-        respawn_failed_workers=True,
         workers_kill_timeout=SECONDS_TO_STOP,
     )
     server.main_loop_interrupt = Interrupt()  # type: ignore[assignment]
@@ -161,7 +164,7 @@ def _run(
         server.serve(
             target_loader=partial(load_app, settings, server.bind_port, folder), wrap_loader=False
         )
-    except SystemExit as error:  # what Granian does when its workers fail again and again
+    except SystemExit as error:  # no worker could be started
         raise ImagetteError(
             "The API stopped: its workers fail again and again.",
             "The messages above say why; mend that, then start it again.",

@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from imagette.errors import ImagetteError
 from imagette.images.formats import MAX_PIXELS
 from imagette.serving.base_path import normalise_base_path
+from imagette.serving.memory import default_decoding_bytes
 
 
 class Settings(BaseSettings):
@@ -43,8 +44,6 @@ class Settings(BaseSettings):
     """largest request, in bytes"""
     max_pixels: PositiveInt = MAX_PIXELS
     """largest picture, in pixels"""
-    decoding_bytes: PositiveInt = 800_000_000
-    """memory that each worker may take to decode pictures, in bytes"""
     max_pictures: PositiveInt = 64
     """pictures in one request"""
     max_seconds: Annotated[PositiveFloat, Field(le=86_400)] = 30
@@ -75,6 +74,11 @@ class Settings(BaseSettings):
     """whether to write one line of JSON a request to standard error"""
     workers: PositiveInt = min(4, os.cpu_count() or 1)
     """processes that answer; one for each core is best, and each takes some 100 MB"""
+    decoding_bytes: PositiveInt = Field(
+        default_factory=lambda settings: default_decoding_bytes(settings.get("workers", 1))
+    )
+    """memory that each worker may take to decode pictures, in bytes: a picture that takes more is
+    refused, and others wait for their turn"""
     teach: bool = False
     """whether people may teach the server classes of their own"""
     lessons_dir: Path | None = None

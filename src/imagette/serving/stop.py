@@ -46,11 +46,12 @@ class Interrupt:
     def clear(self) -> None:
         self._is_set = False
 
-    def wait(self) -> bool:
-        """Wait until it is set, however long that takes."""
-        while not self._is_set:
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is set, or so many seconds are over; say whether it is set."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while not self._is_set and (end is None or time.monotonic() < end):
             time.sleep(0.05)
-        return True
+        return self._is_set
 
 
 def stop_at_sigterm(port: int) -> None:

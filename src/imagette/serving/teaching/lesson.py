@@ -21,6 +21,7 @@ from imagette.features.backbone import Backbone
 from imagette.files import write_bytes
 from imagette.images.formats import ImageInput
 from imagette.images.open_image import OpenedImage, open_image
+from imagette.images.views import REDUCING_GAP
 from imagette.serving.gate import Gate
 from imagette.serving.problems import RequestError
 from imagette.serving.settings import Settings
@@ -107,7 +108,9 @@ class Lesson:
             RequestError: the lesson is full, or has the picture already.
             ImageError: it cannot be read or has too many pixels.
         """
-        size, opened = self._backbone.size, open_image(content, self._settings.max_pixels)
+        size, limits = self._backbone.size, self._settings
+        at_least = max(IMAGE_SIDE, REDUCING_GAP * size)
+        opened = open_image(content, limits.max_pixels, at_least, limits.decoding_bytes)
         with gate(opened.pixels):
             small = _reduce(opened)
             pixels = opened.views(size, size, VIEW)[0].pixels
