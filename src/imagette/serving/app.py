@@ -3,7 +3,6 @@
 Any WSGI server can run it: the factory is `imagette.serving.app:create_app`.
 """
 
-from threading import Lock
 from typing import Any
 
 from flask import Response, abort, request
@@ -16,6 +15,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from imagette.serving.auth import Authenticator
 from imagette.serving.base_path import OUTSIDE_KEY
 from imagette.serving.cors import CorsPolicy
+from imagette.serving.gate import Lanes
 from imagette.serving.logs import RequestLog, configure_json_logging
 from imagette.serving.metrics import Metrics
 from imagette.serving.middleware import RequestMiddleware
@@ -48,11 +48,7 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
     state = app.extensions[EXTENSION] = _make_state(settings)
     if settings.base_path:
         app.before_request(_refuse_outside_base_path)
-    if settings.requests_per_minute:
-        limit = RateLimit(settings.requests_per_minute, settings.rate_storage)
-        app.before_request(limit.count_request)
-    if settings.api_keys:
-        app.before_request(Authenticator(settings.api_keys).authenticate)
+    _add_checks(app, settings, state.rate_limit)
     register_error_handlers(app)
     for blueprint in _blueprints(settings):
         app.register_api(blueprint)
@@ -75,6 +71,28 @@ def _refuse_outside_base_path() -> None:
         abort(404)
 
 
+def _add_checks(app: DescribedApp, settings: Settings, limit: RateLimit | None) -> None:
+    """Have every request show its key, where keys are asked for, and counted, where any are."""
+    authenticate = Authenticator(settings.api_keys).authenticate if settings.api_keys else None
+
+    def check() -> None:
+        try:
+            if authenticate:
+                authenticate()
+        finally:  # requests without a key are counted too, by address: keys cannot be guessed
+            if limit:
+                limit.count_request()
+
+    if authenticate or limit:
+        app.before_request(check)
+
+
+def _make_rate_limit(settings: Settings) -> RateLimit | None:
+    if not settings.requests_per_minute:
+        return None
+    return RateLimit(settings.requests_per_minute, settings.rate_storage)
+
+
 def _make_state(settings: Settings) -> ServerState:
     lessons = None
     if settings.teach:
@@ -86,11 +104,13 @@ def _make_state(settings: Settings) -> ServerState:
     if settings.log_requests:
         configure_json_logging()
         log = RequestLog()
+    metrics = Metrics()
     return ServerState(
         settings=settings,
         model=ServedModel(settings),
-        metrics=Metrics(),
-        decoding=Lock(),
+        metrics=metrics,
+        lanes=Lanes(settings, metrics),
+        rate_limit=_make_rate_limit(settings),
         lessons=lessons,
         log=log,
     )

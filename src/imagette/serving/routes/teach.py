@@ -78,7 +78,9 @@ def add_pictures(path: schemas.LessonPath) -> dict[str, Any]:
     class_name = clean_name(request.args.get("class", ""))
     lesson.check_class(class_name)
     gate, kept, refused = state.gate(), [], []
-    for image in read_images(request, state.settings.max_pictures).images:
+    images = read_images(request, state.settings.max_pictures).images
+    state.count_pictures(len(images))
+    for image in images:
         try:
             name = lesson.add(class_name, image.open(), gate)
         except (RequestError, ImageError) as error:
