@@ -3,10 +3,9 @@
 Any WSGI server can run it: the factory is `imagette.serving.app:create_app`.
 """
 
-from threading import Lock
 from typing import Any
 
-from flask import Response, abort, request
+from flask import Request, Response, abort, request
 from flask.json.provider import DefaultJSONProvider
 from flask_openapi3 import APIBlueprint
 from PIL import Image
@@ -17,6 +16,7 @@ from imagette.serving.auth import Authenticator
 from imagette.serving.base_path import OUTSIDE_KEY
 from imagette.serving.cors import CorsPolicy
 from imagette.serving.fast_predict import Check, FastPredict
+from imagette.serving.gate import Lanes
 from imagette.serving.logs import RequestLog, configure_json_logging
 from imagette.serving.memory import hand_back_freed_memory
 from imagette.serving.metrics import Metrics
@@ -51,7 +51,7 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
     state = app.extensions[EXTENSION] = _make_state(settings)
     if settings.base_path:
         app.before_request(_refuse_outside_base_path)
-    checks = _checks(settings)
+    checks = _checks(settings, state.rate_limit)
     for check in checks:
         app.before_request(lambda check=check: check(request))
     register_error_handlers(app)
@@ -79,15 +79,25 @@ def _refuse_outside_base_path() -> None:
         abort(404)
 
 
-def _checks(settings: Settings) -> list[Check]:
-    """What every request passes before it is answered."""
-    checks: list[Check] = []
-    if settings.requests_per_minute:
-        limit = RateLimit(settings.requests_per_minute, settings.rate_storage)
-        checks.append(limit.count_request)
-    if settings.api_keys:
-        checks.append(Authenticator(settings.api_keys).authenticate)
-    return checks
+def _checks(settings: Settings, limit: RateLimit | None) -> list[Check]:
+    """What every request passes: its key, where keys are asked for, and its rate."""
+    authenticate = Authenticator(settings.api_keys).authenticate if settings.api_keys else None
+
+    def check(request: Request) -> None:
+        try:
+            if authenticate:
+                authenticate(request)
+        finally:  # requests without a key are counted too, by address: keys cannot be guessed
+            if limit:
+                limit.count_request(request)
+
+    return [check] if authenticate or limit else []
+
+
+def _make_rate_limit(settings: Settings) -> RateLimit | None:
+    if not settings.requests_per_minute:
+        return None
+    return RateLimit(settings.requests_per_minute, settings.rate_storage)
 
 
 def _make_state(settings: Settings) -> ServerState:
@@ -101,11 +111,13 @@ def _make_state(settings: Settings) -> ServerState:
     if settings.log_requests:
         configure_json_logging()
         log = RequestLog()
+    metrics = Metrics()
     return ServerState(
         settings=settings,
         model=ServedModel(settings),
-        metrics=Metrics(),
-        decoding=Lock(),
+        metrics=metrics,
+        lanes=Lanes(settings, metrics),
+        rate_limit=_make_rate_limit(settings),
         lessons=lessons,
         log=log,
     )

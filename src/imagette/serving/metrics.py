@@ -6,11 +6,13 @@ adds all of them up, those of workers that have died too.
 """
 
 import os
+from contextlib import AbstractContextManager
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry, Counter
+    from prometheus_client import CollectorRegistry, Counter, Gauge
 
     from imagette.inference.classifier import Prediction
 
@@ -75,6 +77,7 @@ class Metrics:
         self._swaps = counter(
             "imagette_model_swaps", "Times that the model's file was loaded anew.", ("outcome",)
         )
+        self._in_flight, self._waiting = _gauges(self._registry)
         # There from the start, at zero: Prometheus sees no increase in a first value.
         for outcome in ("done", "failed"):
             self._swaps.labels(outcome)
@@ -89,6 +92,14 @@ class Metrics:
         method = method if method in _METHODS else "other"
         self._of_request(method, route, status).inc()
         self._of_route(route).observe(seconds)
+
+    def in_flight(self) -> AbstractContextManager[None]:
+        """What each request is answered within."""
+        return self._in_flight.track_inprogress()
+
+    def waiting(self) -> AbstractContextManager[None]:
+        """What each wait for a turn is within."""
+        return self._waiting.track_inprogress()
 
     def count_problem(self, kind: str) -> None:
         """Count an error."""
@@ -113,3 +124,36 @@ class Metrics:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)
         return generate_latest(registry)
+
+
+def _gauges(registry: "CollectorRegistry") -> tuple["Gauge", "Gauge"]:
+    """How many requests are in flight now, and how many of their pictures wait."""
+    from prometheus_client import Gauge
+
+    _forget_dead_workers()
+    return (
+        Gauge(
+            "imagette_requests_in_flight",
+            "Requests that are being answered.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        ),
+        Gauge(
+            "imagette_requests_waiting",
+            "Requests that wait for the turn of a picture or of an explanation.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        ),
+    )
+
+
+def _forget_dead_workers() -> None:
+    """Take away what workers that were killed had in flight: a new one comes in their place."""
+    folder = os.environ.get(FOLDER_VARIABLE)
+    for file in Path(folder).glob("gauge_live*.db") if folder else ():
+        try:
+            os.kill(int(file.stem.rpartition("_")[2]), 0)
+        except ProcessLookupError:
+            file.unlink(missing_ok=True)
+        except (OSError, ValueError):  # one of another user, or of another program
+            continue

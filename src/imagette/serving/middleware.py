@@ -102,7 +102,8 @@ class RequestMiddleware:
                 own.append(("Connection", "close"))
             return start_response(line, [*headers, *own], *rest)
 
-        answer = self._application(environ, start)
+        with self._metrics.in_flight():
+            answer = self._application(environ, start)
         seconds = perf_counter() - started
         method, route = environ["REQUEST_METHOD"], self._route(path)
         self._metrics.count_request(method, route, status, seconds)

@@ -37,11 +37,13 @@ KINDS = {
     "request-too-large": (413, "The request is too large"),
     "picture-too-large": (413, "The picture has too many pixels"),
     "too-many-pictures": (413, "There are too many pictures in the request"),
+    "too-much-decoding": (413, "The pictures of the request take too much to decode"),
     "unsupported-content-type": (415, "This content type is not understood"),
     "too-many-requests": (429, "The client asks too often"),
     "internal-error": (500, "The server failed"),
     "not-ready": (503, "The server cannot answer about pictures now"),
     "out-of-time": (503, "The time for the request is up"),
+    "overloaded": (503, "The server has too much to do"),
     "too-many-lessons": (503, "There are too many lessons"),
     "no-room": (507, "The server's disk is full"),
 }

@@ -53,8 +53,12 @@ class Settings(BaseSettings):
     keep_alive_seconds: Annotated[PositiveFloat, Field(le=86_400)] = 130
     """how long a connection stays open for another request, in seconds: longer than the proxy in
     front keeps it"""
+    max_wait_seconds: Annotated[PositiveFloat, Field(le=86_400)] = 10
+    """how long a large picture or an explanation may have to wait for its turn, in seconds; where
+    it would be longer, the request is refused at once"""
     requests_per_minute: NonNegativeInt = 0
-    """requests of one client in a minute; 0 for no limit"""
+    """requests of one client in a minute, of which each picture counts as one and an explanation as
+    twenty; 0 for no limit"""
     rate_storage: str = "memory://"
     """where requests are counted: in the memory of each worker, which counts for itself, or at an
     address such as `redis://host:6379` for all of them together"""

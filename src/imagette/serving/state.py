@@ -1,14 +1,14 @@
 """What requests are answered with: `current_app.extensions["imagette"]`."""
 
 from dataclasses import dataclass
-from threading import Lock
 from typing import TYPE_CHECKING, cast
 
-from flask import current_app
+from flask import Request, current_app
 
-from imagette.serving.gate import Gate
+from imagette.serving.gate import Gate, Lanes
 from imagette.serving.logs import RequestLog
 from imagette.serving.metrics import Metrics
+from imagette.serving.rate_limit import RateLimit, client_of
 from imagette.serving.served_model import ServedModel
 from imagette.serving.settings import Settings
 
@@ -26,7 +26,8 @@ class ServerState:
         settings: what it serves, and its limits.
         model: the model that answers.
         metrics: where requests are counted.
-        decoding: held by whoever decodes a large picture.
+        lanes: the queues before pictures are decoded.
+        rate_limit: how often each client may ask; None where there is no limit.
         lessons: what people teach; None where nothing may be taught.
         log: where requests are logged; None where they are not.
     """
@@ -34,13 +35,23 @@ class ServerState:
     settings: Settings
     model: ServedModel
     metrics: Metrics
-    decoding: Lock
+    lanes: Lanes
+    rate_limit: RateLimit | None
     lessons: "LessonStore | None"
     log: RequestLog | None
 
-    def gate(self) -> Gate:
+    def gate(self, request: Request) -> Gate:
         """What the pictures of a request that begins now pass before they are decoded."""
-        return Gate(self.settings.max_seconds, self.decoding)
+        return Gate.of_request(self.lanes, self.settings, client_of(request))
+
+    def count_pictures(self, request: Request, pictures: int, explained: bool = False) -> None:
+        """Count the pictures of a request, which was counted as one already.
+
+        Raises:
+            RequestError: they are more than its client may send now.
+        """
+        if self.rate_limit:
+            self.rate_limit.count_pictures(request, pictures, explained)
 
 
 def server_state() -> ServerState:

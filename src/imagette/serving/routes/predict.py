@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from imagette.errors import ImageError
-from imagette.images.open_image import open_image
+from imagette.images.open_image import OpenedImage
 from imagette.inference.classifier import Classifier, Prediction
 from imagette.inference.explain import heat_png
 from imagette.reports.html import pixels_url, png_url
@@ -25,7 +25,8 @@ from imagette.serving.uploads.upload import Upload
 PREDICT_PROBLEMS = (
     "wrong-option", "no-picture", "empty-picture", "unreadable-picture", "invalid-json",
     "wrong-shape", "wrong-values", "picture-too-large", "too-many-pictures",
-    "unsupported-content-type", "too-slow", "out-of-time",
+    "too-much-decoding", "unsupported-content-type", "too-slow", "out-of-time",
+    "overloaded",
 )  # fmt: skip
 
 blueprint = make_blueprint("predict", __name__)
@@ -64,19 +65,23 @@ def answer_request(
     """
     options = _read_options(request)
     uploads = read_images(request, state.settings.max_pictures)
-    gate, counts = state.gate(), state.metrics if count_classes else None
+    state.count_pictures(request, len(uploads.images), explained=options.explain != "0")
+    gate, counts = state.gate(request), state.metrics if count_classes else None
     if len(uploads.images) == 1:
         [image] = uploads.images
         answer = _answer(classifier, image, options, counts, gate)
         return {"predictions": [{"file": image.name} | answer]} if uploads.in_list else answer
-    predictions = []
+    predictions, refusals = [], []
     for image in uploads.images:
         try:
             result = _answer(classifier, image, options, counts, gate)
         except (RequestError, ImageError) as error:
             state.metrics.count_problem(kind_of(error))
             result = describe(error)
+            refusals.append(error)
         predictions.append({"file": image.name} | result)
+    if len(refusals) == len(predictions) and all(map(_is_overload, refusals)):
+        raise refusals[0]
     return {"predictions": predictions}
 
 
@@ -114,15 +119,14 @@ def _answer(
         RequestError: it is empty or was not understood, or the time of the request is up.
         ImageError: it cannot be read or has too many pixels.
     """
+    size, view = (classifier.height, classifier.width), classifier.metadata.view
     content, started = image.open(), time.perf_counter()
-    limit = server_state().settings.decoding_bytes
-    opened = open_image(content, classifier.max_pixels, classifier.at_least, limit)
-    with gate(opened.pixels):
-        views = opened.views(classifier.height, classifier.width, classifier.metadata.view)
+    views = gate.decode(content, classifier.at_least, OpenedImage.views, *size, view)
     if options.explain == "0":
         prediction, explanation = classifier.predict(views), None
     else:
-        explanation = classifier.explain(views)
+        with gate.turn_to_explain():
+            explanation = classifier.explain(views)
         prediction = explanation.prediction
     if metrics:
         metrics.count_prediction(prediction, time.perf_counter() - started)
@@ -136,6 +140,10 @@ def _answer(
             "heat_map": _draw(explanation.heat, options.explain),
         }
     return found
+
+
+def _is_overload(error: RequestError | ImageError) -> bool:
+    return kind_of(error) == "overloaded"
 
 
 def _draw(heat: NDArray[np.float32], form: str) -> str | list[list[float]]:

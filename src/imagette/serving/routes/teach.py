@@ -77,8 +77,10 @@ def add_pictures(path: schemas.LessonPath) -> dict[str, Any]:
     state, lesson = server_state(), _find_lesson(path)
     class_name = clean_name(request.args.get("class", ""))
     lesson.check_class(class_name)
-    gate, kept, refused = state.gate(), [], []
-    for image in read_images(request, state.settings.max_pictures).images:
+    gate, kept, refused = state.gate(request), [], []
+    images = read_images(request, state.settings.max_pictures).images
+    state.count_pictures(request, len(images))
+    for image in images:
         try:
             name = lesson.add(class_name, image.open(), gate)
         except (RequestError, ImageError) as error:

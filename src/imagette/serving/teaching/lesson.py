@@ -20,17 +20,14 @@ from imagette.errors import ImagetteError
 from imagette.features.backbone import Backbone
 from imagette.files import write_bytes
 from imagette.images.formats import ImageInput
-from imagette.images.open_image import OpenedImage, open_image
 from imagette.images.views import REDUCING_GAP
 from imagette.serving.gate import Gate
 from imagette.serving.problems import RequestError
 from imagette.serving.settings import Settings
+from imagette.serving.teaching.reduced_picture import reduce_picture
 from imagette.serving.teaching.taught_model import VIEW, TaughtModel, fit_taught_model
 
 MIN_CLASSES = 2
-
-IMAGE_SIDE = 256
-"""Pictures are kept with no more rows and columns than this."""
 
 _THUMBNAIL_SIDE = 96
 _DIGEST = re.compile(r"[0-9a-f]{24}")
@@ -108,12 +105,9 @@ class Lesson:
             RequestError: the lesson is full, or has the picture already.
             ImageError: it cannot be read or has too many pixels.
         """
-        size, limits = self._backbone.size, self._settings
+        size = self._backbone.size
         at_least = max(IMAGE_SIDE, REDUCING_GAP * size)
-        opened = open_image(content, limits.max_pixels, at_least, limits.decoding_bytes)
-        with gate(opened.pixels):
-            small = _reduce(opened)
-            pixels = opened.views(size, size, VIEW)[0].pixels
+        small, pixels = gate.decode(content, at_least, reduce_picture, size, VIEW)
         name = blake2b(small, digest_size=12).hexdigest()
         features = io.BytesIO()
         np.save(features, self._backbone.compute(pixels[None])[0].astype(np.float16))
@@ -235,14 +229,3 @@ def _thumbnail(path: Path) -> str:
         file = io.BytesIO()
         image.save(file, format="JPEG", quality=85)
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
-
-
-def _reduce(opened: OpenedImage) -> bytes:
-    """A picture as a small PNG file that holds pixels alone."""
-    image = opened.to_rgb(IMAGE_SIDE)
-    image.thumbnail((IMAGE_SIDE, IMAGE_SIDE))
-    pixels = Image.new("RGB", image.size)  # a copy would take along what else is in the file
-    pixels.paste(image)
-    file = io.BytesIO()
-    pixels.save(file, format="PNG")
-    return file.getvalue()
