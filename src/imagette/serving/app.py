@@ -20,12 +20,13 @@ from imagette.serving.logs import RequestLog, configure_json_logging
 from imagette.serving.metrics import Metrics
 from imagette.serving.middleware import RequestMiddleware
 from imagette.serving.openapi import DescribedApp
-from imagette.serving.problems import register_error_handlers
+from imagette.serving.problems import KINDS, register_error_handlers
 from imagette.serving.rate_limit import RateLimit
-from imagette.serving.routes import docs, health, model, predict
+from imagette.serving.routes import docs, health, metrics, model, predict
 from imagette.serving.served_model import ServedModel
 from imagette.serving.settings import Settings
 from imagette.serving.state import EXTENSION, ServerState
+from imagette.serving.tracing import make_tracing
 
 
 def create_app(settings: Settings | None = None) -> DescribedApp:
@@ -42,7 +43,7 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
     # this number before it decodes them.
     Image.MAX_IMAGE_PIXELS = settings.max_pixels // 2
 
-    app = DescribedApp(with_keys=bool(settings.api_keys))
+    app = DescribedApp(with_keys=settings.asks_for_keys)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes
     app.json = _QuickJson(app)
     state = app.extensions[EXTENSION] = _make_state(settings)
@@ -51,16 +52,19 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
     if settings.requests_per_minute:
         limit = RateLimit(settings.requests_per_minute, settings.rate_storage)
         app.before_request(limit.count_request)
-    if settings.api_keys:
-        app.before_request(Authenticator(settings.api_keys).authenticate)
+    if state.authenticator:
+        app.before_request(state.authenticator.authenticate)
     register_error_handlers(app)
     for blueprint in _blueprints(settings):
         app.register_api(blueprint)
     app.describe()
+    state.metrics.start_at_zero(app.answers(), KINDS)
     cors = CorsPolicy(settings.cors_origins)
     app.wsgi_app = RequestMiddleware(  # type: ignore[method-assign]
         app, state.metrics, state.log, cors, settings.base_path
     )
+    if state.tracing:
+        app.wsgi_app = state.tracing.wrap(app.wsgi_app)  # type: ignore[method-assign]
     if count := settings.trusted_proxies:
         # Where the proxies take no path off, there is none to be told about.
         stripped = 0 if settings.base_path else count
@@ -86,19 +90,28 @@ def _make_state(settings: Settings) -> ServerState:
     if settings.log_requests:
         configure_json_logging()
         log = RequestLog()
+    served, counts = ServedModel(settings), Metrics()
+    counts.show_model(settings.model, served.now.classifier)
+    authenticator = None
+    if settings.asks_for_keys:
+        authenticator = Authenticator(settings.api_keys, settings.api_keys_file)
     return ServerState(
         settings=settings,
-        model=ServedModel(settings),
-        metrics=Metrics(),
+        model=served,
+        metrics=counts,
+        authenticator=authenticator,
         decoding=Lock(),
         lessons=lessons,
         log=log,
+        tracing=make_tracing(),
     )
 
 
 def _blueprints(settings: Settings) -> list[APIBlueprint]:
     """The groups of routes, in the order in which they are listed."""
     found = [predict.blueprint, model.blueprint, health.blueprint]
+    if not settings.metrics_port:
+        found.append(metrics.blueprint)
     if settings.teach:
         from imagette.serving.routes import teach  # only here: teaching needs more packages
 
@@ -121,6 +134,25 @@ def swap_model(app: DescribedApp) -> None:
     else:
         app.logger.info("The model was loaded anew")
         state.metrics.count_swap("done")
+        state.metrics.show_model(state.settings.model, state.model.now.classifier)
+
+
+def reload_keys(app: DescribedApp) -> None:
+    """Read the file of keys again, if there is one; if it cannot be used, keep those there are.
+
+    What came of it stands in the log and in the metrics.
+    """
+    state: ServerState = app.extensions[EXTENSION]
+    if state.authenticator is None or state.settings.api_keys_file is None:
+        return
+    try:
+        state.authenticator.reload()
+    except Exception as error:  # as above
+        app.logger.error("The keys were not replaced: %s", error)
+        state.metrics.count_key_reload("failed")
+    else:
+        app.logger.info("The keys were read again")
+        state.metrics.count_key_reload("done")
 
 
 class _QuickJson(DefaultJSONProvider):

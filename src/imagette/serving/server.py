@@ -21,10 +21,13 @@ from pydantic import SecretStr
 
 from imagette.errors import ImagetteError
 from imagette.inference.bundle import open_bundle
-from imagette.serving.app import DescribedApp, create_app, swap_model
+from imagette.serving.api_keys import names_by_digest
+from imagette.serving.app import DescribedApp, create_app, reload_keys, swap_model
 from imagette.serving.metrics import FOLDER_VARIABLE
+from imagette.serving.metrics_server import metrics_server
 from imagette.serving.ports import check_free, is_up, resolve, url
 from imagette.serving.settings import Settings
+from imagette.serving.state import EXTENSION
 from imagette.serving.webapp_process import WebappProcess
 
 # A worker looks at one picture at a time; its other threads receive uploads meanwhile. They come
@@ -58,8 +61,16 @@ def serve(
     """
     settings = _disable_teaching_if_unavailable(settings or Settings())
     open_bundle(settings.model, threads=1)
+    names_by_digest(settings.api_keys, settings.api_keys_file)  # that they can be read
     address = resolve(host)
     check_free(address, port, "--port")
+    if settings.metrics_port:
+        if settings.metrics_port in (port, ui_port if ui else None):
+            raise ImagetteError(
+                f"The metrics cannot have the port {settings.metrics_port} too.",
+                "Choose another one with --metrics-port.",
+            )
+        check_free(address, settings.metrics_port, "--metrics-port")
     webapp = None
     if ui:
         if ui_port == port:
@@ -69,9 +80,9 @@ def serve(
             )
         check_free(address, ui_port, "--ui-port")
         webapp_key = ""
-        if settings.api_keys:
+        if settings.asks_for_keys:
             webapp_key = secrets.token_urlsafe()
-            keys = (*settings.api_keys, SecretStr(webapp_key))
+            keys = (*settings.api_keys, SecretStr(f"page:{webapp_key}"))
             settings = settings.model_copy(update={"api_keys": keys})
         webapp = WebappProcess(
             address,
@@ -83,7 +94,9 @@ def serve(
         )
     with tempfile.TemporaryDirectory(prefix="imagette-", ignore_cleanup_errors=True) as folder:
         settings = _share_among_workers(settings, Path(folder))
-        _run(_make_server(address, port, settings.workers), settings, webapp, Path(folder))
+        counts = Path(os.environ[FOLDER_VARIABLE])
+        with metrics_server(address, settings.metrics_port, counts):
+            _run(_make_server(address, port, settings.workers), settings, webapp, Path(folder))
 
 
 def _disable_teaching_if_unavailable(settings: Settings) -> Settings:
@@ -213,14 +226,27 @@ def _load_app(settings: Settings, folder: Path) -> Flask:
         app = create_app(settings)
     except ImagetteError as error:  # the model's file was changed since the server started
         sys.exit(str(error))
+    _count_worker(app, settings, folder)
     if parent is not None and hasattr(signal, "SIGHUP"):
         Thread(target=_swap_at_hangup, args=(app,), daemon=True).start()
     return app
 
 
+def _count_worker(app: DescribedApp, settings: Settings, folder: Path) -> None:
+    """Count this worker as a restart where there have been as many before it as there are to be."""
+    for number in range(1, settings.workers + 1):
+        try:
+            (folder / f"worker-{number}").touch(exist_ok=False)
+            return
+        except FileExistsError:
+            pass
+    app.extensions[EXTENSION].metrics.count_restart()
+
+
 def _swap_at_hangup(app: DescribedApp) -> None:
     while True:
         signal.sigwait({signal.SIGHUP})
+        reload_keys(app)
         swap_model(app)
 
 

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, cast
 
 from flask import current_app
 
+from imagette.serving.auth import Authenticator
 from imagette.serving.gate import Gate
 from imagette.serving.logs import RequestLog
 from imagette.serving.metrics import Metrics
 from imagette.serving.served_model import ServedModel
 from imagette.serving.settings import Settings
+from imagette.serving.tracing import Tracing
 
 if TYPE_CHECKING:
     from imagette.serving.teaching.lesson_store import LessonStore
@@ -26,17 +28,21 @@ class ServerState:
         settings: what it serves, and its limits.
         model: the model that answers.
         metrics: where requests are counted.
+        authenticator: who knows the keys; None where none are asked for.
         decoding: held by whoever decodes a large picture.
         lessons: what people teach; None where nothing may be taught.
         log: where requests are logged; None where they are not.
+        tracing: what makes spans of requests; None where they are not traced.
     """
 
     settings: Settings
     model: ServedModel
     metrics: Metrics
+    authenticator: Authenticator | None
     decoding: Lock
     lessons: "LessonStore | None"
     log: RequestLog | None
+    tracing: Tracing | None
 
     def gate(self) -> Gate:
         """What the pictures of a request that begins now pass before they are decoded."""

@@ -19,6 +19,7 @@ from imagette.serving.openapi import make_blueprint, predict_request, responses
 from imagette.serving.problems import RequestError, describe, kind_of
 from imagette.serving.schemas.predict import PictureAnswer, PredictOptions, SeveralAnswers
 from imagette.serving.state import server_state
+from imagette.serving.tracing import Tracing
 from imagette.serving.uploads import read_images
 from imagette.serving.uploads.upload import Upload
 
@@ -59,14 +60,15 @@ def answer_request(classifier: Classifier, count_classes: bool = True) -> dict[s
         state.settings.max_pictures,
     )
     gate, counts = state.gate(), state.metrics if count_classes else None
+    tracing = state.tracing
     if len(uploads.images) == 1:
         [image] = uploads.images
-        answer = _answer(classifier, image, options, counts, gate)
+        answer = _answer(classifier, image, options, counts, gate, tracing)
         return {"predictions": [{"file": image.name} | answer]} if uploads.in_list else answer
     predictions = []
     for image in uploads.images:
         try:
-            result = _answer(classifier, image, options, counts, gate)
+            result = _answer(classifier, image, options, counts, gate, tracing)
         except (RequestError, ImageError) as error:
             state.metrics.count_problem(kind_of(error))
             result = describe(error)
@@ -101,6 +103,7 @@ def _answer(
     options: PredictOptions,
     metrics: Metrics | None,
     gate: Gate,
+    tracing: Tracing | None,
 ) -> dict[str, Any]:
     """The prediction about one picture as JSON has it.
 
@@ -110,15 +113,27 @@ def _answer(
     """
     content, started = image.open(), time.perf_counter()
     opened = open_image(content, classifier.max_pixels)
+    asked = time.perf_counter()
     with gate(opened.pixels):
+        entered = time.perf_counter()
         views = opened.views(classifier.height, classifier.width, classifier.metadata.view)
+        decoded = time.perf_counter()
     if options.explain == "0":
         prediction, explanation = classifier.predict(views), None
     else:
         explanation = classifier.explain(views)
         prediction = explanation.prediction
+    answered = time.perf_counter()
     if metrics:
-        metrics.count_prediction(prediction, time.perf_counter() - started)
+        reading = asked - started + decoded - entered
+        metrics.count_prediction(prediction, reading, answered - decoded)
+    if tracing:
+        spans = (
+            ("wait", asked, entered),
+            ("decode", entered, decoded),
+            ("network", decoded, answered),
+        )
+        tracing.add_children(request.environ, *spans)
     found = _as_json(prediction)
     if options.seen == "1":
         found["seen"] = pixels_url(views[0].pixels)
