@@ -5,6 +5,7 @@ stands behind the first `:` after such a name is the key, so a key that holds a 
 Base64, hexadecimal digits and UUIDs hold none, and may stand alone.
 """
 
+import logging
 import re
 from collections.abc import Iterable
 from hashlib import sha256
@@ -13,6 +14,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from imagette.errors import ImagetteError
+from imagette.files import write_text
 
 _NAMED = re.compile(r"([A-Za-z0-9_-]{1,32}):(.*)", re.ASCII | re.DOTALL)
 
@@ -69,16 +71,53 @@ def read_keys(file: Path) -> list[str]:
     return written
 
 
-def names_by_digest(keys: Iterable[SecretStr], file: Path | None) -> dict[bytes, str]:
-    """The name of every key, by its digest; one without a name is `key-1`, `key-2` and so on.
+class KeyRing:
+    """Knows every key by its digest, and its name; one without is `key-1`, `key-2` and so on.
 
     Args:
         keys: those of the settings.
         file: where there are more; None if nowhere.
+        kept: where a worker leaves what it has read, without the keys themselves, for one that
+            starts while `file` cannot be used; None for nowhere.
+
+    Attributes:
+        names: by digest.
 
     Raises:
-        ImagetteError: the file cannot be used.
+        ImagetteError: the file cannot be used, and nothing is kept.
     """
-    written = [key.get_secret_value() for key in keys] + (read_keys(file) if file else [])
-    split = (split_name(one) for one in written)
-    return {digest(key): name or f"key-{n}" for n, (name, key) in enumerate(split, 1)}
+
+    def __init__(
+        self, keys: Iterable[SecretStr], file: Path | None = None, kept: Path | None = None
+    ) -> None:
+        self._given, self._file, self._kept = tuple(keys), file, kept
+        try:
+            self.reload()
+        except ImagetteError as error:
+            if kept is None or not kept.exists():
+                raise
+            logging.getLogger("imagette").error("The keys of before hold: %s", error)
+            self.names = _unpack(kept.read_text(encoding="utf-8"))
+
+    def reload(self) -> None:
+        """Read the file again; from now on its keys are known, and no others of before.
+
+        Raises:
+            ImagetteError: it cannot be used; all stays as it was.
+        """
+        written = [key.get_secret_value() for key in self._given]
+        written += read_keys(self._file) if self._file else []
+        split = (split_name(one) for one in written)
+        names = {digest(key): name or f"key-{n}" for n, (name, key) in enumerate(split, 1)}
+        if self._file and self._kept:
+            write_text(self._kept, _pack(names))
+        self.names = names
+
+
+def _pack(names: dict[bytes, str]) -> str:
+    return "\n".join(f"{known.hex()} {name}" for known, name in names.items())
+
+
+def _unpack(text: str) -> dict[bytes, str]:
+    split = (line.split() for line in text.splitlines())
+    return {bytes.fromhex(known): name for known, name in split}

@@ -3,6 +3,7 @@
 Any WSGI server can run it: the factory is `imagette.serving.app:create_app`.
 """
 
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image
 from pydantic_core import to_json
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from imagette.serving.api_keys import KeyRing
 from imagette.serving.auth import Authenticator
 from imagette.serving.base_path import OUTSIDE_KEY
 from imagette.serving.cors import CorsPolicy
@@ -29,11 +31,12 @@ from imagette.serving.state import EXTENSION, ServerState
 from imagette.serving.tracing import make_tracing
 
 
-def create_app(settings: Settings | None = None) -> DescribedApp:
+def create_app(settings: Settings | None = None, kept_keys: Path | None = None) -> DescribedApp:
     """Make the application and load its model.
 
     Args:
         settings: what to serve; from the environment if None.
+        kept_keys: as `KeyRing` has it.
 
     Raises:
         ImagetteError: the model cannot be loaded, or a setting is not usable.
@@ -46,7 +49,7 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
     app = DescribedApp(with_keys=settings.asks_for_keys)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes
     app.json = _QuickJson(app)
-    state = app.extensions[EXTENSION] = _make_state(settings)
+    state = app.extensions[EXTENSION] = _make_state(settings, kept_keys)
     if settings.base_path:
         app.before_request(_refuse_outside_base_path)
     if settings.requests_per_minute:
@@ -64,7 +67,7 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
         app, state.metrics, state.log, cors, settings.base_path
     )
     if state.tracing:
-        app.wsgi_app = state.tracing.wrap(app.wsgi_app)  # type: ignore[method-assign]
+        app.wsgi_app = state.tracing.wrap(app.wsgi_app)  # type: ignore
     if count := settings.trusted_proxies:
         # Where the proxies take no path off, there is none to be told about.
         stripped = 0 if settings.base_path else count
@@ -79,7 +82,7 @@ def _refuse_outside_base_path() -> None:
         abort(404)
 
 
-def _make_state(settings: Settings) -> ServerState:
+def _make_state(settings: Settings, kept_keys: Path | None) -> ServerState:
     lessons = None
     if settings.teach:
         # Imported only here: teaching needs more packages.
@@ -94,7 +97,7 @@ def _make_state(settings: Settings) -> ServerState:
     counts.show_model(settings.model, served.now.classifier)
     authenticator = None
     if settings.asks_for_keys:
-        authenticator = Authenticator(settings.api_keys, settings.api_keys_file)
+        authenticator = Authenticator(KeyRing(settings.api_keys, settings.api_keys_file, kept_keys))
     return ServerState(
         settings=settings,
         model=served,
@@ -146,7 +149,7 @@ def reload_keys(app: DescribedApp) -> None:
     if state.authenticator is None or state.settings.api_keys_file is None:
         return
     try:
-        state.authenticator.reload()
+        state.authenticator.keys.reload()
     except Exception as error:  # as above
         app.logger.error("The keys were not replaced: %s", error)
         state.metrics.count_key_reload("failed")

@@ -1,13 +1,10 @@
 """Who may ask: whoever sends one of the server's keys."""
 
 import hmac
-from collections.abc import Iterable
-from pathlib import Path
 
 from flask import request
-from pydantic import SecretStr
 
-from imagette.serving.api_keys import digest, names_by_digest
+from imagette.serving.api_keys import KeyRing, digest
 from imagette.serving.middleware import KEY_NAME_KEY
 from imagette.serving.problems import RequestError
 
@@ -21,24 +18,11 @@ class Authenticator:
     """Holds requests to the server's keys.
 
     Args:
-        keys: the keys, of which any one will do, as `api_keys` has them written.
-        file: where there are more; None if nowhere.
-
-    Raises:
-        ImagetteError: the file cannot be used.
+        keys: of which any one will do.
     """
 
-    def __init__(self, keys: Iterable[SecretStr], file: Path | None = None) -> None:
-        self._given, self._file = tuple(keys), file
-        self._names = names_by_digest(self._given, file)
-
-    def reload(self) -> None:
-        """Read the file of keys again; from now on its keys open, and no others of before.
-
-        Raises:
-            ImagetteError: the file cannot be used; the keys of before go on opening.
-        """
-        self._names = names_by_digest(self._given, self._file)
+    def __init__(self, keys: KeyRing) -> None:
+        self.keys = keys
 
     def authenticate(self) -> None:
         """Check the key of the request under way; a `before_request` function of Flask.
@@ -57,7 +41,7 @@ class Authenticator:
             key = request.headers.get("X-API-Key", "")
         given, found = digest(key.strip()), None
         # All are compared, so that the time does not tell which one it was.
-        for known, name in self._names.items():
+        for known, name in self.keys.names.items():
             if hmac.compare_digest(given, known):
                 found = name
         if found is None:

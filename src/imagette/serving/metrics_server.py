@@ -63,7 +63,9 @@ class _Server(ThreadingHTTPServer):
 def _handler(folder: Path) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = 10  # seconds for a request to come and for each write: nobody holds a thread
-        server_version, sys_version = "imagette", ""
+
+        def version_string(self) -> str:
+            return "imagette"
 
         def do_GET(self) -> None:
             if self.path.partition("?")[0] == "/metrics":

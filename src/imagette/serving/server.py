@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from imagette.errors import ImagetteError
 from imagette.inference.bundle import open_bundle
-from imagette.serving.api_keys import names_by_digest
+from imagette.serving.api_keys import KeyRing
 from imagette.serving.app import DescribedApp, create_app, reload_keys, swap_model
 from imagette.serving.metrics import FOLDER_VARIABLE
 from imagette.serving.metrics_server import metrics_server
@@ -61,7 +61,7 @@ def serve(
     """
     settings = _disable_teaching_if_unavailable(settings or Settings())
     open_bundle(settings.model, threads=1)
-    names_by_digest(settings.api_keys, settings.api_keys_file)  # that they can be read
+    KeyRing(settings.api_keys, settings.api_keys_file)  # tells what cannot be read
     address = resolve(host)
     check_free(address, port, "--port")
     if settings.metrics_port:
@@ -223,7 +223,7 @@ def _load_app(settings: Settings, folder: Path) -> Flask:
             _takes_hangup(folder, os.getpid()).touch()
         Thread(target=_stop_with_parent, args=(parent,), daemon=True).start()
     try:
-        app = create_app(settings)
+        app = create_app(settings, kept_keys=folder / "keys")
     except ImagetteError as error:  # the model's file was changed since the server started
         sys.exit(str(error))
     _count_worker(app, settings, folder)

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Iterable
 from multiprocessing.util import Finalize
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import imagette
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 _SPAN_KEY = "imagette.span"
+_SECONDS_TO_FINISH = 2
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 
@@ -64,8 +66,16 @@ def make_tracing() -> "Tracing | None":
     provider = TracerProvider(resource=resource.merge(Resource(ours)))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     # Runs at the end of a process that `multiprocessing` started, too, which atexit does not.
-    Finalize(None, provider.shutdown, exitpriority=10)
+    Finalize(None, _finish, (provider,), exitpriority=10)
     return Tracing(provider)
+
+
+def _finish(provider: "TracerProvider") -> None:
+    """Send what waits, unless nobody takes it: that would be tried for longer than a stop may
+    last."""
+    last = Thread(target=provider.shutdown, daemon=True)
+    last.start()
+    last.join(_SECONDS_TO_FINISH)
 
 
 class Tracing:
