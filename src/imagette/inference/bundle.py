@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -115,6 +116,7 @@ class Bundle:
         metadata: what the bundle says of itself.
         height: rows of the pictures it takes.
         width: columns of the pictures it takes.
+        sha256: checksum of the file, 64 hexadecimal digits.
     """
 
     path: Path
@@ -122,6 +124,7 @@ class Bundle:
     metadata: BundleMetadata
     height: int
     width: int
+    sha256: str
 
     def run(
         self, images: NDArray[np.uint8]
@@ -157,19 +160,20 @@ def open_bundle(path: str | Path | None = None, threads: int | None = None) -> B
     path = SHIPPED.get(name, Path(name))
     if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir fails on names that are too long)
         path /= "model.onnx"  # what a run calls its bundle
-    session = _open_session(path, threads)
+    content = _read(path)
+    session = _open_session(path, content, threads)
     try:
         metadata = _read_metadata(path, session)
         height, width = _check_graph(path, session, metadata)
     # ValueError is also what text that is not UTF-8, JSON or what the field holds raises.
     except (ValueError, RecursionError) as error:
         raise ImagetteError(f"The metadata of {path} is damaged.", _MAKE_ONE) from error
-    bundle = Bundle(path, session, metadata, height, width)
+    bundle = Bundle(path, session, metadata, height, width, sha256(content).hexdigest())
     _try_out(bundle)
     return bundle
 
 
-def _open_session(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
+def _read(path: Path) -> bytes:
     if path.suffix in (".keras", ".h5"):
         raise ImagetteError(
             f"{path} is a Keras file, not a bundle.",
@@ -177,13 +181,16 @@ def _open_session(path: Path, threads: int | None) -> onnxruntime.InferenceSessi
             " cat,dog,ship`.",
         )
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError as error:
         raise ImagetteError(f"There is no model file {path}.", _MAKE_ONE) from error
     except (OSError, ValueError) as error:  # a folder, a name that cannot be one
         raise ImagetteError(
             f"The model file {path} cannot be read: {error}.", "Check its name and its permissions."
         ) from error
+
+
+def _open_session(path: Path, content: bytes, threads: int | None) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors are not printed; they reach the user as ImagetteError
     # Weights kept in another file are looked for where there is none, so that a hostile bundle

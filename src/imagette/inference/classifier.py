@@ -105,6 +105,7 @@ class Classifier:
         self._bundle = bundle
         self.max_pixels = max_pixels
         self.path = bundle.path
+        self.sha256: str = getattr(bundle, "sha256", "")
         self.metadata = bundle.metadata
         self.class_names = self.metadata.class_names
         self.class_names_fr = self.metadata.class_names_fr

@@ -3,6 +3,7 @@
 Any WSGI server can run it: the factory is `imagette.serving.app:create_app`.
 """
 
+from pathlib import Path
 from typing import Any
 
 from flask import Request, Response, abort, request
@@ -12,6 +13,7 @@ from PIL import Image
 from pydantic_core import to_json
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from imagette.serving.api_keys import KeyRing
 from imagette.serving.auth import Authenticator
 from imagette.serving.base_path import OUTSIDE_KEY
 from imagette.serving.cors import CorsPolicy
@@ -22,19 +24,21 @@ from imagette.serving.memory import hand_back_freed_memory
 from imagette.serving.metrics import Metrics
 from imagette.serving.middleware import RequestMiddleware
 from imagette.serving.openapi import DescribedApp
-from imagette.serving.problems import register_error_handlers
+from imagette.serving.problems import KINDS, register_error_handlers
 from imagette.serving.rate_limit import RateLimit
-from imagette.serving.routes import docs, health, model, predict
+from imagette.serving.routes import docs, health, metrics, model, predict
 from imagette.serving.served_model import ServedModel
 from imagette.serving.settings import Settings
 from imagette.serving.state import EXTENSION, ServerState
+from imagette.serving.tracing import make_tracing
 
 
-def create_app(settings: Settings | None = None) -> DescribedApp:
+def create_app(settings: Settings | None = None, kept_keys: Path | None = None) -> DescribedApp:
     """Make the application and load its model.
 
     Args:
         settings: what to serve; from the environment if None.
+        kept_keys: as `KeyRing` has it.
 
     Raises:
         ImagetteError: the model cannot be loaded, or a setting is not usable.
@@ -45,19 +49,20 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
     # this number before it decodes them.
     Image.MAX_IMAGE_PIXELS = settings.max_pixels // 2
 
-    app = DescribedApp(with_keys=bool(settings.api_keys))
+    app = DescribedApp(with_keys=settings.asks_for_keys)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes
     app.json = _QuickJson(app)
-    state = app.extensions[EXTENSION] = _make_state(settings)
+    state = app.extensions[EXTENSION] = _make_state(settings, kept_keys)
     if settings.base_path:
         app.before_request(_refuse_outside_base_path)
-    checks = _checks(settings, state.rate_limit)
+    checks = _checks(state)
     for check in checks:
         app.before_request(lambda check=check: check(request))
     register_error_handlers(app)
     for blueprint in _blueprints(settings):
         app.register_api(blueprint)
     app.describe()
+    state.metrics.start_at_zero(app.answers(), KINDS)
     app.wsgi_app = FastPredict(  # type: ignore[method-assign]
         app, checks, lambda request: _to_json(predict.answer_predict(state, request))
     )
@@ -65,6 +70,8 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
     app.wsgi_app = RequestMiddleware(  # type: ignore[method-assign]
         app, state.metrics, state.log, cors, settings.base_path
     )
+    if state.tracing:
+        app.wsgi_app = state.tracing.wrap(app.wsgi_app)  # type: ignore
     if count := settings.trusted_proxies:
         # Where the proxies take no path off, there is none to be told about.
         stripped = 0 if settings.base_path else count
@@ -79,19 +86,19 @@ def _refuse_outside_base_path() -> None:
         abort(404)
 
 
-def _checks(settings: Settings, limit: RateLimit | None) -> list[Check]:
+def _checks(state: ServerState) -> list[Check]:
     """What every request passes: its key, where keys are asked for, and its rate."""
-    authenticate = Authenticator(settings.api_keys).authenticate if settings.api_keys else None
+    authenticator, limit = state.authenticator, state.rate_limit
 
     def check(request: Request) -> None:
         try:
-            if authenticate:
-                authenticate(request)
+            if authenticator:
+                authenticator.authenticate(request)
         finally:  # requests without a key are counted too, by address: keys cannot be guessed
             if limit:
                 limit.count_request(request)
 
-    return [check] if authenticate or limit else []
+    return [check] if authenticator or limit else []
 
 
 def _make_rate_limit(settings: Settings) -> RateLimit | None:
@@ -100,7 +107,7 @@ def _make_rate_limit(settings: Settings) -> RateLimit | None:
     return RateLimit(settings.requests_per_minute, settings.rate_storage)
 
 
-def _make_state(settings: Settings) -> ServerState:
+def _make_state(settings: Settings, kept_keys: Path | None) -> ServerState:
     lessons = None
     if settings.teach:
         # Imported only here: teaching needs more packages.
@@ -111,21 +118,29 @@ def _make_state(settings: Settings) -> ServerState:
     if settings.log_requests:
         configure_json_logging()
         log = RequestLog()
-    metrics = Metrics()
+    served, metrics = ServedModel(settings), Metrics()
+    metrics.show_model(settings.model, served.now.classifier)
+    authenticator = None
+    if settings.asks_for_keys:
+        authenticator = Authenticator(KeyRing(settings.api_keys, settings.api_keys_file, kept_keys))
     return ServerState(
         settings=settings,
-        model=ServedModel(settings),
+        model=served,
         metrics=metrics,
+        authenticator=authenticator,
         lanes=Lanes(settings, metrics),
         rate_limit=_make_rate_limit(settings),
         lessons=lessons,
         log=log,
+        tracing=make_tracing(),
     )
 
 
 def _blueprints(settings: Settings) -> list[APIBlueprint]:
     """The groups of routes, in the order in which they are listed."""
     found = [predict.blueprint, model.blueprint, health.blueprint]
+    if not settings.metrics_port:
+        found.append(metrics.blueprint)
     if settings.teach:
         from imagette.serving.routes import teach  # only here: teaching needs more packages
 
@@ -148,6 +163,25 @@ def swap_model(app: DescribedApp) -> None:
     else:
         app.logger.info("The model was loaded anew")
         state.metrics.count_swap("done")
+        state.metrics.show_model(state.settings.model, state.model.now.classifier)
+
+
+def reload_keys(app: DescribedApp) -> None:
+    """Read the file of keys again, if there is one; if it cannot be used, keep those there are.
+
+    What came of it stands in the log and in the metrics.
+    """
+    state: ServerState = app.extensions[EXTENSION]
+    if state.authenticator is None or state.settings.api_keys_file is None:
+        return
+    try:
+        state.authenticator.keys.reload()
+    except Exception as error:  # as above
+        app.logger.error("The keys were not replaced: %s", error)
+        state.metrics.count_key_reload("failed")
+    else:
+        app.logger.info("The keys were read again")
+        state.metrics.count_key_reload("done")
 
 
 class _QuickJson(DefaultJSONProvider):

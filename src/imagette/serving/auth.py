@@ -1,12 +1,11 @@
 """Who may ask: whoever sends one of the server's keys."""
 
 import hmac
-from collections.abc import Iterable
-from hashlib import sha256
 
 from flask import Request
-from pydantic import SecretStr
 
+from imagette.serving.api_keys import KeyRing, digest
+from imagette.serving.middleware import KEY_NAME_KEY
 from imagette.serving.problems import RequestError
 
 # A browser cannot send a key with an address that is typed in, nor do probes have one; and these
@@ -19,15 +18,16 @@ class Authenticator:
     """Holds requests to the server's keys.
 
     Args:
-        keys: the keys, of which any one will do.
+        keys: of which any one will do.
     """
 
-    def __init__(self, keys: Iterable[SecretStr]) -> None:
-        # Digests are all of one length, which a comparison in constant time needs.
-        self._digests = [_digest(key.get_secret_value()) for key in keys]
+    def __init__(self, keys: KeyRing) -> None:
+        self.keys = keys
 
     def authenticate(self, request: Request) -> None:
         """Check the key of a request.
+
+        The name of the key is left in the request's environment.
 
         Raises:
             RequestError: it has none that the server knows.
@@ -39,16 +39,16 @@ class Authenticator:
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             key = request.headers.get("X-API-Key", "")
-        given = _digest(key.strip())
+        given, found = digest(key.strip()), None
         # All are compared, so that the time does not tell which one it was.
-        if sum(hmac.compare_digest(given, known) for known in self._digests) == 0:
+        for known, name in self.keys.names.items():
+            if hmac.compare_digest(given, known):
+                found = name
+        if found is None:
             raise RequestError(
                 "unauthorized",
                 "This server asks for a key, and the request has none that it knows.",
                 "Send yours in the header `Authorization: Bearer KEY` or `X-API-Key: KEY`.",
                 {"WWW-Authenticate": "Bearer"},
             )
-
-
-def _digest(key: str) -> bytes:
-    return sha256(key.encode()).digest()
+        request.environ[KEY_NAME_KEY] = found

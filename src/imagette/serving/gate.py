@@ -81,6 +81,7 @@ class Gate:
     client: str
     deadline: float
     spent: int = 0
+    _waited: float = 0.0
 
     @classmethod
     def of_request(cls, lanes: Lanes, settings: Settings, client: str) -> "Gate":
@@ -135,6 +136,11 @@ class Gate:
         """
         return self._turn(self.lanes.explanations, 1)
 
+    def waited(self) -> float:
+        """Seconds that were spent waiting for turns since this was asked last."""
+        waited, self._waited = self._waited, 0.0
+        return waited
+
     def _spend(self, cost: int) -> None:
         megabytes = f"{cost / 1e6:.0f} MB of memory to decode"
         budget = _BUDGET * self.settings.decoding_bytes
@@ -148,6 +154,7 @@ class Gate:
         self.spent += cost
 
     def _turn(self, queue: FairQueue, amount: int) -> Turn:
+        began = time.monotonic()
         try:
             return queue.take_turn(
                 self.client, amount, self.deadline, self.settings.max_wait_seconds
@@ -163,6 +170,8 @@ class Gate:
             ) from wait
         except TimeoutError as error:
             raise self._out_of_time() from error
+        finally:
+            self._waited += time.monotonic() - began
 
     def _decode_elsewhere(self, job: Job) -> Any:
         try:

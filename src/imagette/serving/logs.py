@@ -17,13 +17,14 @@ _MOST_WAITING = 100_000  # lines; older ones are lost where they cannot be writt
 
 
 def configure_json_logging() -> None:
-    """Write the package's log as JSON from now on, all but requests."""
-    logger = logging.getLogger("imagette")
-    if not any(isinstance(handler.formatter, JsonFormatter) for handler in logger.handlers):
-        handler = logging.StreamHandler()
-        handler.setFormatter(JsonFormatter())
-        logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    """Write the package's log as JSON from now on, all but requests; OpenTelemetry's too."""
+    for name, level in (("imagette", logging.INFO), ("opentelemetry", logging.WARNING)):
+        logger = logging.getLogger(name)
+        if not any(isinstance(handler.formatter, JsonFormatter) for handler in logger.handlers):
+            handler = logging.StreamHandler()
+            handler.setFormatter(JsonFormatter())
+            logger.addHandler(handler)
+        logger.setLevel(level)
 
 
 class JsonFormatter(logging.Formatter):

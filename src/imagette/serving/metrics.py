@@ -1,27 +1,32 @@
 """What the server counts and times, for Prometheus.
 
 With several worker processes each writes into files of one folder, which the environment
-variable `PROMETHEUS_MULTIPROC_DIR` names before the first is started; whichever worker is asked
-adds all of them up, those of workers that have died too.
+variable `PROMETHEUS_MULTIPROC_DIR` names before the first is started; whoever is asked adds all of
+them up (`metrics_text`), those of workers that have died too.
 """
 
 import os
+import platform
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import imagette
+from imagette.serving.metrics_text import MODEL_INFO, render_alone, render_folder
+
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Counter, Gauge
 
-    from imagette.inference.classifier import Prediction
+    from imagette.inference.classifier import Classifier, Prediction
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 _REQUEST_BUCKETS = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0
 )  # fmt: skip
-_INFERENCE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_PICTURE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _KNOWN = {True: "yes", False: "no", None: "untold"}
 _METHODS = frozenset(("GET", "HEAD", "POST", "DELETE", "OPTIONS"))
 
@@ -45,11 +50,13 @@ class Metrics:
     def __init__(self) -> None:
         # Imported here because the package decides while it is imported whether it writes into
         # files, and the folder is made after this module is imported.
-        from prometheus_client import CollectorRegistry, Counter, Histogram
+        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
         self._registry = CollectorRegistry()
         counter = partial(Counter, registry=self._registry)
         histogram = partial(Histogram, registry=self._registry)
+        # Of several workers that run, the largest value.
+        gauge = partial(Gauge, registry=self._registry, multiprocess_mode="livemax")
         self._requests = counter(
             "imagette_requests", "Requests that were answered.", ("method", "route", "status")
         )
@@ -64,10 +71,15 @@ class Metrics:
             ("route",),
             buckets=_REQUEST_BUCKETS,
         )
-        self._inference_seconds = histogram(
-            "imagette_inference_seconds",
-            "Reading a picture, when its turn has come, and asking the network, in seconds.",
-            buckets=_INFERENCE_BUCKETS,
+        self._decoding_seconds = histogram(
+            "imagette_decoding_seconds",
+            "Reading a picture, without the wait for its turn, in seconds.",
+            buckets=_PICTURE_BUCKETS,
+        )
+        self._network_seconds = histogram(
+            "imagette_network_seconds",
+            "Asking the network about a picture, in seconds.",
+            buckets=_PICTURE_BUCKETS,
         )
         self._predictions = counter(
             "imagette_predictions",
@@ -77,11 +89,21 @@ class Metrics:
         self._swaps = counter(
             "imagette_model_swaps", "Times that the model's file was loaded anew.", ("outcome",)
         )
+        self._key_reloads = counter(
+            "imagette_key_reloads", "Times that the file of keys was read again.", ("outcome",)
+        )
         self._in_flight, self._waiting = _gauges(self._registry)
         # There from the start, at zero: Prometheus sees no increase in a first value.
         for outcome in ("done", "failed"):
             self._swaps.labels(outcome)
+            self._key_reloads.labels(outcome)
         count_worker_ends(self._registry)
+        build = gauge("imagette_build_info", "What runs; always 1.", ("version", "python"))
+        build.labels(imagette.__version__, platform.python_version()).set(1)
+        self._model_info = gauge(
+            MODEL_INFO, "The model that is served; 1.", ("model", "version", "sha256")
+        )
+        self._model: tuple[str, str, str] | None = None
         # Finding the counter of some labels takes longer than counting.
         self._of_request = cache(self._requests.labels)
         self._of_route = cache(self._request_seconds.labels)
@@ -105,25 +127,48 @@ class Metrics:
         """Count an error."""
         self._problems.labels(kind).inc()
 
-    def count_prediction(self, prediction: "Prediction", seconds: float) -> None:
-        """Count a picture that was answered."""
+    def count_prediction(self, prediction: "Prediction", decoding: float, network: float) -> None:
+        """Count a picture that was answered, and the seconds that each half of it took."""
         self._of_class(prediction.label, _KNOWN[prediction.known]).inc()
-        self._inference_seconds.observe(seconds)
+        self._decoding_seconds.observe(decoding)
+        self._network_seconds.observe(network)
 
     def count_swap(self, outcome: str) -> None:
         """Count a model that was loaded anew (`done`), or could not be (`failed`)."""
         self._swaps.labels(outcome).inc()
 
+    def count_key_reload(self, outcome: str) -> None:
+        """Count a file of keys that was read again (`done`), or could not be (`failed`)."""
+        self._key_reloads.labels(outcome).inc()
+
+    def show_model(self, path: Path | None, classifier: "Classifier") -> None:
+        """Say which model is served from now on, and what it was asked for by."""
+        name = path.name if path else classifier.path.stem
+        model = (name, classifier.metadata.imagette_version, classifier.sha256)
+        if self._model:
+            self._model_info.labels(*self._model).set(0)
+        self._model_info.labels(*model).set(1)
+        self._model = model
+
+    def start_at_zero(
+        self, answers: Iterable[tuple[str, str, int]], problems: Iterable[str]
+    ) -> None:
+        """Have the counters of all that may come from the start: Prometheus sees no increase in a
+        first value.
+
+        Args:
+            answers: method, route and status of what requests may be answered with.
+            problems: kinds of error.
+        """
+        for answer in answers:
+            self._requests.labels(*answer)
+        for kind in problems:
+            self._problems.labels(kind)
+
     def render(self) -> bytes:
         """Everything, of all workers, as Prometheus reads it."""
-        from prometheus_client import CollectorRegistry, generate_latest
-        from prometheus_client.multiprocess import MultiProcessCollector
-
-        if not os.environ.get(FOLDER_VARIABLE):
-            return generate_latest(self._registry)
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)
-        return generate_latest(registry)
+        folder = os.environ.get(FOLDER_VARIABLE)
+        return render_folder(Path(folder)) if folder else render_alone(self._registry)
 
 
 def _gauges(registry: "CollectorRegistry") -> tuple["Gauge", "Gauge"]:

@@ -19,6 +19,7 @@ from imagette.serving.drain import discard_body
 from imagette.serving.logs import RequestLog
 from imagette.serving.metrics import Metrics
 from imagette.serving.stop import is_stopping
+from imagette.serving.trace_context import HEADER_KEY, trace_id_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -28,6 +29,12 @@ ID_KEY = "imagette.request_id"
 
 PROBLEM_KEY = "imagette.problem"
 """Where the short name of the problem is left that a request is answered with."""
+
+ROUTE_KEY = "imagette.route"
+"""Where the URL rule is left that a request was answered by; empty where there is nothing."""
+
+KEY_NAME_KEY = "imagette.key_name"
+"""Where the name of the key is left that a request was sent with; nothing where it had none."""
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 
@@ -105,7 +112,8 @@ class RequestMiddleware:
         with self._metrics.in_flight():
             answer = self._application(environ, start)
         seconds = perf_counter() - started
-        method, route = environ["REQUEST_METHOD"], self._route(path)
+        method = environ["REQUEST_METHOD"]
+        environ[ROUTE_KEY] = route = self._route(path)
         self._metrics.count_request(method, route, status, seconds)
         if PROBLEM_KEY in environ:
             self._metrics.count_problem(environ[PROBLEM_KEY])
@@ -128,7 +136,7 @@ def _describe(environ: "WSGIEnvironment", status: int, seconds: float) -> dict[s
         "time": time(),
         "level": "info",
         "message": "request",
-        "request_id": environ[ID_KEY],
+        **log_ids(environ),
         "client": environ.get("REMOTE_ADDR"),
         "method": environ["REQUEST_METHOD"],
         "path": _LESSON.sub("/lessons/<lesson>", environ["PATH_INFO"]),
@@ -138,3 +146,13 @@ def _describe(environ: "WSGIEnvironment", status: int, seconds: float) -> dict[s
     if PROBLEM_KEY in environ:
         fields["problem"] = environ[PROBLEM_KEY]
     return fields
+
+
+def log_ids(environ: "WSGIEnvironment") -> dict[str, Any]:
+    """What a line in the log says of which request it is about, of whom, and of which trace."""
+    ids = {"request_id": environ.get(ID_KEY)}
+    if KEY_NAME_KEY in environ:
+        ids["key"] = environ[KEY_NAME_KEY]
+    if HEADER_KEY in environ and (trace_id := trace_id_of(environ[HEADER_KEY])):
+        ids["trace_id"] = trace_id
+    return ids

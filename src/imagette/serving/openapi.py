@@ -109,6 +109,15 @@ class DescribedApp(OpenAPI):
                 paths[path]["get"]["security"] = []
         self._document: bytes = self.json.dumps(self.api_doc).encode()
 
+    def answers(self) -> list[tuple[str, str, int]]:
+        """Method, URL rule and status of every answer that is described."""
+        return [
+            (method.upper(), path.replace("{", "<").replace("}", ">"), int(status))
+            for path, operations in self.api_doc["paths"].items()
+            for method, operation in operations.items()
+            for status in operation["responses"]
+        ]
+
     def document(self, path: str) -> bytes:
         """`/openapi.json`, in UTF-8.
 

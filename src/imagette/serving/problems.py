@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from imagette.errors import ImageError, ImagetteError
 from imagette.serving.base_path import OUTSIDE_KEY, public_path
-from imagette.serving.middleware import ID_KEY, PROBLEM_KEY
+from imagette.serving.middleware import PROBLEM_KEY, log_ids
 
 # name: (HTTP status, title)
 KINDS = {
@@ -116,8 +116,8 @@ def _handle_http_error(error: HTTPException) -> Response | HTTPException:
 
 
 def _handle_failure(error: Exception) -> Response:
-    fields = {"request_id": request.environ.get(ID_KEY)}
-    current_app.logger.error("An unforeseen error", exc_info=error, extra={"fields": fields})
+    ids = log_ids(request.environ)
+    current_app.logger.error("An unforeseen error", exc_info=error, extra={"fields": ids})
     return _response_with_status(500)
 
 

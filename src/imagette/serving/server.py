@@ -17,9 +17,11 @@ from pydantic import SecretStr
 
 from imagette.errors import ImagetteError
 from imagette.inference.bundle import open_bundle
+from imagette.serving.api_keys import KeyRing
 from imagette.serving.connections import allow_connections
 from imagette.serving.memory import hand_back_freed_memory
 from imagette.serving.metrics import FOLDER_VARIABLE
+from imagette.serving.metrics_server import metrics_server
 from imagette.serving.ports import check_free, is_up, resolve, url
 from imagette.serving.settings import Settings
 from imagette.serving.stop import SECONDS_TO_STOP, Interrupt
@@ -59,8 +61,16 @@ def serve(
     hand_back_freed_memory()  # the workers that are forked do the same
     settings = _disable_teaching_if_unavailable(settings or Settings())
     open_bundle(settings.model, threads=1)
+    KeyRing(settings.api_keys, settings.api_keys_file)  # tells what cannot be read
     address = resolve(host)
     check_free(address, port, "--port")
+    if settings.metrics_port:
+        if settings.metrics_port in (port, ui_port if ui else None):
+            raise ImagetteError(
+                f"The metrics cannot have the port {settings.metrics_port} too.",
+                "Choose another one with --metrics-port.",
+            )
+        check_free(address, settings.metrics_port, "--metrics-port")
     webapp = None
     if ui:
         if ui_port == port:
@@ -70,9 +80,9 @@ def serve(
             )
         check_free(address, ui_port, "--ui-port")
         webapp_key = ""
-        if settings.api_keys:
+        if settings.asks_for_keys:
             webapp_key = secrets.token_urlsafe()
-            keys = (*settings.api_keys, SecretStr(webapp_key))
+            keys = (*settings.api_keys, SecretStr(f"page:{webapp_key}"))
             settings = settings.model_copy(update={"api_keys": keys})
         webapp = WebappProcess(
             address,
@@ -86,7 +96,9 @@ def serve(
         settings = _share_among_workers(settings, Path(folder))
         server = _make_server(address, port, settings)
         server.watch = WorkerWatch(settings.workers, Path(folder))
-        _run(server, settings, webapp, Path(folder))
+        counts = Path(os.environ[FOLDER_VARIABLE])
+        with metrics_server(address, settings.metrics_port, counts):
+            _run(server, settings, webapp, Path(folder))
 
 
 def _disable_teaching_if_unavailable(settings: Settings) -> Settings:

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from imagette.errors import ImagetteError
 from imagette.images.formats import MAX_PIXELS
+from imagette.serving.api_keys import check_keys
 from imagette.serving.base_path import normalise_base_path
 from imagette.serving.memory import default_decoding_bytes
 
@@ -63,8 +64,10 @@ class Settings(BaseSettings):
     """where requests are counted: in the memory of each worker, which counts for itself, or at an
     address such as `redis://host:6379` for all of them together"""
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
-    """keys of which a client must send one, with commas between; none for no keys (in the
-    environment, others on the machine do not see them)"""
+    """keys of which a client must send one, each as `KEY` or `NAME:KEY`, with commas between; none
+    for no keys (in the environment, others on the machine do not see them)"""
+    api_keys_file: Path | None = None
+    """file of further keys, one a line, which SIGHUP has read again"""
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """sites whose scripts may ask, with commas between, such as `https://example.org`; `*` for
     all"""
@@ -76,6 +79,8 @@ class Settings(BaseSettings):
     (X-Forwarded-…)"""
     log_requests: bool = False
     """whether to write one line of JSON a request to standard error"""
+    metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    """port on which `/metrics` answers, without a key, and then on no other; 0 for the API's own"""
     workers: PositiveInt = min(4, os.cpu_count() or 1)
     """processes that answer; one for each core is best, and each takes some 100 MB"""
     decoding_bytes: PositiveInt = Field(
@@ -121,11 +126,13 @@ class Settings(BaseSettings):
     @field_validator("api_keys")
     @classmethod
     def _check_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if not all(key.get_secret_value().strip() for key in keys):
-            raise ValueError("One of them is blank")
-        if not all(key.get_secret_value().isascii() for key in keys):
-            raise ValueError("A key has letters, digits and signs of ASCII alone, as headers do")
+        check_keys(key.get_secret_value() for key in keys)
         return keys
+
+    @property
+    def asks_for_keys(self) -> bool:
+        """Whether a client must send a key."""
+        return bool(self.api_keys or self.api_keys_file)
 
 
 for _field in Settings.model_fields.values():  # pydantic leaves the line breaks in

@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, cast
 
 from flask import Request, current_app
 
+from imagette.serving.auth import Authenticator
 from imagette.serving.gate import Gate, Lanes
 from imagette.serving.logs import RequestLog
 from imagette.serving.metrics import Metrics
 from imagette.serving.rate_limit import RateLimit, client_of
 from imagette.serving.served_model import ServedModel
 from imagette.serving.settings import Settings
+from imagette.serving.tracing import Tracing
 
 if TYPE_CHECKING:
     from imagette.serving.teaching.lesson_store import LessonStore
@@ -26,19 +28,23 @@ class ServerState:
         settings: what it serves, and its limits.
         model: the model that answers.
         metrics: where requests are counted.
+        authenticator: who knows the keys; None where none are asked for.
         lanes: the queues before pictures are decoded.
         rate_limit: how often each client may ask; None where there is no limit.
         lessons: what people teach; None where nothing may be taught.
         log: where requests are logged; None where they are not.
+        tracing: what makes spans of requests; None where they are not traced.
     """
 
     settings: Settings
     model: ServedModel
     metrics: Metrics
+    authenticator: Authenticator | None
     lanes: Lanes
     rate_limit: RateLimit | None
     lessons: "LessonStore | None"
     log: RequestLog | None
+    tracing: Tracing | None
 
     def gate(self, request: Request) -> Gate:
         """What the pictures of a request that begins now pass before they are decoded."""

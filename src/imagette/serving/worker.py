@@ -11,7 +11,7 @@ from threading import Thread
 from flask import Flask
 
 from imagette.errors import ImagetteError
-from imagette.serving.app import DescribedApp, create_app, swap_model
+from imagette.serving.app import DescribedApp, create_app, reload_keys, swap_model
 from imagette.serving.connections import end_slow_requests
 from imagette.serving.settings import Settings
 from imagette.serving.stop import stop_at_sigterm
@@ -39,11 +39,11 @@ def load_app(settings: Settings, port: int, folder: Path) -> Flask:
     if parent is not None:  # None where Granian's workers are threads (Python without a GIL)
         _listen_to_parent(parent, port, folder)
     try:
-        app = create_app(settings)
+        app = create_app(settings, kept_keys=folder / "keys")
     except ImagetteError as error:  # the model's file was changed since the server started
         sys.exit(str(error))
     if parent is not None and hasattr(signal, "SIGHUP"):
-        Thread(target=_swap_at_hangup, args=(app,), daemon=True).start()
+        Thread(target=_reload_at_hangup, args=(app,), daemon=True).start()
     limits = (
         settings.body_seconds,
         settings.max_seconds,
@@ -69,9 +69,10 @@ def _listen_to_parent(parent: BaseProcess, port: int, folder: Path) -> None:
     Thread(target=_stop_with_parent, args=(parent,), daemon=True).start()
 
 
-def _swap_at_hangup(app: DescribedApp) -> None:
+def _reload_at_hangup(app: DescribedApp) -> None:
     while True:
         signal.sigwait({signal.SIGHUP})
+        reload_keys(app)
         swap_model(app)
 
 

@@ -1,7 +1,8 @@
-"""`/healthz`, `/readyz` and `/metrics`: what a server that watches this one asks."""
+"""`/healthz` and `/readyz`: what a server that watches this one asks."""
 
-from flask import Response, current_app
+from flask import current_app, request
 
+from imagette.serving.middleware import log_ids
 from imagette.serving.openapi import make_blueprint, responses
 from imagette.serving.problems import RequestError
 from imagette.serving.schemas.model import Health, Readiness
@@ -22,15 +23,9 @@ def show_readiness() -> dict[str, str]:
     try:
         server_state().model.check_ready()
     except Exception as error:  # whatever it is, the server is not ready
-        current_app.logger.error("The model does not answer", exc_info=error)
+        ids = log_ids(request.environ)
+        current_app.logger.error("The model does not answer", exc_info=error, extra={"fields": ids})
         raise RequestError(
             "not-ready", "The model does not answer.", "Look at the server's log."
         ) from error
     return {"status": "ready"}
-
-
-@blueprint.get("/metrics", responses=responses({"type": "string"}, kind="text/plain"))
-def show_metrics() -> Response:
-    """Counts and times, as Prometheus reads them"""
-    content = server_state().metrics.render()
-    return Response(content, content_type="text/plain; version=0.0.4; charset=utf-8")

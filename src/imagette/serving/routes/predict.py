@@ -1,6 +1,7 @@
 """`POST /predict`: what a picture shows; and the same by a lesson's model."""
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from imagette.inference.classifier import Classifier, Prediction
 from imagette.inference.explain import heat_png
 from imagette.reports.html import pixels_url, png_url
 from imagette.serving.gate import Gate
-from imagette.serving.metrics import Metrics
 from imagette.serving.openapi import make_blueprint, predict_request, responses
 from imagette.serving.problems import RequestError, describe, kind_of
 from imagette.serving.schemas.predict import PictureAnswer, PredictOptions, SeveralAnswers
@@ -66,15 +66,15 @@ def answer_request(
     options = _read_options(request)
     uploads = read_images(request, state.settings.max_pictures)
     state.count_pictures(request, len(uploads.images), explained=options.explain != "0")
-    gate, counts = state.gate(request), state.metrics if count_classes else None
+    asked = _Asked(state, request, classifier, options, state.gate(request), count_classes)
     if len(uploads.images) == 1:
         [image] = uploads.images
-        answer = _answer(classifier, image, options, counts, gate)
+        answer = _answer(asked, image)
         return {"predictions": [{"file": image.name} | answer]} if uploads.in_list else answer
     predictions, refusals = [], []
     for image in uploads.images:
         try:
-            result = _answer(classifier, image, options, counts, gate)
+            result = _answer(asked, image)
         except (RequestError, ImageError) as error:
             state.metrics.count_problem(kind_of(error))
             result = describe(error)
@@ -106,30 +106,53 @@ def _read_options(request: Request) -> PredictOptions:
 _NO_OPTIONS = PredictOptions()
 
 
-def _answer(
-    classifier: Classifier,
-    image: Upload,
-    options: PredictOptions,
-    metrics: Metrics | None,
-    gate: Gate,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Asked:
+    """What a request asks about its pictures, and of whom.
+
+    Attributes:
+        state: of the application.
+        request: the request.
+        classifier: what answers.
+        options: what stands behind the question mark.
+        gate: what its pictures pass.
+        count_classes: whether answers are counted by class.
+    """
+
+    state: ServerState
+    request: Request
+    classifier: Classifier
+    options: PredictOptions
+    gate: Gate
+    count_classes: bool
+
+
+def _answer(asked: _Asked, image: Upload) -> dict[str, Any]:
     """The prediction about one picture as JSON has it.
 
     Raises:
         RequestError: it is empty or was not understood, or the time of the request is up.
         ImageError: it cannot be read or has too many pixels.
     """
+    classifier, options, gate = asked.classifier, asked.options, asked.gate
     size, view = (classifier.height, classifier.width), classifier.metadata.view
     content, started = image.open(), time.perf_counter()
     views = gate.decode(content, classifier.at_least, OpenedImage.views, *size, view)
+    decoding = started + gate.waited(), time.perf_counter()
     if options.explain == "0":
         prediction, explanation = classifier.predict(views), None
     else:
         with gate.turn_to_explain():
             explanation = classifier.explain(views)
         prediction = explanation.prediction
-    if metrics:
-        metrics.count_prediction(prediction, time.perf_counter() - started)
+    network = decoding[1] + gate.waited(), time.perf_counter()
+    if asked.count_classes:
+        asked.state.metrics.count_prediction(
+            prediction, decoding[1] - decoding[0], network[1] - network[0]
+        )
+    if asked.state.tracing:
+        spans = (("wait", started, decoding[0]), ("decode", *decoding), ("network", *network))
+        asked.state.tracing.add_children(asked.request.environ, *spans)
     found = _as_json(prediction)
     if options.seen == "1":
         found["seen"] = pixels_url(views[0].pixels)

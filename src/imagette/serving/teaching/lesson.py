@@ -24,7 +24,7 @@ from imagette.images.views import REDUCING_GAP
 from imagette.serving.gate import Gate
 from imagette.serving.problems import RequestError
 from imagette.serving.settings import Settings
-from imagette.serving.teaching.reduced_picture import reduce_picture
+from imagette.serving.teaching.reduced_picture import IMAGE_SIDE, reduce_picture
 from imagette.serving.teaching.taught_model import VIEW, TaughtModel, fit_taught_model
 
 MIN_CLASSES = 2
