@@ -46,6 +46,15 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def cache_folder() -> Path:
+    """The folder named by the environment variable `IMAGETTE_CACHE_DIR`, or the user's cache."""
+    if chosen := os.environ.get("IMAGETTE_CACHE_DIR"):
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return platformdirs.user_cache_path("imagette")
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder for what Imagette writes, and those above it that are missing.
 
