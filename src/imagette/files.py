@@ -16,6 +16,8 @@ MARK = ".imagette"
 """The file that says of a folder that Imagette made it."""
 SOFTWARE = "Imagette"
 """What the field `Software` of the PNG files says that Imagette writes."""
+SHARED_VARIABLE = "IMAGETTE_SHARED_DIR"
+"""How a server names the folder of `shared_folder` to the processes that it starts."""
 _MARKED = "Imagette made this folder. Unless pictures of yours lie in it, it is no class of them.\n"
 
 
@@ -53,6 +55,12 @@ def cache_folder() -> Path:
     import platformdirs
 
     return platformdirs.user_cache_path("imagette")
+
+
+def shared_folder() -> Path | None:
+    """Where the processes of one server tell each other what they have found; None elsewhere."""
+    shared = os.environ.get(SHARED_VARIABLE)
+    return Path(shared) if shared else None
 
 
 def make_folder(folder: Path) -> None:

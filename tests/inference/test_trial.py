@@ -14,6 +14,7 @@ from support.running_server import wait_until
 from support.tiny_bundle import write_bundle
 
 from imagette.errors import ImagetteError, ModelError
+from imagette.files import SHARED_VARIABLE
 from imagette.inference import trial
 from imagette.inference.bundle import SHIPPED, open_bundle
 from imagette.inference.classifier import Classifier
@@ -96,7 +97,7 @@ def test_where_no_cache_can_be_written_models_open_all_the_same(tmp_path, monkey
 
 def test_workers_of_a_server_share_what_a_trial_found(tmp_path, monkeypatch, children):
     (tmp_path / "shared").mkdir()
-    monkeypatch.setenv(trial.FOLDER_VARIABLE, str(tmp_path / "shared"))
+    monkeypatch.setenv(SHARED_VARIABLE, str(tmp_path / "shared"))
     monkeypatch.setenv("IMAGETTE_CACHE_DIR", "/dev/null/none")
     good = write_bundle(tmp_path / "good.onnx")
     bad = write_hostile(tmp_path / "bad.onnx", hostile_models.answers_infinity)

@@ -22,10 +22,7 @@ from threading import Timer
 import onnxruntime
 
 from imagette.errors import ImagetteError
-from imagette.files import cache_folder
-
-FOLDER_VARIABLE = "IMAGETTE_TRIED_DIR"
-"""Names the folder in which the processes of one server tell each other of their trials."""
+from imagette.files import SHARED_VARIABLE, cache_folder, shared_folder
 
 SECONDS = 20
 """Of a processor, for a small file."""
@@ -85,7 +82,7 @@ def share(folder: Path) -> None:
     Args:
         folder: which is there.
     """
-    os.environ[FOLDER_VARIABLE] = str(folder)
+    os.environ[SHARED_VARIABLE] = str(folder)
     for digest in _done_well:
         (folder / digest).touch()
 
@@ -98,8 +95,8 @@ def _digest(content: bytes) -> str:
 
 def _folders() -> list[Path]:
     """Where it is noted what did well."""
-    shared = os.environ.get(FOLDER_VARIABLE)
-    return [*([Path(shared)] if shared else []), cache_folder() / "tried"]
+    shared = shared_folder()
+    return [*([shared] if shared else []), cache_folder() / "tried"]
 
 
 def _is_known(digest: str) -> bool:
@@ -117,19 +114,19 @@ def _remember(digest: str) -> None:
 @contextmanager
 def _one_at_a_time(digest: str) -> Iterator[None]:
     """Let one worker of a server try a model, and the others wait for what it finds."""
-    shared = os.environ.get(FOLDER_VARIABLE)
+    shared = shared_folder()
     if not shared:
         yield
         return
     from filelock import FileLock  # imported only here: most files are known
 
-    with FileLock(Path(shared, f"{digest}.lock")):
+    with FileLock(shared / f"{digest}.lock"):
         yield
 
 
 def _refusal(digest: str) -> Path | None:
-    shared = os.environ.get(FOLDER_VARIABLE)
-    return Path(shared, f"{digest}.refused") if shared else None
+    shared = shared_folder()
+    return shared / f"{digest}.refused" if shared else None
 
 
 def _raise_what_others_found(digest: str) -> None:
