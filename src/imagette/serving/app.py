@@ -116,9 +116,9 @@ def swap_model(app: DescribedApp) -> None:
     What came of it stands in the log and in the metrics.
     """
     state: ServerState = app.extensions[EXTENSION]
-    for name, model in state.models.items():
+    for name, served in state.models.items():
         try:
-            model.swap()
+            served.swap()
         # Whatever it is: the thread that swaps must live to the next time.
         except Exception as error:
             app.logger.error("The model %s was not replaced: %s", name, error)

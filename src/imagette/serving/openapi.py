@@ -70,7 +70,10 @@ class DescribedApp(OpenAPI):
 
     def __init__(self, with_keys: bool) -> None:
         _, schemas = models_json_schema(
-            [*((model, "validation") for model in _REQUESTS), *((model, "serialization") for model in _RESPONSES)],
+            [
+                *((model, "validation") for model in _REQUESTS),
+                *((model, "serialization") for model in _RESPONSES),
+            ],
             ref_template=_REFERENCE,
         )
         components: dict[str, Any] = {"schemas": schemas["$defs"]}

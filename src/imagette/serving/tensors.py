@@ -1,4 +1,4 @@
-"""Tensors of the Open Inference Protocol: pictures in, answers out, in JSON or in binary after it."""
+"""Tensors of the Open Inference Protocol: pictures in, answers out; in JSON or binary after it."""
 
 from collections.abc import Iterator
 from math import prod
@@ -175,7 +175,11 @@ def write_outputs(
     outputs, rest = [], b""
     for choice in wanted:
         values, datatype = _values(choice, predictions)
-        output = {"name": choice.name, "datatype": datatype, "shape": list(values.shape)}
+        output: dict[str, Any] = {
+            "name": choice.name,
+            "datatype": datatype,
+            "shape": list(values.shape),
+        }
         if choice.parameters.get("binary_data"):
             content = _to_binary(values)
             output["parameters"] = {"binary_data_size": len(content)}

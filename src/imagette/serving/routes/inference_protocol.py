@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from flask import Response, current_app, json, request
+from flask import Response, json, request
 
 import imagette
 from imagette.images.open_image import open_image
@@ -92,7 +92,7 @@ def show_model_version_ready(path: schemas.VersionPath) -> dict[str, Any]:
     responses=responses(schemas.InferAnswer, *_PROBLEMS, errors=_ERRORS),
     openapi_extensions=infer_request(),
 )
-def infer(path: ModelPath) -> Response:
+def infer(path: ModelPath) -> Response | dict[str, Any]:
     """What pictures show, as tensors"""
     return _infer(_find(path.model))
 
@@ -102,7 +102,7 @@ def infer(path: ModelPath) -> Response:
     responses=responses(schemas.InferAnswer, *_PROBLEMS, errors=_ERRORS),
     openapi_extensions=infer_request(),
 )
-def infer_by_version(path: schemas.VersionPath) -> Response:
+def infer_by_version(path: schemas.VersionPath) -> Response | dict[str, Any]:
     """The same, by its one version"""
     return _infer(_find(path.model, path.version))
 
@@ -134,7 +134,7 @@ def _ready(model: ServedModel) -> dict[str, Any]:
     return {"name": model.name, "ready": True}
 
 
-def _infer(model: ServedModel) -> Response:
+def _infer(model: ServedModel) -> Response | dict[str, Any]:
     state, classifier = server_state(), model.now.classifier
     asked, pictures = read_request(request, state.settings.max_pictures)
     wanted = check_outputs(asked, classifier)
@@ -151,7 +151,7 @@ def _infer(model: ServedModel) -> Response:
     if asked.id is not None:
         answer["id"] = asked.id
     if not any("parameters" in output for output in outputs):
-        return current_app.json.response(answer)
+        return answer
     head = json.dumps(answer).encode()
     length = {schemas.HEADER_LENGTH: str(len(head))}
     return Response(head + rest, mimetype="application/octet-stream", headers=length)

@@ -32,8 +32,8 @@ class _Request(BaseModel):
 
 
 class InputTensor(_Request):
-    """Pictures: UINT8 of shape `[n, height, width, 3]`, or BYTES of shape `[n]`, files each (in JSON
-    as base64)."""
+    """Pictures: UINT8 of shape `[n, height, width, 3]`, or BYTES of shape `[n]`, a file each (in
+    JSON as base64)."""
 
     name: str
     shape: Annotated[list[_Size], Field(max_length=8)]
