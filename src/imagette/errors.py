@@ -15,6 +15,10 @@ class ImagetteError(Exception):
         self.remedy = remedy
 
 
+class ModelError(ImagetteError):
+    """A model that fails on a picture, or answers it with what cannot be an answer."""
+
+
 class ImageError(ImagetteError):
     """A picture that cannot be read, or that is too large to be read safely.
 

@@ -16,6 +16,8 @@ MARK = ".imagette"
 """The file that says of a folder that Imagette made it."""
 SOFTWARE = "Imagette"
 """What the field `Software` of the PNG files says that Imagette writes."""
+SHARED_VARIABLE = "IMAGETTE_SHARED_DIR"
+"""How a server names the folder of `shared_folder` to the processes that it starts."""
 _MARKED = "Imagette made this folder. Unless pictures of yours lie in it, it is no class of them.\n"
 
 
@@ -44,6 +46,21 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def cache_folder() -> Path:
+    """The folder named by the environment variable `IMAGETTE_CACHE_DIR`, or the user's cache."""
+    if chosen := os.environ.get("IMAGETTE_CACHE_DIR"):
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return platformdirs.user_cache_path("imagette")
+
+
+def shared_folder() -> Path | None:
+    """Where the processes of one server tell each other what they have found; None elsewhere."""
+    shared = os.environ.get(SHARED_VARIABLE)
+    return Path(shared) if shared else None
 
 
 def make_folder(folder: Path) -> None:

@@ -25,8 +25,8 @@ from imagette.errors import ImagetteError
 
 # What `imagette[train]` brings, by import names.
 _TRAIN_MODULES = (
-    "cleanlab", "filelock", "keras", "matplotlib", "onnx", "onnxscript", "platformdirs", "pooch",
-    "pyarrow", "scipy", "sklearn", "tomli_w", "torch", "tqdm",
+    "cleanlab", "keras", "matplotlib", "onnx", "onnxscript", "pooch", "pyarrow", "scipy", "sklearn",
+    "tomli_w", "torch", "tqdm",
 )  # fmt: skip
 
 _COMMANDS: dict[Callable[..., None], str] = {

@@ -26,8 +26,16 @@ from imagette.serving.middleware import RequestMiddleware
 from imagette.serving.openapi import DescribedApp
 from imagette.serving.problems import KINDS, register_error_handlers
 from imagette.serving.rate_limit import RateLimit
-from imagette.serving.routes import docs, health, metrics, model, predict
-from imagette.serving.served_model import ServedModel
+from imagette.serving.routes import (
+    docs,
+    health,
+    inference_protocol,
+    metrics,
+    model,
+    models,
+    predict,
+)
+from imagette.serving.served_model import ServedModels
 from imagette.serving.settings import Settings
 from imagette.serving.state import EXTENSION, ServerState
 from imagette.serving.tracing import make_tracing
@@ -118,17 +126,18 @@ def _make_state(settings: Settings, kept_keys: Path | None) -> ServerState:
     if settings.log_requests:
         configure_json_logging()
         log = RequestLog()
-    served, metrics = ServedModel(settings), Metrics()
-    metrics.show_model(settings.model, served.now.classifier)
+    served, counts = ServedModels(settings), Metrics()
+    for name, one in served.items():
+        counts.show_model(name, one.now.classifier)
     authenticator = None
     if settings.asks_for_keys:
         authenticator = Authenticator(KeyRing(settings.api_keys, settings.api_keys_file, kept_keys))
     return ServerState(
         settings=settings,
-        model=served,
-        metrics=metrics,
+        models=served,
+        metrics=counts,
         authenticator=authenticator,
-        lanes=Lanes(settings, metrics),
+        lanes=Lanes(settings, counts),
         rate_limit=_make_rate_limit(settings),
         lessons=lessons,
         log=log,
@@ -138,7 +147,10 @@ def _make_state(settings: Settings, kept_keys: Path | None) -> ServerState:
 
 def _blueprints(settings: Settings) -> list[APIBlueprint]:
     """The groups of routes, in the order in which they are listed."""
-    found = [predict.blueprint, model.blueprint, health.blueprint]
+    found = [
+        predict.blueprint, model.blueprint, models.blueprint, health.blueprint,
+        inference_protocol.blueprint,
+    ]  # fmt: skip
     if not settings.metrics_port:
         found.append(metrics.blueprint)
     if settings.teach:
@@ -149,21 +161,23 @@ def _blueprints(settings: Settings) -> list[APIBlueprint]:
 
 
 def swap_model(app: DescribedApp) -> None:
-    """Load the model's file anew while requests go on; if it is damaged, keep the model there is.
+    """Load each model's file anew while requests go on; where it is damaged, or does not stand its
+    trial, keep the model there is.
 
     What came of it stands in the log and in the metrics.
     """
     state: ServerState = app.extensions[EXTENSION]
-    try:
-        state.model.swap()
-    # Whatever it is: the thread that swaps must live to the next time.
-    except Exception as error:
-        app.logger.error("The model was not replaced: %s", error)
-        state.metrics.count_swap("failed")
-    else:
-        app.logger.info("The model was loaded anew")
-        state.metrics.count_swap("done")
-        state.metrics.show_model(state.settings.model, state.model.now.classifier)
+    for name, served in state.models.items():
+        try:
+            served.swap()
+        # Whatever it is: the thread that swaps must live to the next time.
+        except Exception as error:
+            app.logger.error("The model %s was not replaced: %s", name, error)
+            state.metrics.count_swap("failed")
+        else:
+            app.logger.info("The model %s was loaded anew", name)
+            state.metrics.count_swap("done")
+            state.metrics.show_model(name, served.now.classifier)
 
 
 def reload_keys(app: DescribedApp) -> None:

@@ -103,7 +103,7 @@ class Metrics:
         self._model_info = gauge(
             MODEL_INFO, "The model that is served; 1.", ("model", "version", "sha256")
         )
-        self._model: tuple[str, str, str] | None = None
+        self._models: dict[str, tuple[str, str, str]] = {}
         # Finding the counter of some labels takes longer than counting.
         self._of_request = cache(self._requests.labels)
         self._of_route = cache(self._request_seconds.labels)
@@ -141,14 +141,13 @@ class Metrics:
         """Count a file of keys that was read again (`done`), or could not be (`failed`)."""
         self._key_reloads.labels(outcome).inc()
 
-    def show_model(self, path: Path | None, classifier: "Classifier") -> None:
-        """Say which model is served from now on, and what it was asked for by."""
-        name = path.name if path else classifier.path.stem
+    def show_model(self, name: str, classifier: "Classifier") -> None:
+        """Say which model is served by a name from now on."""
         model = (name, classifier.metadata.imagette_version, classifier.sha256)
-        if self._model:
-            self._model_info.labels(*self._model).set(0)
+        if before := self._models.get(name):
+            self._model_info.labels(*before).set(0)
         self._model_info.labels(*model).set(1)
-        self._model = model
+        self._models[name] = model
 
     def start_at_zero(
         self, answers: Iterable[tuple[str, str, int]], problems: Iterable[str]

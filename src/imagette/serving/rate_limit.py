@@ -23,10 +23,8 @@ from limits.storage import storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 
 from imagette.errors import ImagetteError
+from imagette.serving.middleware import KEY_NAME_KEY
 from imagette.serving.problems import RequestError
-
-KEY_NAME = "imagette.key_name"
-"""Where in a request's WSGI environment the name of its key stands."""
 
 COST_OF_EXPLANATION = 20
 """As how many pictures one counts that is explained: the network is asked 18 or 19 times."""
@@ -38,7 +36,8 @@ _SECONDS_BETWEEN_LINES = 60.0
 
 _LOGGER = logging.getLogger("imagette")
 
-_UNCOUNTED_RULES = frozenset(("/healthz", "/readyz"))  # probes, which come every few seconds
+# Probes, which come every few seconds.
+_UNCOUNTED_RULES = frozenset(("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"))
 
 
 class RateLimit:
@@ -190,7 +189,7 @@ class Outage:
 
 def client_of(request: Request) -> str:
     """Who asks: the name of its key, or its address."""
-    if name := request.environ.get(KEY_NAME):
+    if name := request.environ.get(KEY_NAME_KEY):
         return f"key {name}"
     return _client(request.remote_addr or "")
 

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from imagette.errors import ImagetteError
 from imagette.inference.bundle import open_bundle
+from imagette.inference.trial import share
 from imagette.serving.api_keys import KeyRing
 from imagette.serving.connections import allow_connections
 from imagette.serving.memory import hand_back_freed_memory
@@ -60,7 +61,8 @@ def serve(
     """
     hand_back_freed_memory()  # the workers that are forked do the same
     settings = _disable_teaching_if_unavailable(settings or Settings())
-    open_bundle(settings.model, threads=1)
+    for model in settings.model:
+        open_bundle(model.path, threads=1)
     KeyRing(settings.api_keys, settings.api_keys_file)  # tells what cannot be read
     address = resolve(host)
     check_free(address, port, "--port")
@@ -120,7 +122,9 @@ def _disable_teaching_if_unavailable(settings: Settings) -> Settings:
 
 
 def _share_among_workers(settings: Settings, folder: Path) -> Settings:
-    """Let the workers count, and keep lessons, in files, so that any knows what all did."""
+    """Let the workers count, keep lessons, and tell what they found, in files, so that any knows
+    what all did."""
+    share(folder)
     metrics = folder / "metrics"
     metrics.mkdir()
     os.environ[FOLDER_VARIABLE] = str(metrics)

@@ -10,7 +10,7 @@ from imagette.serving.gate import Gate, Lanes
 from imagette.serving.logs import RequestLog
 from imagette.serving.metrics import Metrics
 from imagette.serving.rate_limit import RateLimit, client_of
-from imagette.serving.served_model import ServedModel
+from imagette.serving.served_model import ServedModel, ServedModels
 from imagette.serving.settings import Settings
 from imagette.serving.tracing import Tracing
 
@@ -26,7 +26,7 @@ class ServerState:
 
     Attributes:
         settings: what it serves, and its limits.
-        model: the model that answers.
+        models: those that answer.
         metrics: where requests are counted.
         authenticator: who knows the keys; None where none are asked for.
         lanes: the queues before pictures are decoded.
@@ -37,7 +37,7 @@ class ServerState:
     """
 
     settings: Settings
-    model: ServedModel
+    models: ServedModels
     metrics: Metrics
     authenticator: Authenticator | None
     lanes: Lanes
@@ -45,6 +45,11 @@ class ServerState:
     lessons: "LessonStore | None"
     log: RequestLog | None
     tracing: Tracing | None
+
+    @property
+    def model(self) -> ServedModel:
+        """The model that answers where none is named."""
+        return self.models.first
 
     def gate(self, request: Request) -> Gate:
         """What the pictures of a request that begins now pass before they are decoded."""

@@ -1,7 +1,5 @@
 """`POST /predict`: what a picture shows; and the same by a lesson's model."""
 
-import time
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,14 +7,13 @@ from flask import Request, request
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from imagette.errors import ImageError
-from imagette.images.open_image import OpenedImage
+from imagette.errors import ImageError, ModelError
 from imagette.inference.classifier import Classifier, Prediction
 from imagette.inference.explain import heat_png
 from imagette.reports.html import pixels_url, png_url
-from imagette.serving.gate import Gate
+from imagette.serving.asked_classifier import AskedClassifier
 from imagette.serving.openapi import make_blueprint, predict_request, responses
-from imagette.serving.problems import RequestError, describe, kind_of
+from imagette.serving.problems import RequestError, describe, kind_of, log_failure
 from imagette.serving.schemas.predict import PictureAnswer, PredictOptions, SeveralAnswers
 from imagette.serving.state import ServerState, server_state
 from imagette.serving.uploads import read_images
@@ -25,7 +22,7 @@ from imagette.serving.uploads.upload import Upload
 PREDICT_PROBLEMS = (
     "wrong-option", "no-picture", "empty-picture", "unreadable-picture", "invalid-json",
     "wrong-shape", "wrong-values", "picture-too-large", "too-many-pictures",
-    "too-much-decoding", "unsupported-content-type", "too-slow", "out-of-time",
+    "too-much-decoding", "unsupported-content-type", "too-slow", "model-failed", "out-of-time",
     "overloaded",
 )  # fmt: skip
 
@@ -66,16 +63,17 @@ def answer_request(
     options = _read_options(request)
     uploads = read_images(request, state.settings.max_pictures)
     state.count_pictures(request, len(uploads.images), explained=options.explain != "0")
-    asked = _Asked(state, request, classifier, options, state.gate(request), count_classes)
+    asked = AskedClassifier(state, request, classifier, count_classes)
     if len(uploads.images) == 1:
         [image] = uploads.images
-        answer = _answer(asked, image)
+        answer = _answer(asked, image, options)
         return {"predictions": [{"file": image.name} | answer]} if uploads.in_list else answer
     predictions, refusals = [], []
     for image in uploads.images:
         try:
-            result = _answer(asked, image)
-        except (RequestError, ImageError) as error:
+            result = _answer(asked, image, options)
+        except (RequestError, ImageError, ModelError) as error:
+            log_failure(error, request.environ)
             state.metrics.count_problem(kind_of(error))
             result = describe(error)
             refusals.append(error)
@@ -106,66 +104,24 @@ def _read_options(request: Request) -> PredictOptions:
 _NO_OPTIONS = PredictOptions()
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What a request asks about its pictures, and of whom.
-
-    Attributes:
-        state: of the application.
-        request: the request.
-        classifier: what answers.
-        options: what stands behind the question mark.
-        gate: what its pictures pass.
-        count_classes: whether answers are counted by class.
-    """
-
-    state: ServerState
-    request: Request
-    classifier: Classifier
-    options: PredictOptions
-    gate: Gate
-    count_classes: bool
-
-
-def _answer(asked: _Asked, image: Upload) -> dict[str, Any]:
-    """The prediction about one picture as JSON has it.
-
-    Raises:
-        RequestError: it is empty or was not understood, or the time of the request is up.
-        ImageError: it cannot be read or has too many pixels.
-    """
-    classifier, options, gate = asked.classifier, asked.options, asked.gate
-    size, view = (classifier.height, classifier.width), classifier.metadata.view
-    content, started = image.open(), time.perf_counter()
-    views = gate.decode(content, classifier.at_least, OpenedImage.views, *size, view)
-    decoding = started + gate.waited(), time.perf_counter()
-    if options.explain == "0":
-        prediction, explanation = classifier.predict(views), None
-    else:
-        with gate.turn_to_explain():
-            explanation = classifier.explain(views)
-        prediction = explanation.prediction
-    network = decoding[1] + gate.waited(), time.perf_counter()
-    if asked.count_classes:
-        asked.state.metrics.count_prediction(
-            prediction, decoding[1] - decoding[0], network[1] - network[0]
-        )
-    if asked.state.tracing:
-        spans = (("wait", started, decoding[0]), ("decode", *decoding), ("network", *network))
-        asked.state.tracing.add_children(asked.request.environ, *spans)
-    found = _as_json(prediction)
+def _answer(asked: AskedClassifier, image: Upload, options: PredictOptions) -> dict[str, Any]:
+    """The prediction about one picture as JSON has it; raises as `AskedClassifier.answer`, and
+    where the picture is empty or was not understood."""
+    answer = asked.answer(image.open(), explain=options.explain != "0")
+    found = _as_json(answer.prediction)
     if options.seen == "1":
-        found["seen"] = pixels_url(views[0].pixels)
-    if explanation is not None:
+        found["seen"] = pixels_url(answer.views[0].pixels)
+    if answer.explanation is not None:
+        names, index = asked.classifier, answer.explanation.index
         found["explanation"] = {
-            "class": classifier.class_names[explanation.index],
-            "class_fr": classifier.class_names_fr[explanation.index],
-            "heat_map": _draw(explanation.heat, options.explain),
+            "class": names.class_names[index],
+            "class_fr": names.class_names_fr[index],
+            "heat_map": _draw(answer.explanation.heat, options.explain),
         }
     return found
 
 
-def _is_overload(error: RequestError | ImageError) -> bool:
+def _is_overload(error: RequestError | ImageError | ModelError) -> bool:
     return kind_of(error) == "overloaded"
 
 
