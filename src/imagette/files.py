@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -117,10 +118,38 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_csv(path: Path, rows: list[dict[str, Any]], columns: Sequence[str] | None = None) -> None:
-    """Write rows, all with the same keys, as CSV under a line of these; `columns` are the keys, and
-    must be given where there may be no row."""
+    """Write rows as CSV, as `csv_text` has them."""
+    write_text(path, csv_text(rows, columns))
+
+
+def csv_text(rows: list[dict[str, Any]], columns: Sequence[str] | None = None) -> str:
+    """Rows as CSV under a line of their keys.
+
+    Words that a spreadsheet would take for a formula have an apostrophe before them there: a class
+    or a file may be called `=HYPERLINK(…)`.
+
+    Args:
+        rows: of values by key.
+        columns: the keys; those of the first row if None, which must then be there.
+    """
+    columns = list(columns or rows[0])
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns or rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(_harmless, columns))
+    writer.writerows([_harmless(row.get(key, "")) for key in columns] for row in rows)
+    return text.getvalue()
+
+
+# What begins so is a formula (OWASP, "CSV Injection"), also after what separates the cells where
+# semicolons do, as in French.
+_FORMULA = re.compile("(^|[;\t\r\n])(?=[=+@\t\r＝＋－＠-])")
+
+
+def _harmless(cell: Any) -> Any:
+    if not isinstance(cell, str):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return _FORMULA.sub(r"\1'", cell)
+    return cell

@@ -246,11 +246,17 @@ def _watch_processes(
     stopped: Event,
     failures: list[ImagetteError],
 ) -> None:
-    """Print the addresses once they answer; stop everything when the page fails, and note why."""
+    """Print the addresses once they answer, then keep the page running; where it does not even
+    start, stop everything and note why."""
     lines = [f"  API   {api_url}", *([f"  Page  {webapp.url}"] if webapp else [])]
     try:
         # Waiting comes first: the workers are forked meanwhile, and find this thread at rest.
-        while not stopped.wait(0.1) and not (webapp and webapp.has_stopped()):
+        while not stopped.wait(0.1):
+            if webapp and webapp.has_stopped():
+                raise ImagetteError(
+                    "The web page stopped before it was ready, so the API was stopped too.",
+                    "The messages above say why; start it again, or serve without the page.",
+                )
             if (
                 (not webapp or webapp.is_ready())
                 and _all_have_loaded(server, folder)
@@ -258,14 +264,10 @@ def _watch_processes(
             ):
                 print("Imagette is ready:", *lines, "Press Ctrl-C to stop.", sep="\n", flush=True)
                 break
-        if not webapp:
-            return
-        webapp.wait()
-        raise ImagetteError(
-            "The web page stopped by itself, so the API was stopped too.",
-            "The messages above say why; start it again, or serve without the page.",
-        )
     except ImagetteError as error:
         if not server.interrupt_signal:
             failures.append(error)
             server.signal_handler_interrupt()
+        return
+    if webapp:
+        webapp.keep_running(stopped)
