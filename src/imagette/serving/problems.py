@@ -38,6 +38,7 @@ KINDS = {
     "too-many-pictures": (413, "There are too many pictures in the request"),
     "unsupported-content-type": (415, "This content type is not understood"),
     "too-many-requests": (429, "The client asks too often"),
+    "too-many-own-lessons": (429, "The client has too many lessons"),
     "internal-error": (500, "The server failed"),
     "not-ready": (503, "The server cannot answer about pictures now"),
     "out-of-time": (503, "The time for the request is up"),

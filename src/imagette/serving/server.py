@@ -25,6 +25,7 @@ from imagette.serving.app import DescribedApp, create_app, swap_model
 from imagette.serving.metrics import FOLDER_VARIABLE
 from imagette.serving.ports import check_free, is_up, resolve, url
 from imagette.serving.settings import Settings
+from imagette.serving.teaching.client import introduce_page
 from imagette.serving.webapp_process import WebappProcess
 
 # A worker looks at one picture at a time; its other threads receive uploads meanwhile. They come
@@ -68,6 +69,7 @@ def serve(
                 "Choose another one with --port or --ui-port.",
             )
         check_free(address, ui_port, "--ui-port")
+        introduce_page(settings.trusted_proxies)
         webapp_key = ""
         if settings.api_keys:
             webapp_key = secrets.token_urlsafe()
