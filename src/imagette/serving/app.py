@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from imagette.serving.auth import Authenticator
-from imagette.serving.base_path import OUTSIDE_KEY
+from imagette.serving.base_path import OUTSIDE_KEY, BelievePrefix
 from imagette.serving.cors import CorsPolicy
 from imagette.serving.logs import RequestLog, configure_json_logging
 from imagette.serving.metrics import Metrics
@@ -63,9 +63,10 @@ def create_app(settings: Settings | None = None) -> DescribedApp:
     )
     if count := settings.trusted_proxies:
         # Where the proxies take no path off, there is none to be told about.
-        stripped = 0 if settings.base_path else count
+        if not settings.base_path:
+            app.wsgi_app = BelievePrefix(app.wsgi_app, count)  # type: ignore[method-assign]
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_prefix=stripped
+            app.wsgi_app, x_for=count, x_proto=count, x_host=count
         )
     return app
 

@@ -78,6 +78,13 @@ def test_more_than_names_take_is_refused_before_it_is_read(client):
     assert kind_of(response) == "wrong-classes"
 
 
+def test_its_address_has_what_a_proxy_took_off(make_client):
+    names = {"class_names": ["cat", "dog"]}
+    headers = {"X-Forwarded-Prefix": "/imagette"}
+    answer = make_client(trusted_proxies=1).post("/lessons", json=names, headers=headers)
+    assert answer.headers["Location"] == f"/imagette/lessons/{answer.json['id']}"
+
+
 def test_a_body_with_a_byte_order_mark(client):
     body = b'\xef\xbb\xbf{"class_names": ["a", "b"]}'
     response = client.post("/lessons", data=body, content_type="application/json")
