@@ -22,6 +22,7 @@ from imagette.cli.predict import predict
 from imagette.cli.serve import demo, page, serve
 from imagette.cli.train import train
 from imagette.errors import ImagetteError
+from imagette.wording import without_controls
 
 # What `imagette[train]` brings, by import names.
 _TRAIN_MODULES = (
@@ -99,6 +100,6 @@ def main() -> None:
 
 
 def _fail(problem: str, remedy: str) -> NoReturn:
-    err.print(f"[bold red]Error:[/] {escape(problem)}", soft_wrap=True)
-    err.print(escape(remedy), soft_wrap=True)
+    err.print(f"[bold red]Error:[/] {escape(without_controls(problem))}", soft_wrap=True)
+    err.print(escape(without_controls(remedy)), soft_wrap=True)
     sys.exit(1)

@@ -15,7 +15,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from imagette.serving.api_keys import KeyRing
 from imagette.serving.auth import Authenticator
-from imagette.serving.base_path import OUTSIDE_KEY
+from imagette.serving.base_path import OUTSIDE_KEY, BelievePrefix
 from imagette.serving.cors import CorsPolicy
 from imagette.serving.fast_predict import Check, FastPredict
 from imagette.serving.gate import Lanes
@@ -82,9 +82,10 @@ def create_app(settings: Settings | None = None, kept_keys: Path | None = None) 
         app.wsgi_app = state.tracing.wrap(app.wsgi_app)  # type: ignore
     if count := settings.trusted_proxies:
         # Where the proxies take no path off, there is none to be told about.
-        stripped = 0 if settings.base_path else count
+        if not settings.base_path:
+            app.wsgi_app = BelievePrefix(app.wsgi_app, count)  # type: ignore[method-assign]
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_prefix=stripped
+            app.wsgi_app, x_for=count, x_proto=count, x_host=count
         )
     return app
 

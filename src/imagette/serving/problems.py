@@ -46,6 +46,7 @@ KINDS = {
     "too-much-decoding": (413, "The pictures of the request take too much to decode"),
     "unsupported-content-type": (415, "This content type is not understood"),
     "too-many-requests": (429, "The client asks too often"),
+    "too-many-own-lessons": (429, "The client has too many lessons"),
     "internal-error": (500, "The server failed"),
     "model-failed": (500, "The model failed"),
     "not-ready": (503, "The server cannot answer about pictures now"),

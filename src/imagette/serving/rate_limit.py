@@ -6,7 +6,6 @@ a hundred times a second, a thread that drops the clients whose minute is over: 
 processor with a hundred clients a minute, a seventh with ten thousand, where Redis is better.
 """
 
-import ipaddress
 import logging
 import math
 import time
@@ -23,7 +22,7 @@ from limits.storage import storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 
 from imagette.errors import ImagetteError
-from imagette.serving.middleware import KEY_NAME_KEY
+from imagette.serving.client import client_of
 from imagette.serving.problems import RequestError
 
 COST_OF_EXPLANATION = 20
@@ -89,7 +88,7 @@ class RateLimit:
         rule = request.url_rule
         if rule is not None and rule.rule in _UNCOUNTED_RULES:
             return
-        seconds = self._outage.guard(partial(self.refused_for, client_of(request)))
+        seconds = self._outage.guard(partial(self.refused_for, client_of(request.environ)))
         if seconds:
             raise self._too_many("This client has asked more than", seconds)
 
@@ -110,7 +109,9 @@ class RateLimit:
             return
         if cost > self._item.amount:
             raise self._too_many(f"The request counts as {cost}, more than", 60)
-        seconds = self._outage.guard(partial(self.refused_for, client_of(request), cost - 1))
+        seconds = self._outage.guard(
+            partial(self.refused_for, client_of(request.environ), cost - 1)
+        )
         if seconds:
             raise self._too_many(
                 f"The request counts as {cost}, and with it this client passes", seconds
@@ -187,13 +188,6 @@ class Outage:
         _LOGGER.error("Requests cannot be counted, so none is refused for its rate: %s", error)
 
 
-def client_of(request: Request) -> str:
-    """Who asks: the name of its key, or its address."""
-    if name := request.environ.get(KEY_NAME_KEY):
-        return f"key {name}"
-    return _client(request.remote_addr or "")
-
-
 def _options(storage: str) -> dict[str, Any]:
     """How long to wait for a storage elsewhere."""
     if not storage.startswith(("redis", "valkey")):
@@ -206,19 +200,3 @@ def _options(storage: str) -> dict[str, Any]:
         timeouts = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
         return timeouts | {"retry": Retry(NoBackoff(), 0)}
     return {}
-
-
-def _client(address: str) -> str:
-    if ":" not in address:
-        return address
-    if address.startswith("["):  # [2001:db8::1]:1234
-        address = address[1:].partition("]")[0]
-    elif address.count(":") == 1:  # 203.0.113.7:1234
-        return address.partition(":")[0]
-    try:
-        known = ipaddress.IPv6Address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if known.ipv4_mapped:
-        return str(known.ipv4_mapped)
-    return str(ipaddress.ip_network((known, 64), strict=False))

@@ -19,6 +19,7 @@ from imagette.errors import ImagetteError
 from imagette.inference.bundle import open_bundle
 from imagette.inference.trial import share
 from imagette.serving.api_keys import KeyRing
+from imagette.serving.client import introduce_page
 from imagette.serving.connections import allow_connections
 from imagette.serving.memory import hand_back_freed_memory
 from imagette.serving.metrics import FOLDER_VARIABLE
@@ -81,6 +82,7 @@ def serve(
                 "Choose another one with --port or --ui-port.",
             )
         check_free(address, ui_port, "--ui-port")
+        introduce_page(settings.trusted_proxies)
         webapp_key = ""
         if settings.asks_for_keys:
             webapp_key = secrets.token_urlsafe()

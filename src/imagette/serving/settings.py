@@ -98,6 +98,9 @@ class Settings(BaseSettings):
     """a lesson unused for so many hours is deleted"""
     max_lessons: PositiveInt = 50
     """lessons that are kept at once"""
+    max_lessons_per_client: PositiveInt = 10
+    """lessons of one client (a key, or an address) that are kept at once; all people of a classroom
+    may have one address"""
     max_classes: Annotated[PositiveInt, Field(ge=2, le=100)] = 10
     """classes of one lesson"""
     max_lesson_pictures: Annotated[PositiveInt, Field(ge=2, le=10_000)] = 500

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, cast
 from flask import Request, current_app
 
 from imagette.serving.auth import Authenticator
+from imagette.serving.client import client_of
 from imagette.serving.gate import Gate, Lanes
 from imagette.serving.logs import RequestLog
 from imagette.serving.metrics import Metrics
-from imagette.serving.rate_limit import RateLimit, client_of
+from imagette.serving.rate_limit import RateLimit
 from imagette.serving.served_model import ServedModel, ServedModels
 from imagette.serving.settings import Settings
 from imagette.serving.tracing import Tracing
@@ -53,7 +54,7 @@ class ServerState:
 
     def gate(self, request: Request) -> Gate:
         """What the pictures of a request that begins now pass before they are decoded."""
-        return Gate.of_request(self.lanes, self.settings, client_of(request))
+        return Gate.of_request(self.lanes, self.settings, client_of(request.environ))
 
     def count_pictures(self, request: Request, pictures: int, explained: bool = False) -> None:
         """Count the pictures of a request, which was counted as one already.
