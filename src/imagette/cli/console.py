@@ -42,6 +42,13 @@ def shown(value: Any, form: str) -> str:
     return "-" if value is None else form.format(value)
 
 
+def duration(seconds: float) -> str:
+    """About how long something takes."""
+    if seconds >= 5400:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
 @contextmanager
 def stoppable(on_stop: Callable[[], None]) -> Iterator[None]:
     """Long work that Ctrl-C or a service manager's SIGTERM stops cleanly; then `on_stop` is called
