@@ -109,8 +109,8 @@ def _answer(
         ImageError: it cannot be read or has too many pixels.
     """
     content, started = image.open(), time.perf_counter()
-    limit = server_state().settings.decoding_bytes
-    opened = open_image(content, classifier.max_pixels, classifier.at_least, limit)
+    limits = server_state().settings
+    opened = open_image(content, limits.max_pixels, classifier.at_least, limits.decoding_bytes)
     with gate(opened.pixels):
         views = opened.views(classifier.height, classifier.width, classifier.metadata.view)
     if options.explain == "0":
