@@ -38,7 +38,7 @@ _BASE = 500_000
 """Bytes that any picture takes: tables, rows, and small objects."""
 
 
-def decoding_bytes(image: Image.Image, pixels: int, file_bytes: int, at_least: int | None) -> int:
+def decoding_bytes(image: Image.Image, pixels: int, file_bytes: int, at_least: int) -> int:
     """About how much memory decoding a picture takes at most.
 
     Args:
@@ -56,7 +56,7 @@ def decoding_bytes(image: Image.Image, pixels: int, file_bytes: int, at_least: i
         decoder = 0.0
     else:
         decoder = _decoder_bytes(image) if isinstance(image, ImageFile) else 0.0
-    factor = max(1, shorter // at_least) if at_least else 1
+    factor = max(1, shorter // at_least)
     is_deep = image.mode.startswith("I") or image.mode == "F"
     cost += int(pixels * (_IN_MEMORY.get(image.mode, 4) + decoder) * 1.02)
     cost += min(pixels, _STRIP_PIXELS) * (_DEEP_STRIP if is_deep else _STRIP)
@@ -64,10 +64,8 @@ def decoding_bytes(image: Image.Image, pixels: int, file_bytes: int, at_least: i
     return cost + pixels // factor**2 * (_FINISHING_ALPHA if has_alpha else _FINISHING)
 
 
-def _jpeg_scale(image: JpegImageFile, at_least: int | None) -> int:
+def _jpeg_scale(image: JpegImageFile, at_least: int) -> int:
     """By how much the decoder reduces a JPEG's sides, as `JpegImageFile.draft` has it."""
-    if not at_least:
-        return 1
     most = min(image.size) // at_least
     return next((scale for scale in (8, 4, 2) if most >= scale), 1)
 

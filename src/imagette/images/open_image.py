@@ -33,7 +33,8 @@ class OpenedImage:
         width: in pixels, as the file says, before it is turned upright.
         height: likewise.
         pixels: how many are decoded at once: what time depends on.
-        decoding_bytes: about how much memory decoding it takes at most, in bytes.
+        decoding_bytes: about how much memory decoding it takes at most, in bytes, for no more
+            pixels than `open_image` was told.
     """
 
     source: ImageInput
@@ -94,7 +95,7 @@ class OpenedImage:
 def open_image(
     image: ImageInput,
     max_pixels: int = MAX_PIXELS,
-    at_least: int | None = None,
+    at_least: int = REDUCING_GAP * 224,
     max_bytes: int | None = None,
 ) -> OpenedImage:
     """Open a picture and check its size; its pixels are not decoded yet.
@@ -104,7 +105,7 @@ def open_image(
             `imagette.images.array.from_array`).
         max_pixels: refuse pictures with more pixels than this.
         at_least: how many pixels of the shorter side will be asked for, as for
-            `OpenedImage.to_rgb`: what decoding takes depends on it.
+            `OpenedImage.to_rgb`: what decoding takes depends on it. Enough for most networks.
         max_bytes: refuse pictures whose decoding takes more memory than this.
 
     Raises:

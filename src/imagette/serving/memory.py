@@ -12,8 +12,8 @@ _GROUP_OF_THIS = Path("/proc/self/cgroup")
 
 # What a server holds when nothing is asked of it, and what requests hold beside the decoding of
 # their pictures: measured with `python experiments/memory_under_attack.py`.
-_OF_SERVER = 110_000_000
-_OF_WORKER = 190_000_000
+_OF_SERVER = 120_000_000
+_OF_WORKER = 230_000_000
 _SHARE = 0.9  # of what there is: threads, sockets, and what the kernel keeps for them
 _LEAST = 24_000_000
 _IF_UNKNOWN = 2_000_000_000

@@ -1,0 +1,296 @@
+"""Whether small files that take much memory end a server within the limits that `deploy/` ships.
+
+    python experiments/memory_under_attack.py [--seconds 60] [--connections 64]
+                                              [--only compose,heroku] [--bombs webp,png]
+
+For Linux, as root: `imagette serve` runs in a control group of the kernel (version 1 or 2) that has
+the memory limit of a deployment. Each bomb in turn is sent over 64 connections without a pause, and
+beside them, over one connection each, a 32×32 PNG and a JPEG of 12 megapixels. The aim: no worker
+is killed, and these are answered. AWS Lambda gives a process one request at a time; its limit is
+tried with the server all the same.
+
+Prints a row for each deployment and bomb: workers that ended, answers to the bombs by status, good
+requests answered and failed (with the slowest), and the group's memory at its peak and 5 s after,
+without the pages of files; writes results/load/memory_under_attack.csv. Ends with 1 where the aim
+is missed.
+"""
+
+import argparse
+import http.client
+import io
+import math
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Lock, Thread
+
+import psutil
+from PIL import Image
+from shared.servers import (
+    RESULTS,
+    Post,
+    free_port,
+    imagette,
+    machine,
+    running,
+    say,
+    stop_at_signals,
+)
+
+from imagette.files import write_csv, write_json
+from imagette.images import formats  # noqa: F401  # has Pillow write HEIF
+
+GROUPS = Path("/sys/fs/cgroup")
+MEGABYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What `deploy/` says of a server: bytes of memory, workers, and the largest picture."""
+
+    memory: int
+    workers: int
+    max_pixels: int = 50_000_000
+
+
+DEPLOYMENTS = {
+    "compose": Deployment(2048 * MEGABYTE, 2),
+    "kubernetes": Deployment(2048 * MEGABYTE, 1),
+    "heroku": Deployment(512 * MEGABYTE, 1, 16_000_000),
+    "lambda": Deployment(1769 * MEGABYTE, 1),
+}
+
+
+def written(image: Image.Image, kind: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def flat(side: int, mode: str, kind: str, **options: object) -> bytes:
+    return written(Image.new(mode, (side, side), 7), kind, **options)
+
+
+BOMBS: dict[str, Callable[[int], bytes]] = {
+    "webp": lambda side: flat(side, "RGB", "WEBP", lossless=True, method=0),
+    "png": lambda side: flat(side, "RGB", "PNG"),
+    "jp2": lambda side: flat(side, "RGBA", "JPEG2000"),
+    "avif": lambda side: flat(side, "RGBA", "AVIF", speed=10),
+    "heif": lambda side: flat(side, "RGBA", "HEIF", chroma=444),
+    "jpeg": lambda side: flat(side, "RGB", "JPEG", progressive=True, subsampling=0),
+    "tiff": lambda side: flat(side, "F", "TIFF", compression="tiff_lzw"),
+}
+"""What makes the picture of each kind, of so many pixels a side, that costs most."""
+
+HALF = 0.5
+"""Of the most pixels: bombs of this share are sent in turn with the largest ones, which may be
+refused before they are decoded."""
+
+
+def several(picture: bytes, count: int) -> Post:
+    """A request with the same picture many times."""
+    head = b'--limit\r\nContent-Disposition: form-data; name="image"; filename="p"\r\n'
+    body = (head + b"Content-Type: application/octet-stream\r\n\r\n" + picture + b"\r\n") * count
+    headers = {"Content-Type": "multipart/form-data; boundary=limit"}
+    return Post(body + b"--limit--\r\n", headers)
+
+
+def bombs(names: list[str], max_pixels: int) -> Iterator[tuple[str, list[Post]]]:
+    """The requests of each bomb."""
+    sides = [math.isqrt(int(max_pixels * share)) for share in (1, HALF)]
+    for name in names:
+        pictures = [BOMBS[name](side) for side in sides]
+        yield name, [Post(one, {"Content-Type": "image/png"}) for one in pictures]
+        if name == "webp":
+            yield "64 webp in one request", [several(one, 64) for one in pictures]
+
+
+@dataclass
+class Load:
+    """Connections that send requests in turn until told to stop, and what they were answered."""
+
+    port: int
+    posts: list[Post]
+    connections: int
+    answers: Counter[str] = field(default_factory=Counter)
+    slowest: float = 0.0
+    _done: Event = field(default_factory=Event)
+    _lock: Lock = field(default_factory=Lock)
+
+    def __enter__(self) -> "Load":
+        self._threads = [Thread(target=self._ask, args=(n,)) for n in range(self.connections)]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self, number: int) -> None:
+        while not self._done.is_set():
+            post, started = self.posts[number % len(self.posts)], time.monotonic()
+            answer, number = self._answer(post), number + 1
+            with self._lock:
+                self.answers[answer] += 1
+                self.slowest = max(self.slowest, time.monotonic() - started)
+            if not answer.isdigit():
+                time.sleep(0.2)
+
+    def _answer(self, post: Post) -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request("POST", "/predict", post.body, dict(post.headers))
+            response = connection.getresponse()
+            response.read()
+            return str(response.status)
+        except (OSError, http.client.HTTPException) as error:
+            return type(error).__name__
+        finally:
+            connection.close()
+
+
+class Group:
+    """A control group of the kernel with a limit of memory.
+
+    Args:
+        name: of its folder.
+        limit: in bytes.
+    """
+
+    def __init__(self, name: str, limit: int) -> None:
+        self._is_old = (GROUPS / "memory").is_dir()
+        self._folder = (GROUPS / "memory" if self._is_old else GROUPS) / name
+        self._folder.mkdir(exist_ok=True)
+        self._write("memory.limit_in_bytes" if self._is_old else "memory.max", limit)
+        with suppress(OSError):  # no swap
+            if self._is_old:
+                self._write("memory.memsw.limit_in_bytes", limit)
+            else:
+                self._write("memory.swap.max", 0)
+
+    def _write(self, name: str, value: int) -> None:
+        (self._folder / name).write_text(str(value), encoding="ascii")
+
+    def _read(self, name: str) -> dict[str, int]:
+        text = (self._folder / name).read_text(encoding="ascii")
+        return {key: int(value) for key, value in map(str.split, text.splitlines())}
+
+    def run(self, command: list[str]) -> list[str]:
+        """A command that runs another one in the group."""
+        return ["sh", "-c", f'echo $$ > {self._folder}/cgroup.procs; exec "$@"', "sh", *command]
+
+    def used(self) -> int:
+        """Bytes that its processes hold, without the pages of files."""
+        return self._read("memory.stat")["total_rss" if self._is_old else "anon"]
+
+    def kills(self) -> int:
+        """How many processes the kernel has killed because the limit was met."""
+        return self._read("memory.oom_control" if self._is_old else "memory.events")["oom_kill"]
+
+    def remove(self) -> None:
+        for _ in range(50):
+            with suppress(OSError):
+                self._folder.rmdir()
+                return
+            time.sleep(0.1)
+
+
+@contextmanager
+def peak_of(group: Group) -> Iterator[list[int]]:
+    """A list whose only number is the most memory that the group has held meanwhile."""
+    peak, done = [0], Event()
+
+    def watch() -> None:
+        while not done.wait(0.02):
+            peak[0] = max(peak[0], group.used())
+
+    thread = Thread(target=watch)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        thread.join()
+
+
+def attack(
+    server: psutil.Process, group: Group, port: int, posts: list[Post], options: argparse.Namespace
+) -> dict:
+    """Send a bomb for some seconds beside good requests."""
+    tiny = Post(written(Image.effect_noise((32, 32), 60), "PNG"), {"Content-Type": "image/png"})
+    photograph = Image.effect_noise((1000, 750), 60).convert("RGB").resize((4000, 3000))
+    large = Post(written(photograph, "JPEG", quality=90), {"Content-Type": "image/jpeg"})
+    before, kills = {one.pid for one in server.children()}, group.kills()
+    with peak_of(group) as peak:
+        with (
+            Load(port, posts, options.connections) as bad,
+            Load(port, [tiny], 1) as small_load,
+            Load(port, [large], 1) as large_load,
+        ):
+            time.sleep(options.seconds)
+        time.sleep(5)
+    row = {
+        "killed": group.kills() - kills,
+        "new_workers": len({one.pid for one in server.children()} - before),
+        "bombs": " ".join(f"{name}:{count}" for name, count in sorted(bad.answers.items())),
+    }
+    for name, load in (("tiny", small_load), ("12_mp", large_load)):
+        row |= {
+            f"{name}_answered": load.answers["200"],
+            f"{name}_failed": load.answers.total() - load.answers["200"],
+            f"{name}_slowest_s": round(load.slowest, 2),
+        }
+    return row | {"peak_mb": round(peak[0] / 1e6), "after_mb": round(group.used() / 1e6)}
+
+
+def try_deployment(name: str, options: argparse.Namespace) -> Iterator[dict]:
+    """A row for each bomb."""
+    deployment, port = DEPLOYMENTS[name], free_port()
+    group = Group("imagette-attack", deployment.memory)
+    environment = {
+        "IMAGETTE_WORKERS": str(deployment.workers),
+        "IMAGETTE_MAX_PIXELS": str(deployment.max_pixels),
+    }
+    tiny = Post(flat(32, "RGB", "PNG"), {"Content-Type": "image/png"})
+    url = f"http://127.0.0.1:{port}/predict"
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            log = Path(folder) / "log"
+            with running(group.run(imagette(port)), url, tiny, log, environment) as server:
+                say(f"{name}: {group.used() / 1e6:.0f} MB at rest")
+                for bomb, posts in bombs(options.bombs, deployment.max_pixels):
+                    row = {"deployment": name, "bomb": bomb}
+                    row |= attack(server, group, port, posts, options)
+                    say("  ".join(f"{key}={value}" for key, value in row.items()))
+                    yield row
+            if (text := log.read_text(errors="replace")).strip():
+                say(text[-2000:])
+    finally:
+        group.remove()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    names = lambda text: text.split(",")  # noqa: E731
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--only", type=names, default=list(DEPLOYMENTS))
+    parser.add_argument("--bombs", type=names, default=list(BOMBS))
+    options = parser.parse_args()
+    stop_at_signals()
+    rows = [row for name in options.only for row in try_deployment(name, options)]
+    write_csv(RESULTS / "memory_under_attack.csv", rows)
+    write_json(RESULTS / "memory_under_attack-machine.json", machine())
+    failed = ("killed", "new_workers", "tiny_failed", "12_mp_failed")
+    sys.exit(any(row[key] for row in rows for key in failed))
+
+
+if __name__ == "__main__":
+    main()
