@@ -68,6 +68,7 @@ class Metrics:
         # There from the start, at zero: Prometheus sees no increase in a first value.
         for outcome in ("done", "failed"):
             self._swaps.labels(outcome)
+        self._problems.labels("overloaded")
         # Finding the counter of some labels takes longer than counting.
         self._of_request = cache(self._requests.labels)
         self._of_route = cache(self._request_seconds.labels)
