@@ -122,10 +122,12 @@ def largest_allowed(port: int) -> int:
     return low
 
 
-def attacks(port: int) -> dict[str, tuple[Post, str]]:
-    """What is sent in each, and the options of its address."""
-    allowed = largest_allowed(port)
-    say(f"The largest JPEG 2000 that is taken has {allowed}×{allowed} pixels.")
+def attacks(allowed: int) -> dict[str, tuple[Post, str]]:
+    """What is sent in each, and the options of its address.
+
+    Args:
+        allowed: rows of the largest JPEG 2000 that the server takes.
+    """
     return {
         "jpeg2000": (form(flat("JPEG2000", "RGBA", SIDE), PICTURES), ""),
         "jpeg2000-allowed": (form(flat("JPEG2000", "RGBA", allowed), PICTURES), ""),
@@ -224,12 +226,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         url, log = f"http://127.0.0.1:{port}/predict", Path(folder) / "log"
         with running(imagette(port), url, Post.raw(small_picture()), log, environment):
-            sent = attacks(port)
-            names = given.only or list(sent)
+            names = given.only or list(attacks(SIDE))
+            allowed = largest_allowed(port) if "jpeg2000-allowed" in names else SIDE
+            say(f"JPEG 2000 is sent with up to {allowed}×{allowed} pixels.")
+            sent = attacks(allowed)
             for number in range(given.rounds):
                 say(f"Round {number + 1} of {given.rounds} …")
                 rows += measure(port, "quiet", given.seconds, None)
                 for name in names:
+                    say(f"  {name}")
                     rows += measure(port, name, given.seconds, sent[name])
     write_csv(RESULTS / "starvation.csv", rows)
     write_json(RESULTS / "starvation-machine.json", of_machine)

@@ -1,7 +1,6 @@
 """Who may ask, how often, and from where."""
 
 import io
-import time
 
 import pytest
 from pydantic import SecretStr
@@ -9,7 +8,6 @@ from support.problems import kind_of
 from support.running_server import picture_file
 
 from imagette import ImagetteError
-from imagette.serving.rate_limit import RateLimit
 from imagette.serving.settings import Settings
 
 
@@ -71,55 +69,6 @@ def test_a_time_that_no_clock_has_is_refused(seconds):
 def test_keys_are_in_no_message(monkeypatch):
     monkeypatch.setenv("IMAGETTE_API_KEYS", "very-secret")
     assert "very-secret" not in repr(Settings())
-
-
-def test_a_client_may_ask_so_often_and_no_more(make_client):
-    client = make_client(requests_per_minute=3)
-    for _ in range(3):
-        assert client.get("/model").status_code == 200
-    response = client.get("/model")
-    assert (response.status_code, kind_of(response)) == (429, "too-many-requests")
-    assert 1 <= int(response.headers["Retry-After"]) <= 60
-    assert client.get("/healthz").status_code == 200
-    other = client.get("/model", environ_base={"REMOTE_ADDR": "203.0.113.9"})
-    assert other.status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("client", "another"),
-    [(["2001:db8::1", "2001:db8::2", "2001:db8::3"], "2001:db8:0:1::1"),
-     (["203.0.113.7:1234", "::ffff:203.0.113.7", "203.0.113.7"], "::ffff:203.0.113.8"),
-     (["[2001:db8::1]:80", "2001:db8::2", "[2001:db8::3]"], "[2001:db8:0:1::1]:80")],
-    ids=["a network of IPv6", "IPv4 in any form", "IPv6 in any form"],
-)  # fmt: skip
-def test_one_client_is_one_however_its_address_is_written(client, another):
-    limit = RateLimit(2, "memory://")
-    assert [limit.allows(address) for address in client] == [True, True, False]
-    assert limit.allows(another)
-
-
-def test_a_storage_that_there_is_not_is_told(make_client):
-    with pytest.raises(ImagetteError, match="cannot be counted in nonsense"):
-        make_client(requests_per_minute=3, rate_storage="nonsense://x")
-
-
-def test_a_minute_begins_with_the_first_request_and_ends(monkeypatch):
-    limit, now = RateLimit(2, "memory://"), time.time()
-    assert [limit.allows("203.0.113.7") for _ in range(3)] == [True, True, False]
-    assert 59 <= limit.seconds_to_wait("203.0.113.7") <= 60
-    monkeypatch.setattr(time, "time", lambda: now + 61)
-    assert limit.allows("203.0.113.7")
-
-
-def test_a_server_that_cannot_count_answers_all_the_same(make_client, monkeypatch, caplog):
-    client = make_client(requests_per_minute=1)
-
-    def fail(*_):
-        raise ConnectionError("the Redis is gone")
-
-    monkeypatch.setattr(RateLimit, "allows", fail)
-    assert [client.get("/model").status_code for _ in range(3)] == [200] * 3
-    assert "Requests cannot be counted" in caplog.text
 
 
 def test_pages_of_the_sites_allowed_may_read_the_answers(make_client):

@@ -1,24 +1,132 @@
 """What pictures pass before they are decoded."""
 
-from threading import Lock
+import io
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
+import psutil
 import pytest
+from support.decoding import describe, kill_oneself, sleep
+from support.problems import kind_of
+from support.running_server import picture_file, wait_until
 
-from imagette.serving.gate import Gate
-from imagette.serving.problems import RequestError
+from imagette.errors import ImageError
+from imagette.images.open_image import OpenedImage
+from imagette.serving.decoders import DecoderEndedError, Decoders
+from imagette.serving.decoding_process import Job
+from imagette.serving.state import EXTENSION
 
-LARGE = 1_000_001
+LARGE = picture_file(size=(1200, 900), kind="JPEG")
+ONE_CORE = {"workers": os.cpu_count(), "max_wait_seconds": 0.01}
+JPEG_2000 = picture_file(kind="JPEG2000")
 
 
-def test_one_large_picture_at_a_time_and_any_number_of_small_ones():
-    gate = Gate(30, lock := Lock())
-    with gate(LARGE):
-        with gate(LARGE - 1):
-            pass
-        with pytest.raises(RequestError) as caught, Gate(0.01, lock)(LARGE):
-            pass
-        assert caught.value.kind == "out-of-time"
-    with pytest.raises(ZeroDivisionError), gate(LARGE):
-        raise ZeroDivisionError
-    with gate(LARGE):  # it was left, whatever happened inside
-        pass
+@pytest.fixture(scope="module")
+def decoders():
+    return Decoders(2)
+
+
+def send(client, *contents, **options):
+    files = [(io.BytesIO(content), f"{n}.png") for n, content in enumerate(contents)]
+    return client.post("/predict", data={"image": files}, **options)
+
+
+def job(function, content=LARGE, seconds=30.0, arguments=()):
+    return Job(function, content, 10_000_000, arguments, seconds)
+
+
+def test_large_pictures_are_decoded_by_a_process_that_stays(decoders):
+    pid, priority, pixels = decoders.run(job(describe))
+    assert pid != os.getpid()
+    assert priority > os.getpriority(os.PRIO_PROCESS, 0)
+    assert pixels == 1200 * 900
+    [view] = decoders.run(job(OpenedImage.views, arguments=(32, 32, "whole")))
+    assert view.pixels.shape == (32, 32, 3)
+    with pytest.raises(ImageError, match="cannot be read"):
+        decoders.run(job(OpenedImage.views, LARGE[:-300], arguments=(32, 32)))
+    with pytest.raises(ImageError, match="million allowed") as caught:
+        decoders.run(Job(describe, LARGE, 1000, (), 30))
+    assert caught.value.too_large
+    assert decoders.run(job(describe))[0] == pid
+
+
+def test_one_that_ends_or_takes_too_long_is_replaced(decoders):
+    for function, seconds in ((kill_oneself, 30), (sleep, 0.2)):
+        with pytest.raises(DecoderEndedError):
+            decoders.run(job(function, seconds=seconds))
+    pid = decoders.run(job(describe))[0]
+    os.kill(pid, signal.SIGKILL)  # while nothing is asked of it
+    wait_until(lambda: psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    assert decoders.run(job(describe))[0] != pid
+
+
+@pytest.mark.parametrize(
+    ("content", "elsewhere"),
+    [
+        (picture_file(), False),
+        (picture_file(size=(800, 600), kind="WEBP"), False),
+        (LARGE, True),
+        (JPEG_2000, True),  # its decoder lets nobody else work meanwhile
+        (b"P3 2 1 255 1 2 3 4 5 6\n", True),  # it is written in Python
+        (LARGE[:2] + b"\xff\xda" * 40, None),
+    ],
+)
+def test_what_would_hold_up_others_is_decoded_elsewhere(
+    make_client, monkeypatch, content, elsewhere
+):
+    client, asked = make_client(), []
+    decoders = client.application.extensions[EXTENSION].lanes.decoders
+    run = decoders.run
+    monkeypatch.setattr(decoders, "run", lambda job: asked.append(job) or run(job))
+    response = send(client, content)
+    assert response.status_code == (400 if elsewhere is None else 200)
+    assert bool(asked) == bool(elsewhere)
+
+
+def test_what_a_request_may_take_is_told_by_picture(make_client):
+    client = make_client(decoding_bytes=16_000_000)  # the large one takes some 13 MB
+    answers = send(client, *[LARGE] * 4, picture_file()).json["predictions"]
+    refused = [answer.get("type", "").rpartition(":")[2] for answer in answers]
+    assert refused == ["", "", "too-much-decoding", "too-much-decoding", ""]
+    assert "in another request" in answers[2]["detail"]
+    alone = send(make_client(decoding_bytes=10_000_000), LARGE)
+    assert (alone.status_code, kind_of(alone)) == (413, "picture-too-large")
+
+
+def test_a_crash_of_a_decoder_is_a_problem_of_the_picture(make_client, monkeypatch):
+    client = make_client()
+    monkeypatch.setattr(OpenedImage, "views", kill_oneself)
+    response = send(client, LARGE)
+    assert (response.status_code, kind_of(response)) == (400, "unreadable-picture")
+
+
+def test_load_is_shed(make_client, monkeypatch):
+    """One large picture is being decoded, and others would have to wait too long."""
+    client, begun, go_on = make_client(**ONE_CORE), Event(), Event()
+    lanes = client.application.extensions[EXTENSION].lanes
+    run = lanes.decoders.run
+
+    def stall(job):
+        begun.set()
+        assert go_on.wait(30)
+        return run(job)
+
+    monkeypatch.setattr(lanes.decoders, "run", stall)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(lambda: send(client.application.test_client(), LARGE).status_code)
+        assert begun.wait(30)
+        for contents in ((LARGE,), (LARGE, LARGE)):
+            response = send(client, *contents)
+            assert (response.status_code, kind_of(response)) == (503, "overloaded")
+            assert int(response.headers["Retry-After"]) >= 1
+        # What is small goes past, and only what is large is refused beside it.
+        assert send(client, picture_file()).status_code == 200
+        mixed = send(client, picture_file(), LARGE).json["predictions"]
+        assert "class" in mixed[0]
+        assert mixed[1]["type"].endswith("overloaded")
+        other = client.application.test_client()
+        go_on.set()
+        assert send(other, LARGE, environ_base={"REMOTE_ADDR": "203.0.113.9"}).status_code == 200
+        assert first.result(30) == 200
