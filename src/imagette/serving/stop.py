@@ -8,10 +8,13 @@ from multiprocessing.util import _exit_function  # type: ignore[attr-defined]
 
 from imagette.serving.connections import has_clients, stop_accepting
 
-_SECONDS_TO_TELL = 2.0
+_SECONDS_TO_TELL = 1.5
 """How long clients are told that their connection will close, those with many requests at once."""
 
-_SECONDS_TO_ANSWER = 3.0
+_SECONDS_TO_SEND = 1.0
+"""How long those that have just connected have to send their request."""
+
+_SECONDS_TO_ANSWER = 2.5
 """How long requests then under way have."""
 
 SECONDS_TO_STOP = 6
@@ -78,14 +81,14 @@ def _stop(port: int) -> None:
     """Let every client go, then end this process.
 
     Granian closes connections that wait for a request, and with them a request on its way. So each
-    answer says first that its connection will close; those that still wait after that are left.
+    answer says first that its connection will close, and then nobody else gets in; those that still
+    wait after that are left.
     """
     _under_way.set()
-    end = time.monotonic() + _SECONDS_TO_TELL
-    while has_clients(port) and time.monotonic() < end:
-        time.sleep(0.05)
+    _wait_for_clients(port, _SECONDS_TO_TELL)
     stop_accepting(port)
     time.sleep(0.1)  # Granian takes meanwhile what has connected
+    _wait_for_clients(port, _SECONDS_TO_SEND)
     while signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         time.sleep(0.05)
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
@@ -93,3 +96,10 @@ def _stop(port: int) -> None:
     # A client that has left off in the middle of its request.
     _exit_function()
     os._exit(0)
+
+
+def _wait_for_clients(port: int, seconds: float) -> None:
+    """Wait until all have gone, so long at most."""
+    end = time.monotonic() + seconds
+    while has_clients(port) and time.monotonic() < end:
+        time.sleep(0.05)
