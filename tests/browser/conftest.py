@@ -51,8 +51,8 @@ def expect():
 def open_page(browser):
     """A function that opens the page as a browser of some language does.
 
-    The page must not ask anything of any other machine, nor try what its own Content-Security-Policy
-    forbids: that is checked when the test ends.
+    The page must not ask anything of any other machine, nor try what its own
+    Content-Security-Policy forbids: that is checked when the test ends.
     """
     contexts, asked, forbidden = [], [], []
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 from support.acting import press, upload, upload_all
 from support.images import noise
-from support.running_server import picture_file
+from support.running_server import picture_file, wait_until
 
 from imagette import Classifier
 from imagette.webapp.texts import TEXTS
@@ -118,7 +118,8 @@ def test_the_camera_takes_a_picture(open_page, shipped, expect):
     press(page.get_by_role("button", name=EN.camera))
     take = page.get_by_test_id("stCameraInputButton")
     expect(take).to_be_enabled()
-    page.wait_for_function("document.querySelector('video')?.readyState === 4")
+    # Not wait_for_function: it evaluates a text, which the page does not allow.
+    wait_until(lambda: page.evaluate("document.querySelector('video')?.readyState === 4"))
     bars = page.locator(".imagette-bars li")
     for _ in range(3):  # a busy machine's camera may not have a picture yet
         take.click()

@@ -77,6 +77,11 @@ def test_what_streamlit_finds_elsewhere_does_not_move_the_page(tmp_path, monkeyp
     try:
         wait_until(webapp.is_ready)
         assert webapp.url == f"http://127.0.0.1:{port}/imagette"
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.request("GET", "/imagette/about")
+        headers = connection.getresponse().headers
+        assert "frame-ancestors 'self'" in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
     finally:
         webapp.stop()
     told = capfd.readouterr().err

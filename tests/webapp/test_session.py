@@ -111,7 +111,7 @@ def test_the_table_has_a_line_an_image_and_the_probabilities():
     columns = "time picture class class_fr confidence known familiarity p_cat p_dog p_bird"
     said = "2026-01-02T03:04:05+00:00 é.png cat chat 0.75 True 0.5 0.75 0.25 "
     assert rows[0] == dict(zip(columns.split(" "), said.split(" "), strict=True))
-    # A spreadsheet must not take a file's name for a formula.
+    # A spreadsheet must not take a file's name for a formula (see tests/test_files.py).
     assert rows[1]["picture"] == "'=1+1"
     assert rows[1]["known"] == "False"
 

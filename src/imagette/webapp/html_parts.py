@@ -218,7 +218,7 @@ def confusion(counts: list[list[int]], names: list[str], texts: Texts) -> str:
             f"{texts.number(count) if count else ''}</td>"
             for column, count in enumerate(row)
         )
-        rows.append(f'<tr><th scope="row">{in_html(name)}</th>{"".join(cells)}</tr>')
+        rows.append(f'<tr><th scope="row"><div>{in_html(name)}</div></th>{"".join(cells)}</tr>')
     return _scrolling(
         f'<table class="imagette-confusion"><thead><tr><td>{in_html(texts.confusion_corner)}</td>'
         f"{columns}</tr></thead><tbody>{''.join(rows)}</tbody></table>",

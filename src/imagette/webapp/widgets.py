@@ -8,7 +8,7 @@ import streamlit as st
 
 from imagette.webapp import styling
 from imagette.webapp.client import ApiDown
-from imagette.webapp.literal import in_markdown, plain
+from imagette.webapp.literal import in_markdown
 from imagette.webapp.texts import Texts
 
 Button = tuple[str, str, Callable[[], Any]]
@@ -37,13 +37,14 @@ def file_box(key: str, label: str, widget_key: str, take: Callable[[], None]) ->
 
     Args:
         key: of the box.
-        label: for those who do not see it.
+        label: for those who do not see it; words of the page's own, since Streamlit reads it as
+            Markdown, though it does not show it, and as plain words.
         widget_key: of what holds the files; one that is new holds none.
         take: is called when files were chosen.
     """
     with st.container(key=key):
         st.file_uploader(
-            plain(label),  # is never drawn, so that no Markdown is read into it
+            label,
             key=widget_key,
             accept_multiple_files=True,
             label_visibility="collapsed",

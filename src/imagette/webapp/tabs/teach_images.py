@@ -8,6 +8,7 @@ import streamlit as st
 
 from imagette.webapp import html_parts, styling
 from imagette.webapp.client import LessonApi, NoAnswer
+from imagette.webapp.literal import in_markdown
 from imagette.webapp.teach_state import Lesson, TeachState
 from imagette.webapp.texts import Texts
 from imagette.webapp.uploads import Upload
@@ -50,7 +51,10 @@ def _show_class(
     drop_here = texts.teach_drop_here.format(name=name)
     st.html(styling.drop_words(f"teach-upload-{place}", drop_here))
     key = f"teach-files-{place}-{state.widget_generation}"
-    file_box(f"teach-upload-{place}", drop_here, key, partial(_take, state, name, key))
+    # A name that could be more than words in a label is not in one.
+    said = name if in_markdown(name) == name else texts.teach_name.format(number=place + 1)
+    label = texts.teach_drop_here.format(name=said)
+    file_box(f"teach-upload-{place}", label, key, partial(_take, state, name, key))
     for kind in dict.fromkeys(state.refused.get(name, [])):
         reason = texts.problems.get(kind, texts.other_problem)
         count = state.refused[name].count(kind)
