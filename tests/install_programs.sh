@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # The tests of the page and of the reports need a Chromium, those of how to serve behind a proxy an
-# nginx; on Debian and Ubuntu this installs what is missing.
+# nginx, those of the monitoring a Prometheus; on Debian and Ubuntu this installs what is missing.
 set -euo pipefail
 has() { PATH=$PATH:/usr/sbin command -v "$@" >/dev/null; }
 
 missing=()
 has chromium || has chromium-browser || has google-chrome || missing+=(chromium fonts-dejavu-core)
 has nginx || missing+=(nginx)
+{ has prometheus && has promtool; } || missing+=(prometheus)
 [ ${#missing[@]} -gt 0 ] || exit 0
 if ! command -v apt-get >/dev/null; then
     echo "Not found: ${missing[*]}. The tests that need it will be skipped; install it to run them."
@@ -16,7 +17,9 @@ sudo=""
 [ "$(id -u)" = 0 ] || sudo="sudo"
 $sudo apt-get update -qq
 DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-if [[ " ${missing[*]} " == *" nginx "* ]]; then
-    # Its package starts a web server on port 80, which nobody has asked for here.
-    $sudo systemctl disable --quiet --now nginx 2>/dev/null || true
-fi
+for service in nginx prometheus; do
+    if [[ " ${missing[*]} " == *" $service "* ]]; then
+        # Its package starts it, on port 80 or 9090, which nobody has asked for here.
+        $sudo systemctl disable --quiet --now "$service" 2>/dev/null || true
+    fi
+done
