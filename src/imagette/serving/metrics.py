@@ -7,7 +7,7 @@ them up (`metrics_text`), those of workers that have died too.
 
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,8 @@ import imagette
 from imagette.serving.metrics_text import MODEL_INFO, render_alone, render_folder
 
 if TYPE_CHECKING:
+    from prometheus_client import Counter
+
     from imagette.inference.classifier import Classifier, Prediction
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -34,13 +36,11 @@ class Metrics:
     def __init__(self) -> None:
         # Imported here because the package decides while it is imported whether it writes into
         # files, and the folder is made after this module is imported.
-        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+        from prometheus_client import CollectorRegistry, Counter, Histogram
 
         self._registry = CollectorRegistry()
         counter = partial(Counter, registry=self._registry)
         histogram = partial(Histogram, registry=self._registry)
-        # Of several workers that run, the largest value.
-        gauge = partial(Gauge, registry=self._registry, multiprocess_mode="livemax")
         self._requests = counter(
             "imagette_requests", "Requests that were answered.", ("method", "route", "status")
         )
@@ -73,26 +73,35 @@ class Metrics:
         self._swaps = counter(
             "imagette_model_swaps", "Times that the model's file was loaded anew.", ("outcome",)
         )
-        self._key_reloads = counter(
-            "imagette_key_reloads", "Times that the file of keys was read again.", ("outcome",)
-        )
-        self._restarts = counter(
-            "imagette_worker_restarts", "Workers that took the place of one that had ended."
-        )
         # There from the start, at zero: Prometheus sees no increase in a first value.
         for outcome in ("done", "failed"):
             self._swaps.labels(outcome)
-            self._key_reloads.labels(outcome)
+        self._describe_server(counter)
+        # Finding the counter of some labels takes longer than counting.
+        self._of_request = cache(self._requests.labels)
+        self._of_route = cache(self._request_seconds.labels)
+        self._of_class = cache(self._predictions.labels)
+
+    def _describe_server(self, counter: "Callable[..., Counter]") -> None:
+        """Make what tells of the server rather than of requests."""
+        from prometheus_client import Gauge
+
+        # Of several workers that run, the largest value.
+        gauge = partial(Gauge, registry=self._registry, multiprocess_mode="livemax")
         build = gauge("imagette_build_info", "What runs; always 1.", ("version", "python"))
         build.labels(imagette.__version__, platform.python_version()).set(1)
         self._model_info = gauge(
             MODEL_INFO, "The model that is served; 1.", ("model", "version", "sha256")
         )
         self._model: tuple[str, str, str] | None = None
-        # Finding the counter of some labels takes longer than counting.
-        self._of_request = cache(self._requests.labels)
-        self._of_route = cache(self._request_seconds.labels)
-        self._of_class = cache(self._predictions.labels)
+        self._restarts = counter(
+            "imagette_worker_restarts", "Workers that took the place of one that had ended."
+        )
+        self._key_reloads = counter(
+            "imagette_key_reloads", "Times that the file of keys was read again.", ("outcome",)
+        )
+        for outcome in ("done", "failed"):
+            self._key_reloads.labels(outcome)
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request that was answered; `route` is empty where there is nothing."""
