@@ -28,7 +28,11 @@ PAGES = Path(__file__).parents[1] / "docs" / "reference"
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 # Defaults that depend on the machine or are better said in words.
-_DEFAULTS = {"model": "`cifar10`", "workers": "the number of cores, at most 4"}
+_DEFAULTS = {
+    "model": "`cifar10`",
+    "workers": "the number of cores, at most 4",
+    "decoding_bytes": "by the memory that there is",
+}
 
 
 def commands() -> str:

@@ -10,9 +10,16 @@ class ImagetteError(Exception):
     """
 
     def __init__(self, problem: str, remedy: str) -> None:
-        super().__init__(f"{problem} {remedy}")
+        super().__init__(problem, remedy)  # what it is made anew from in another process
         self.problem = problem
         self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.problem} {self.remedy}"
+
+
+class ModelError(ImagetteError):
+    """A model that fails on a picture, or answers it with what cannot be an answer."""
 
 
 class ImageError(ImagetteError):

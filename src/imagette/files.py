@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,6 +17,8 @@ MARK = ".imagette"
 """The file that says of a folder that Imagette made it."""
 SOFTWARE = "Imagette"
 """What the field `Software` of the PNG files says that Imagette writes."""
+SHARED_VARIABLE = "IMAGETTE_SHARED_DIR"
+"""How a server names the folder of `shared_folder` to the processes that it starts."""
 _MARKED = "Imagette made this folder. Unless pictures of yours lie in it, it is no class of them.\n"
 
 
@@ -44,6 +47,21 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def cache_folder() -> Path:
+    """The folder named by the environment variable `IMAGETTE_CACHE_DIR`, or the user's cache."""
+    if chosen := os.environ.get("IMAGETTE_CACHE_DIR"):
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return platformdirs.user_cache_path("imagette")
+
+
+def shared_folder() -> Path | None:
+    """Where the processes of one server tell each other what they have found; None elsewhere."""
+    shared = os.environ.get(SHARED_VARIABLE)
+    return Path(shared) if shared else None
 
 
 def make_folder(folder: Path) -> None:
@@ -100,10 +118,38 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_csv(path: Path, rows: list[dict[str, Any]], columns: Sequence[str] | None = None) -> None:
-    """Write rows, all with the same keys, as CSV under a line of these; `columns` are the keys, and
-    must be given where there may be no row."""
+    """Write rows as CSV, as `csv_text` has them."""
+    write_text(path, csv_text(rows, columns))
+
+
+def csv_text(rows: list[dict[str, Any]], columns: Sequence[str] | None = None) -> str:
+    """Rows as CSV under a line of their keys.
+
+    Words that a spreadsheet would take for a formula have an apostrophe before them there: a class
+    or a file may be called `=HYPERLINK(…)`.
+
+    Args:
+        rows: of values by key.
+        columns: the keys; those of the first row if None, which must then be there.
+    """
+    columns = list(columns or rows[0])
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns or rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(_harmless, columns))
+    writer.writerows([_harmless(row.get(key, "")) for key in columns] for row in rows)
+    return text.getvalue()
+
+
+# What begins so is a formula (OWASP, "CSV Injection"), also after what separates the cells where
+# semicolons do, as in French.
+_FORMULA = re.compile("(^|[;\t\r\n])(?=[=+@\t\r＝＋－＠-])")
+
+
+def _harmless(cell: Any) -> Any:
+    if not isinstance(cell, str):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return _FORMULA.sub(r"\1'", cell)
+    return cell

@@ -1,6 +1,7 @@
 """Numbers, lists and names as people write them, in English and in French."""
 
 import os
+import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,6 +60,39 @@ def clean_name(name: str) -> str:
 def printable(path: str | Path) -> str:
     """A path that can be printed and saved, also where its bytes are not UTF-8."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+_CONTROLS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_NAMES_OF_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_MOST_BYTES_OF_NAME = 200
+
+
+def without_controls(text: str) -> str:
+    """A text as a terminal may be given it: control characters as escapes, such as `\\x1b`, but for
+    tabs and line breaks."""
+    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def has_controls(name: str) -> bool:
+    """Whether a name holds control characters, tabs and line breaks among them."""
+    return bool(_CONTROLS.search(name)) or "\n" in name or "\t" in name
+
+
+def why_no_file_name(name: str) -> str:
+    """Why a name cannot be that of a file or folder on every system; empty where it can."""
+    if not name.strip() or name in (".", ".."):
+        return "it names nothing"
+    if "/" in name or "\\" in name:
+        return "it has a slash"
+    if has_controls(name):
+        return "it has a line break or another control character"
+    if len(name.encode("utf-8", "surrogateescape")) > _MOST_BYTES_OF_NAME:
+        return f"it is longer than {_MOST_BYTES_OF_NAME} bytes"
+    if _NAMES_OF_DEVICES.fullmatch(name):
+        return "Windows has a device of that name"
+    if name != name.strip().rstrip("."):
+        return "it begins or ends with a space, or ends in a dot"
+    return ""
 
 
 def load_texts(folder: Path, language: Language) -> dict[str, Any]:

@@ -51,9 +51,10 @@ def expect():
 def open_page(browser):
     """A function that opens the page as a browser of some language does.
 
-    The page must not ask anything of any other machine: that is checked when the test ends.
+    The page must not ask anything of any other machine, nor try what its own Content-Security-Policy
+    forbids: that is checked when the test ends.
     """
-    contexts, asked = [], []
+    contexts, asked, forbidden = [], [], []
 
     def open_it(ui_port, language="en-US", width=1280, path="", **options):
         viewport = {"width": width, "height": 900}
@@ -62,6 +63,7 @@ def open_page(browser):
         context.set_default_timeout(20_000)
         page = context.new_page()
         page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: forbidden.extend(breaches(message.text)))
         page.goto(f"http://127.0.0.1:{ui_port}/{path}")
         return page
 
@@ -73,3 +75,9 @@ def open_page(browser):
     ]
     assert asked
     assert not elsewhere
+    assert not forbidden
+
+
+def breaches(said):
+    """What a browser says in its console of a Content-Security-Policy that was not kept to."""
+    return [said] if "Content Security Policy" in said else []

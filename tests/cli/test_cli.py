@@ -78,7 +78,7 @@ def pictures(tmp_path_factory):
 def test_predict_reports_an_unreadable_file_in_its_place(pictures, bundle_path):
     answer = imagette("predict", pictures, "--model", bundle_path, "--json")
     assert answer.returncode == 1
-    answers = json.loads(answer.stdout)
+    answers = [json.loads(line) for line in answer.stdout.splitlines()]
     assert [Path(one["file"]).name for one in answers] == ["a.png", "b.jpg", "c.webp"]
     assert ["label" in one for one in answers] == [True, False, True]
     assert "cannot be read" in answers[1]["error"]
@@ -88,8 +88,7 @@ def test_predict_reports_an_unreadable_file_in_its_place(pictures, bundle_path):
 
 def predicted(*arguments, cwd="."):
     """What `predict` says of one picture, for programs."""
-    [answer] = json.loads(done("predict", *arguments, "--json", cwd=cwd).stdout)
-    return answer
+    return json.loads(done("predict", *arguments, "--json", cwd=cwd).stdout)
 
 
 def test_predict_shows_the_likeliest_classes(pictures, bundle_path):
@@ -116,7 +115,7 @@ def test_predict_says_plainly_when_it_is_none_of_these(tmp_path):
 
 
 def test_predict_draws_why_and_writes_over_nothing(pictures, bundle_path, tmp_path):
-    command = ["predict", pictures / "a.png", "--model", bundle_path, "--explain", "--out"]
+    command = ["predict", pictures / "a.png", "--model", bundle_path, "--explain"]
     (tmp_path / "taken").write_text("a file", encoding="utf-8")
     answer = imagette_here(*command, tmp_path / "taken")
     assert answer.returncode == 1
@@ -138,8 +137,9 @@ def test_predict_looks_through_a_folder_as_training_does(tmp_path, bundle_path):
     (tmp_path / "notes.txt").write_text("words", encoding="utf-8")
     command = ("predict", ".", "--model", bundle_path)
     for times in range(2):
-        answer = done(*command, "--explain", "--json", cwd=tmp_path)
-        assert [one["file"] for one in json.loads(answer.stdout)] == ["a.png", "deep/b"]
+        answer = done(*command, "--explain", ".", "--json", cwd=tmp_path)
+        rows = [json.loads(line) for line in answer.stdout.splitlines()]
+        assert [row["file"] for row in rows] == ["a.png", "deep/b"]
         told = f"In . {2 + 2 * times} files were left out, the first: "
         assert told + ("a-why.png was written" if times else "deep/gone.png is") in answer.stderr
     (tmp_path / "deep" / "b").write_bytes(b"version https://git-lfs.github.com/spec/v1")
@@ -150,7 +150,7 @@ def test_predict_looks_through_a_folder_as_training_does(tmp_path, bundle_path):
 def test_predict_reads_stdin(pictures, bundle_path):
     with (pictures / "a.png").open("rb") as file:
         answer = imagette("predict", "-", "--model", bundle_path, "--json", stdin=file)
-    assert json.loads(answer.stdout)[0]["file"] == "stdin"
+    assert json.loads(answer.stdout)["file"] == "stdin"
     assert answer.returncode == 0
 
 
@@ -259,7 +259,7 @@ def test_what_is_written_among_the_pictures_is_never_learned(tmp_path, monkeypat
         "explore .", "train . --name x --resume", "evaluate runs/x", "explore --audit runs/x",
         f"evaluate {bundle} . --out measured", "explore . --out b", "compare runs/x",
         "export runs/x --format onnx --quantize weights --out small/x.onnx",
-        f"predict --explain . --model {bundle} --out .",
+        f"predict . --explain . --model {bundle}",
     ):  # fmt: skip
         done(*command.split())
     data = load_dataset(tmp_path)

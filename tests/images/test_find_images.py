@@ -2,12 +2,15 @@
 
 import io
 import os
+from pathlib import Path
 
 import pytest
 from PIL import Image
 from support.sources import paint
 
+from imagette import ImagetteError
 from imagette.files import MARK, make_folder, remove_if_empty
+from imagette.images import find_images as module
 from imagette.images.find_images import find_images, folders_in, in_short
 from imagette.images.formats import SUFFIXES
 from imagette.reports.plotting import Figure, to_png
@@ -178,3 +181,36 @@ def test_a_made_folder_is_marked_and_removed_when_nothing_came_into_it(tmp_path)
     assert (tmp_path / "a" / "b").is_dir()
     remove_if_empty(tmp_path / "a" / "b")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/kmsg").exists(), reason="there is no /proc here")
+def test_what_is_not_on_a_disk_is_not_walked(tmp_path):
+    """To read `/proc/kmsg`, say, waits for ever."""
+    paint(tmp_path / "a" / "1.png", "red")
+    (tmp_path / "a" / "b").symlink_to("/proc")
+    images, told = found(tmp_path)
+    assert images == ["a/1.png"]
+    assert told == {"a/b": "is a link to /proc, where the system has no files of people."}
+    assert "proc" not in [path.name for path in folders_in(Path("/"))]
+
+
+def test_a_link_to_a_whole_disk_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_MOST_OTHERS", 30)
+    for number in range(3):
+        paint(tmp_path / "set" / "a" / f"{number}.png", "red")
+    (tmp_path / "disk").mkdir()
+    for number in range(31):
+        (tmp_path / "disk" / f"{number}.txt").write_text("words")
+    assert len(find_images(tmp_path / "set").images) == 3
+    (tmp_path / "set" / "b").symlink_to(tmp_path / "disk")
+    with pytest.raises(ImagetteError, match=r"30 files that are no pictures.*set/b") as told:
+        find_images(tmp_path / "set")
+    assert "take out the link" in told.value.remedy
+
+
+def test_a_class_that_is_a_link_to_everything_is_left_out(tmp_path):
+    paint(tmp_path / "a" / "1.png", "red")
+    (tmp_path / "b").symlink_to("/")
+    images, told = found(tmp_path)
+    assert images == ["a/1.png"]
+    assert "that it lies in" in told["b"]

@@ -12,6 +12,12 @@ nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NUMBERS = (1, 2, 3, 4)
 EVERY = sorted(FOLDER.glob("*/*.ipynb"))
+SMALLER = {
+    2: {"else 4\n": "else 2\n"},  # epochs
+    3: {"SEEDS = 3": "SEEDS = 2", "epochs=4.0": "epochs=2.0", "[16, 32, 64]": "[8, 16, 32]"},
+    4: {"epochs=3.0": "epochs=1.0", "[16, 32, 64]": "[8, 16, 32]", "240 //": "80 //"},
+}
+"""What a run here does less of than a reader's: every line of code still runs."""
 
 
 def find(language, number):
@@ -41,6 +47,14 @@ def prose(text):
     """A text without its code, formulas, addresses and tags."""
     other = r"```.*?```|`[^`\n]*`|\]\([^)]*\)|\$\$.*?\$\$|\$[^$\n]+\$|<[^>]+>"
     return re.sub(other, "", text, flags=re.DOTALL)
+
+
+def make_smaller(notebook, number):
+    """Let the code of a notebook learn and ask less; each number to change must be there."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for found, smaller in SMALLER.get(number, {}).items():
+        [cell] = [cell for cell in cells if found in cell.source]
+        cell.source = cell.source.replace(found, smaller)
 
 
 def headings(notebook):
@@ -123,6 +137,7 @@ def test_runs_from_top_to_bottom_offline(number, tmp_path, monkeypatch):
     folder.mkdir()
     notebook = read(find("fr", number))
     told = sections(notebook)
+    make_smaller(notebook, number)
     solved = [nbformat.v4.new_code_cell(code) for code in solutions(notebook)]
     # The last cell of the notebook with a server stops it, so solutions come before it.
     end = len(notebook.cells) - (1 if notebook.cells[-1].cell_type == "code" else 0)

@@ -117,6 +117,23 @@ def test_a_path_that_a_trusted_proxy_took_off_is_known(make_client):
 
 
 @pytest.mark.parametrize(
+    ("proxies", "prefix", "path"),
+    [
+        (1, "/imagette/", "/imagette"),
+        (1, "imagette", "/imagette"),
+        (1, "/not/believed, /imagette", "/imagette"),
+        (2, "/imagette", "/imagette"),  # the other one takes nothing off
+        (2, "/apps, /imagette", "/apps/imagette"),
+    ],
+)
+def test_what_proxies_took_off_is_in_all_addresses(make_client, proxies, prefix, path):
+    client = make_client(trusted_proxies=proxies)
+    headers = {PREFIX: prefix}
+    assert client.get("/openapi.json", headers=headers).json["servers"] == [{"url": path}]
+    assert f"GET {path}/model" in client.get("/", headers=headers).json["endpoints"]
+
+
+@pytest.mark.parametrize(
     ("settings", "prefix", "servers"),
     [
         ({}, "/imagette", None),  # no proxy is trusted

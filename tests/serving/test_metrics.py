@@ -113,14 +113,15 @@ def test_metrics_on_a_port_of_their_own(bundle_path):
         assert samples(text)["imagette_requests_total", *of_model] == 4
         assert ask(port, "/model")[0] == ask(port, "/")[0] == 404
 
+        killed = ("reason", "killed")
         workers = server.descendants()
         pids = {one["pid"] for one in labels_of(text, "process_resident_memory_bytes")}
         assert pids == set(map(str, workers))
-        assert samples(text)["imagette_worker_restarts_total",] == 0
+        assert samples(text)["imagette_worker_ends_total", killed] == 0
         os.kill(workers[0], signal.SIGKILL)
         # Even while there is a worker fewer it answers; what the dead one has counted stays.
         wait_until(
-            lambda: samples(ask(port, "/metrics")[1])["imagette_worker_restarts_total",] == 1
+            lambda: samples(ask(port, "/metrics")[1])["imagette_worker_ends_total", killed] == 1
         )
         text = ask(port, "/metrics")[1]
         assert samples(text)["imagette_requests_total", *of_model] == 4

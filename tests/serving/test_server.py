@@ -22,6 +22,7 @@ from support.running_server import (
 )
 
 from imagette import ImagetteError
+from imagette.serving.ports import is_up
 from imagette.serving.server import serve
 from imagette.serving.settings import Settings
 
@@ -95,11 +96,34 @@ webapp_process._SECONDS_TO_START = 2
     assert "Imagette is ready" not in printed
 
 
-def test_when_the_page_dies_the_api_stops_and_says_why(with_page):
+def test_when_the_page_dies_the_api_goes_on_and_the_page_comes_back(with_page):
     server, others = with_page
-    page = next(pid for pid in others if "webapp_process" in command_of(pid))
-    os.kill(page, signal.SIGKILL)
-    assert_ends(server, 1, "The web page stopped by itself", others)
+
+    def page():
+        return [pid for pid in server.descendants() if "imagette.webapp" in command_of(pid)]
+
+    (killed,) = page()
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: not is_running(killed))
+    assert server.ask("GET", "/healthz")[0] == 200
+    wait_until(lambda: is_up("127.0.0.1", server.ui_port, "/_stcore/health"))
+    assert page() != [killed]
+    assert server.ask("GET", "/healthz")[0] == 200
+    server.process.send_signal(signal.SIGTERM)
+    told = "The web page stopped by itself (signal 9). It is started again in 1 s."
+    assert_ends(server, 0, told, [*others, *page()])
+
+
+def test_a_page_that_does_not_start_at_all_ends_the_command(start_server, monkeypatch):
+    pytest.importorskip("streamlit")
+    never = """
+from imagette.serving import webapp_process
+webapp_process._PROGRAM = "no_such_module"
+"""
+    monkeypatch.setattr(running_server, "PROGRAM", never + running_server.PROGRAM)
+    server = start_server(ui_port=free_port())
+    printed = assert_ends(server, 1, "The web page stopped before it was ready")
+    assert "Imagette is ready" not in printed
 
 
 def test_a_killed_parent_leaves_nothing_behind(with_page):

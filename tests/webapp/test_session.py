@@ -14,6 +14,7 @@ from imagette.webapp import session as session_module
 from imagette.webapp.client import ApiDown, Refused
 from imagette.webapp.session import MAX_IMAGES, Answer, Session, SessionImage, same_words, to_csv
 from imagette.webapp.tabs import predict
+from imagette.webapp.uploads import Upload
 
 TIME = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 MODEL = {"class_names": ["cat", "dog"], "class_names_fr": ["chat", "chien"]}
@@ -40,7 +41,7 @@ def api(outcome):
 
 def session_with(*names):
     session = Session(model=MODEL)
-    session.add([(same_words(name), same_words(name), b"...") for name in names])
+    session.add([(same_words(name), same_words(name), Upload(b"...")) for name in names])
     return session
 
 
@@ -85,7 +86,7 @@ def test_what_may_pass_can_be_tried_again_and_nothing_is_lost(kind):
 
 def test_new_images_take_the_view_and_old_ones_are_kept_up_to_a_limit():
     session = session_with("first.png")
-    session.add([(same_words(str(n)), same_words(str(n)), b"") for n in range(MAX_IMAGES)])
+    session.add([(same_words(str(n)), same_words(str(n)), Upload(b"")) for n in range(MAX_IMAGES)])
     assert len(session.in_view) == MAX_IMAGES
     assert len(session.images) == MAX_IMAGES
     assert session.images[0].number == 2
@@ -116,7 +117,7 @@ def test_the_table_has_a_line_an_image_and_the_probabilities():
 
 
 def test_more_images_than_are_kept_are_told_and_not_read(monkeypatch):
-    file = Mock(getvalue=Mock(return_value=b"..."))
+    file = Mock(type="image/png", getvalue=Mock(return_value=b"..."))
     state = SessionState(widget_generation=3, session=Session(model=MODEL))
     state["files-3"] = [file] * (MAX_IMAGES + 7)
     monkeypatch.setattr(predict.st, "session_state", state)

@@ -7,6 +7,7 @@ pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
 from imagette.webapp.client import ApiDown, Refused
 from imagette.webapp.live_camera import Frame, _read
 from imagette.webapp.teach_state import TeachState
+from imagette.webapp.uploads import Upload
 
 LIMITS = {"max_pictures": 3, "max_upload_bytes": 20_000}
 
@@ -28,7 +29,7 @@ class Scripted:
 
 
 def files(*sizes):
-    return [(f"{number}.png", bytes(size)) for number, size in enumerate(sizes)]
+    return [(f"{number}.png", Upload(bytes(size))) for number, size in enumerate(sizes)]
 
 
 def test_what_an_api_that_goes_down_did_not_take_waits_for_it():
@@ -61,7 +62,7 @@ def test_requests_hold_no_more_than_the_api_takes():
 
 def test_what_is_tried_is_asked_about_anew_when_the_lesson_changes():
     state = TeachState()
-    state.session.add([({"en": "a"}, {"en": "a"}, b"content")])
+    state.session.add([({"en": "a"}, {"en": "a"}, Upload(b"content"))])
     (image,) = state.session.in_view
     for names, is_asked in ((["1"], True), (["1"], False), (["1", "2"], True), (["2"], True)):
         image.problem = "not-learned"

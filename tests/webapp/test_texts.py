@@ -8,6 +8,7 @@ from pathlib import Path
 from imagette import webapp
 from imagette.assets import list_samples
 from imagette.serving.problems import KINDS
+from imagette.webapp import uploads
 from imagette.webapp.texts import TEXTS, Texts
 
 EN, FR = TEXTS["en"], TEXTS["fr"]
@@ -49,7 +50,7 @@ def test_both_languages_say_everything_with_the_same_blanks(subtests):
 
 def test_problems_are_those_of_the_api():
     assert EN.problems.keys() == FR.problems.keys()
-    assert EN.problems.keys() - {"api-down"} <= set(KINDS)
+    assert EN.problems.keys() - {"api-down", *uploads.REASONS} <= set(KINDS)
 
 
 def test_no_text_is_left_that_the_page_does_not_say():

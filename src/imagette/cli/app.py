@@ -22,11 +22,12 @@ from imagette.cli.predict import predict
 from imagette.cli.serve import demo, page, serve
 from imagette.cli.train import train
 from imagette.errors import ImagetteError
+from imagette.wording import without_controls
 
 # What `imagette[train]` brings, by import names.
 _TRAIN_MODULES = (
-    "cleanlab", "filelock", "keras", "matplotlib", "onnx", "onnxscript", "platformdirs", "pooch",
-    "pyarrow", "scipy", "sklearn", "tomli_w", "torch", "tqdm",
+    "cleanlab", "keras", "matplotlib", "onnx", "onnxscript", "pooch", "pyarrow", "scipy", "sklearn",
+    "tomli_w", "torch", "tqdm",
 )  # fmt: skip
 
 _COMMANDS: dict[Callable[..., None], str] = {
@@ -99,6 +100,6 @@ def main() -> None:
 
 
 def _fail(problem: str, remedy: str) -> NoReturn:
-    err.print(f"[bold red]Error:[/] {escape(problem)}", soft_wrap=True)
-    err.print(escape(remedy), soft_wrap=True)
+    err.print(f"[bold red]Error:[/] {escape(without_controls(problem))}", soft_wrap=True)
+    err.print(escape(without_controls(remedy)), soft_wrap=True)
     sys.exit(1)

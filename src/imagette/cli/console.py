@@ -11,18 +11,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from imagette.wording import without_controls
+
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
 def print_line(text: str) -> None:
     """Print a line of the result as it is, however long."""
-    out.print(text, markup=False, soft_wrap=True)
+    out.print(without_controls(text), markup=False, soft_wrap=True)
 
 
 def say(text: str) -> None:
     """Tell people something beside the result, as it is, however long."""
-    err.print(text, markup=False, soft_wrap=True)
+    err.print(without_controls(text), markup=False, soft_wrap=True)
 
 
 def print_table(columns: list[str], rows: list[list[str]]) -> None:
@@ -31,13 +33,20 @@ def print_table(columns: list[str], rows: list[list[str]]) -> None:
     for number, name in enumerate(columns):
         table.add_column(name, justify="right" if number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
+        table.add_row(*(escape(without_controls(cell)) for cell in row))
     out.print(table)
 
 
 def shown(value: Any, form: str) -> str:
     """The value in a form such as `{:.1%}`; a dash where there is none."""
     return "-" if value is None else form.format(value)
+
+
+def duration(seconds: float) -> str:
+    """About how long something takes."""
+    if seconds >= 5400:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
 @contextmanager

@@ -31,4 +31,16 @@ ModelOption = Annotated[
         show_default=False,
     ),
 ]
+ServedModelsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="[NAME=]PATH",
+        help="A bundle (.onnx), a run, or a model that ships with Imagette: `cifar10`, the more"
+        " accurate one, or `cifar10-lite`, small and fast. Give it once for each of several: the"
+        " first one answers `/predict` and the page, and each `/models/NAME/predict`; without NAME="
+        " it is called like its file.",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")]

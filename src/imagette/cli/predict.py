@@ -2,22 +2,26 @@
 
 import io
 import json
+import shlex
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict
-from itertools import count
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from itertools import count, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imagette.cli.console import print_line, say
-from imagette.cli.options import JsonOption, ModelOption
+from imagette.cli.console import duration, say, stoppable
+from imagette.cli.options import ModelOption
 from imagette.errors import ImageError, ImagetteError
 
 if TYPE_CHECKING:
+    from imagette.cli.predict_progress import PredictProgress
     from imagette.images.find_images import LeftOut
-    from imagette.inference.classifier import Classifier, Explanation, Prediction
+    from imagette.inference.batch import Picture, Row
+    from imagette.inference.classifier import Classifier, Explanation
+    from imagette.inference.row_file import RowFile
 
 
 def predict(
@@ -26,53 +30,142 @@ def predict(
     ],
     model: ModelOption = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Also draw where in each picture lies what decided.")
-    ] = False,
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Also draw where in each picture lies what decided: NAME-why.png in this folder.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
-        Path, typer.Option(help="Folder for what --explain draws, NAME-why.png each.")
-    ] = Path(),
-    as_json: JsonOption = False,
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the answers to a file, .jsonl (JSON Lines) or .csv. Run again with the same"
+            " file, the command goes on where it stopped: pictures whose path is in it are left"
+            " out.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON Lines on stdout, one for each picture.")
+    ] = False,
 ) -> None:
     """Say what pictures show, the likeliest classes first."""
+    from imagette.inference.batch import model_digest
     from imagette.inference.classifier import Classifier
+    from imagette.inference.row_file import RowFile
 
-    drawings = out if explain else None
-    answers = list(_answers(Classifier(model), pictures, drawings, show=not as_json))
-    if as_json:
-        print(json.dumps(answers, indent=2, ensure_ascii=False))
-    if any("error" in answer for answer in answers):
+    if out and as_json:
+        raise ImagetteError(
+            "--json prints the answers and --out writes them to a file.", "Give one of them."
+        )
+    classifier = Classifier(model)
+    found = list(_sources(pictures))
+    if out is None:
+        unreadable = _answer(classifier, found, explain, as_json, None)
+    else:
+        with RowFile(out, classifier.class_names, model_digest(classifier.path)) as file:
+            # What came from stdin has no name to know it by.
+            new = [one for one in found if isinstance(one[1], bytes) or one[0] not in file.done]
+            if len(new) < len(found):
+                say(f"{len(found) - len(new):,} pictures are already answered in {out}; going on with the others.")
+            _answer(classifier, new, explain, as_json, file)
+            unreadable = file.unreadable
+    if unreadable:
         raise typer.Exit(1)
 
 
-def _answers(
-    classifier: "Classifier", pictures: list[str], drawings: Path | None, show: bool
-) -> Iterator[dict[str, Any]]:
-    """An answer for each picture, in order, unreadable ones in their place."""
-    for name, picture in _sources(pictures):
+def _answer(
+    classifier: "Classifier",
+    pictures: list["Picture"],
+    drawings: Path | None,
+    as_json: bool,
+    file: "RowFile | None",
+) -> int:
+    """Print or write a row for each picture; how many of them could not be read."""
+    from imagette.cli.predict_progress import PredictProgress
+    from imagette.inference.batch import predict_files
+
+    answers = (
+        _explained(classifier, pictures, drawings)
+        if drawings
+        else predict_files(classifier, pictures)
+    )
+    unreadable = 0
+    with (
+        PredictProgress(len(pictures), prints=file is None) as shown,
+        stoppable(lambda: _say_stopped(shown, file)),
+        closing(answers),
+    ):
+        for rows in answers:
+            if file is not None:
+                file.write(rows)
+            elif as_json:
+                shown.print_lines([json.dumps(row, ensure_ascii=False) for row in rows])
+            else:
+                _print_words(rows, shown)
+            unreadable += sum("error" in row for row in rows)
+            shown.advance(len(rows))
+    if file is not None:
+        _say_done(shown, file, unreadable)
+    return unreadable
+
+
+def _explained(
+    classifier: "Classifier", pictures: list["Picture"], drawings: Path
+) -> Generator[list["Row"], None, None]:
+    """A row a picture, with the file where its heat map is drawn; each costs many answers."""
+    from imagette.inference.batch import model_digest, to_row
+
+    model = model_digest(classifier.path)
+    for name, picture in pictures:
         try:
-            explanation = classifier.explain(picture) if drawings else None
-            prediction = explanation.prediction if explanation else classifier.predict(picture)
+            explanation = classifier.explain(picture)
         except ImageError as error:
-            yield {"file": name, "error": error.problem, "remedy": error.remedy}
-            if show:
-                say(f"{name}: {error.problem} {error.remedy}")
+            yield [to_row(name, error, model)]
             continue
-        answer = {"file": name, **asdict(prediction)}
-        if show:
-            print_line(f"{name}: {_in_words(prediction)}")
-        if drawings and explanation:
-            answer["explanation"] = str(_draw_why(explanation, name, picture, drawings))
-            if show:
-                print_line(f"  why: {answer['explanation']}")
-        yield answer
+        row = to_row(name, explanation.prediction, model)
+        row["explanation"] = str(_draw_why(explanation, name, picture, drawings))
+        yield [row]
 
 
-def _in_words(prediction: "Prediction") -> str:
-    best = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[:3]
+def _print_words(rows: list["Row"], shown: "PredictProgress") -> None:
+    """What a row says, for people: on stdout, and on stderr for a picture that cannot be read."""
+    for error, some in groupby(rows, key=lambda row: "error" in row):
+        if error:
+            shown.say_lines([f"{row['file']}: {row['error']} {row['remedy']}" for row in some])
+        else:
+            shown.print_lines([line for row in some for line in _in_words(row)])
+
+
+def _in_words(row: "Row") -> Iterator[str]:
+    best = sorted(row["probabilities"].items(), key=lambda item: -item[1])[:3]
     closest = ", ".join(f"{label} {value:.1%}" for label, value in best)
-    if prediction.known is False:
-        return f"none of these, by its familiarity of {prediction.familiarity:.1%}; {closest}"
-    return closest
+    if row["known"] is False:
+        closest = f"none of these, by its familiarity of {row['familiarity']:.1%}; {closest}"
+    yield f"{row['file']}: {closest}"
+    if "explanation" in row:
+        yield f"  why: {row['explanation']}"
+
+
+def _say_stopped(shown: "PredictProgress", file: "RowFile | None") -> None:
+    shown.stop()
+    if file is None:
+        say(f"Stopped after {shown.done:,} of {shown.total:,} pictures.")
+        return
+    say(
+        f"Stopped after {shown.done:,} of {shown.total:,} pictures; their answers are in"
+        f" {file.path}. Go on with: {shlex.join(['imagette', *sys.argv[1:]])}"
+    )
+
+
+def _say_done(shown: "PredictProgress", file: "RowFile", unreadable: int) -> None:
+    speed = f" ({shown.done / shown.seconds:,.0f}/s)" if shown.done > 1 else ""
+    pictures = "1 picture" if shown.done == 1 else f"{shown.done:,} pictures"
+    say(f"{pictures} answered in {duration(shown.seconds)}{speed}: {file.path}")
+    if unreadable:
+        say(f"{unreadable:,} of them cannot be read; their rows have an `error`.")
 
 
 def _draw_why(explanation: "Explanation", name: str, picture: str | bytes, folder: Path) -> Path:

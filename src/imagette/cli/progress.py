@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from rich.progress import BarColumn, Progress, TextColumn
 
-from imagette.cli.console import err, say
+from imagette.cli.console import duration, err, say
 from imagette.data import Dataset
 from imagette.images.views import ViewName
 from imagette.training.recipe import Recipe
@@ -66,7 +66,7 @@ class TrainingReporter(Reporter):
         self.bar.start()
 
     def on_eta(self, seconds: float) -> None:
-        say(f"This will take {'at most ' if self.patience else ''}about {_duration(seconds)}.")
+        say(f"This will take {'at most ' if self.patience else ''}about {duration(seconds)}.")
 
     def on_prepare(self) -> None:
         say("Preparing the network that looks at pictures, which takes seconds, once ...")
@@ -116,7 +116,7 @@ class TrainingReporter(Reporter):
             loss=progress.loss,
             accuracy=progress.accuracy,
             speed=progress.images / progress.seconds,
-            left=f"{at_most}{_duration(progress.seconds_left)} left",
+            left=f"{at_most}{duration(progress.seconds_left)} left",
         )
 
     def on_epoch(self, row: dict[str, float], best: bool) -> None:
@@ -159,7 +159,3 @@ class TrainingReporter(Reporter):
             f"Stopped; whole epochs done: {self.last_epoch}{kept}."
             f" Go on with: imagette train {again}"
         )
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

@@ -6,16 +6,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from imagette.files import cache_folder
+
 _DAYS_KEPT = 30
-
-
-def cache_folder() -> Path:
-    """The folder named by the environment variable `IMAGETTE_CACHE_DIR`, or the user's cache."""
-    if chosen := os.environ.get("IMAGETTE_CACHE_DIR"):
-        return Path(chosen).expanduser()
-    import platformdirs
-
-    return platformdirs.user_cache_path("imagette")
 
 
 def keras_folder() -> Path:

@@ -135,7 +135,7 @@ def missing_package(variant: int = 0) -> str | None:
     Raises:
         ImagetteError: the cache cannot be used.
     """
-    needed = ["onnx", "platformdirs"]
+    needed = ["onnx"]
     if all(map(find_spec, needed)) and not backbone_path(variant).is_file():
         needed = ["torch", package_name(variant)]
     missing = [one for one in needed if find_spec(one.replace("-", "_")) is None]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from imagette.errors import ImagetteError
 from imagette.files import MARK, SOFTWARE
 from imagette.images.formats import SUFFIXES
 from imagette.images.signatures import first_bytes, is_image
@@ -21,6 +22,12 @@ _SYSTEM = frozenset([
     "recycler", "system volume information", "temporary items", "thumbs.db", "wandb",
 ])  # fmt: skip
 """Names, in small letters, of what systems and programs leave among people's files."""
+
+_OF_THE_SYSTEM = ("/proc", "/sys", "/dev")
+"""Folders whose files are not on any disk; to read some of them waits for ever."""
+
+_MOST_OTHERS = 200_000
+"""Files that are no pictures, of which a dataset has no more, or ten times its pictures."""
 
 _RAW = frozenset([
     ".3fr", ".arw", ".cr2", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos", ".nef",
@@ -123,7 +130,7 @@ def folders_in(folder: Path) -> list[Path]:
     """
     walk = _Walk(folder)
     inside = [(Path(entry.path), entry) for entry in _entries(folder)]
-    found = [path for path, entry in inside if path.is_dir() and not walk.judge(entry)]
+    found = [path for path, entry in inside if not walk.judge(entry) and path.is_dir()]
     return [path for path in found if not _is_own_folder(path)]
 
 
@@ -146,6 +153,7 @@ class _Walk:
 
     def __init__(self, folder: Path, top: Path | None = None) -> None:
         self.links: set[Path] = set()
+        self._others = self._pictures = 0
         self._folders = [Path(os.path.realpath(one)) for one in (folder, top or folder)]
 
     def below(self, folder: Path) -> Iterator[tuple[Path, Reason]]:
@@ -162,12 +170,28 @@ class _Walk:
             if not reason and entry.is_dir():
                 yield from self.below(path)
             else:
+                self._count(path, reason)
                 yield path, reason
+
+    def _count(self, path: Path, reason: Reason) -> None:
+        """Raise an ImagetteError where a great many files are found and hardly one is a picture, as
+        where a link leads to all of a disk."""
+        self._pictures += not reason
+        self._others += bool(reason)
+        if self._others > max(_MOST_OTHERS, 10 * self._pictures):
+            raise ImagetteError(
+                f"Below {self._folders[0]} are more than {_MOST_OTHERS:,} files that are no"
+                f" pictures, such as {path}.",
+                "Name the folder of the pictures themselves; if it is that, take out the link in it"
+                " that leads elsewhere.",
+            )
 
     def judge(self, entry: os.DirEntry[str]) -> Reason:
         """Why a file, or all of a folder, is left out."""
         if entry.is_symlink() and (reason := self._not_followed(entry)):
             return reason
+        if entry.path in _OF_THE_SYSTEM:
+            return "is the system's, and holds no files of people."
         if entry.is_dir():
             program = os.path.exists(os.path.join(entry.path, "pyvenv.cfg"))  # noqa: PTH110, PTH118
             return "is a virtual environment of Python." if program else ""
@@ -184,6 +208,8 @@ class _Walk:
         except OSError as error:
             return f"is a link to {real}, which cannot be opened ({error.strerror})."
         if real.is_dir():
+            if any(real.is_relative_to(one) for one in _OF_THE_SYSTEM):
+                return f"is a link to {real}, where the system has no files of people."
             if any(real.is_relative_to(one) or one.is_relative_to(real) for one in self._folders):
                 return "is a link to a folder that is found anyway, or that it lies in."
             self._folders.append(real)

@@ -1,6 +1,7 @@
 """Which pictures are accepted, and opening one without harm, whatever it holds."""
 
 import io
+import math
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -12,6 +13,8 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from imagette.errors import ImageError
 from imagette.images.array import from_array
+from imagette.images.icons import MAX_PIXELS_IN_ICON, check_icon
+from imagette.images.jpeg_head import check_jpeg
 from imagette.images.signatures import first_bytes, what_else
 from imagette.images.tiff import check_tiff, decoded_size
 
@@ -59,12 +62,18 @@ def open_file(file: str | Path | BinaryIO) -> Image.Image:
     """
     if isinstance(file, str | Path):
         with Path(file).open("rb") as opened:
-            check_tiff(opened)
+            _check_head(opened)
     else:
-        check_tiff(file)
+        _check_head(file)
     Image.preinit()  # before the rare formats, so that the common ones are tried first
     Image.init()
     return Image.open(file, formats=[name for name in Image.ID if name in _FORMATS])
+
+
+def _check_head(file: BinaryIO) -> None:
+    check_tiff(file)
+    check_jpeg(file)
+    check_icon(file)
 
 
 def open_input(image: ImageInput) -> Image.Image:
@@ -133,7 +142,26 @@ def check_size(source: ImageInput, image: Image.Image, max_pixels: int) -> int:
             too_large=True,
         )
     # These may hold a picture that is larger than they say.
-    return max_pixels if image.format in ("ICO", "CUR", "ICNS", "AVIF") else width * height
+    return MAX_PIXELS_IN_ICON if image.format in ("ICO", "CUR", "ICNS") else width * height
+
+
+def too_costly(source: ImageInput, image: Image.Image, pixels: int, share: float) -> ImageError:
+    """What is wrong with a picture that takes too much memory to decode.
+
+    Args:
+        source: what the picture came as.
+        image: the same, opened.
+        pixels: how many are decoded at once.
+        share: of the memory that it takes, how much there is.
+    """
+    kind = f"{image.mode} {image.format} file" if image.format else f"{image.mode} picture"
+    allowed = math.floor(pixels * share / 1e5) / 10
+    return ImageError(
+        f"{_name(source)} has {pixels / 1e6:.1f} million pixels, more than the {allowed:g} million"
+        f" that there is memory for in such a file ({kind}).",
+        "Make it smaller, or save it as JPEG, and send it again.",
+        too_large=True,
+    )
 
 
 def unreadable(source: ImageInput) -> ImageError:

@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imagette.images.decode import decode
-from imagette.images.formats import MAX_PIXELS, ImageInput, check_size, open_input, unreadable
+from imagette.images.decoding_cost import decoding_bytes
+from imagette.images.formats import (
+    MAX_PIXELS,
+    ImageInput,
+    check_size,
+    open_input,
+    too_costly,
+    unreadable,
+)
 from imagette.images.views import REDUCING_GAP, View, ViewName, cut_views
 
 PREPROCESS_VERSION = 2
@@ -24,19 +32,16 @@ class OpenedImage:
         source: what it came as.
         width: in pixels, as the file says, before it is turned upright.
         height: likewise.
-        pixels: how many are decoded at once: what memory and time depend on.
+        pixels: how many are decoded at once: what time depends on.
+        decoding_bytes: about how much memory decoding it takes at most, in bytes.
     """
 
     source: ImageInput
     width: int
     height: int
     pixels: int
+    decoding_bytes: int
     _image: Image.Image | None
-
-    @property
-    def decoding_bytes(self) -> int:
-        """About how much memory decoding it takes at most, in bytes."""
-        return 12 * self.pixels
 
     def to_rgb(self, at_least: int | None = None) -> Image.Image:
         """Decode the picture and bring it, upright, to 8-bit sRGB.
@@ -86,20 +91,36 @@ class OpenedImage:
         return cut_views(self.to_rgb(REDUCING_GAP * max(height, width)), height, width, view)
 
 
-def open_image(image: ImageInput, max_pixels: int = MAX_PIXELS) -> OpenedImage:
+def open_image(
+    image: ImageInput,
+    max_pixels: int = MAX_PIXELS,
+    at_least: int | None = None,
+    max_bytes: int | None = None,
+) -> OpenedImage:
     """Open a picture and check its size; its pixels are not decoded yet.
 
     Args:
         image: a path, a file's bytes, a PIL image (left as it is), or an array (see
             `imagette.images.array.from_array`).
         max_pixels: refuse pictures with more pixels than this.
+        at_least: how many pixels of the shorter side will be asked for, as for
+            `OpenedImage.to_rgb`: what decoding takes depends on it.
+        max_bytes: refuse pictures whose decoding takes more memory than this.
 
     Raises:
-        ImageError: the picture cannot be read, or has too many pixels.
+        ImageError: the picture cannot be read, or is too large.
     """
     with warnings.catch_warnings(action="ignore"):  # of Pillow: the limits are our own
         opened = open_input(image)
-    return OpenedImage(image, *opened.size, check_size(image, opened, max_pixels), opened)
+        pixels = check_size(image, opened, max_pixels)
+        file_bytes = len(image) if isinstance(image, bytes) else 0
+        try:
+            cost = decoding_bytes(opened, pixels, file_bytes, at_least)
+        except Exception as error:  # of Pillow, on what a damaged head says
+            raise unreadable(image) from error
+    if max_bytes is not None and cost > max_bytes:
+        raise too_costly(image, opened, pixels, max_bytes / cost)
+    return OpenedImage(image, *opened.size, pixels, cost, opened)
 
 
 def to_pixels(

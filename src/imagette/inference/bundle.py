@@ -12,18 +12,14 @@ import shlex
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from imagette.errors import ImagetteError
-from imagette.images.views import ViewName
-
-FORMAT_VERSION = 1
-"""Raised when an older Imagette could no longer read a newer bundle rightly."""
+from imagette.errors import ImagetteError, ModelError
+from imagette.inference import trial
+from imagette.inference.metadata import FORMAT_VERSION, BundleMetadata
 
 MAX_SIDE = 4096
 """Most rows or columns a network may ask for; more is a damaged file, or a hostile one."""
@@ -37,73 +33,10 @@ SHIPPED = {
 """The models that come with the package, by the names that stand for them: the more accurate one,
 and a small and fast one."""
 
+_MOST = 1.001
+"""What a probability, or the sum of a picture's, may be, for all that rounding does."""
+
 _MAKE_ONE = "Make one with `imagette train` or `imagette export`."
-
-
-class BundleMetadata(BaseModel):
-    """What a bundle says of itself; every field is one JSON value in the ONNX metadata.
-
-    Attributes:
-        format_version: version of these conventions.
-        class_names: English class names, in the order of the probabilities.
-        class_names_fr: French class names, in the same order.
-        imagette_version: version of the package that wrote it.
-        model: name of the network in the registry, or of the file it came from.
-        parameters: number of weights of the network, trained or not, without running statistics.
-        dataset: name of the dataset it was trained on.
-        recipe: every choice of its training.
-        temperature: what the logits are divided by, so that probabilities are calibrated; fitted
-            on pictures that the network did not learn from. None where that was not done.
-        entropy_temperature: `factor` and `exponent` of the further temperature by which the graph
-            divides each picture's logits, as they are more or less undecided (see
-            `imagette.evaluation.calibration.entropy_temperatures`). None where it does not.
-        accuracy: top-1 accuracy as a fraction, measured when the training ended.
-        accuracy_split: what that was measured on: `test`, `validation` (pictures held out) or
-            `leave-one-out` (each picture, by a head that has not learned it).
-        familiarity_threshold: pictures of less `familiarity` than this look like none of the
-            classes. None where the graph does not give it.
-        familiarity_method: how that is computed, in a few words.
-        view: what of a picture the network learned from, `whole` or `centre` (see
-            `imagette.images.views.ViewName`); None where it is looked at several times.
-        evaluation: what was measured when the training ended: the content of `metrics.json`, with
-            the rows of `history.csv` as `history`.
-        learned_pictures: the pictures it has learned, as `imagette.data.content.PictureSet` writes
-            them, so that they are told from others; empty where they are not noted.
-        licence: under what terms the file may be used.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    format_version: Annotated[int, Field(ge=1)] = FORMAT_VERSION
-    class_names: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=2)
-    class_names_fr: tuple[Annotated[str, Field(min_length=1)], ...]
-    imagette_version: str = ""
-    model: str = ""
-    parameters: int | None = None
-    dataset: str | None = None
-    recipe: dict[str, Any] | None = None
-    temperature: Annotated[float, Field(gt=0)] | None = None
-    entropy_temperature: tuple[float, float] | None = None
-    accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
-    accuracy_split: str | None = None
-    familiarity_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
-    familiarity_method: str = ""
-    view: ViewName | None = None
-    evaluation: dict[str, Any] | None = None
-    learned_pictures: str = ""
-    licence: str = ""
-
-    @model_validator(mode="after")
-    def _names_fit(self) -> "BundleMetadata":
-        if len(self.class_names_fr) != len(self.class_names):
-            raise ValueError("there are not as many French names as English ones")
-        if len(set(self.class_names)) != len(self.class_names):
-            raise ValueError("two classes have the same name")
-        return self
-
-    def to_properties(self) -> dict[str, str]:
-        """The metadata as ONNX stores it: text by key."""
-        return {key: json.dumps(value) for key, value in self.model_dump(mode="json").items()}
 
 
 @dataclass(frozen=True)
@@ -137,21 +70,41 @@ class Bundle:
         Returns:
             Probabilities, float32 `(n, classes)`, and familiarity, float32 `(n,)` in 0–1, or None
             where the bundle does not give it.
+
+        Raises:
+            ModelError: the graph fails, or its numbers are not from 0 to 1.
         """
         name = self.session.get_inputs()[0].name
         knows = self.metadata.familiarity_threshold is not None
         outputs = ["probabilities", "familiarity"] if knows else ["probabilities"]
-        answers = self.session.run(outputs, {name: np.ascontiguousarray(images)})
+        try:
+            answers = self.session.run(outputs, {name: np.ascontiguousarray(images)})
+        except Exception as error:  # as when a session is opened
+            raise ModelError(f"{self.path} opens but does not run.", _MAKE_ONE) from error
+        for answer in answers:
+            # Such comparisons are false of what is not a number, too.
+            if not (answer.min(initial=0) >= 0 and answer.max(initial=0) <= _MOST):
+                raise ModelError(
+                    f"{self.path} answers with numbers that are not from 0 to 1, or are no numbers"
+                    " at all.",
+                    _MAKE_ONE,
+                )
         return answers[0], answers[1] if knows else None
 
 
-def open_bundle(path: str | Path | None = None, threads: int | None = None) -> Bundle:
+def open_bundle(
+    path: str | Path | None = None, threads: int | None = None, *, made_here: bool = False
+) -> Bundle:
     """Open a bundle and check that it is one.
+
+    One from elsewhere is tried out first in a process of its own (see `imagette.inference.trial`);
+    what did well there is remembered by its content.
 
     Args:
         path: a name of `SHIPPED`, or the `.onnx` file, or the folder of a run; `cifar10` if None.
             A folder of one's own that is called like a shipped model goes by its whole path.
         threads: CPU threads one prediction may use; ONNX Runtime's choice if None.
+        made_here: whether this program has just made it, so that no such process is needed.
 
     Raises:
         ImagetteError: there is no such file, or it is not a bundle this version can use.
@@ -161,16 +114,36 @@ def open_bundle(path: str | Path | None = None, threads: int | None = None) -> B
     if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir fails on names that are too long)
         path /= "model.onnx"  # what a run calls its bundle
     content = _read(path)
-    session = _open_session(path, content, threads)
+    if path in SHIPPED.values():
+        return load_bundle(content, path, threads)
+    if not made_here:
+        trial.try_out(content, path)
+        return load_bundle(content, path, threads)
+    bundle = load_bundle(content, path, threads)
+    check_answers(bundle)
+    trial.remember(content)
+    return bundle
+
+
+def load_bundle(content: bytes, path: Path, threads: int | None = None) -> Bundle:
+    """Load a bundle and check that it is one, without asking it anything.
+
+    Args:
+        content: of the file.
+        path: the file, as it is named where something is wrong.
+        threads: as of `open_bundle`.
+
+    Raises:
+        ImagetteError: it is not a bundle this version can use.
+    """
+    session = _open_session(content, path, threads)
     try:
         metadata = _read_metadata(path, session)
         height, width = _check_graph(path, session, metadata)
     # ValueError is also what text that is not UTF-8, JSON or what the field holds raises.
     except (ValueError, RecursionError) as error:
         raise ImagetteError(f"The metadata of {path} is damaged.", _MAKE_ONE) from error
-    bundle = Bundle(path, session, metadata, height, width, sha256(content).hexdigest())
-    _try_out(bundle)
-    return bundle
+    return Bundle(path, session, metadata, height, width, sha256(content).hexdigest())
 
 
 def _read(path: Path) -> bytes:
@@ -190,7 +163,7 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-def _open_session(path: Path, content: bytes, threads: int | None) -> onnxruntime.InferenceSession:
+def _open_session(content: bytes, path: Path, threads: int | None) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors are not printed; they reach the user as ImagetteError
     # Weights kept in another file are looked for where there is none, so that a hostile bundle
@@ -267,18 +240,37 @@ def _check_graph(
     return shape[1], shape[2]
 
 
-def _try_out(bundle: Bundle) -> None:
-    """Ask about two black pictures, so that a bundle that opens is one that answers."""
-    black = np.zeros((2, bundle.height, bundle.width, 3), np.uint8)
-    try:
-        probabilities, familiarity = bundle.run(black)
-    except Exception as error:  # as when a session is opened
-        raise ImagetteError(f"{bundle.path} opens but does not run.", _MAKE_ONE) from error
-    if probabilities.shape != (2, len(bundle.metadata.class_names)):
+def check_answers(bundle: Bundle) -> None:
+    """Ask about a few pictures, so that a bundle that opens is one that answers.
+
+    Raises:
+        ImagetteError: it fails, or answers what cannot be an answer.
+    """
+    pictures = np.zeros((3, bundle.height, bundle.width, 3), np.uint8)
+    pictures[1] = 255
+    pictures[2] = np.random.default_rng(0).integers(0, 256, pictures.shape[1:], np.uint8)
+    for batch in (pictures[:1], pictures):
+        _check_rows(bundle, *bundle.run(batch), count=len(batch))
+
+
+def _check_rows(
+    bundle: Bundle,
+    probabilities: NDArray[np.float32],
+    familiarity: NDArray[np.float32] | None,
+    count: int,
+) -> None:
+    if probabilities.shape != (count, len(bundle.metadata.class_names)):
         raise ImagetteError(
             f"{bundle.path} does not give one row of probabilities for each picture.", _MAKE_ONE
         )
-    if familiarity is not None and familiarity.shape != (2,):
+    sums = probabilities.sum(axis=1)
+    worst = sums[np.abs(sums - 1).argmax()]
+    if abs(worst - 1) > _MOST - 1:
+        raise ImagetteError(
+            f"{bundle.path} gives probabilities that do not add up to 1, but to {worst:.4g}.",
+            _MAKE_ONE,
+        )
+    if familiarity is not None and familiarity.shape != (count,):
         raise ImagetteError(
             f"{bundle.path} does not give one number of familiarity for each picture.", _MAKE_ONE
         )

@@ -12,7 +12,7 @@ from imagette.errors import ImageError, ImagetteError
 from imagette.images.batches import batches, default_batch_size
 from imagette.images.formats import MAX_PIXELS, ImageInput
 from imagette.images.open_image import open_image
-from imagette.images.views import View, ViewName
+from imagette.images.views import REDUCING_GAP, View, ViewName
 from imagette.inference.bundle import BundleMetadata, open_bundle
 from imagette.inference.explain import heat_maps, spread
 
@@ -111,6 +111,12 @@ class Classifier:
         self.class_names_fr = self.metadata.class_names_fr
         self.height = bundle.height
         self.width = bundle.width
+
+    @property
+    def at_least(self) -> int:
+        """How many pixels of a picture's shorter side are enough, as for
+        `imagette.images.open_image.OpenedImage.to_rgb`."""
+        return REDUCING_GAP * max(self.height, self.width)
 
     @property
     def view(self) -> ViewName:

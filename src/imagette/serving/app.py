@@ -4,10 +4,9 @@ Any WSGI server can run it: the factory is `imagette.serving.app:create_app`.
 """
 
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
-from flask import Response, abort, request
+from flask import Request, Response, abort, request
 from flask.json.provider import DefaultJSONProvider
 from flask_openapi3 import APIBlueprint
 from PIL import Image
@@ -16,16 +15,27 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from imagette.serving.api_keys import KeyRing
 from imagette.serving.auth import Authenticator
-from imagette.serving.base_path import OUTSIDE_KEY
+from imagette.serving.base_path import OUTSIDE_KEY, BelievePrefix
 from imagette.serving.cors import CorsPolicy
+from imagette.serving.fast_predict import Check, FastPredict
+from imagette.serving.gate import Lanes
 from imagette.serving.logs import RequestLog, configure_json_logging
+from imagette.serving.memory import hand_back_freed_memory
 from imagette.serving.metrics import Metrics
 from imagette.serving.middleware import RequestMiddleware
 from imagette.serving.openapi import DescribedApp
 from imagette.serving.problems import KINDS, register_error_handlers
 from imagette.serving.rate_limit import RateLimit
-from imagette.serving.routes import docs, health, metrics, model, predict
-from imagette.serving.served_model import ServedModel
+from imagette.serving.routes import (
+    docs,
+    health,
+    inference_protocol,
+    metrics,
+    model,
+    models,
+    predict,
+)
+from imagette.serving.served_model import ServedModels
 from imagette.serving.settings import Settings
 from imagette.serving.state import EXTENSION, ServerState
 from imagette.serving.tracing import make_tracing
@@ -42,6 +52,7 @@ def create_app(settings: Settings | None = None, kept_keys: Path | None = None) 
         ImagetteError: the model cannot be loaded, or a setting is not usable.
     """
     settings = settings or Settings()
+    hand_back_freed_memory()
     # Icons (ICO, ICNS) hold pictures larger than they say; Pillow itself refuses those beyond twice
     # this number before it decodes them.
     Image.MAX_IMAGE_PIXELS = settings.max_pixels // 2
@@ -52,16 +63,17 @@ def create_app(settings: Settings | None = None, kept_keys: Path | None = None) 
     state = app.extensions[EXTENSION] = _make_state(settings, kept_keys)
     if settings.base_path:
         app.before_request(_refuse_outside_base_path)
-    if settings.requests_per_minute:
-        limit = RateLimit(settings.requests_per_minute, settings.rate_storage)
-        app.before_request(limit.count_request)
-    if state.authenticator:
-        app.before_request(state.authenticator.authenticate)
+    checks = _checks(state)
+    for check in checks:
+        app.before_request(lambda check=check: check(request))
     register_error_handlers(app)
     for blueprint in _blueprints(settings):
         app.register_api(blueprint)
     app.describe()
     state.metrics.start_at_zero(app.answers(), KINDS)
+    app.wsgi_app = FastPredict(  # type: ignore[method-assign]
+        app, checks, lambda request: _to_json(predict.answer_predict(state, request))
+    )
     cors = CorsPolicy(settings.cors_origins)
     app.wsgi_app = RequestMiddleware(  # type: ignore[method-assign]
         app, state.metrics, state.log, cors, settings.base_path
@@ -70,9 +82,10 @@ def create_app(settings: Settings | None = None, kept_keys: Path | None = None) 
         app.wsgi_app = state.tracing.wrap(app.wsgi_app)  # type: ignore
     if count := settings.trusted_proxies:
         # Where the proxies take no path off, there is none to be told about.
-        stripped = 0 if settings.base_path else count
+        if not settings.base_path:
+            app.wsgi_app = BelievePrefix(app.wsgi_app, count)  # type: ignore[method-assign]
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_prefix=stripped
+            app.wsgi_app, x_for=count, x_proto=count, x_host=count
         )
     return app
 
@@ -80,6 +93,27 @@ def create_app(settings: Settings | None = None, kept_keys: Path | None = None) 
 def _refuse_outside_base_path() -> None:
     if OUTSIDE_KEY in request.environ:
         abort(404)
+
+
+def _checks(state: ServerState) -> list[Check]:
+    """What every request passes: its key, where keys are asked for, and its rate."""
+    authenticator, limit = state.authenticator, state.rate_limit
+
+    def check(request: Request) -> None:
+        try:
+            if authenticator:
+                authenticator.authenticate(request)
+        finally:  # requests without a key are counted too, by address: keys cannot be guessed
+            if limit:
+                limit.count_request(request)
+
+    return [check] if authenticator or limit else []
+
+
+def _make_rate_limit(settings: Settings) -> RateLimit | None:
+    if not settings.requests_per_minute:
+        return None
+    return RateLimit(settings.requests_per_minute, settings.rate_storage)
 
 
 def _make_state(settings: Settings, kept_keys: Path | None) -> ServerState:
@@ -93,17 +127,19 @@ def _make_state(settings: Settings, kept_keys: Path | None) -> ServerState:
     if settings.log_requests:
         configure_json_logging()
         log = RequestLog()
-    served, counts = ServedModel(settings), Metrics()
-    counts.show_model(settings.model, served.now.classifier)
+    served, counts = ServedModels(settings), Metrics()
+    for name, one in served.items():
+        counts.show_model(name, one.now.classifier)
     authenticator = None
     if settings.asks_for_keys:
         authenticator = Authenticator(KeyRing(settings.api_keys, settings.api_keys_file, kept_keys))
     return ServerState(
         settings=settings,
-        model=served,
+        models=served,
         metrics=counts,
         authenticator=authenticator,
-        decoding=Lock(),
+        lanes=Lanes(settings, counts),
+        rate_limit=_make_rate_limit(settings),
         lessons=lessons,
         log=log,
         tracing=make_tracing(),
@@ -112,7 +148,10 @@ def _make_state(settings: Settings, kept_keys: Path | None) -> ServerState:
 
 def _blueprints(settings: Settings) -> list[APIBlueprint]:
     """The groups of routes, in the order in which they are listed."""
-    found = [predict.blueprint, model.blueprint, health.blueprint]
+    found = [
+        predict.blueprint, model.blueprint, models.blueprint, health.blueprint,
+        inference_protocol.blueprint,
+    ]  # fmt: skip
     if not settings.metrics_port:
         found.append(metrics.blueprint)
     if settings.teach:
@@ -123,21 +162,23 @@ def _blueprints(settings: Settings) -> list[APIBlueprint]:
 
 
 def swap_model(app: DescribedApp) -> None:
-    """Load the model's file anew while requests go on; if it is damaged, keep the model there is.
+    """Load each model's file anew while requests go on; where it is damaged, or does not stand its
+    trial, keep the model there is.
 
     What came of it stands in the log and in the metrics.
     """
     state: ServerState = app.extensions[EXTENSION]
-    try:
-        state.model.swap()
-    # Whatever it is: the thread that swaps must live to the next time.
-    except Exception as error:
-        app.logger.error("The model was not replaced: %s", error)
-        state.metrics.count_swap("failed")
-    else:
-        app.logger.info("The model was loaded anew")
-        state.metrics.count_swap("done")
-        state.metrics.show_model(state.settings.model, state.model.now.classifier)
+    for name, served in state.models.items():
+        try:
+            served.swap()
+        # Whatever it is: the thread that swaps must live to the next time.
+        except Exception as error:
+            app.logger.error("The model %s was not replaced: %s", name, error)
+            state.metrics.count_swap("failed")
+        else:
+            app.logger.info("The model %s was loaded anew", name)
+            state.metrics.count_swap("done")
+            state.metrics.show_model(name, served.now.classifier)
 
 
 def reload_keys(app: DescribedApp) -> None:
@@ -166,5 +207,9 @@ class _QuickJson(DefaultJSONProvider):
 
     def response(self, *args: Any, **kwargs: Any) -> Response:
         """An answer that holds its arguments."""
-        content = to_json(self._prepare_response_obj(args, kwargs), inf_nan_mode="null")
-        return Response(content + b"\n", mimetype="application/json")
+        content = _to_json(self._prepare_response_obj(args, kwargs))
+        return Response(content, mimetype="application/json")
+
+
+def _to_json(value: Any) -> bytes:
+    return to_json(value, inf_nan_mode="null") + b"\n"

@@ -2,7 +2,7 @@
 
 import hmac
 
-from flask import request
+from flask import Request
 
 from imagette.serving.api_keys import KeyRing, digest
 from imagette.serving.middleware import KEY_NAME_KEY
@@ -10,7 +10,10 @@ from imagette.serving.problems import RequestError
 
 # A browser cannot send a key with an address that is typed in, nor do probes have one; and these
 # say nothing of the model.
-OPEN_RULES = frozenset(("/healthz", "/readyz", "/openapi.json", "/docs", "/docs/<name>"))
+OPEN_RULES = frozenset(
+    ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready", "/openapi.json", "/docs",
+     "/docs/<name>")
+)  # fmt: skip
 """URL rules that ask for no key."""
 
 
@@ -24,8 +27,8 @@ class Authenticator:
     def __init__(self, keys: KeyRing) -> None:
         self.keys = keys
 
-    def authenticate(self) -> None:
-        """Check the key of the request under way; a `before_request` function of Flask.
+    def authenticate(self, request: Request) -> None:
+        """Check the key of a request.
 
         The name of the key is left in the request's environment.
 

@@ -11,6 +11,7 @@ from apig_wsgi import make_lambda_handler
 from flask import Flask
 
 from imagette.serving.app import create_app
+from imagette.serving.settings import Settings
 from imagette.serving.state import EXTENSION
 
 if TYPE_CHECKING:
@@ -54,4 +55,5 @@ def make_handler(app: Flask) -> Handler:
 
 
 # Made while Lambda starts the process, when it may use more than its share of the processor.
-handler = make_handler(create_app())
+# One process has all of the memory.
+handler = make_handler(create_app(Settings(workers=1)))

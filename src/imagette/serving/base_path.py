@@ -5,10 +5,11 @@ Nothing heavy is imported here: the health checks of containers read it every fe
 
 import os
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 VARIABLE = "IMAGETTE_BASE_PATH"
 
@@ -73,11 +74,36 @@ def enter_base_path(environ: "WSGIEnvironment", base_path: str) -> str:
     return ""
 
 
+class BelievePrefix:
+    """Takes from proxies, as `X-Forwarded-Prefix`, the path that they took off; WSGI middleware.
+
+    Each that takes a path off appends it; others leave the header as it is, so there may be fewer
+    values than proxies. Further ones come from whoever asks, and are not believed.
+
+    Args:
+        application: what is asked then.
+        proxies: how many are believed.
+    """
+
+    def __init__(self, application: "WSGIApplication", proxies: int) -> None:
+        self._application, self._proxies = application, proxies
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Answer a request, as WSGI has it."""
+        told = environ.get("HTTP_X_FORWARDED_PREFIX", "").split(",")[-self._proxies :]
+        parts = [one.strip().removesuffix("/") for one in told]
+        path = "".join(one if one.startswith("/") else f"/{one}" for one in parts if one)
+        if _PATH.fullmatch(path):
+            environ["SCRIPT_NAME"] = path
+        return self._application(environ, start_response)
+
+
 def public_path(environ: "WSGIEnvironment") -> str:
     """The path below which whoever asks finds this server's addresses; empty for none.
 
     It is the base path, or what a trusted proxy says that it took off.
     """
-    path = environ.get("SCRIPT_NAME", "").removesuffix("/")
-    # A proxy that does not set the header passes on what a client has sent.
+    path: str = environ.get("SCRIPT_NAME", "").removesuffix("/")
     return path if _PATH.fullmatch(path) else ""

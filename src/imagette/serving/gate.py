@@ -1,52 +1,205 @@
-"""What pictures pass before they are decoded: large ones one at a time, within a request's time."""
+"""What the pictures of a request pass before they are decoded: budgets, and queues.
 
+Small pictures go at once. Large ones, and explanations, wait for their turn, which comes fairly
+between clients.
+"""
+
+import math
+import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Lock
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar, TypeVarTuple
 
+from imagette.images.formats import ImageInput
+from imagette.images.open_image import OpenedImage, open_image
+from imagette.serving.decoders import DecoderEndedError, Decoders
+from imagette.serving.decoding_process import Job
+from imagette.serving.fair_queue import FairQueue, TooLongError, Turn
+from imagette.serving.metrics import Metrics
 from imagette.serving.problems import RequestError
+from imagette.serving.settings import Settings
 
-_LARGE = 1_000_000
-"""Pixels: smaller pictures take some megabytes, and do not wait for each other."""
+_TINY = 256 * 256
+"""Pixels: smaller pictures are decoded in about a millisecond, and take no turns."""
+
+_SMALL = 1_000_000
+"""Pixels: smaller pictures are decoded by the worker itself, in some milliseconds."""
+
+_SMALL_SHARE = 1 / 8
+"""What part of the memory for decoding small pictures have for themselves."""
+
+_BUDGET = 2
+"""How many times the memory for decoding the pictures of one request may take, one by one."""
+
+_JPEG = b"\xff\xd8\xff"
+_QUICK = (b"\x89PNG", _JPEG, b"GIF8", b"RIFF")
+"""How the files begin whose decoders leave the worker to others meanwhile (PNG, JPEG, GIF, WebP).
+That of JPEG 2000 does not, and some are written in Python."""
+
+_MOST_SCANS = 30
+"""A JPEG file that is made to take long is drawn in thousands of scans; usual ones have ten."""
+_SCAN = b"\xff\xda"
+
+Ts = TypeVarTuple("Ts")
+R = TypeVar("R")
 
 
-class Gate:
-    """Lets one large picture at a time be decoded: it takes hundreds of megabytes meanwhile.
-
-        with gate(opened.pixels):
-            views = opened.views(height, width)
+class Lanes:
+    """The queues of a worker, and the processes that decode for it.
 
     Args:
-        seconds: how long a request may wait and take, from now on. What is under way is not broken
-            off.
-        lock: whoever decodes a large picture holds it.
+        settings: how much memory decoding may take, and how many workers share the processors.
+        metrics: where requests that wait are counted.
     """
 
-    def __init__(self, seconds: float, lock: Lock) -> None:
-        self._seconds = seconds
-        self._deadline = time.monotonic() + seconds
-        self._lock = lock
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        cores = max(1, (os.cpu_count() or 1) // settings.workers)
+        for_small = int(settings.decoding_bytes * _SMALL_SHARE)
+        at_once = max(2, cores)
+        waiting = metrics.waiting()
+        self.small = FairQueue(for_small, 2 * at_once, waiting)
+        self.large = FairQueue(settings.decoding_bytes - for_small, at_once, waiting)
+        self.explanations = FairQueue(cores, cores, waiting)
+        self.decoders = Decoders(at_once)
 
-    @contextmanager
-    def __call__(self, pixels: int) -> Iterator[None]:
-        """Enter it, to decode so many pixels.
+
+@dataclass
+class Gate:
+    """What the pictures of one request pass, within its time and its budget.
+
+    Attributes:
+        lanes: the queues.
+        settings: the limits.
+        client: who asks.
+        deadline: when the time of the request is up, by `time.monotonic`.
+        spent: bytes that the pictures took so far, together.
+    """
+
+    lanes: Lanes
+    settings: Settings
+    client: str
+    deadline: float
+    spent: int = 0
+    _waited: float = 0.0
+
+    @classmethod
+    def of_request(cls, lanes: Lanes, settings: Settings, client: str) -> "Gate":
+        """That of a request that begins now."""
+        return cls(lanes, settings, client, time.monotonic() + settings.max_seconds)
+
+    def decode(
+        self,
+        content: ImageInput,
+        at_least: int,
+        function: Callable[[OpenedImage, *Ts], R],
+        *arguments: *Ts,
+    ) -> R:
+        """Open a picture and, when its turn has come, do something with it.
+
+        Args:
+            content: the picture.
+            at_least: how many pixels of the shorter side the function asks for, as for
+                `imagette.images.open_image.open_image`.
+            function: what to do: a function or method that a module holds, since large pictures are
+                decoded in another process.
+            arguments: what it takes besides.
+
+        Returns:
+            What the function gives.
 
         Raises:
-            RequestError: the time of the request is up, or was before its turn came.
+            RequestError: the time of the request, or its budget, is up; or there is too much to do.
+            ImageError: the picture cannot be read or has too many pixels.
         """
-        left = self._deadline - time.monotonic()
-        is_large = pixels > _LARGE
-        if left < 0 or (is_large and not self._lock.acquire(timeout=left)):
+        opened = open_image(content, self.settings.max_pixels, at_least, self.lanes.large.capacity)
+        self._left()
+        cost = opened.decoding_bytes
+        self._spend(cost)
+        is_quick = not isinstance(content, bytes) or _is_quick(content)
+        if is_quick and opened.pixels <= _TINY:
+            return function(opened, *arguments)
+        if is_quick and opened.pixels <= _SMALL and cost <= self.lanes.small.capacity:
+            with self._turn(self.lanes.small, cost):
+                return function(opened, *arguments)
+        # What opening it took is not held while it waits.
+        del opened
+        with self._turn(self.lanes.large, cost):
+            job = Job(function, content, self.settings.max_pixels, arguments, self._left())
+            return self._decode_elsewhere(job)
+
+    def turn_to_explain(self) -> Turn:
+        """Wait for the turn of an explanation, which takes as long as many answers.
+
+        Raises:
+            RequestError: the time of the request is up, or there is too much to do.
+        """
+        return self._turn(self.lanes.explanations, 1)
+
+    def waited(self) -> float:
+        """Seconds that were spent waiting for turns since this was asked last."""
+        waited, self._waited = self._waited, 0.0
+        return waited
+
+    def _spend(self, cost: int) -> None:
+        megabytes = f"{cost / 1e6:.0f} MB of memory to decode"
+        budget = _BUDGET * self.settings.decoding_bytes
+        if self.spent + cost > budget:
             raise RequestError(
-                "out-of-time",
-                f"The {self._seconds:g} s that a request may take are up.",
-                "Send fewer or smaller pictures at once, or ask again when the server has less to"
-                " do.",
-                {"Retry-After": "5"},
+                "too-much-decoding",
+                f"The picture takes some {megabytes}, and with those before it the request passes"
+                f" the {budget / 1e6:.0f} MB that one may take in all.",
+                "Send it in another request, or make the pictures smaller.",
             )
+        self.spent += cost
+
+    def _turn(self, queue: FairQueue, amount: int) -> Turn:
+        began = time.monotonic()
         try:
-            yield
+            return queue.take_turn(
+                self.client, amount, self.deadline, self.settings.max_wait_seconds
+            )
+        except TooLongError as wait:
+            seconds = math.ceil(wait.seconds)
+            raise RequestError(
+                "overloaded",
+                "The server has too much to do:"
+                f" the turn of this picture would come in some {seconds} s.",
+                "Ask again by then.",
+                {"Retry-After": str(seconds)},
+            ) from wait
+        except TimeoutError as error:
+            raise self._out_of_time() from error
         finally:
-            if is_large:
-                self._lock.release()
+            self._waited += time.monotonic() - began
+
+    def _decode_elsewhere(self, job: Job) -> Any:
+        try:
+            return self.lanes.decoders.run(job)
+        except DecoderEndedError as error:
+            self._left()
+            raise RequestError(
+                "unreadable-picture",
+                "The picture takes more memory than there is, or stops its decoder.",
+                "Make it smaller, and save it again as PNG or JPEG.",
+            ) from error
+
+    def _left(self) -> float:
+        """Seconds until the time of the request is up."""
+        if (left := self.deadline - time.monotonic()) <= 0:
+            raise self._out_of_time()
+        return left
+
+    def _out_of_time(self) -> RequestError:
+        return RequestError(
+            "out-of-time",
+            f"The {self.settings.max_seconds:g} s that a request may take are up.",
+            "Send fewer or smaller pictures at once, or ask again when the server has less to do.",
+            {"Retry-After": "5"},
+        )
+
+
+def _is_quick(content: bytes) -> bool:
+    return content.startswith(_QUICK) and (
+        not content.startswith(_JPEG) or content.count(_SCAN) <= _MOST_SCANS
+    )

@@ -8,6 +8,7 @@ them up (`metrics_text`), those of workers that have died too.
 import os
 import platform
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ import imagette
 from imagette.serving.metrics_text import MODEL_INFO, render_alone, render_folder
 
 if TYPE_CHECKING:
-    from prometheus_client import Counter
+    from prometheus_client import CollectorRegistry, Counter, Gauge
 
     from imagette.inference.classifier import Classifier, Prediction
 
@@ -28,6 +29,19 @@ _REQUEST_BUCKETS = (
 _PICTURE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _KNOWN = {True: "yes", False: "no", None: "untold"}
 _METHODS = frozenset(("GET", "HEAD", "POST", "DELETE", "OPTIONS"))
+
+
+def count_worker_ends(registry: "CollectorRegistry") -> "Counter":
+    """What counts workers that end by themselves: `killed` (probably as memory ran out), or
+    `failed`."""
+    from prometheus_client import Counter
+
+    counter = Counter(
+        "imagette_worker_ends", "Workers that ended by themselves.", ("reason",), registry=registry
+    )
+    for reason in ("killed", "failed"):
+        counter.labels(reason)
+    return counter
 
 
 class Metrics:
@@ -73,9 +87,11 @@ class Metrics:
         self._swaps = counter(
             "imagette_model_swaps", "Times that the model's file was loaded anew.", ("outcome",)
         )
+        self._in_flight, self._waiting = _gauges(self._registry)
         # There from the start, at zero: Prometheus sees no increase in a first value.
         for outcome in ("done", "failed"):
             self._swaps.labels(outcome)
+        count_worker_ends(self._registry)
         self._describe_server(counter)
         # Finding the counter of some labels takes longer than counting.
         self._of_request = cache(self._requests.labels)
@@ -93,10 +109,7 @@ class Metrics:
         self._model_info = gauge(
             MODEL_INFO, "The model that is served; 1.", ("model", "version", "sha256")
         )
-        self._model: tuple[str, str, str] | None = None
-        self._restarts = counter(
-            "imagette_worker_restarts", "Workers that took the place of one that had ended."
-        )
+        self._models: dict[str, tuple[str, str, str]] = {}
         self._key_reloads = counter(
             "imagette_key_reloads", "Times that the file of keys was read again.", ("outcome",)
         )
@@ -108,6 +121,14 @@ class Metrics:
         method = method if method in _METHODS else "other"
         self._of_request(method, route, status).inc()
         self._of_route(route).observe(seconds)
+
+    def in_flight(self) -> AbstractContextManager[None]:
+        """What each request is answered within."""
+        return self._in_flight.track_inprogress()
+
+    def waiting(self) -> AbstractContextManager[None]:
+        """What each wait for a turn is within."""
+        return self._waiting.track_inprogress()
 
     def count_problem(self, kind: str) -> None:
         """Count an error."""
@@ -127,18 +148,13 @@ class Metrics:
         """Count a file of keys that was read again (`done`), or could not be (`failed`)."""
         self._key_reloads.labels(outcome).inc()
 
-    def count_restart(self) -> None:
-        """Count this worker as one that took the place of another."""
-        self._restarts.inc()
-
-    def show_model(self, path: Path | None, classifier: "Classifier") -> None:
-        """Say which model is served from now on, and what it was asked for by."""
-        name = path.name if path else classifier.path.stem
+    def show_model(self, name: str, classifier: "Classifier") -> None:
+        """Say which model is served by a name from now on."""
         model = (name, classifier.metadata.imagette_version, classifier.sha256)
-        if self._model:
-            self._model_info.labels(*self._model).set(0)
+        if before := self._models.get(name):
+            self._model_info.labels(*before).set(0)
         self._model_info.labels(*model).set(1)
-        self._model = model
+        self._models[name] = model
 
     def start_at_zero(
         self, answers: Iterable[tuple[str, str, int]], problems: Iterable[str]
@@ -159,3 +175,23 @@ class Metrics:
         """Everything, of all workers, as Prometheus reads it."""
         folder = os.environ.get(FOLDER_VARIABLE)
         return render_folder(Path(folder)) if folder else render_alone(self._registry)
+
+
+def _gauges(registry: "CollectorRegistry") -> tuple["Gauge", "Gauge"]:
+    """How many requests are in flight now, and how many of their pictures wait."""
+    from prometheus_client import Gauge
+
+    return (
+        Gauge(
+            "imagette_requests_in_flight",
+            "Requests that are being answered.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        ),
+        Gauge(
+            "imagette_requests_waiting",
+            "Requests that wait for the turn of a picture or of an explanation.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        ),
+    )

@@ -15,8 +15,10 @@ from flask import Flask
 
 from imagette.serving.base_path import enter_base_path
 from imagette.serving.cors import CorsPolicy
+from imagette.serving.drain import discard_body
 from imagette.serving.logs import RequestLog
 from imagette.serving.metrics import Metrics
+from imagette.serving.stop import is_stopping
 from imagette.serving.trace_context import HEADER_KEY, trace_id_of
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ class RequestMiddleware:
         self._application = app.wsgi_app
         self._metrics, self._log, self._cors = metrics, log, cors
         self._base_path = base_path
+        self._max_bytes = app.config["MAX_CONTENT_LENGTH"]
         rules = {rule.rule for rule in app.url_map.iter_rules()}
         self._routes = {rule for rule in rules if "<" not in rule}
         self._patterns = {
@@ -102,9 +105,12 @@ class RequestMiddleware:
             nonlocal status
             status = int(line[:3])
             own = [*added, *self._cors.headers(environ), ("X-Request-ID", request_id)]
+            if is_stopping():
+                own.append(("Connection", "close"))
             return start_response(line, [*headers, *own], *rest)
 
-        answer = self._application(environ, start)
+        with self._metrics.in_flight():
+            answer = self._application(environ, start)
         seconds = perf_counter() - started
         method = environ["REQUEST_METHOD"]
         environ[ROUTE_KEY] = route = self._route(path)
@@ -113,6 +119,8 @@ class RequestMiddleware:
             self._metrics.count_problem(environ[PROBLEM_KEY])
         if self._log:
             self._log.write(_describe(environ, status, seconds))
+        if status >= 400 or method != "POST":
+            discard_body(environ, self._max_bytes)
         return answer
 
     def _route(self, path: str) -> str:

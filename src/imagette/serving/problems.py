@@ -4,15 +4,19 @@
 `detail` has one sentence on what is wrong and one on what to do.
 """
 
+import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, current_app, json, request
 from werkzeug.exceptions import HTTPException
 
-from imagette.errors import ImageError, ImagetteError
+from imagette.errors import ImageError, ImagetteError, ModelError
 from imagette.serving.base_path import OUTSIDE_KEY, public_path
 from imagette.serving.middleware import PROBLEM_KEY, log_ids
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 # name: (HTTP status, title)
 KINDS = {
@@ -24,23 +28,30 @@ KINDS = {
     "invalid-json": (400, "The JSON cannot be read"),
     "wrong-shape": (400, "The array does not have the right shape"),
     "wrong-values": (400, "The array holds values that are not pixels"),
+    "wrong-tensor": (400, "The tensors are not those that the model takes or gives"),
     "wrong-classes": (400, "The classes of a lesson cannot be these"),
     "unauthorized": (401, "The request has no valid key"),
     "not-found": (404, "There is nothing at this address"),
     "no-dataset": (404, "The dataset is not at hand"),
     "no-lesson": (404, "There is no such lesson"),
+    "no-model": (404, "There is no such model"),
     "method-not-allowed": (405, "This address is asked in another way"),
+    "too-slow": (408, "The request came too slowly"),
     "same-picture": (409, "The lesson has this picture already"),
     "lesson-full": (409, "The lesson has as many pictures as it may"),
     "not-learned": (409, "The lesson has too few pictures to answer by"),
     "request-too-large": (413, "The request is too large"),
     "picture-too-large": (413, "The picture has too many pixels"),
     "too-many-pictures": (413, "There are too many pictures in the request"),
+    "too-much-decoding": (413, "The pictures of the request take too much to decode"),
     "unsupported-content-type": (415, "This content type is not understood"),
     "too-many-requests": (429, "The client asks too often"),
+    "too-many-own-lessons": (429, "The client has too many lessons"),
     "internal-error": (500, "The server failed"),
+    "model-failed": (500, "The model failed"),
     "not-ready": (503, "The server cannot answer about pictures now"),
     "out-of-time": (503, "The time for the request is up"),
+    "overloaded": (503, "The server has too much to do"),
     "too-many-lessons": (503, "There are too many lessons"),
     "no-room": (507, "The server's disk is full"),
 }
@@ -64,16 +75,28 @@ class RequestError(ImagetteError):
         self.headers = headers or {}
 
 
-def kind_of(error: RequestError | ImageError) -> str:
+def kind_of(error: RequestError | ImageError | ModelError) -> str:
     """The short name of the problem."""
     if isinstance(error, RequestError):
         return error.kind
+    if isinstance(error, ModelError):
+        return "model-failed"
     return "picture-too-large" if error.too_large else "unreadable-picture"
 
 
-def describe(error: RequestError | ImageError) -> dict[str, Any]:
+def describe(error: RequestError | ImageError | ModelError) -> dict[str, Any]:
     """The problem as the JSON object that the API answers."""
+    if isinstance(error, ModelError):
+        # Where its file lies is nothing for those who ask.
+        return _problem(kind_of(error), _DETAILS["model-failed"])
     return _problem(kind_of(error), str(error))
+
+
+def log_failure(error: Exception, environ: "WSGIEnvironment") -> None:
+    """Leave a line in the log where the model failed, whatever its client is told."""
+    if isinstance(error, ModelError):
+        ids = {"fields": log_ids(environ)}
+        logging.getLogger("imagette").error("The model failed: %s", error, extra=ids)
 
 
 def _problem(kind: str, detail: str) -> dict[str, Any]:
@@ -93,11 +116,13 @@ def register_error_handlers(app: Flask) -> None:
     """
     app.register_error_handler(RequestError, _handle_refusal)
     app.register_error_handler(ImageError, _handle_refusal)
+    app.register_error_handler(ModelError, _handle_refusal)
     app.register_error_handler(HTTPException, _handle_http_error)
     app.register_error_handler(Exception, _handle_failure)
 
 
-def _handle_refusal(error: RequestError | ImageError) -> Response:
+def _handle_refusal(error: RequestError | ImageError | ModelError) -> Response:
+    log_failure(error, request.environ)
     response = _response(kind_of(error), describe(error))
     response.headers.extend(getattr(error, "headers", {}))
     return response
@@ -141,6 +166,8 @@ _DETAILS = {
     " the 1,000, that this server takes. Make the pictures smaller, or send fewer at once.",
     "internal-error": "Something failed inside the server."
     " Try again; if it fails again, ask whoever runs the server to look at its log.",
+    "model-failed": "The model failed on this picture, or answered what cannot be an answer."
+    " Try another picture, and ask whoever runs the server to look at its log.",
     "bad-request": "The request is cut short or not well formed."
     " Send it again, with a standard HTTP client.",
 }
@@ -148,6 +175,7 @@ _DETAILS = {
 
 def _response(kind: str, problem: dict[str, Any]) -> Response:
     request.environ[PROBLEM_KEY] = kind
-    return Response(
-        json.dumps(problem) + "\n", problem["status"], mimetype="application/problem+json"
-    )
+    status, mimetype = problem["status"], "application/problem+json"
+    if f"{request.path}/".startswith("/v2/"):  # the Open Inference Protocol has its own form
+        problem, mimetype = {"error": problem["detail"]}, "application/json"
+    return Response(json.dumps(problem) + "\n", status, mimetype=mimetype)

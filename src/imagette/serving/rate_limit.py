@@ -6,33 +6,55 @@ a hundred times a second, a thread that drops the clients whose minute is over: 
 processor with a hundred clients a minute, a seventh with ten thousand, where Redis is better.
 """
 
-import ipaddress
 import logging
 import math
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from threading import Lock
+from typing import Any
 
-from flask import request
+from flask import Request
 from limits import RateLimitItemPerMinute
 from limits.errors import ConfigurationError
 from limits.storage import storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 
 from imagette.errors import ImagetteError
+from imagette.serving.client import client_of
 from imagette.serving.problems import RequestError
 
-_UNCOUNTED_RULES = frozenset(("/healthz", "/readyz"))  # probes, which come every few seconds
+COST_OF_EXPLANATION = 20
+"""As how many pictures one counts that is explained: the network is asked 18 or 19 times."""
+
+_SECONDS_TO_ANSWER = 0.2
+_PAUSE = 5.0
+"""Seconds for which a storage that did not answer is left alone."""
+_SECONDS_BETWEEN_LINES = 60.0
+
+_LOGGER = logging.getLogger("imagette")
+
+# Probes, which come every few seconds.
+_UNCOUNTED_RULES = frozenset(("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"))
 
 
 class RateLimit:
-    """So many requests a minute for each client.
+    """So many pictures a minute for each client.
 
-    A client's minute begins with its first request. A client is an IPv4 address, or the first half
-    of an IPv6 one, which is what one subscriber has; a port behind it, as some proxies write,
-    counts for nothing.
+    A request counts as one, with its first picture; each further picture as one more, and a picture
+    that is to be explained as twenty.
+
+    A client's minute begins with its first request. A client is a key, where the server asks for
+    keys; or an IPv4 address, or the first half of an IPv6 one, which is what one subscriber has; a
+    port behind it, as some proxies write, counts for nothing.
 
     Each process that counts in its own memory allows the whole rate, and not its share of it: a
     client that keeps its connection open is answered by one worker alone, so a share would refuse
     it long before it has asked as often as it may.
+
+    Where a storage elsewhere does not answer, nothing is counted for a while: rather a server
+    without a limit than none.
 
     Args:
         per_minute: how many.
@@ -44,18 +66,21 @@ class RateLimit:
 
     def __init__(self, per_minute: int, storage: str) -> None:
         self._item = RateLimitItemPerMinute(per_minute)
+        self._outage = Outage()
         try:
-            self._limiter = FixedWindowRateLimiter(storage_from_string(storage))
+            self._limiter = FixedWindowRateLimiter(
+                storage_from_string(storage, **_options(storage))
+            )
         # ConfigurationError also where the package that speaks to the storage is missing.
         except (ConfigurationError, ValueError) as error:
             raise ImagetteError(
                 f"Requests cannot be counted in {storage}: {error}.",
                 "Give an address such as redis://host:6379 and install what speaks to it"
-                " (`pip install redis`), or leave IMAGETTE_RATE_STORAGE empty.",
+                " (`pip install 'limits[redis]'`), or leave IMAGETTE_RATE_STORAGE empty.",
             ) from error
 
-    def count_request(self) -> None:
-        """Count the request under way; a `before_request` function of Flask.
+    def count_request(self, request: Request) -> None:
+        """Count a request.
 
         Raises:
             RequestError: its client has asked too often.
@@ -63,44 +88,115 @@ class RateLimit:
         rule = request.url_rule
         if rule is not None and rule.rule in _UNCOUNTED_RULES:
             return
-        address = request.remote_addr or ""
-        try:
-            if self.allows(address):
-                return
-            seconds = self.seconds_to_wait(address)
-        except Exception:  # whatever the client of a storage elsewhere raises
-            # Rather a server without a limit than none.
-            logging.getLogger("imagette").exception("Requests cannot be counted")
+        seconds = self._outage.guard(partial(self.refused_for, client_of(request.environ)))
+        if seconds:
+            raise self._too_many("This client has asked more than", seconds)
+
+    def count_pictures(self, request: Request, pictures: int, explained: bool) -> None:
+        """Count what a request holds beyond the one that it was counted as.
+
+        Where that is too much, it is not counted, and fewer may be sent.
+
+        Args:
+            pictures: how many it has.
+            explained: whether each is to be explained.
+
+        Raises:
+            RequestError: its client may not send so many now.
+        """
+        cost = pictures * (COST_OF_EXPLANATION if explained else 1)
+        if cost == 1:
             return
-        raise RequestError(
+        if cost > self._item.amount:
+            raise self._too_many(f"The request counts as {cost}, more than", 60)
+        seconds = self._outage.guard(
+            partial(self.refused_for, client_of(request.environ), cost - 1)
+        )
+        if seconds:
+            raise self._too_many(
+                f"The request counts as {cost}, and with it this client passes", seconds
+            )
+
+    def refused_for(self, client: str, cost: int = 1) -> int:
+        """Count something of a client, if it is within the limit.
+
+        Args:
+            client: as `client_of` has it.
+            cost: as how many it counts.
+
+        Returns:
+            0, or in how many seconds it will be within the limit.
+        """
+        # A single one is counted, or not, in one step; more would use up what is left in vain.
+        if (cost == 1 or self._limiter.test(self._item, client, cost=cost)) and self._limiter.hit(
+            self._item, client, cost=cost
+        ):
+            return 0
+        reset = self._limiter.get_window_stats(self._item, client).reset_time
+        return max(1, math.ceil(reset - time.time()))
+
+    def _too_many(self, problem: str, seconds: int) -> RequestError:
+        return RequestError(
             "too-many-requests",
-            f"This client has asked more than the {self._item.amount} times a minute that this"
-            " server allows.",
-            f"Ask again in {seconds} s.",
+            f"{problem} the {self._item.amount} times a minute that this server allows.",
+            f"Send fewer pictures at once, or ask again in {seconds} s.",
             {"Retry-After": str(seconds)},
         )
 
-    def allows(self, address: str) -> bool:
-        """Count a request from an address; say whether it is within the limit."""
-        return self._limiter.hit(self._item, _client(address))
 
-    def seconds_to_wait(self, address: str) -> int:
-        """How long until this address may ask again."""
-        reset = self._limiter.get_window_stats(self._item, _client(address)).reset_time
-        return max(1, math.ceil(reset - time.time()))
+class Outage:
+    """Keeps a storage that does not answer from holding up every request.
+
+    After a failure the storage is left alone for some seconds; then one request tries it again. The
+    log is told at the first failure, once a minute while it lasts, and when it is over.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._until = 0.0
+        self._told = -math.inf
+        self._lasts = False
+
+    def guard(self, ask: Callable[[], int]) -> int:
+        """What the storage answers; 0 where it does not."""
+        if self._lasts and not self._may_try():
+            return 0
+        try:
+            answer = ask()
+        except Exception as error:  # whatever the client of a storage elsewhere raises
+            self._begin(error)
+            return 0
+        if self._lasts:
+            self._lasts = False
+            _LOGGER.warning("Requests are counted again")
+        return answer
+
+    def _may_try(self) -> bool:
+        with self._lock:
+            if (now := time.monotonic()) < self._until:
+                return False
+            self._until = now + _PAUSE  # for the others, while this one tries
+            return True
+
+    def _begin(self, error: Exception) -> None:
+        with self._lock:
+            now = time.monotonic()
+            self._lasts, self._until = True, now + _PAUSE
+            if now - self._told < _SECONDS_BETWEEN_LINES:
+                return
+            self._told = now
+        _LOGGER.error("Requests cannot be counted, so none is refused for its rate: %s", error)
 
 
-def _client(address: str) -> str:
-    if ":" not in address:
-        return address
-    if address.startswith("["):  # [2001:db8::1]:1234
-        address = address[1:].partition("]")[0]
-    elif address.count(":") == 1:  # 203.0.113.7:1234
-        return address.partition(":")[0]
-    try:
-        known = ipaddress.IPv6Address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if known.ipv4_mapped:
-        return str(known.ipv4_mapped)
-    return str(ipaddress.ip_network((known, 64), strict=False))
+def _options(storage: str) -> dict[str, Any]:
+    """How long to wait for a storage elsewhere."""
+    if not storage.startswith(("redis", "valkey")):
+        return {}
+    with suppress(ImportError):  # without it, there is an error that says so
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+
+        seconds = _SECONDS_TO_ANSWER
+        timeouts = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
+        return timeouts | {"retry": Retry(NoBackoff(), 0)}
+    return {}

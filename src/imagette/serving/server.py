@@ -1,38 +1,39 @@
 """The servers: the API on Granian and, if wanted, the web page beside it."""
 
-import multiprocessing
 import os
 import secrets
 import signal
 import sys
 import tempfile
-import time
 from functools import partial
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Event, Thread
 
-from flask import Flask
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from granian.server import Server
 from granian.server.common import AbstractServer
 from pydantic import SecretStr
 
 from imagette.errors import ImagetteError
 from imagette.inference.bundle import open_bundle
+from imagette.inference.trial import share
 from imagette.serving.api_keys import KeyRing
-from imagette.serving.app import DescribedApp, create_app, reload_keys, swap_model
+from imagette.serving.client import introduce_page
+from imagette.serving.connections import allow_connections
+from imagette.serving.memory import hand_back_freed_memory
 from imagette.serving.metrics import FOLDER_VARIABLE
 from imagette.serving.metrics_server import metrics_server
 from imagette.serving.ports import check_free, is_up, resolve, url
 from imagette.serving.settings import Settings
-from imagette.serving.state import EXTENSION
+from imagette.serving.stop import SECONDS_TO_STOP, Interrupt
 from imagette.serving.webapp_process import WebappProcess
+from imagette.serving.worker import has_loaded, load_app, takes_hangup
+from imagette.serving.worker_watch import WatchedServer, WorkerWatch
 
 # A worker looks at one picture at a time; its other threads receive uploads meanwhile. They come
-# and go with the need, and one that waits for a client takes little, so there are as many as
-# requests may be under way: a stalled upload then holds up nobody.
+# and go with the need, and one that waits for a client takes little: a stalled upload then holds up
+# nobody. A connection between two requests has no thread.
 _REQUESTS_PER_WORKER = 512
 
 
@@ -59,8 +60,10 @@ def serve(
         ImagetteError: the model cannot be loaded, an address cannot be listened on, the web page
             is not installed or does not answer, or a server stopped by itself.
     """
+    hand_back_freed_memory()  # the workers that are forked do the same
     settings = _disable_teaching_if_unavailable(settings or Settings())
-    open_bundle(settings.model, threads=1)
+    for model in settings.model:
+        open_bundle(model.path, threads=1)
     KeyRing(settings.api_keys, settings.api_keys_file)  # tells what cannot be read
     address = resolve(host)
     check_free(address, port, "--port")
@@ -79,6 +82,7 @@ def serve(
                 "Choose another one with --port or --ui-port.",
             )
         check_free(address, ui_port, "--ui-port")
+        introduce_page(settings.trusted_proxies)
         webapp_key = ""
         if settings.asks_for_keys:
             webapp_key = secrets.token_urlsafe()
@@ -94,9 +98,11 @@ def serve(
         )
     with tempfile.TemporaryDirectory(prefix="imagette-", ignore_cleanup_errors=True) as folder:
         settings = _share_among_workers(settings, Path(folder))
+        server = _make_server(address, port, settings)
+        server.watch = WorkerWatch(settings.workers, Path(folder))
         counts = Path(os.environ[FOLDER_VARIABLE])
         with metrics_server(address, settings.metrics_port, counts):
-            _run(_make_server(address, port, settings.workers), settings, webapp, Path(folder))
+            _run(server, settings, webapp, Path(folder))
 
 
 def _disable_teaching_if_unavailable(settings: Settings) -> Settings:
@@ -118,7 +124,9 @@ def _disable_teaching_if_unavailable(settings: Settings) -> Settings:
 
 
 def _share_among_workers(settings: Settings, folder: Path) -> Settings:
-    """Let the workers count, and keep lessons, in files, so that any knows what all did."""
+    """Let the workers count, keep lessons, and tell what they found, in files, so that any knows
+    what all did."""
+    share(folder)
     metrics = folder / "metrics"
     metrics.mkdir()
     os.environ[FOLDER_VARIABLE] = str(metrics)
@@ -126,21 +134,24 @@ def _share_among_workers(settings: Settings, folder: Path) -> Settings:
     return settings.model_copy(update={"lessons_dir": lessons})
 
 
-def _make_server(address: str, port: int, workers: int) -> AbstractServer:
-    return Server(
+def _make_server(address: str, port: int, settings: Settings) -> WatchedServer:
+    server = WatchedServer(
         target="imagette",
         address=address,
         port=port,
         interface=Interfaces.WSGI,
-        workers=workers,
+        workers=settings.workers,
         blocking_threads=_REQUESTS_PER_WORKER,
-        backpressure=_REQUESTS_PER_WORKER,
+        backpressure=allow_connections(),
         http=HTTPModes.http1,
+        # The time for a request's head, which begins at the end of the one before it.
+        http1_settings=HTTP1Settings(header_read_timeout=int(settings.keep_alive_seconds * 1000)),
         websockets=False,
         log_level=LogLevels.error,
-        respawn_failed_workers=True,
-        workers_kill_timeout=10,
+        workers_kill_timeout=SECONDS_TO_STOP,
     )
+    server.main_loop_interrupt = Interrupt()  # type: ignore[assignment]
+    return server
 
 
 def _run(
@@ -156,19 +167,22 @@ def _run(
     # Granian calls this once it handles signals, so that none can leave the page behind.
     @server.on_startup
     def start_others() -> None:
+        _handle_stop(server, webapp)
         if hasattr(signal, "SIGHUP"):
             _handle_hangup(server, folder)
         if webapp:
             webapp.start()
         Thread(
             target=_watch_processes,
-            args=(server, api_url, webapp, stopped, failures),
+            args=(server, api_url, webapp, folder, stopped, failures),
             daemon=True,
         ).start()
 
     try:
-        server.serve(target_loader=partial(_load_app, settings, folder), wrap_loader=False)
-    except SystemExit as error:  # what Granian does when its workers fail again and again
+        server.serve(
+            target_loader=partial(load_app, settings, server.bind_port, folder), wrap_loader=False
+        )
+    except SystemExit as error:  # no worker could be started
         raise ImagetteError(
             "The API stopped: its workers fail again and again.",
             "The messages above say why; mend that, then start it again.",
@@ -181,11 +195,26 @@ def _run(
         raise failures[0]
 
 
+def _handle_stop(server: AbstractServer, webapp: WebappProcess | None) -> None:
+    """Make SIGTERM and Ctrl-C stop the page at the same time as the workers."""
+    parent = os.getpid()
+
+    def stop(*_: object) -> None:
+        if os.getpid() != parent:  # a worker just forked, which has nothing to lose yet
+            os._exit(0)
+        server.signal_handler_interrupt()
+        if webapp:
+            webapp.terminate()
+
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, stop)
+
+
 def _handle_hangup(server: AbstractServer, folder: Path) -> None:
     """Make SIGHUP load the model anew, or stop the server where it comes from a terminal."""
     # A terminal that is closed ends what runs in it.
     if sys.stdin is not None and sys.stdin.isatty():
-        signal.signal(signal.SIGHUP, server.signal_handler_interrupt)
+        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
         return
     parent = os.getpid()
 
@@ -195,7 +224,7 @@ def _handle_hangup(server: AbstractServer, folder: Path) -> None:
         for worker in server.wrks:
             pid = getattr(worker.inner, "pid", None)
             # It would end one that is only starting, which has yet to load the model anyway.
-            if pid and worker.is_alive() and _takes_hangup(folder, pid).exists():
+            if pid and worker.is_alive() and takes_hangup(folder, pid).exists():
                 os.kill(pid, signal.SIGHUP)
 
     # Granian would replace the workers, and reset the connections that the old ones had not yet
@@ -203,85 +232,44 @@ def _handle_hangup(server: AbstractServer, folder: Path) -> None:
     signal.signal(signal.SIGHUP, tell_workers)
 
 
-def _takes_hangup(folder: Path, pid: int) -> Path:
-    """The file by which a worker says that it takes SIGHUP."""
-    return folder / f"takes-hangup-{pid}"
-
-
-def _load_app(settings: Settings, folder: Path) -> Flask:
-    """What a worker runs."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:  # None where Granian's workers are threads (Python without a GIL)
-        if hasattr(os, "setpgid"):
-            # In a group of its own, a worker does not get the terminal's Ctrl-C: the parent does,
-            # and stops its workers in good order.
-            os.setpgid(0, 0)
-        if hasattr(signal, "SIGHUP"):
-            # Before the model is read, so that a sign that comes meanwhile is kept for the thread
-            # below, which all later threads leave it to.
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
-            _takes_hangup(folder, os.getpid()).touch()
-        Thread(target=_stop_with_parent, args=(parent,), daemon=True).start()
-    try:
-        app = create_app(settings, kept_keys=folder / "keys")
-    except ImagetteError as error:  # the model's file was changed since the server started
-        sys.exit(str(error))
-    _count_worker(app, settings, folder)
-    if parent is not None and hasattr(signal, "SIGHUP"):
-        Thread(target=_swap_at_hangup, args=(app,), daemon=True).start()
-    return app
-
-
-def _count_worker(app: DescribedApp, settings: Settings, folder: Path) -> None:
-    """Count this worker as a restart where there have been as many before it as there are to be."""
-    for number in range(1, settings.workers + 1):
-        try:
-            (folder / f"worker-{number}").touch(exist_ok=False)
-            return
-        except FileExistsError:
-            pass
-    app.extensions[EXTENSION].metrics.count_restart()
-
-
-def _swap_at_hangup(app: DescribedApp) -> None:
-    while True:
-        signal.sigwait({signal.SIGHUP})
-        reload_keys(app)
-        swap_model(app)
-
-
-def _stop_with_parent(parent: BaseProcess) -> None:
-    """Stop this worker when its parent is gone, even if that was killed."""
-    parent.join()
-    while True:  # a worker that is still starting does not listen yet
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(1)
+def _all_have_loaded(server: AbstractServer, folder: Path) -> bool:
+    """Whether every worker has loaded the model."""
+    pids = [getattr(worker.inner, "pid", None) for worker in server.wrks]
+    return len(pids) == server.workers and all(
+        pid is None or has_loaded(folder, pid).exists() for pid in pids
+    )
 
 
 def _watch_processes(
     server: AbstractServer,
     api_url: str,
     webapp: WebappProcess | None,
+    folder: Path,
     stopped: Event,
     failures: list[ImagetteError],
 ) -> None:
-    """Print the addresses once they answer; stop everything when the page fails, and note why."""
+    """Print the addresses once they answer, then keep the page running; where it does not even
+    start, stop everything and note why."""
     lines = [f"  API   {api_url}", *([f"  Page  {webapp.url}"] if webapp else [])]
     try:
         # Waiting comes first: the workers are forked meanwhile, and find this thread at rest.
-        while not stopped.wait(0.1) and not (webapp and webapp.has_stopped()):
-            page_is_ready = not webapp or webapp.is_ready()
-            if page_is_ready and is_up(server.bind_addr, server.bind_port, "/readyz"):
+        while not stopped.wait(0.1):
+            if webapp and webapp.has_stopped():
+                raise ImagetteError(
+                    "The web page stopped before it was ready, so the API was stopped too.",
+                    "The messages above say why; start it again, or serve without the page.",
+                )
+            if (
+                (not webapp or webapp.is_ready())
+                and _all_have_loaded(server, folder)
+                and is_up(server.bind_addr, server.bind_port, "/readyz")
+            ):
                 print("Imagette is ready:", *lines, "Press Ctrl-C to stop.", sep="\n", flush=True)
                 break
-        if not webapp:
-            return
-        webapp.wait()
-        raise ImagetteError(
-            "The web page stopped by itself, so the API was stopped too.",
-            "The messages above say why; start it again, or serve without the page.",
-        )
     except ImagetteError as error:
         if not server.interrupt_signal:
             failures.append(error)
             server.signal_handler_interrupt()
+        return
+    if webapp:
+        webapp.keep_running(stopped)

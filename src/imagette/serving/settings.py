@@ -20,6 +20,8 @@ from imagette.errors import ImagetteError
 from imagette.images.formats import MAX_PIXELS
 from imagette.serving.api_keys import check_keys
 from imagette.serving.base_path import normalise_base_path
+from imagette.serving.memory import default_decoding_bytes
+from imagette.serving.model_files import CIFAR10, ModelFile, parse_models
 
 
 class Settings(BaseSettings):
@@ -37,21 +39,29 @@ class Settings(BaseSettings):
         env_prefix="IMAGETTE_", env_ignore_empty=True, frozen=True, use_attribute_docstrings=True
     )
 
-    model: Path | None = None
+    model: Annotated[tuple[ModelFile, ...], NoDecode, Field(min_length=1)] = (CIFAR10,)
     """path of a bundle or a run, or the name of a model that ships with Imagette: `cifar10`, or the
-    small and fast `cifar10-lite`"""
+    small and fast `cifar10-lite`; several as NAME=PATH, with commas between: the first answers
+    `/predict`, and each `/models/NAME/predict`"""
     max_upload_bytes: PositiveInt = 10_000_000
     """largest request, in bytes"""
     max_pixels: PositiveInt = MAX_PIXELS
     """largest picture, in pixels"""
-    decoding_bytes: PositiveInt = 800_000_000
-    """memory that each worker may take to decode pictures, in bytes"""
     max_pictures: PositiveInt = 64
     """pictures in one request"""
     max_seconds: Annotated[PositiveFloat, Field(le=86_400)] = 30
     """how long a request that has arrived may wait and take, in seconds"""
+    body_seconds: Annotated[PositiveFloat, Field(le=86_400)] = 30
+    """how long a request may take to come, in seconds; one more for each 10 kB of it"""
+    keep_alive_seconds: Annotated[PositiveFloat, Field(le=86_400)] = 130
+    """how long a connection stays open for another request, in seconds: longer than the proxy in
+    front keeps it"""
+    max_wait_seconds: Annotated[PositiveFloat, Field(le=86_400)] = 10
+    """how long a large picture or an explanation may have to wait for its turn, in seconds; where
+    it would be longer, the request is refused at once"""
     requests_per_minute: NonNegativeInt = 0
-    """requests of one client in a minute; 0 for no limit"""
+    """requests of one client in a minute, of which each picture counts as one and an explanation as
+    twenty; 0 for no limit"""
     rate_storage: str = "memory://"
     """where requests are counted: in the memory of each worker, which counts for itself, or at an
     address such as `redis://host:6379` for all of them together"""
@@ -75,6 +85,11 @@ class Settings(BaseSettings):
     """port on which `/metrics` answers, without a key, and then on no other; 0 for the API's own"""
     workers: PositiveInt = min(4, os.cpu_count() or 1)
     """processes that answer; one for each core is best, and each takes some 100 MB"""
+    decoding_bytes: PositiveInt = Field(
+        default_factory=lambda settings: default_decoding_bytes(settings.get("workers", 1))
+    )
+    """memory that each worker may take to decode pictures, in bytes: a picture that takes more is
+    refused, and others wait for their turn"""
     teach: bool = False
     """whether people may teach the server classes of their own"""
     lessons_dir: Path | None = None
@@ -83,6 +98,9 @@ class Settings(BaseSettings):
     """a lesson unused for so many hours is deleted"""
     max_lessons: PositiveInt = 50
     """lessons that are kept at once"""
+    max_lessons_per_client: PositiveInt = 10
+    """lessons of one client (a key, or an address) that are kept at once; all people of a classroom
+    may have one address"""
     max_classes: Annotated[PositiveInt, Field(ge=2, le=100)] = 10
     """classes of one lesson"""
     max_lesson_pictures: Annotated[PositiveInt, Field(ge=2, le=10_000)] = 500
@@ -104,6 +122,11 @@ class Settings(BaseSettings):
         if info.field_name == "api_keys" and not found:
             raise ValueError("There is no key in it")
         return found
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _parse_models(cls, given: Any) -> Any:
+        return parse_models(given)
 
     @field_validator("base_path")
     @classmethod

@@ -1,16 +1,17 @@
 """What requests are answered with: `current_app.extensions["imagette"]`."""
 
 from dataclasses import dataclass
-from threading import Lock
 from typing import TYPE_CHECKING, cast
 
-from flask import current_app
+from flask import Request, current_app
 
 from imagette.serving.auth import Authenticator
-from imagette.serving.gate import Gate
+from imagette.serving.client import client_of
+from imagette.serving.gate import Gate, Lanes
 from imagette.serving.logs import RequestLog
 from imagette.serving.metrics import Metrics
-from imagette.serving.served_model import ServedModel
+from imagette.serving.rate_limit import RateLimit
+from imagette.serving.served_model import ServedModel, ServedModels
 from imagette.serving.settings import Settings
 from imagette.serving.tracing import Tracing
 
@@ -26,27 +27,43 @@ class ServerState:
 
     Attributes:
         settings: what it serves, and its limits.
-        model: the model that answers.
+        models: those that answer.
         metrics: where requests are counted.
         authenticator: who knows the keys; None where none are asked for.
-        decoding: held by whoever decodes a large picture.
+        lanes: the queues before pictures are decoded.
+        rate_limit: how often each client may ask; None where there is no limit.
         lessons: what people teach; None where nothing may be taught.
         log: where requests are logged; None where they are not.
         tracing: what makes spans of requests; None where they are not traced.
     """
 
     settings: Settings
-    model: ServedModel
+    models: ServedModels
     metrics: Metrics
     authenticator: Authenticator | None
-    decoding: Lock
+    lanes: Lanes
+    rate_limit: RateLimit | None
     lessons: "LessonStore | None"
     log: RequestLog | None
     tracing: Tracing | None
 
-    def gate(self) -> Gate:
+    @property
+    def model(self) -> ServedModel:
+        """The model that answers where none is named."""
+        return self.models.first
+
+    def gate(self, request: Request) -> Gate:
         """What the pictures of a request that begins now pass before they are decoded."""
-        return Gate(self.settings.max_seconds, self.decoding)
+        return Gate.of_request(self.lanes, self.settings, client_of(request.environ))
+
+    def count_pictures(self, request: Request, pictures: int, explained: bool = False) -> None:
+        """Count the pictures of a request, which was counted as one already.
+
+        Raises:
+            RequestError: they are more than its client may send now.
+        """
+        if self.rate_limit:
+            self.rate_limit.count_pictures(request, pictures, explained)
 
 
 def server_state() -> ServerState:

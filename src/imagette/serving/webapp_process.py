@@ -1,26 +1,30 @@
-"""The web page as a process of its own: Streamlit, which speaks to the API over HTTP only.
+"""The web page as a process of its own, which speaks to the API over HTTP only.
 
-`WebappProcess` is the parent's half; run as a program, this module is the child's. How Streamlit
-looks and behaves is said in `webapp/.streamlit/config.toml`, where it looks for that.
+What runs in that process is `imagette.webapp.server`.
 """
 
 import importlib.util
+import json
 import os
-import runpy
-import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
-from threading import Thread
+from threading import Event, Lock
 
 from imagette.errors import ImagetteError
 from imagette.serving.ports import check_free, is_up, resolve, url
 
-_SCRIPT = Path(__file__).parents[1] / "webapp" / "app.py"
+_PROGRAM = "imagette.webapp.server"
 
 # From the start of its process to its first answer; some 3 s on two cores.
 _SECONDS_TO_START = 120
+
+# Before one that has stopped is started again: twice as long each time, until one has run so long.
+_FIRST_PAUSE, _LONGEST_PAUSE = 1, 60
+
+# How glibc gives memory back to the system: blocks as large as pictures at once, and no more than
+# two arenas that keep what is smaller. By itself it would soon keep blocks of up to 32 MB.
+_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**20), "MALLOC_ARENA_MAX": "2"}
 
 # Variables that say where Streamlit has its page; here, options of the command do.
 _OTHER_PLACES = (
@@ -67,23 +71,21 @@ class WebappProcess:
         self.port = port
         self.url = url(address, port) + base_path
         self._health = f"{base_path}/_stcore/health"
-        # As flags, these win over the environment and the files config.toml of whoever runs this.
-        self._options = {
-            "server.address": address,
-            "server.port": port,
-            "server.baseUrlPath": base_path,
-            "server.sslCertFile": "",
-            "server.sslKeyFile": "",
-            "global.developmentMode": "false",
-            # In MiB, and more than the API accepts: it says in the reader's language that a file
-            # is too large, which Streamlit does not.
-            "server.maxUploadSize": 4 * max_upload_bytes // 2**20 + 1,
-            "server.headless": "true",
-            "browser.gatherUsageStats": "false",
-        }
-        self._environment = os.environ | {"IMAGETTE_API_URL": api_url, "IMAGETTE_API_KEY": api_key}
+        self._options = json.dumps(
+            {
+                "address": address,
+                "port": port,
+                "base_path": base_path,
+                "max_upload_bytes": max_upload_bytes,
+            }
+        )
+        self._environment = (
+            _MEMORY | os.environ | {"IMAGETTE_API_URL": api_url, "IMAGETTE_API_KEY": api_key}
+        )
         self._process: subprocess.Popen | None = None
         self._started = 0.0
+        self._ends = False
+        self._lock = Lock()  # none is started while the last one is being stopped
 
     def start(self) -> None:
         """Start the process; it answers some seconds later."""
@@ -94,16 +96,21 @@ class WebappProcess:
                 file=sys.stderr,
                 flush=True,
             )
-        options = [f"--{name}={value}" for name, value in self._options.items()]
-        self._started = time.monotonic()
-        self._process = subprocess.Popen(
-            # -P: a `random.py` in the folder where the command is run must not be imported.
-            [sys.executable, "-P", "-m", __name__, *options],
-            env=self._environment,
-            stdin=subprocess.PIPE,  # never written to; it closes when this process is gone
-            stdout=subprocess.DEVNULL,  # Streamlit's small talk; its errors go to stderr
-            start_new_session=True,  # Ctrl-C reaches the parent alone, which stops the page
-        )
+        self._start()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._ends:
+                return
+            self._started = time.monotonic()
+            self._process = subprocess.Popen(
+                # -P: a `random.py` in the folder where the command is run must not be imported.
+                [sys.executable, "-P", "-m", _PROGRAM, self._options],
+                env=self._environment,
+                stdin=subprocess.PIPE,  # never written to; it closes when this process is gone
+                stdout=subprocess.DEVNULL,  # Streamlit's small talk; its errors go to stderr
+                start_new_session=True,  # Ctrl-C reaches the parent alone, which stops the page
+            )
 
     def is_ready(self) -> bool:
         """Whether the page answers; if not, it may still be starting.
@@ -127,21 +134,50 @@ class WebappProcess:
         """Whether the process was started and runs no more."""
         return self._process is not None and self._process.poll() is not None
 
-    def wait(self) -> None:
-        """Wait until the process has stopped."""
+    def keep_running(self, ends: Event) -> None:
+        """Start the process again whenever it stops, and say so, until `ends` is set.
+
+        The pause before that grows, so that one which stops at once does not keep the machine busy.
+        """
+        pause = _FIRST_PAUSE
+        while not ends.wait(0.2):
+            if not self.has_stopped():
+                continue
+            if time.monotonic() - self._started > _LONGEST_PAUSE:
+                pause = _FIRST_PAUSE
+            print(
+                f"The web page stopped by itself ({self._reason()}). It is started again in"
+                f" {pause} s.",
+                file=sys.stderr,
+                flush=True,
+            )
+            if not ends.wait(pause):
+                self._start()
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _reason(self) -> str:
+        assert self._process is not None
+        status = self._process.returncode
+        return f"signal {-status}" if status < 0 else f"exit status {status}"
+
+    def terminate(self) -> None:
+        """Tell the process to stop for good, without waiting for it, as a signal handler may."""
+        self._ends = True
         if self._process is not None:
-            self._process.wait()
+            self._process.terminate()
 
     def stop(self) -> None:
-        """Stop the process, kindly at first, if it runs."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        """Stop the process for good, kindly at first, if it runs."""
+        with self._lock:
+            self._ends = True
+            if self._process is None:
+                return
+            self._process.terminate()
+            try:
+                self._process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
 
 
 def serve_webapp(
@@ -154,7 +190,8 @@ def serve_webapp(
 ) -> None:
     """Serve the page alone, beside an API that runs elsewhere, until Ctrl-C.
 
-    Once it answers, its address is printed. When this returns or raises, its process has stopped.
+    Once it answers, its address is printed; from then on it is started again whenever it stops.
+    When this returns or raises, its process has stopped.
 
     Args:
         api_url: where the page finds the API.
@@ -166,42 +203,22 @@ def serve_webapp(
 
     Raises:
         ImagetteError: the address cannot be listened on, the page is not installed, it does not
-            answer, or it stopped by itself.
+            answer, or it stopped before it did.
     """
     address = resolve(host)
     check_free(address, port, "--port")
     webapp = WebappProcess(address, port, api_url, max_upload_bytes, api_key, base_path)
     try:
         webapp.start()
-        while not (webapp.has_stopped() or webapp.is_ready()):
+        while not webapp.has_stopped():
+            if webapp.is_ready():
+                print(f"The page is ready: {webapp.url}", flush=True)
+                webapp.keep_running(Event())
             time.sleep(0.1)
-        if not webapp.has_stopped():
-            print(f"The page is ready: {webapp.url}", flush=True)
-        webapp.wait()
     except KeyboardInterrupt:
         return
     finally:
         webapp.stop()
     raise ImagetteError(
-        "The web page stopped by itself.", "The messages above say why; start it again."
+        "The web page stopped before it was ready.", "The messages above say why; start it again."
     )
-
-
-def _main() -> None:
-    """Run Streamlit in this process until a signal comes or the parent is gone."""
-    import streamlit.net_util
-
-    Thread(target=_stop_with_parent, daemon=True).start()
-    # Streamlit would ask a machine elsewhere for this one's public address.
-    streamlit.net_util.get_external_ip = lambda: None
-    sys.argv = ["streamlit", "run", str(_SCRIPT), *sys.argv[1:]]
-    runpy.run_module("streamlit", run_name="__main__")
-
-
-def _stop_with_parent() -> None:
-    os.read(0, 1)  # returns when standard input closes, even if the parent was killed
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-if __name__ == "__main__":
-    _main()

@@ -76,7 +76,7 @@ def save_bundle(proto: "onnx.ModelProto", path: Path) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_bytes(proto.SerializeToString())
-        open_bundle(temporary)
+        open_bundle(temporary, made_here=True)
 
 
 def update_bundle(path: Path, **changes: Any) -> None:

@@ -28,7 +28,7 @@ from imagette.files import write_bytes
 from imagette.heads.head import Head, LeftOut, fit_head
 from imagette.heads.head_graph import add_head
 from imagette.heads.ood_score import METHOD, THRESHOLD
-from imagette.inference.bundle import BundleMetadata
+from imagette.inference.bundle import BundleMetadata, open_bundle
 from imagette.inference.classifier import Classifier
 from imagette.training.job import Job
 from imagette.training.recipe import Recipe
@@ -157,6 +157,7 @@ def _write(
     def save(told: BundleMetadata) -> None:
         onnx.helper.set_model_props(proto, told.to_properties())
         write_bytes(bundle, proto.SerializeToString())
+        open_bundle(bundle, made_here=True)
 
     save(metadata)
     classifier = Classifier(bundle)

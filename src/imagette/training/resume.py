@@ -14,7 +14,9 @@ from imagette.files import make_folder, remove_if_empty
 from imagette.runs import RunInfo, read_run
 from imagette.training.recipe import Recipe
 from imagette.training.recipe_tables import to_dotted
+from imagette.wording import why_no_file_name
 
+_MOST_BYTES_OF_DEFAULT = 150
 _START_ANEW = "Start a new run under another --name."
 
 
@@ -28,11 +30,12 @@ def choose_folder(runs_dir: Path, name: str | None, default: str, resume: bool) 
         ImagetteError: the name is no name, or taken by a run that is not to be resumed.
     """
     if name is None:
-        return _default_folder(runs_dir, re.sub(r"[^\w.-]+", "-", default), resume)
-    if Path(name).name != name or name.strip() in ("", ".."):
+        plain = re.sub(r"[^\w.-]+", "-", default).encode()[:_MOST_BYTES_OF_DEFAULT]
+        return _default_folder(runs_dir, plain.decode(errors="ignore"), resume)
+    if why := why_no_file_name(name):
         raise ImagetteError(
-            f"{name!r} cannot be the name of a run.",
-            "Give a plain name without slashes, and choose the folder with --runs-dir.",
+            f"{name[:60]!r} cannot be the name of a run: {why}.",
+            "Give a plain name, and choose the folder that it lies in with --runs-dir.",
         )
     folder = runs_dir / name
     if folder.exists() and not resume:

@@ -1,5 +1,6 @@
 """What the page asks of the API, over HTTP."""
 
+import os
 import re
 from typing import Any
 from urllib.parse import quote
@@ -84,9 +85,18 @@ class Api:
         path = f"{of}/predict?{options}"
         return self.ask("class", "POST", path, data=image, headers=headers)
 
-    def begin_lesson(self, class_names: list[str]) -> dict[str, Any]:
-        """Begin a lesson; where it stands."""
-        return self.ask("id", "POST", "/lessons", json={"class_names": class_names})
+    def begin_lesson(self, class_names: list[str], visitor: str = "") -> dict[str, Any]:
+        """Begin a lesson; where it stands.
+
+        Args:
+            class_names: what it is to tell apart.
+            visitor: address of whoever wants it, whose lessons are counted; empty if not known.
+        """
+        headers = {}
+        if token := os.environ.get("IMAGETTE_PAGE_TOKEN"):
+            headers["X-Imagette-Visitor"] = f"{token} {visitor}".rstrip()
+        body = {"class_names": class_names}
+        return self.ask("id", "POST", "/lessons", json=body, headers=headers)
 
     def ask(self, expected: str, method: str, path: str, **options: Any) -> dict[str, Any]:
         """The answer, an object that has the key `expected`; options are those of `requests`."""

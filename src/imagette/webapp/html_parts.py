@@ -3,16 +3,20 @@
 Class names and names of files are escaped: they are text, never markup.
 """
 
-import json
 from collections.abc import Iterable, Sequence
-from html import escape
 from pathlib import Path
 
+from imagette.webapp.literal import in_html
 from imagette.webapp.previews import Preview
 from imagette.webapp.sentences import Ranking, confidence_percent
 from imagette.webapp.texts import Texts
 
-_SCRIPT = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
+_PAGE = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
+_VIEW = "imagettePage.show()"
+
+SCRIPTS = (_PAGE, _VIEW)
+"""The scripts in what is below, which browsers know by their digests: they never change."""
+
 _MAX_BARS = 10  # more classes than this are folded away
 
 Tile = tuple[str, str | None, str]
@@ -21,18 +25,20 @@ Tile = tuple[str, str | None, str]
 
 def script(texts: Texts) -> str:
     """What makes the page tell the browser where it is and in which language; see page.js."""
-    arrival = f"imagettePage.arrive({json.dumps(texts.language)}, {json.dumps(texts.pages)})"
-    return f"<script>{_SCRIPT} {arrival}</script>"
+    return (
+        f'<div id="imagette-page" data-language="{texts.language}"'
+        f' data-pages="{in_html(texts.pages)}"></div><script>{_PAGE}</script>'
+    )
 
 
 def bring_into_view(number: int) -> str:
     """Scrolls to the answers and has them read aloud, once for every number."""
-    return f"<script>imagettePage.show({number})</script>"
+    return f'<div id="imagette-view" data-number="{number}"></div><script>{_VIEW}</script>'
 
 
 def text(tag: str, kind: str, words: str) -> str:
     """Words as they are: a class may be called anything, and Markdown would read into it."""
-    return f'<{tag} class="imagette-{kind}">{escape(words)}</{tag}>'
+    return f'<{tag} class="imagette-{kind}">{in_html(words)}</{tag}>'
 
 
 def section(title: str) -> str:
@@ -52,7 +58,7 @@ def paragraphs(sentences: Iterable[str]) -> str:
 
 def bullets(sentences: Iterable[str]) -> str:
     """Sentences as a list."""
-    return f'<ul class="imagette-list">{"".join(f"<li>{escape(s)}</li>" for s in sentences)}</ul>'
+    return f'<ul class="imagette-list">{"".join(f"<li>{in_html(s)}</li>" for s in sentences)}</ul>'
 
 
 def class_header(name: str, count: str, share: float) -> str:
@@ -60,8 +66,8 @@ def class_header(name: str, count: str, share: float) -> str:
     width = 100 * min(share, 1.0)
     kind = " done" if share >= 1 else ""
     return (
-        f'<div class="imagette-class{kind}"><h3>{escape(name)}</h3>'
-        f'<span class="count">{escape(count)}</span>'
+        f'<div class="imagette-class{kind}"><h3>{in_html(name)}</h3>'
+        f'<span class="count">{in_html(count)}</span>'
         f'<span class="track"><span style="width: {width:.0f}%"></span></span></div>'
     )
 
@@ -90,31 +96,31 @@ def images(
     if shown and heat_map:
         note = texts.what_decided_help.format(name=best)
         slider = (
-            f'<label class="imagette-opacity">{escape(texts.opacity)}'
+            f'<label class="imagette-opacity">{in_html(texts.opacity)}'
             '<input type="range" min="0" max="100" step="5" value="60"></label>'
         )
         figures = _figure(_stack(shown, alt, heat_map), texts.what_decided, note, slider)
     elif shown:
         figures = _figure(_stack(shown, alt, None), texts.your_image)
-    pixels = f'<img class="seen" src="{escape(seen)}" alt="{escape(texts.network_sees)}">'
+    pixels = f'<img class="seen" src="{in_html(seen)}" alt="{in_html(texts.network_sees)}">'
     figures += _figure(pixels, texts.network_sees, texts.network_sees_help.format(**size))
     return f'<div class="imagette-images">{figures}</div>'
 
 
 def _figure(image: str, title: str, note: str = "", control: str = "") -> str:
     return (
-        f'<figure><div class="frame">{image}</div><figcaption>{escape(title)}'
-        f"<small>{escape(note)}</small></figcaption>{control}</figure>"
+        f'<figure><div class="frame">{image}</div><figcaption>{in_html(title)}'
+        f"<small>{in_html(note)}</small></figcaption>{control}</figure>"
     )
 
 
 def _stack(shown: Preview, alt: str, heat_map: str | None) -> str:
     """The image with the map exactly over it, as large as a square frame lets it be."""
     side = "width" if shown.width >= shown.height else "height"
-    layer = f'<img class="heat" src="{escape(heat_map)}" alt="">' if heat_map else ""
+    layer = f'<img class="heat" src="{in_html(heat_map)}" alt="">' if heat_map else ""
     return (
         f'<div class="stack" style="{side}: 100%; aspect-ratio: {shown.width} / {shown.height}">'
-        f'<img src="{escape(shown.url)}" alt="{escape(alt)}">{layer}</div>'
+        f'<img src="{in_html(shown.url)}" alt="{in_html(alt)}">{layer}</div>'
     )
 
 
@@ -129,16 +135,16 @@ def bars(ranking: Ranking, known: bool | None, texts: Texts) -> str:
     first, rest = ranking[:_MAX_BARS], ranking[_MAX_BARS:]
     shown = _bar_list(first, texts)
     if rest:
-        summary = escape(texts.other_classes.format(count=len(rest)))
+        summary = in_html(texts.other_classes.format(count=len(rest)))
         shown += f"<details><summary>{summary}</summary>{_bar_list(rest, texts)}</details>"
     return f'<div class="imagette-toned-down">{shown}</div>' if known is False else shown
 
 
 def _bar_list(ranking: Ranking, texts: Texts) -> str:
     rows = (
-        f'<li><span class="name">{escape(name)}</span>'
+        f'<li><span class="name">{in_html(name)}</span>'
         f'<span class="track"><span style="width: {100 * probability:.1f}%"></span></span>'
-        f'<span class="percent">{escape(confidence_percent(probability, texts))}</span></li>'
+        f'<span class="percent">{in_html(confidence_percent(probability, texts))}</span></li>'
         for name, probability in ranking
     )
     return f'<ol class="imagette-bars">{"".join(rows)}</ol>'
@@ -158,20 +164,20 @@ def familiarity(value: float, threshold: float, known: bool, texts: Texts) -> st
     )
     note = texts.familiarity_known if known else texts.familiarity_unknown
     return (
-        f'<div class="imagette-familiarity"><div class="title">{escape(texts.familiarity)}</div>'
-        f'<div class="gauge" role="img" aria-label="{escape(label)}">'
+        f'<div class="imagette-familiarity"><div class="title">{in_html(texts.familiarity)}</div>'
+        f'<div class="gauge" role="img" aria-label="{in_html(label)}">'
         f'<span class="value" style="width: {100 * value:.1f}%"></span>'
         f'<span class="mark" style="left: {100 * threshold:.1f}%"></span></div>'
-        f"<small>{escape(note)}</small></div>"
+        f"<small>{in_html(note)}</small></div>"
     )
 
 
 def tiles(items: Iterable[Tile]) -> str:
     """Small images in a row, each a link to its whole answer."""
     links = (
-        f'<li><a href="#{escape(target)}">'
-        + (f'<img src="{escape(image)}" alt="">' if image else "<b>?</b>")
-        + f"<span>{escape(words)}</span></a></li>"
+        f'<li><a href="#{in_html(target)}">'
+        + (f'<img src="{in_html(image)}" alt="">' if image else "<b>?</b>")
+        + f"<span>{in_html(words)}</span></a></li>"
         for target, image, words in items
     )
     return f'<ul class="imagette-tiles">{"".join(links)}</ul>'
@@ -179,10 +185,10 @@ def tiles(items: Iterable[Tile]) -> str:
 
 def table(header: Iterable[str], rows: Iterable[Sequence[str]], label: str) -> str:
     """A table; the first cell of each row names the row. Where it is too wide, it scrolls."""
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
+    head = "".join(f'<th scope="col">{in_html(cell)}</th>' for cell in header)
     body = "".join(
-        f'<tr><th scope="row">{escape(first)}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in rest)
+        f'<tr><th scope="row">{in_html(first)}</th>'
+        + "".join(f"<td>{in_html(cell)}</td>" for cell in rest)
         + "</tr>"
         for first, *rest in rows
     )
@@ -201,7 +207,7 @@ def confusion(counts: list[list[int]], names: list[str], texts: Texts) -> str:
         names: of the classes.
         texts: in which language to write the numbers and to name rows and columns.
     """
-    columns = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in names)
+    columns = "".join(f'<th scope="col"><span>{in_html(name)}</span></th>' for name in names)
     rows = []
     for place, (name, row) in enumerate(zip(names, counts, strict=True)):
         total = max(sum(row), 1)
@@ -212,9 +218,9 @@ def confusion(counts: list[list[int]], names: list[str], texts: Texts) -> str:
             f"{texts.number(count) if count else ''}</td>"
             for column, count in enumerate(row)
         )
-        rows.append(f'<tr><th scope="row">{escape(name)}</th>{"".join(cells)}</tr>')
+        rows.append(f'<tr><th scope="row">{in_html(name)}</th>{"".join(cells)}</tr>')
     return _scrolling(
-        f'<table class="imagette-confusion"><thead><tr><td>{escape(texts.confusion_corner)}</td>'
+        f'<table class="imagette-confusion"><thead><tr><td>{in_html(texts.confusion_corner)}</td>'
         f"{columns}</tr></thead><tbody>{''.join(rows)}</tbody></table>",
         texts.confusion,
     )
@@ -223,7 +229,7 @@ def confusion(counts: list[list[int]], names: list[str], texts: Texts) -> str:
 def _scrolling(content: str, label: str) -> str:
     """What is too wide for a phone scrolls by itself, with the keyboard too."""
     return (
-        f'<div class="imagette-scroll" role="region" tabindex="0" aria-label="{escape(label)}">'
+        f'<div class="imagette-scroll" role="region" tabindex="0" aria-label="{in_html(label)}">'
         f"{content}</div>"
     )
 
@@ -231,7 +237,7 @@ def _scrolling(content: str, label: str) -> str:
 def examples(name: str, urls: list[str], texts: Texts) -> str:
     """Images of one class in a row, under its name."""
     row = "".join(
-        f'<img src="{escape(url)}" alt="{escape(texts.example.format(name=name, number=place))}">'
+        f'<img src="{in_html(url)}" alt="{in_html(texts.example.format(name=name, number=place))}">'
         for place, url in enumerate(urls, start=1)
     )
-    return f'<h3>{escape(name)}</h3><div class="imagette-examples">{row}</div>'
+    return f'<h3>{in_html(name)}</h3><div class="imagette-examples">{row}</div>'

@@ -3,7 +3,8 @@
 
 window.imagettePage ??= {
   // Called when the page is drawn in a language.
-  arrive(language, pages) {
+  arrive() {
+    const { language, pages } = document.getElementById("imagette-page").dataset;
     document.documentElement.lang = language;
     this.pages = pages;
     this.mark();
@@ -22,8 +23,9 @@ window.imagettePage ??= {
     }
   },
 
-  // Called with another number for every answer that a person asks for.
-  show(number) {
+  // Called at every drawing of answers; the number is another one when a person asked for them.
+  show() {
+    const { number } = document.getElementById("imagette-view").dataset;
     if (this.shown === number) return;
     this.shown = number;
     const answers = document.querySelector(".st-key-answers");
@@ -55,3 +57,5 @@ if (!window.imagettePage.listens) {
     }
   });
 }
+
+window.imagettePage.arrive();

@@ -3,6 +3,7 @@
 import base64
 import io
 from dataclasses import dataclass
+from threading import Lock
 
 from PIL import Image
 
@@ -12,6 +13,9 @@ from imagette.images.open_image import open_image
 
 _PREVIEW_SIZE = (640, 640)
 _THUMBNAIL_SIZE = (160, 160)
+
+# A large picture takes hundreds of megabytes while it is decoded, so one is at a time.
+_decoding = Lock()
 
 
 @dataclass(frozen=True)
@@ -45,10 +49,11 @@ def preview(content: bytes) -> Preview | None:
         content: the bytes of a file that the API has accepted, so it is not too large.
     """
     try:
-        image = open_image(content).to_rgb(at_least=max(_PREVIEW_SIZE))
+        with _decoding:
+            image = open_image(content).to_rgb(at_least=max(_PREVIEW_SIZE))
+            image.thumbnail(_PREVIEW_SIZE)
     except ImageError:  # the page then shows only what the network saw
         return None
-    image.thumbnail(_PREVIEW_SIZE)
     small = image.copy()
     small.thumbnail(_THUMBNAIL_SIZE)
     return Preview(_data_url(image), _data_url(small), *image.size)

@@ -3,8 +3,6 @@
 It lives in Streamlit's session: in the memory of the page's process, until the tab is closed.
 """
 
-import csv
-import io
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,9 +13,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from imagette.files import csv_text
 from imagette.webapp.client import Api, LessonApi, NoAnswer
 from imagette.webapp.previews import Preview, preview
 from imagette.webapp.sentences import Ranking
+from imagette.webapp.uploads import Upload, discard
 from imagette.wording import Language
 
 MAX_IMAGES = 100
@@ -81,7 +81,7 @@ class SessionImage:
     name: Words
     description: Words
     time: datetime
-    content: bytes | None
+    content: Upload | None
     answer: Answer | None = None
     problem: str | None = None
     shown: Preview | None = None
@@ -128,12 +128,15 @@ class Session:
     def __post_init__(self) -> None:
         self.images = deque(self.images, maxlen=self.max_images)
 
-    def add(self, files: list[tuple[Words, Words, bytes]]) -> None:
+    def add(self, files: list[tuple[Words, Words, Upload]]) -> None:
         """Take in images, given by name, description and content, and bring them into view."""
         added = []
         for name, description, content in files:
             self._count += 1
-            added.append(SessionImage(self._count, name, description, _now(), content))
+            image = SessionImage(self._count, name, description, _now(), content)
+            if content.refused:
+                image.content, image.problem = None, content.refused
+            added.append(image)
         self.images.extend(added)
         self.look_at(added)
 
@@ -141,10 +144,11 @@ class Session:
         """Take in what was chosen in a widget, as much of it as is kept."""
         self.add(
             [
-                (same_words(file.name), same_words(file.name), file.getvalue())
+                (same_words(file.name), same_words(file.name), Upload.take(file))
                 for file in files[: self.max_images]
             ]
         )
+        discard(files[self.max_images :])
         self.left_out = max(0, len(files) - self.max_images)
 
     def look_at(self, images: list[SessionImage]) -> None:
@@ -158,13 +162,13 @@ class Session:
         assert image.content is not None
         assert self.model is not None
         try:
-            response = api.predict(image.content)
+            response = api.predict(image.content.data)
         except NoAnswer as problem:
             image.problem = problem.kind
             if problem.kind in _ABOUT_THE_IMAGE:
                 image.content = None
         else:
-            image.shown = image.shown or preview(image.content)
+            image.shown = image.shown or preview(image.content.data)
             image.answer = _read_answer(response, image.shown, self.model)
             if not self.keep_files:
                 image.content = None
@@ -229,25 +233,17 @@ def to_csv(answered: Iterable[tuple[SessionImage, Answer]]) -> bytes:
         best, confidence = answer.ranking[0]
         row: dict[str, Any] = {
             "time": image.time.isoformat(timespec="seconds"),
-            "picture": _harmless(image.name["en"]),
-            "class": _harmless(best["en"]),
-            "class_fr": _harmless(best["fr"]),
+            "picture": image.name["en"],
+            "class": best["en"],
+            "class_fr": best["fr"],
             "confidence": confidence,
             "known": answer.known,
             "familiarity": answer.familiarity,
         }
         rows.append(row | {f"p_{name['en']}": value for name, value in answer.ranking})
-    file = io.StringIO()
-    table = csv.DictWriter(file, dict.fromkeys(column for row in rows for column in row))
-    table.writeheader()
-    table.writerows(rows)
+    columns = list(dict.fromkeys(column for row in rows for column in row))
     # The mark at the start tells Excel that this is UTF-8.
-    return file.getvalue().encode("utf-8-sig")
-
-
-def _harmless(text: str) -> str:
-    """A spreadsheet would take what starts like this for a formula (OWASP, "CSV Injection")."""
-    return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return csv_text(rows, columns).encode("utf-8-sig")
 
 
 def same_words(text: str) -> Words:

@@ -10,6 +10,7 @@ from typing import Any
 from imagette.webapp.client import LessonApi, NoAnswer, Refused
 from imagette.webapp.live_camera import Frame
 from imagette.webapp.session import Session
+from imagette.webapp.uploads import Upload
 
 MAX_TRIED = 12
 """So many images that the lesson is tried on are kept, to be asked about anew."""
@@ -17,7 +18,7 @@ MAX_TRIED = 12
 Lesson = dict[str, Any]
 """Where a lesson stands, as the API says it."""
 
-_File = tuple[str, bytes]
+_File = tuple[str, Upload]
 
 
 @dataclass
@@ -70,9 +71,11 @@ class TeachState:
         return is_new or bool(self.waiting) or not self.camera
 
     def put(self, class_name: str, files: list[_File]) -> None:
-        """Let files wait to be sent."""
+        """Let files wait to be sent, but for those that were refused on their way here."""
         self.refused.clear()
-        self.waiting.setdefault(class_name, []).extend(files)
+        self.refused[class_name] = [file.refused for _, file in files if file.refused]
+        taken = [(name, file) for name, file in files if not file.refused]
+        self.waiting.setdefault(class_name, []).extend(taken)
 
     def send_waiting(self, api: LessonApi, limits: dict[str, Any]) -> None:
         """Send the files that wait; what the API refuses is kept in `refused`.
@@ -90,7 +93,7 @@ class TeachState:
             refused = self.refused.setdefault(class_name, [])
             while files:
                 batch = _first(files, limits)
-                if len(batch[0][1]) > limits["max_upload_bytes"]:
+                if len(batch[0][1].data) > limits["max_upload_bytes"]:
                     refused.append("request-too-large")
                 else:
                     refused += self._send(api, class_name, batch)
@@ -113,7 +116,7 @@ class TeachState:
     def _send(self, api: LessonApi, class_name: str, files: list[_File]) -> list[str]:
         """Send files in one request; the kinds of the problems of those that were refused."""
         try:
-            response = api.add(class_name, files)
+            response = api.add(class_name, [(name, file.data) for name, file in files])
         except Refused as refusal:
             return [refusal.kind] * len(files)
         self.latest = response["lesson"]
@@ -124,8 +127,8 @@ class TeachState:
 def _first(files: list[_File], limits: dict[str, Any]) -> list[_File]:
     """The first of the files, as many as the API takes in one request and at least one."""
     size, count = 0, 0
-    for _, content in files[: limits["max_pictures"]]:
-        size += len(content) + 1000  # its part's head
+    for _, file in files[: limits["max_pictures"]]:
+        size += len(file.data) + 1000  # its part's head
         if count and size > 0.9 * limits["max_upload_bytes"]:
             break
         count += 1

@@ -8,6 +8,7 @@ import streamlit as st
 
 from imagette.webapp import styling
 from imagette.webapp.client import ApiDown
+from imagette.webapp.literal import in_markdown, plain
 from imagette.webapp.texts import Texts
 
 Button = tuple[str, str, Callable[[], Any]]
@@ -28,7 +29,7 @@ def image_buttons(group: str, buttons: dict[str, Button]) -> None:
     st.html(styling.button_images({key: url for key, (_, url, _) in buttons.items()}))
     with st.container(horizontal=True, key=group):
         for key, (words, _, click) in buttons.items():
-            st.button(words, key=key, on_click=click)
+            st.button(in_markdown(words), key=key, on_click=click)
 
 
 def file_box(key: str, label: str, widget_key: str, take: Callable[[], None]) -> None:
@@ -42,7 +43,7 @@ def file_box(key: str, label: str, widget_key: str, take: Callable[[], None]) ->
     """
     with st.container(key=key):
         st.file_uploader(
-            label,
+            plain(label),  # is never drawn, so that no Markdown is read into it
             key=widget_key,
             accept_multiple_files=True,
             label_visibility="collapsed",

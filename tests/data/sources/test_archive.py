@@ -1,18 +1,24 @@
 """Archives as people get them: from Windows and macOS, damaged, encrypted, one in another."""
 
+import io
 import shutil
+import tarfile
 import zipfile
+from copy import copy
 from unicodedata import normalize
 
 import pytest
 from support.sources import not_opened, paint
 
 from imagette import load_dataset
+from imagette.data.sources import archive
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("IMAGETTE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("IMAGETTE_CACHE_DIR", str(folder))
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +27,9 @@ def png(tmp_path_factory):
 
 
 def pack(file, names, content):
-    with zipfile.ZipFile(file, "w") as archive:
+    with zipfile.ZipFile(file, "w") as packed:
         for name in names:
-            archive.writestr(name, content)
+            packed.writestr(name, content)
     return file
 
 
@@ -53,8 +59,8 @@ def test_names_that_do_not_say_their_code(tmp_path, png, code):
 
 def test_names_that_are_the_same_when_composed_are_both_kept(tmp_path, png):
     names = [normalize(form, "caf\u00e9/1.png") for form in ("NFC", "NFD")]
-    with zipfile.ZipFile(pack(tmp_path / "set.zip", [*names, "b/1.png"], png)) as archive:
-        assert len(archive.namelist()) == 3
+    with zipfile.ZipFile(pack(tmp_path / "set.zip", [*names, "b/1.png"], png)) as packed:
+        assert len(packed.namelist()) == 3
     assert len(load_dataset(tmp_path / "set.zip").train) == 3
 
 
@@ -93,6 +99,60 @@ def test_entries_that_cannot_be_read(tmp_path, png, field, value, problem):
             at = content.find(start, at + 1)
     file.write_bytes(content)
     assert "<ZipInfo" not in str(not_opened(file, problem))
+
+
+@pytest.fixture
+def small_bound(monkeypatch):
+    """The bound of what is refused by how much it unpacks to, small so that bombs are quick."""
+    monkeypatch.setattr(archive, "_MOST_UNASKED", 10_000_000)
+
+
+def overlapping(file):
+    """A zip of many entries that all are the same bytes, as some bombs are."""
+    one = zipfile.ZipInfo("a/0.png")
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr(one, bytes(200_000), zipfile.ZIP_DEFLATED)
+        for number in range(1, 400):
+            again = copy(packed.infolist()[0])
+            again.filename = f"{'ab'[number % 2]}/{number}.png"
+            packed.filelist.append(again)
+
+
+def in_a_tar(file):
+    with tarfile.open(file, "w:gz") as packed:
+        for number in range(40):
+            entry = tarfile.TarInfo(f"{'ab'[number % 2]}/{number}.png")
+            entry.size = 1_000_000
+            packed.addfile(entry, io.BytesIO(bytes(entry.size)))
+
+
+def in_a_zip(file):
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+        for number in range(40):
+            packed.writestr(f"{'ab'[number % 2]}/{number}.png", bytes(1_000_000))
+
+
+def one_in_another(file):
+    inner = file.with_name("inner.zip")
+    in_a_zip(inner)
+    pack(file, ["inner.zip"], inner.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [("set.zip", in_a_zip), ("set.tgz", in_a_tar), ("set.zip", overlapping),
+     ("set.zip", one_in_another)],
+)  # fmt: skip
+def test_what_is_made_to_fill_the_disk_is_not_unpacked(tmp_path, small_bound, cache, name, make):
+    make(tmp_path / name)
+    error = not_opened(tmp_path / name, "packed .* times as small")
+    assert "unpack it yourself" in error.remedy
+    assert sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) < 1_000_000
+
+
+def test_pictures_that_are_many_and_hardly_packed_are_unpacked(tmp_path, small_bound, png):
+    names = [f"{'ab'[number % 2]}/{number}.png" for number in range(3000)]  # on the disk 12 MB
+    assert len(load_dataset(pack(tmp_path / "set.zip", names, png)).train) == 3000
 
 
 @pytest.fixture

@@ -219,3 +219,11 @@ def test_a_dataset_in_a_folder_that_imagette_made(shop, tmp_path):
     data = load_dataset(tmp_path / "runs")
     assert (data.class_names, len(data.train)) == (("apple", "pear"), 12)
     assert data.skipped == (("first", "was written by Imagette."),)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[2J"])
+def test_a_class_with_a_control_character_in_its_name(tmp_path, name):
+    paint(tmp_path / name / "1.png", "red")
+    paint(tmp_path / "c" / "1.png", "red")
+    error = not_opened(tmp_path, "has a line break or another control character")
+    assert name not in str(error)

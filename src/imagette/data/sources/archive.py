@@ -5,6 +5,7 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import blake2b
@@ -25,6 +26,14 @@ _OTHERS = (".7z", ".bz2", ".cab", ".gz", ".rar", ".tbz2", ".txz", ".xz", ".zst")
 """Endings of what may be no archive that can be unpacked; what it is, is told."""
 _UNPACKING = 2
 """Raised when the same archive would become other files; part of the key of what is kept."""
+
+
+_BLOCK = 4096
+"""Bytes that a file takes of a disk are a multiple of this."""
+_MOST_UNASKED = 1_000_000_000
+_MOST_TIMES = 100
+"""What unpacks to more than a gigabyte and a hundred times its own size holds no pictures, which
+become hardly smaller when they are packed."""
 
 
 def is_archive(path: Path) -> bool:
@@ -140,7 +149,7 @@ def _unpack_zip(file: Path, folder: Path) -> None:
             raise _not_unpacked(
                 file, "it is encrypted", "Unpack it with its password, and give the folder."
             )
-        _check_space(file, sum(entry.file_size for entry in entries), folder)
+        _check_size(file, (entry.file_size for entry in entries), folder)
         for entry in entries:
             entry.filename = plain(_read_name(entry))
             archive.extract(entry, folder)  # not out of the folder, whatever the name says
@@ -165,7 +174,8 @@ def _unpack_tar(file: Path, folder: Path) -> None:
         return tarfile.data_filter(member.replace(name=plain(member.name), deep=False), to)
 
     with tarfile.open(file) as tar:
-        _check_space(file, sum(entry.size for entry in tar.getmembers()), folder)
+        # One after the other, so that what is too large is not read to its end.
+        _check_size(file, (entry.size for entry in tar), folder)
         _check_end(tar)
         tar.extractall(folder, filter=safe)
 
@@ -193,9 +203,26 @@ def _check_end(tar: tarfile.TarFile) -> None:
         raise tarfile.ReadError("it is damaged, or has no end")
 
 
-def _check_space(file: Path, needed: int, folder: Path) -> None:
-    if needed > shutil.disk_usage(folder).free * 0.9:
-        raise ImagetteError(
-            f"{file} holds {needed / 1e9:,.1f} GB, more than there is room for.",
-            "Free some space, or let IMAGETTE_CACHE_DIR name a folder on a larger disk.",
-        )
+def _check_size(file: Path, sizes: Iterable[int], folder: Path) -> None:
+    """Raise an ImagetteError unless what is in an archive may be written to the disk.
+
+    Args:
+        file: the archive.
+        sizes: of its files, in bytes; none of them is unpacked to more than it says.
+        folder: where they are to be.
+    """
+    needed, packed = 0, file.stat().st_size
+    free = shutil.disk_usage(folder).free * 0.9
+    for size in sizes:
+        needed += -(-size // _BLOCK) * _BLOCK
+        if needed > max(_MOST_UNASKED, _MOST_TIMES * packed):
+            raise ImagetteError(
+                f"{file} is packed {needed / packed:,.0f} times as small as what is in it or more,"
+                " as no pictures are: it seems made to fill the disk.",
+                "If you know what it is, unpack it yourself, and give the folder.",
+            )
+        if needed > free:
+            raise ImagetteError(
+                f"{file} holds {needed / 1e9:,.1f} GB or more, which there is no room for.",
+                "Free some space, or let IMAGETTE_CACHE_DIR name a folder on a larger disk.",
+            )

@@ -18,7 +18,7 @@ from imagette.images.find_images import (
     look_in,
 )
 from imagette.images.signatures import UNPACK, first_bytes, what_else
-from imagette.wording import printable
+from imagette.wording import has_controls, printable
 
 
 def open_folder(folder: Path) -> ImageIndex:
@@ -58,6 +58,12 @@ def _check_name(path: Path) -> None:
     if not _is_utf8(path):
         raise ImagetteError(
             f"The name of the folder {printable(path)} is not UTF-8.",
+            "Rename it, so that it can be shown and saved.",
+        )
+    if has_controls(path.name):
+        raise ImagetteError(
+            f"The name of the folder {path.name!a} has a line break or another control"
+            " character in it.",
             "Rename it, so that it can be shown and saved.",
         )
 

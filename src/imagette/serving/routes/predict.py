@@ -1,32 +1,29 @@
 """`POST /predict`: what a picture shows; and the same by a lesson's model."""
 
-import time
 from typing import Any
 
 import numpy as np
-from flask import request
+from flask import Request, request
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from imagette.errors import ImageError
-from imagette.images.open_image import open_image
+from imagette.errors import ImageError, ModelError
 from imagette.inference.classifier import Classifier, Prediction
 from imagette.inference.explain import heat_png
 from imagette.reports.html import pixels_url, png_url
-from imagette.serving.gate import Gate
-from imagette.serving.metrics import Metrics
+from imagette.serving.asked_classifier import AskedClassifier
 from imagette.serving.openapi import make_blueprint, predict_request, responses
-from imagette.serving.problems import RequestError, describe, kind_of
+from imagette.serving.problems import RequestError, describe, kind_of, log_failure
 from imagette.serving.schemas.predict import PictureAnswer, PredictOptions, SeveralAnswers
-from imagette.serving.state import server_state
-from imagette.serving.tracing import Tracing
+from imagette.serving.state import ServerState, server_state
 from imagette.serving.uploads import read_images
 from imagette.serving.uploads.upload import Upload
 
 PREDICT_PROBLEMS = (
     "wrong-option", "no-picture", "empty-picture", "unreadable-picture", "invalid-json",
     "wrong-shape", "wrong-values", "picture-too-large", "too-many-pictures",
-    "unsupported-content-type", "out-of-time",
+    "too-much-decoding", "unsupported-content-type", "too-slow", "model-failed", "out-of-time",
+    "overloaded",
 )  # fmt: skip
 
 blueprint = make_blueprint("predict", __name__)
@@ -39,13 +36,22 @@ blueprint = make_blueprint("predict", __name__)
 )
 def predict() -> dict[str, Any]:
     """What a picture, or each of several, shows"""
-    return answer_request(server_state().model.now.classifier)
+    return answer_predict(server_state(), request)
 
 
-def answer_request(classifier: Classifier, count_classes: bool = True) -> dict[str, Any]:
-    """What the picture of the request under way shows, or each of several, as JSON has it.
+def answer_predict(state: ServerState, request: Request) -> dict[str, Any]:
+    """What `POST /predict` answers; raises as `answer_request` does."""
+    return answer_request(state, request, state.model.now.classifier)
+
+
+def answer_request(
+    state: ServerState, request: Request, classifier: Classifier, count_classes: bool = True
+) -> dict[str, Any]:
+    """What the picture of a request shows, or each of several, as JSON has it.
 
     Args:
+        state: of the application.
+        request: its body not read yet.
         classifier: what answers.
         count_classes: whether answers are counted by class: where anybody may name classes, there
             would be no end of them.
@@ -54,29 +60,30 @@ def answer_request(classifier: Classifier, count_classes: bool = True) -> dict[s
         RequestError: an option or the request cannot be understood, or the one picture is refused.
         ImageError: the one picture cannot be read or has too many pixels.
     """
-    state, options = server_state(), _read_options()
-    uploads = read_images(
-        request._get_current_object(),  # type: ignore[attr-defined]  # a proxy is slower
-        state.settings.max_pictures,
-    )
-    gate, counts = state.gate(), state.metrics if count_classes else None
-    tracing = state.tracing
+    options = _read_options(request)
+    uploads = read_images(request, state.settings.max_pictures)
+    state.count_pictures(request, len(uploads.images), explained=options.explain != "0")
+    asked = AskedClassifier(state, request, classifier, count_classes)
     if len(uploads.images) == 1:
         [image] = uploads.images
-        answer = _answer(classifier, image, options, counts, gate, tracing)
+        answer = _answer(asked, image, options)
         return {"predictions": [{"file": image.name} | answer]} if uploads.in_list else answer
-    predictions = []
+    predictions, refusals = [], []
     for image in uploads.images:
         try:
-            result = _answer(classifier, image, options, counts, gate, tracing)
-        except (RequestError, ImageError) as error:
+            result = _answer(asked, image, options)
+        except (RequestError, ImageError, ModelError) as error:
+            log_failure(error, request.environ)
             state.metrics.count_problem(kind_of(error))
             result = describe(error)
+            refusals.append(error)
         predictions.append({"file": image.name} | result)
+    if len(refusals) == len(predictions) and all(map(_is_overload, refusals)):
+        raise refusals[0]
     return {"predictions": predictions}
 
 
-def _read_options() -> PredictOptions:
+def _read_options(request: Request) -> PredictOptions:
     """What stands behind the question mark.
 
     Raises:
@@ -97,53 +104,25 @@ def _read_options() -> PredictOptions:
 _NO_OPTIONS = PredictOptions()
 
 
-def _answer(
-    classifier: Classifier,
-    image: Upload,
-    options: PredictOptions,
-    metrics: Metrics | None,
-    gate: Gate,
-    tracing: Tracing | None,
-) -> dict[str, Any]:
-    """The prediction about one picture as JSON has it.
-
-    Raises:
-        RequestError: it is empty or was not understood, or the time of the request is up.
-        ImageError: it cannot be read or has too many pixels.
-    """
-    content, started = image.open(), time.perf_counter()
-    opened = open_image(content, classifier.max_pixels)
-    asked = time.perf_counter()
-    with gate(opened.pixels):
-        entered = time.perf_counter()
-        views = opened.views(classifier.height, classifier.width, classifier.metadata.view)
-        decoded = time.perf_counter()
-    if options.explain == "0":
-        prediction, explanation = classifier.predict(views), None
-    else:
-        explanation = classifier.explain(views)
-        prediction = explanation.prediction
-    answered = time.perf_counter()
-    if metrics:
-        reading = asked - started + decoded - entered
-        metrics.count_prediction(prediction, reading, answered - decoded)
-    if tracing:
-        spans = (
-            ("wait", asked, entered),
-            ("decode", entered, decoded),
-            ("network", decoded, answered),
-        )
-        tracing.add_children(request.environ, *spans)
-    found = _as_json(prediction)
+def _answer(asked: AskedClassifier, image: Upload, options: PredictOptions) -> dict[str, Any]:
+    """The prediction about one picture as JSON has it; raises as `AskedClassifier.answer`, and
+    where the picture is empty or was not understood."""
+    answer = asked.answer(image.open(), explain=options.explain != "0")
+    found = _as_json(answer.prediction)
     if options.seen == "1":
-        found["seen"] = pixels_url(views[0].pixels)
-    if explanation is not None:
+        found["seen"] = pixels_url(answer.views[0].pixels)
+    if answer.explanation is not None:
+        names, index = asked.classifier, answer.explanation.index
         found["explanation"] = {
-            "class": classifier.class_names[explanation.index],
-            "class_fr": classifier.class_names_fr[explanation.index],
-            "heat_map": _draw(explanation.heat, options.explain),
+            "class": names.class_names[index],
+            "class_fr": names.class_names_fr[index],
+            "heat_map": _draw(answer.explanation.heat, options.explain),
         }
     return found
+
+
+def _is_overload(error: RequestError | ImageError | ModelError) -> bool:
+    return kind_of(error) == "overloaded"
 
 
 def _draw(heat: NDArray[np.float32], form: str) -> str | list[list[float]]:

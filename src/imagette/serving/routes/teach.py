@@ -7,10 +7,12 @@ from typing import Any, cast
 
 from flask import Response, request
 from pydantic import ValidationError
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from imagette.errors import ImageError
 from imagette.inference.classifier import Classifier
 from imagette.serving.base_path import public_path
+from imagette.serving.client import client_of
 from imagette.serving.openapi import (
     json_request,
     make_blueprint,
@@ -33,6 +35,9 @@ from imagette.serving.uploads import read_declared_json, read_images
 _FILE = {"type": "string", "format": "binary"}
 _DISK = "no-room"
 
+_MOST_BYTES_OF_NAMES = 65_536
+"""A hundred names of 40 letters fit, even if every letter is written as an escape."""
+
 blueprint = make_blueprint("teach", __name__)
 
 
@@ -40,13 +45,13 @@ blueprint = make_blueprint("teach", __name__)
     "/lessons",
     responses=responses(
         schemas.LessonAnswer, "invalid-json", "wrong-classes", "unsupported-content-type",
-        "too-many-lessons", _DISK, status="201",
+        "too-many-lessons", "too-many-own-lessons", _DISK, status="201",
     ),
     openapi_extensions=json_request(schemas.LessonRequest),
 )  # fmt: skip
 def begin_lesson() -> tuple[dict[str, Any], int, dict[str, str]]:
     """Begin a lesson, of two classes or more"""
-    lesson = _lessons().create(_read_class_names())
+    lesson = _lessons().create(_read_class_names(), client_of(request.environ))
     location = f"{public_path(request.environ)}/lessons/{lesson.id}"
     return _describe(lesson), 201, {"Location": location}
 
@@ -68,7 +73,7 @@ def delete_lesson(path: schemas.LessonPath) -> dict[str, str]:
     "/lessons/<lesson>/pictures",
     responses=responses(
         schemas.AddedPictures, "wrong-option", "no-picture", "no-lesson", "too-many-pictures",
-        "unsupported-content-type", _DISK,
+        "unsupported-content-type", "too-slow", _DISK,
     ),
     openapi_extensions=pictures_request(),
 )  # fmt: skip
@@ -77,8 +82,10 @@ def add_pictures(path: schemas.LessonPath) -> dict[str, Any]:
     state, lesson = server_state(), _find_lesson(path)
     class_name = clean_name(request.args.get("class", ""))
     lesson.check_class(class_name)
-    gate, kept, refused = state.gate(), [], []
-    for image in read_images(request, state.settings.max_pictures).images:
+    gate, kept, refused = state.gate(request), [], []
+    images = read_images(request, state.settings.max_pictures).images
+    state.count_pictures(request, len(images))
+    for image in images:
         try:
             name = lesson.add(class_name, image.open(), gate)
         except (RequestError, ImageError) as error:
@@ -135,9 +142,9 @@ def download_model(path: schemas.LessonPath) -> Response:
 )
 def predict_by_lesson(path: schemas.LessonPath) -> dict[str, Any]:
     """What a picture, or each of several, shows, as far as the lesson has taught"""
-    max_pixels = server_state().settings.max_pixels
-    classifier = Classifier(_taught_model(path), max_pixels=max_pixels)
-    return answer_request(classifier, count_classes=False)
+    state = server_state()
+    classifier = Classifier(_taught_model(path), max_pixels=state.settings.max_pixels)
+    return answer_request(state, request, classifier, count_classes=False)
 
 
 def _taught_model(path: schemas.LessonPath) -> TaughtModel:
@@ -160,8 +167,16 @@ def _find_lesson(path: schemas.LessonPath) -> Lesson:
 
 
 def _read_class_names() -> list[str]:
+    # As objects of Python, a body of short names takes some thirty times the memory.
+    request.max_content_length = _MOST_BYTES_OF_NAMES
     try:
         return schemas.LessonRequest.model_validate_json(read_declared_json(request)).class_names
+    except RequestEntityTooLarge as error:
+        raise RequestError(
+            "request-too-large",
+            f"The body is larger than the {_MOST_BYTES_OF_NAMES // 1024} KiB of class names.",
+            'Send nothing but the names: {"class_names": ["cat", "dog"]}.',
+        ) from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         kind = "invalid-json" if first["type"] == "json_invalid" else "wrong-classes"

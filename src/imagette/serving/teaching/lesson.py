@@ -1,6 +1,5 @@
 """One lesson: its pictures, their features, and what they teach."""
 
-import base64
 import io
 import json
 import os
@@ -14,24 +13,21 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
-from PIL import Image
 
 from imagette.errors import ImagetteError
 from imagette.features.backbone import Backbone
 from imagette.files import write_bytes
 from imagette.images.formats import ImageInput
-from imagette.images.open_image import OpenedImage, open_image
+from imagette.images.views import REDUCING_GAP
 from imagette.serving.gate import Gate
 from imagette.serving.problems import RequestError
 from imagette.serving.settings import Settings
+from imagette.serving.teaching.reduced_picture import IMAGE_SIDE, reduce_picture
 from imagette.serving.teaching.taught_model import VIEW, TaughtModel, fit_taught_model
+from imagette.serving.teaching.thumbnails import read_thumbnail
 
 MIN_CLASSES = 2
 
-IMAGE_SIDE = 256
-"""Pictures are kept with no more rows and columns than this."""
-
-_THUMBNAIL_SIDE = 96
 _DIGEST = re.compile(r"[0-9a-f]{24}")
 
 
@@ -107,10 +103,9 @@ class Lesson:
             RequestError: the lesson is full, or has the picture already.
             ImageError: it cannot be read or has too many pixels.
         """
-        size, opened = self._backbone.size, open_image(content, self._settings.max_pixels)
-        with gate(opened.pixels):
-            small = _reduce(opened)
-            pixels = opened.views(size, size, VIEW)[0].pixels
+        size = self._backbone.size
+        at_least = max(IMAGE_SIDE, REDUCING_GAP * size)
+        small, thumbnail, pixels = gate.decode(content, at_least, reduce_picture, size, VIEW)
         name = blake2b(small, digest_size=12).hexdigest()
         features = io.BytesIO()
         np.save(features, self._backbone.compute(pixels[None])[0].astype(np.float16))
@@ -118,6 +113,7 @@ class Lesson:
             self._check_room_for(name)
             path = self._path(class_name, name)
             write_bytes(path.with_suffix(".png"), small)
+            write_bytes(self._thumbnail_path(name), thumbnail)
             write_bytes(path, features.getvalue())
         if not is_lesson(self._folder):  # deleted meanwhile, and now there again
             self.delete()
@@ -136,9 +132,8 @@ class Lesson:
 
     def thumbnail(self, class_name: str, name: str) -> str:
         """A picture, small, as a data URL; empty if it was taken away meanwhile."""
-        with suppress(OSError):
-            return _thumbnail(self._path(class_name, name).with_suffix(".png"))
-        return ""
+        picture = self._path(class_name, name).with_suffix(".png")
+        return read_thumbnail(self._thumbnail_path(name), picture)
 
     @disk_problems()
     def remove(self, name: str) -> None:
@@ -151,7 +146,8 @@ class Lesson:
             path = self._path(class_name, name)
             if path.is_file():
                 path.unlink(missing_ok=True)
-                path.with_suffix(".png").unlink(missing_ok=True)
+                for other in (path.with_suffix(".png"), self._thumbnail_path(name)):
+                    other.unlink(missing_ok=True)
                 return
         raise RequestError(
             "not-found", "The lesson has no such picture.", "Ask the lesson for those it has."
@@ -170,7 +166,6 @@ class Lesson:
     def delete(self) -> None:
         """Delete the lesson, and what this process remembers of any."""
         _fit.cache_clear()
-        _thumbnail.cache_clear()
         with disk_problems():
             # At once, so that whoever is in the middle of it never finds half a lesson.
             (self._folder / "lesson.json").unlink(missing_ok=True)
@@ -195,6 +190,10 @@ class Lesson:
     def _path(self, class_name: str, name: str) -> Path:
         """Where the features of a picture are, beside the picture."""
         return self._folder / "lesson" / class_name / f"{name}.npy"
+
+    def _thumbnail_path(self, name: str) -> Path:
+        """Where a small picture is; not beside the picture, which it would be taken for."""
+        return self._folder / "thumbnails" / f"{name}.jpg"
 
     def _check_room_for(self, name: str) -> None:
         known = {image: one for one in self._class_names() for image in self._list(one)}
@@ -223,23 +222,3 @@ def _fit(
     features = np.stack([np.load(file) for file in files])
     labels = np.repeat(np.arange(len(counts)), counts)
     return fit_taught_model(backbone, class_names, features, labels)
-
-
-@lru_cache(maxsize=2048)  # some 4 KB each
-def _thumbnail(path: Path) -> str:
-    with Image.open(path, formats=["PNG"]) as image:
-        image.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
-        file = io.BytesIO()
-        image.save(file, format="JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
-
-
-def _reduce(opened: OpenedImage) -> bytes:
-    """A picture as a small PNG file that holds pixels alone."""
-    image = opened.to_rgb(IMAGE_SIDE)
-    image.thumbnail((IMAGE_SIDE, IMAGE_SIDE))
-    pixels = Image.new("RGB", image.size)  # a copy would take along what else is in the file
-    pixels.paste(image)
-    file = io.BytesIO()
-    pixels.save(file, format="PNG")
-    return file.getvalue()

@@ -2,12 +2,15 @@
 
 Everything is in files below one folder, so that any worker can answer for any lesson:
 
-    <id>/lesson.json                   the class names; without it, the folder is no lesson
+    <id>/lesson.json                   the class names, and the client whose it is; without it, the
+                                       folder is no lesson
     <id>/used                          touched whenever somebody asks for the lesson
     <id>/lesson/<class>/<digest>.png   the pictures, as `imagette train` takes them
     <id>/lesson/<class>/<digest>.npy   the features of each; a picture counts once they are there
+    <id>/thumbnails/<digest>.jpg       the pictures, small, as they are listed
 """
 
+import json
 import math
 import re
 import secrets
@@ -19,6 +22,7 @@ from threading import Lock, Thread
 from imagette.errors import ImagetteError
 from imagette.features.backbone import Backbone, missing_package, open_backbone
 from imagette.files import write_json
+from imagette.serving.client import PAGE
 from imagette.serving.problems import RequestError
 from imagette.serving.settings import Settings
 from imagette.serving.teaching.class_names import check_names
@@ -32,8 +36,10 @@ from imagette.serving.teaching.lesson import (
 
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 _SECONDS_BETWEEN_CHECKS = 300
-_SECONDS_IN_USE = 600  # a lesson is not forgotten for want of room so soon after it was used
-_SECONDS_EMPTY = 60  # one without pictures is, so that nobody fills the server with names alone
+# For want of room, a lesson is not forgotten so soon after it was used; one without pictures is so
+# long after it was begun, whoever asks for it, so that nobody holds the server with names alone.
+_SECONDS_IN_USE = 600
+_SECONDS_EMPTY = 120
 
 
 def prepare_backbone() -> Backbone:
@@ -68,7 +74,7 @@ class LessonStore:
             )
         self._settings = settings
         self._backbone = prepare_backbone()
-        self._lock = Lock()
+        self._lock, self._begin_lock = Lock(), Lock()
         self._folder = settings.lessons_dir.resolve()
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -79,8 +85,12 @@ class LessonStore:
             ) from error
         Thread(target=self._delete_expired_at_times, daemon=True).start()
 
-    def create(self, class_names: list[str]) -> Lesson:
+    def create(self, class_names: list[str], client: str) -> Lesson:
         """Begin a lesson.
+
+        Args:
+            class_names: what it is to tell apart.
+            client: whose it is, as `client_of` says it.
 
         Raises:
             RequestError: the names cannot be used, or there is no room for one more.
@@ -93,13 +103,15 @@ class LessonStore:
                 f"Name {MIN_CLASSES} to {most} of them.",
             )
         class_names = check_names(class_names)
-        self._make_room()
         folder = self._folder / secrets.token_urlsafe(16)
-        with disk_problems():
+        # Of each worker its own: as many more lessons as there are workers may begin at once.
+        with self._begin_lock, disk_problems():
+            self._make_room(client)
             for name in class_names:
                 (folder / "lesson" / name).mkdir(mode=0o700, parents=True)
+            (folder / "thumbnails").mkdir(mode=0o700)
             (folder / "used").touch()
-            write_json(folder / "lesson.json", {"class_names": class_names})
+            write_json(folder / "lesson.json", {"class_names": class_names, "client": client})
         return self._open(folder)
 
     def find(self, lesson_id: str) -> Lesson:
@@ -128,22 +140,40 @@ class LessonStore:
     def _open(self, folder: Path) -> Lesson:
         return Lesson(folder, self._settings, self._backbone, self._lock)
 
-    def _make_room(self) -> None:
-        """Forget the lesson whose time is over for longest if there are too many."""
+    def _make_room(self, client: str) -> None:
+        """Forget the lesson that is needed least if there are too many, of the client or in all."""
         self.delete_expired()
         folders = [folder for folder in self._folder.iterdir() if is_lesson(folder)]
-        if len(folders) < self._settings.max_lessons:
-            return
-        unused = min(folders, key=_kept_until)
-        wait = _kept_until(unused) - time.time()
-        if wait > 0:
-            raise RequestError(
+        own = [folder for folder in folders if _client(folder) == client]
+        most = self._settings.max_lessons_per_client
+        # The page that cannot say who looks at it asks for everybody.
+        if client != PAGE and len(own) >= most:
+            self._forget_one(
+                own,
+                "too-many-own-lessons",
+                f"All {most} lessons that one client may have at once are in use.",
+                "Delete one that is not needed any more, or try again in some minutes.",
+            )
+        elif len(folders) >= self._settings.max_lessons:
+            self._forget_one(
+                folders,
                 "too-many-lessons",
                 f"All {self._settings.max_lessons} lessons that this server keeps are in use.",
                 "Try again in some minutes.",
-                {"Retry-After": str(math.ceil(wait))},
             )
-        self._open(unused).delete()
+
+    def _forget_one(self, folders: list[Path], kind: str, problem: str, remedy: str) -> None:
+        """Forget one of some lessons, an empty one if there is, or else the one unused longest.
+
+        Raises:
+            RequestError: all are in use.
+        """
+        kept_until = {folder: _kept_until(folder) for folder in folders}
+        wait = min(until for _, until in kept_until.values()) - time.time()
+        if wait > 0:
+            raise RequestError(kind, problem, remedy, {"Retry-After": str(math.ceil(wait))})
+        over = [folder for folder, (_, until) in kept_until.items() if until <= time.time()]
+        self._open(min(over, key=lambda folder: kept_until[folder])).delete()
 
     def _delete_expired_at_times(self) -> None:
         while True:
@@ -152,10 +182,18 @@ class LessonStore:
             time.sleep(_SECONDS_BETWEEN_CHECKS)
 
 
-def _kept_until(folder: Path) -> float:
-    """When the lesson may be forgotten for want of room."""
-    is_empty = next((folder / "lesson").glob("*/*.npy"), None) is None
-    return _last_used(folder) + (_SECONDS_EMPTY if is_empty else _SECONDS_IN_USE)
+def _kept_until(folder: Path) -> tuple[bool, float]:
+    """Whether a lesson has pictures, and when it may be forgotten for want of room."""
+    if next((folder / "lesson").glob("*/*.npy"), None) is None:
+        return False, _modified(folder / "lesson.json") + _SECONDS_EMPTY
+    return True, _last_used(folder) + _SECONDS_IN_USE
+
+
+def _client(folder: Path) -> str | None:
+    """Whose a lesson is; None where an earlier version did not say, or it was deleted meanwhile."""
+    with suppress(OSError, ValueError):
+        return json.loads((folder / "lesson.json").read_bytes()).get("client")
+    return None
 
 
 def _last_used(folder: Path) -> float:
@@ -163,3 +201,10 @@ def _last_used(folder: Path) -> float:
         with suppress(OSError):
             return path.stat().st_mtime
     return time.time()
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # deleted meanwhile
+        return 0.0

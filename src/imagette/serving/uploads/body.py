@@ -1,11 +1,13 @@
 """The body of a request, whole and unpacked, within the limit of bytes."""
 
+import time
 import zlib
 
 from flask import Request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from imagette.serving.problems import RequestError
+from imagette.serving.state import server_state
 from imagette.serving.uploads.upload import HOW_TO_SEND
 
 _GZIP = b"\x1f\x8b"
@@ -16,20 +18,18 @@ def read_body(request: Request) -> bytes:
     """The body, unpacked where the client has compressed it.
 
     Raises:
-        RequestError: it is cut short, or is compressed in a way that is not understood.
+        RequestError: it is cut short, came too slowly, or is compressed in a way that is not
+            understood.
         RequestEntityTooLarge: it is larger than the application's limit, as it came or unpacked.
     """
+    started = time.monotonic()
     body, limit = request.get_data(cache=False), request.max_content_length
     declared = request.content_length
     # Werkzeug cuts a body of undeclared length (a chunked one) off at the limit, and says nothing.
     if declared is None and len(body) == limit:
         raise RequestEntityTooLarge
     if declared is not None and len(body) < declared:
-        raise RequestError(
-            "bad-request",
-            f"The body is cut short: {len(body)} bytes of {declared} have come.",
-            "Send it again, whole.",
-        )
+        raise _cut_short(len(body), declared, time.monotonic() - started)
     encoding = request.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding in ("", "identity"):
         # No picture begins like this: a compressed body of which the client does not say so.
@@ -41,6 +41,19 @@ def read_body(request: Request) -> bytes:
         f"The body is compressed by `{encoding}`, which this server does not unpack.",
         "Send it as it is, or compressed by gzip or deflate.",
         {"Accept-Encoding": "gzip, deflate, identity"},
+    )
+
+
+def _cut_short(came: int, declared: int, seconds: float) -> RequestError:
+    what = f"{came} bytes of {declared} have come"
+    if seconds < server_state().settings.body_seconds:
+        return RequestError(
+            "bad-request", f"The body is cut short: {what}.", "Send it again, whole."
+        )
+    return RequestError(
+        "too-slow",
+        f"The body came too slowly: {what} in {seconds:.0f} s.",
+        "Send it again over a better connection, or smaller pictures.",
     )
 
 

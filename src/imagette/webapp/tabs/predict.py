@@ -10,11 +10,13 @@ from imagette.assets import Sample, list_samples
 from imagette.webapp import html_parts, styling
 from imagette.webapp.answers import show_answers
 from imagette.webapp.client import Api
+from imagette.webapp.literal import in_markdown
 from imagette.webapp.previews import sample_thumbnail
 from imagette.webapp.sentences import short_answer
 from imagette.webapp.session import Session, Words, class_names, current_session, to_csv
 from imagette.webapp.tabs.dataset import ask_dataset
 from imagette.webapp.texts import TEXTS, Texts
+from imagette.webapp.uploads import Upload
 from imagette.webapp.widgets import camera_button, file_box, image_buttons
 
 
@@ -62,7 +64,7 @@ def _take_files() -> None:
 
 
 def _take_sample(session: Session, sample: Sample) -> None:
-    session.add([(sample.name, sample.description, sample.path.read_bytes())])
+    session.add([(sample.name, sample.description, Upload(sample.path.read_bytes()))])
 
 
 def _offer_camera(texts: Texts) -> None:
@@ -94,7 +96,7 @@ def _take_photo() -> None:
         language: texts.photo.format(number=st.session_state.photos)
         for language, texts in TEXTS.items()
     }
-    current_session().add([(name, name, photo.getvalue())])
+    current_session().add([(name, name, Upload.take(photo))])
 
 
 def _offer_gallery(session: Session, api: Api, texts: Texts) -> None:
@@ -106,7 +108,7 @@ def _offer_gallery(session: Session, api: Api, texts: Texts) -> None:
         index = st.pills(
             texts.gallery_class,
             range(len(dataset["classes"])),
-            format_func=lambda place: dataset["classes"][place][key],
+            format_func=lambda place: in_markdown(dataset["classes"][place][key]),
             default=0,
             required=True,
             key="gallery-class",
@@ -132,7 +134,7 @@ def _take_example(session: Session, chosen: dict[str, Any], place: int, url: str
         language: texts.example.format(name=names[language], number=place)
         for language, texts in TEXTS.items()
     }
-    session.add([(name, name, base64.b64decode(url.partition(",")[2]))])
+    session.add([(name, name, Upload(base64.b64decode(url.partition(",")[2])))])
 
 
 def _show_history(session: Session, texts: Texts) -> None:

@@ -14,6 +14,7 @@ from imagette.webapp.session import current_session
 from imagette.webapp.tabs import teach_answers, teach_images
 from imagette.webapp.teach_state import TeachState
 from imagette.webapp.texts import Texts
+from imagette.webapp.visitor import visitor_address
 from imagette.webapp.widgets import tell_problem
 
 
@@ -107,7 +108,7 @@ def _begin(state: TeachState, api: Api) -> None:
         return
 
     def begin() -> None:
-        state.lesson_id = api.begin_lesson(names)["id"]
+        state.lesson_id = api.begin_lesson(names, visitor_address())["id"]
 
     if state.attempt(begin):
         st.query_params["lesson"] = state.lesson_id or ""

@@ -13,6 +13,7 @@ from imagette.webapp.sentences import answer_sentence
 from imagette.webapp.tabs.teach_images import FEW
 from imagette.webapp.teach_state import Lesson, TeachState
 from imagette.webapp.texts import Texts
+from imagette.webapp.uploads import Upload
 from imagette.webapp.widgets import camera_button, file_box, tell_problem
 
 WHY = "teach-why"
@@ -75,7 +76,7 @@ def _watch(state: TeachState, lesson: Lesson, api: LessonApi, texts: Texts) -> N
     def take(frame: Frame) -> None:
         state.frame, state.live_answer = frame, None
         if frame.label is not None:
-            state.put(names[frame.label], [("camera.jpg", frame.content)])
+            state.put(names[frame.label], [("camera.jpg", Upload(frame.content))])
 
     add = [texts.teach_add_from_camera.format(name=name) for name in names]
     image, words = st.columns([3, 2])

@@ -10,6 +10,7 @@ from imagette.webapp import html_parts, styling
 from imagette.webapp.client import LessonApi, NoAnswer
 from imagette.webapp.teach_state import Lesson, TeachState
 from imagette.webapp.texts import Texts
+from imagette.webapp.uploads import Upload
 from imagette.webapp.widgets import file_box, image_buttons
 
 FEW = 10
@@ -81,5 +82,5 @@ def _show_images(
 
 def _take(state: TeachState, class_name: str, key: str) -> None:
     """Take what was chosen out of a widget."""
-    state.put(class_name, [(file.name, file.getvalue()) for file in st.session_state[key]])
+    state.put(class_name, [(file.name, Upload.take(file)) for file in st.session_state[key]])
     state.widget_generation += 1

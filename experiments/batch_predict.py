@@ -1,0 +1,217 @@
+"""`imagette predict` on many files, beside what decoding and the network alone allow.
+
+    python experiments/batch_predict.py [--rounds 3] [--pictures 20000] [--photographs 300]
+
+Makes PNG files of 32×32 pixels (CIFAR-10, from IMAGETTE_CIFAR10_DIR) and JPEG files of 1200×900
+(mosaics of them), and measures in turns, on all cores, in pictures a second:
+
+- **decoding** alone, d: each file to the views that the network takes. The faster of threads and
+  processes, one a core.
+- **network** alone, n: those views in memory, in batches of 256. The faster of one session with all
+  cores and processes with a session of one thread each.
+- the **bound**: what both allow one after the other, 1 / (1/d + 1/n).
+- **answering**: `predict_files` and a `.jsonl` file, from the first rows to the last ones.
+- **command**: `imagette predict FOLDER --out FILE`, all of it: start of Python, of the processes
+  and of the networks included.
+
+The files lie in the page cache. Prints each round, then the median of each ratio to the bound and
+its spread. With `--model-pictures` fewer of the PNG files are given to the slow model.
+"""
+
+import argparse
+import multiprocessing
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from imagette.images.open_image import open_image
+from imagette.inference.batch import Picture, available_cores, model_digest, predict_files
+from imagette.inference.classifier import BATCH_SIZE, Classifier
+from imagette.inference.row_file import RowFile
+
+CORES = available_cores()
+_SAMPLE = 1_000
+"""Pictures whose views the network alone is given, again and again."""
+
+_network: Classifier | None = None
+_pixels: NDArray[np.uint8]
+
+
+def make_files(folder: Path, pictures: int, photographs: int) -> tuple[Path, Path]:
+    """Write the files; the folders of the PNG files and of the JPEG files."""
+    from imagette.data import load_dataset
+
+    images = load_dataset("cifar10").train.images
+    small, large = folder / "png", folder / "jpeg"
+    small.mkdir()
+    large.mkdir()
+    for number in range(pictures):
+        Image.fromarray(images[number % len(images)]).save(small / f"{number:06}.png")
+    rng = np.random.default_rng(0)
+    for number in range(photographs):
+        tiles = images[rng.integers(0, len(images), 19 * 15)].reshape(15, 19, 32, 32, 3)
+        mosaic = Image.fromarray(tiles.transpose(0, 2, 1, 3, 4).reshape(480, 608, 3))
+        mosaic.resize((1200, 900), Image.Resampling.BICUBIC).save(
+            large / f"{number:06}.jpg", quality=90
+        )
+    return small, large
+
+
+def measure_decoding(paths: Sequence[str], side: int) -> float:
+    """Pictures a second from files to views."""
+    chunks = [(list(paths[start : start + 32]), side) for start in range(0, len(paths), 32)]
+    with ThreadPoolExecutor(CORES) as threads:
+        by_threads = _timed(lambda: list(threads.map(_decode, chunks)))
+    with _processes(None, 0, _pixels_of(paths[:1], side)) as pool:
+        by_processes = _timed(lambda: list(pool.map(_decode, chunks)))
+    return len(paths) / min(by_threads, by_processes)
+
+
+def measure_network(model: str, paths: Sequence[str], side: int) -> float:
+    """Pictures a second from views in memory to answers."""
+    sample = paths[:_SAMPLE]
+    pixels = _pixels_of(sample, side)
+    views = len(pixels) / len(sample)
+    repeats = max(CORES, -(-len(paths) // len(sample)))
+    whole = Classifier(model)
+    with _processes(model, 1, pixels) as pool:
+        by_processes = _timed(lambda: list(pool.map(_run_network, range(repeats))))
+    by_session = _timed(lambda: _run(whole, pixels, repeats))
+    return repeats * len(pixels) / views / min(by_session, by_processes)
+
+
+def measure_answering(model: str, paths: Sequence[str], file: Path) -> float:
+    """Pictures a second of `predict_files` into a file, once its processes are there."""
+    classifier = Classifier(model)
+    pictures: list[Picture] = [(path, path) for path in paths]
+    begun, first = 0.0, 0
+    with RowFile(file, classifier.class_names, model_digest(classifier.path)) as rows_file:
+        for rows in predict_files(classifier, pictures, CORES):
+            rows_file.write(rows)
+            if not begun:
+                begun, first = time.perf_counter(), len(rows)
+    return (len(paths) - first) / (time.perf_counter() - begun)
+
+
+def measure_command(model: str, folder: Path, pictures: int, file: Path) -> float:
+    """Pictures a second of the command, from outside."""
+    words = [sys.executable, "-m", "imagette", "predict", str(folder), "--model", model]
+    seconds = _timed(
+        lambda: subprocess.run([*words, "--out", str(file)], check=True, capture_output=True)
+    )
+    if len(file.read_bytes().splitlines()) != pictures:
+        raise SystemExit(f"{file} does not hold {pictures} answers.")
+    return pictures / seconds
+
+
+def measure_all(name: str, model: str, folder: Path, scratch: Path) -> dict[str, float]:
+    """One turn of all that is compared, printed."""
+    paths = [str(path) for path in sorted(folder.iterdir())]
+    side = Classifier(model).height
+    decoding, network = measure_decoding(paths, side), measure_network(model, paths, side)
+    bound = 1 / (1 / decoding + 1 / network)
+    answering = measure_answering(model, paths, _new(scratch / "answering.jsonl"))
+    command = measure_command(model, folder, len(paths), _new(scratch / "command.jsonl"))
+    print(
+        f"{name:<20} decoding {decoding:7,.0f}  network {network:7,.0f}  bound {bound:7,.0f}"
+        f"  answering {answering:7,.0f} ({answering / bound:.2f})"
+        f"  command {command:7,.0f} ({command / bound:.2f})",
+        flush=True,
+    )
+    return {"answering": answering / bound, "command": command / bound}
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pictures", type=int, default=20_000)
+    parser.add_argument("--model-pictures", type=int, default=4_000)
+    parser.add_argument("--photographs", type=int, default=300)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        small, large = make_files(folder, options.pictures, options.photographs)
+        fewer = folder / "fewer"
+        fewer.mkdir()
+        for path in sorted(small.iterdir())[: options.model_pictures]:
+            os.link(path, fewer / path.name)
+        sets = {
+            "PNG, cifar10-lite": ("cifar10-lite", small),
+            "PNG, cifar10": ("cifar10", fewer),
+            "JPEG, cifar10-lite": ("cifar10-lite", large),
+            "JPEG, cifar10": ("cifar10", large),
+        }
+        ratios: dict[str, list[dict[str, float]]] = {name: [] for name in sets}
+        for number in range(options.rounds):
+            print(
+                f"round {number + 1} of {options.rounds}, {CORES} cores; pictures/s (to the bound)"
+            )
+            for name, (model, where) in sets.items():
+                ratios[name].append(measure_all(name, model, where, folder))
+    for name, rounds in ratios.items():
+        for what in ("answering", "command"):
+            found = [ratio[what] for ratio in rounds]
+            middle = statistics.median(found)
+            print(f"{name}: {what} {middle:.2f} of the bound ({min(found):.2f}–{max(found):.2f})")
+
+
+def _processes(model: str | None, threads: int, pixels: NDArray[np.uint8]) -> ProcessPoolExecutor:
+    """A process a core, all started and warm."""
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(CORES, context, _start, (model, threads, pixels))
+    list(pool.map(time.sleep, [0.5] * CORES))
+    return pool
+
+
+def _start(model: str | None, threads: int, pixels: NDArray[np.uint8]) -> None:
+    global _network, _pixels
+    _pixels = pixels
+    if model is not None:
+        _network = Classifier(model, threads=threads)
+        _run(_network, pixels[:BATCH_SIZE])
+
+
+def _run_network(_: int) -> None:
+    assert _network is not None
+    _run(_network, _pixels)
+
+
+def _run(network: Classifier, pixels: NDArray[np.uint8], times: int = 1) -> None:
+    for _ in range(times):
+        network.predict_arrays(pixels, BATCH_SIZE)
+
+
+def _decode(chunk: tuple[list[str], int]) -> None:
+    paths, side = chunk
+    for path in paths:
+        open_image(path).views(side, side)
+
+
+def _pixels_of(paths: Sequence[str], side: int) -> NDArray[np.uint8]:
+    return np.array([view.pixels for path in paths for view in open_image(path).views(side, side)])
+
+
+def _timed(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def _new(file: Path) -> Path:
+    file.unlink(missing_ok=True)
+    return file
+
+
+if __name__ == "__main__":
+    main()

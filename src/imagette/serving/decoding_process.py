@@ -1,0 +1,105 @@
+"""What decodes large pictures: a process of its own, below the others in priority.
+
+Some decoders, that of JPEG 2000 above all, hold Python's global lock from beginning to end, so that
+nothing else is answered meanwhile; and no thread can be stopped in the middle of its work. A
+process can, by the system, and its memory goes with it.
+
+It reads jobs from its standard input and writes what came of each to its standard output, until the
+input ends. It imports no more than what decoding needs, so that it starts in a fifth of a second.
+"""
+
+import contextlib
+import os
+import pickle
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imagette.errors import ImageError
+from imagette.images.formats import ImageInput
+from imagette.images.open_image import open_image
+
+_NICENESS = 10
+"""Small pictures, which the workers answer themselves, come first: this has a tenth of what one of
+them has where both want the same processor, and all of it where none does."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A picture to decode.
+
+    Attributes:
+        function: what to do with it, opened; a function of a module.
+        content: the picture.
+        max_pixels: as for `imagette.images.open_image.open_image`.
+        arguments: what else the function takes.
+        seconds: the process is ended by the system if it takes longer.
+    """
+
+    function: Callable[..., Any]
+    content: ImageInput
+    max_pixels: int
+    arguments: tuple[Any, ...]
+    seconds: float
+
+    def run(self) -> Any:
+        """What the function gives.
+
+        Raises:
+            ImageError: the picture cannot be read, or has too many pixels.
+        """
+        return self.function(open_image(self.content, self.max_pixels), *self.arguments)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a job.
+
+    Attributes:
+        result: what the function gave, where there is no problem.
+        problem: problem, remedy and `too_large` of an ImageError.
+    """
+
+    result: Any = None
+    problem: tuple[str, str, bool] | None = None
+
+
+def main() -> None:
+    """Work until there is nothing more to do."""
+    # What a library prints must not get between the answers.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    _stand_back()
+    while True:
+        try:
+            job = pickle.load(sys.stdin.buffer)
+        except EOFError:  # the worker has ended
+            return
+        _end_after(job.seconds)
+        try:
+            answer = Answer(job.run())
+        except ImageError as error:
+            answer = Answer(problem=(error.problem, error.remedy, error.too_large))
+        _end_after(0)
+        pickle.dump(answer, answers, pickle.HIGHEST_PROTOCOL)
+        answers.flush()
+
+
+def _stand_back() -> None:
+    """Leave the processor to others, and be the first to go where memory runs out."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker ends in good order, then this
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
+    if hasattr(signal, "SIGALRM"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM, signal.SIGTERM})
+    with contextlib.suppress(OSError):  # Linux alone has it
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def _end_after(seconds: float) -> None:
+    """Have the system end this process then, whatever it does; not at all if 0."""
+    if hasattr(signal, "SIGALRM"):
+        signal.setitimer(signal.ITIMER_REAL, seconds)

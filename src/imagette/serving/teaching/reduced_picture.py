@@ -1,0 +1,48 @@
+"""What a lesson keeps of a picture, and learns from.
+
+It imports no more than decoding needs: this runs where large pictures are decoded.
+"""
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from imagette.images.open_image import OpenedImage
+from imagette.images.views import ViewName
+from imagette.serving.teaching.thumbnails import make_thumbnail
+
+IMAGE_SIDE = 256
+"""Pictures are kept with no more rows and columns than this."""
+
+
+def reduce_picture(
+    opened: OpenedImage, size: int, view: ViewName
+) -> tuple[bytes, bytes, NDArray[np.uint8]]:
+    """Make a picture small.
+
+    Args:
+        opened: the picture.
+        size: rows and columns of the network's pictures.
+        view: what the network looks at of it.
+
+    Returns:
+        A PNG file, upright and without what the picture's file says besides; a thumbnail; and what
+        the network takes, uint8 `(size, size, 3)`.
+
+    Raises:
+        ImageError: the picture cannot be read.
+    """
+    return *_reduce(opened), opened.views(size, size, view)[0].pixels
+
+
+def _reduce(opened: OpenedImage) -> tuple[bytes, bytes]:
+    """A picture as a small PNG file that holds pixels alone, and as a thumbnail."""
+    image = opened.to_rgb(IMAGE_SIDE)
+    image.thumbnail((IMAGE_SIDE, IMAGE_SIDE))
+    pixels = Image.new("RGB", image.size)  # a copy would take along what else is in the file
+    pixels.paste(image)
+    file = io.BytesIO()
+    pixels.save(file, format="PNG")
+    return file.getvalue(), make_thumbnail(pixels)

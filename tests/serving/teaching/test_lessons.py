@@ -1,0 +1,111 @@
+"""Beginning a lesson: what its classes may be called, and where it is."""
+
+import pytest
+from support.images import noise
+from support.lessons import ask_to_begin, begin, folder_of, lessons_in, send
+from support.problems import kind_of
+
+from imagette import load_dataset
+
+
+def test_it_is_off_unless_asked_for(make_client):
+    client = make_client(teach=None)
+    assert ask_to_begin(client).status_code == 404
+    assert client.get("/model").json["teaching"] is None
+    assert not any("lessons" in address for address in client.get("/").json["endpoints"])
+
+
+def test_its_bounds_are_told(make_client):
+    teaching = make_client(max_classes=3, lesson_hours=2).get("/model").json["teaching"]
+    assert teaching == {"max_classes": 3, "max_lesson_pictures": 500, "lesson_hours": 2}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["un chat", "ça"], ["猫", "犬", "鳥"], ["👩‍🚀", "🎈"], ["train", "plane"],
+     ["e\u0301", " b "], ["<b>*?", '"|:']],
+)  # fmt: skip
+def test_classes_are_called_anything_in_any_language(client, names):
+    lesson = begin(client, *names)
+    for place, name in enumerate(names):
+        assert len(send(client, lesson, name, noise(place)).json["kept"]) == 1
+    found = [one["name"] for one in client.get(lesson).json["classes"]]
+    assert found == [{"e\u0301": "é", " b ": "b"}.get(name, name) for name in names]
+    assert client.get(lesson).json["model"]["class_names"] == found
+    # `imagette train` finds the same classes, and every picture.
+    [folder] = lessons_in(client)
+    dataset = load_dataset(folder / "lesson")
+    assert sorted(dataset.class_names) == sorted(found)
+    assert len(dataset.train) == len(names)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [[], ["a"], ["a", "A"], ["a", ""], ["a", " "], ["a", "../b"], ["a", ".."], ["a", ".b"],
+     ["a", "_b"], ["a", "b/c"], ["a", "b\\c"], ["a", "b\0"], ["a", "b\nc"], ["a", "b\u202ec"],
+     ["a", "\u3164"], ["a", "\u200d"], ["a", "\ufe0f"], ["a", "a\u200d"], ["a", "b" * 41],
+     ["é", "e\u0301"], [str(n) for n in range(11)], ["a", 2], "ab", None],
+)  # fmt: skip
+def test_other_names_are_refused(client, names):
+    response = client.post("/lessons", json={"class_names": names})
+    assert (response.status_code, kind_of(response)) == (400, "wrong-classes")
+    assert lessons_in(client) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "kind"),
+    [(body, "application/json", "invalid-json")
+     for body in (b"{", b'{"class_names": ["a", "\\ud800"]}', b"[" * 60_000, b"")]
+    + [(b"[1]", "application/json", "wrong-classes"),
+       (b"a=b", "application/x-www-form-urlencoded", "unsupported-content-type"),
+       # A page of another site could send this without asking whether it may.
+       (b'{"class_names": ["a", "b"]}', "text/plain", "unsupported-content-type")],
+)  # fmt: skip
+def test_other_bodies_are_refused(client, body, content_type, kind):
+    response = client.post("/lessons", data=body, content_type=content_type)
+    assert response.status_code in (400, 415)
+    assert kind_of(response) == kind
+
+
+def test_more_than_names_take_is_refused_before_it_is_read(client):
+    body = b'{"class_names": [%s""]}' % (b'"",' * 3_300_000)
+    response = client.post("/lessons", data=body, content_type="application/json")
+    assert (response.status_code, kind_of(response)) == (413, "request-too-large")
+    assert "64 KiB" in response.json["detail"]
+    # A hundred names of the longest, each letter of them an escape, are no such body.
+    many = [chr(0x1F400 + n) * 40 for n in range(100)]
+    response = client.post("/lessons", json={"class_names": many})
+    assert kind_of(response) == "wrong-classes"
+
+
+def test_its_address_has_what_a_proxy_took_off(make_client):
+    names = {"class_names": ["cat", "dog"]}
+    headers = {"X-Forwarded-Prefix": "/imagette"}
+    answer = make_client(trusted_proxies=1).post("/lessons", json=names, headers=headers)
+    assert answer.headers["Location"] == f"/imagette/lessons/{answer.json['id']}"
+
+
+def test_a_body_with_a_byte_order_mark(client):
+    body = b'\xef\xbb\xbf{"class_names": ["a", "b"]}'
+    response = client.post("/lessons", data=body, content_type="application/json")
+    assert response.status_code == 201, response.text
+
+
+@pytest.mark.parametrize(
+    "lesson_id", ["x", "..", "%2e%2e", "..%2f..", "A" * 22, "A" * 5000, "%00" * 22, "é" * 22, "a b"]
+)
+def test_no_such_lesson(client, lesson_id):
+    (folder_of(client) / ("A" * 22)).mkdir()  # a folder that is no lesson
+    for method, path in (
+        ("GET", ""), ("DELETE", ""), ("GET", "/pictures"), ("POST", "/pictures?class=a"),
+        ("DELETE", "/pictures/x"), ("GET", "/model"), ("POST", "/predict"),
+    ):  # fmt: skip
+        response = client.open(f"/lessons/{lesson_id}{path}", method=method)
+        assert response.status_code in (404, 405)
+        assert kind_of(response) in ("no-lesson", "not-found", "method-not-allowed")
+
+
+def test_keys_are_asked_for(make_client):
+    client = make_client(api_keys="secret")
+    assert ask_to_begin(client).status_code == 401
+    assert client.get(f"/lessons/{'A' * 22}").status_code == 401

