@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The tests of the page and of the reports need a Chromium, those of how to serve behind a proxy an
-# nginx, those of rates a Redis; on Debian and Ubuntu this installs what is missing.
+# nginx, those of rates a Redis, those of the monitoring a Prometheus; on Debian and Ubuntu this
+# installs what is missing.
 set -euo pipefail
 has() { PATH=$PATH:/usr/sbin command -v "$@" >/dev/null; }
 
@@ -8,6 +9,7 @@ missing=()
 has chromium || has chromium-browser || has google-chrome || missing+=(chromium fonts-dejavu-core)
 has nginx || missing+=(nginx)
 has redis-server || missing+=(redis-server)
+{ has prometheus && has promtool; } || missing+=(prometheus)
 [ ${#missing[@]} -gt 0 ] || exit 0
 if ! command -v apt-get >/dev/null; then
     echo "Not found: ${missing[*]}. The tests that need it will be skipped; install it to run them."
@@ -20,6 +22,9 @@ DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recomme
 for service in nginx redis-server; do
     # Their packages start a server, which nobody has asked for here.
     if [[ " ${missing[*]} " == *" $service "* ]]; then
+for service in nginx prometheus; do
+    if [[ " ${missing[*]} " == *" $service "* ]]; then
+        # Its package starts it, on port 80 or 9090, which nobody has asked for here.
         $sudo systemctl disable --quiet --now "$service" 2>/dev/null || true
     fi
 done

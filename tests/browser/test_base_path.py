@@ -96,6 +96,7 @@ def test_the_api_answers_under_the_path(public_port):
     status, answer = ask(public_port, "POST", "/imagette/predict", picture_file(), kind)
     assert status == 200
     assert json.loads(answer)["class"]
+    assert ask(public_port, "GET", "/imagette/metrics")[0] == 404
     document = json.loads(ask(public_port, "GET", "/imagette/openapi.json")[1])
     assert document["servers"] == [{"url": "/imagette"}]
 

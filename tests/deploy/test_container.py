@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -111,10 +112,24 @@ def test_versions_are_pinned_and_no_secret_is_in_it():
     for name, rest in steps:
         if name == "RUN" and " install " in rest:
             assert "--constraint constraints.txt" in rest
-        if name in ("ENV", "ARG"):
+        if name in ("ENV", "ARG", "LABEL"):
             assert not re.search("key|secret|password|token", rest, re.IGNORECASE)
     bases = {rest.split()[0] for name, rest in steps if name == "FROM"}
-    assert bases - STAGES.keys() == {"python:3.13-slim"}
+    assert bases - STAGES.keys() == {"${PYTHON_IMAGE}"}
+    assert ("ARG", "PYTHON_IMAGE=python:3.13-slim") in steps
+
+
+@pytest.mark.parametrize("name", ["api", "page"])
+def test_each_image_says_what_it_is(name):
+    labels = dict(re.findall(r'([\w.]+)=("[^"]*"|\S+)', STAGES[name]["LABEL"][0]))
+    said = {key.removeprefix("org.opencontainers.image."): value for key, value in labels.items()}
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)["project"]
+    assert said["licenses"] == f'"{project["license"]}"'
+    assert f"VERSION={project['version']}" in STAGES[name]["ARG"]
+    for argument in ("VERSION", "REVISION", "CREATED"):
+        assert said[argument.lower()] == f"${argument}"
+        assert any(one.startswith(f"{argument}=") for one in STAGES[name]["ARG"])
 
 
 def test_docker_is_given_what_is_copied_and_nothing_else():

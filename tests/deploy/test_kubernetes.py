@@ -33,14 +33,16 @@ def base():
 
 @pytest.fixture(scope="module")
 def production():
-    """What kustomize makes of the overlay."""
+    return kustomize(FOLDER / "overlays/production")
+
+
+def kustomize(overlay):
+    """What kustomize makes of an overlay, by kind and name."""
     commands = [["kustomize", "build"], ["kubectl", "kustomize"]]
     command = next((words for words in commands if shutil.which(words[0])), None)
     if command is None:
         pytest.skip("neither kustomize nor kubectl is on this machine")
-    made = subprocess.run(
-        [*command, FOLDER / "overlays/production"], capture_output=True, text=True, check=True
-    )
+    made = subprocess.run([*command, overlay], capture_output=True, text=True, check=True)
     return by_name(yaml.safe_load_all(made.stdout))
 
 
@@ -103,9 +105,9 @@ def test_selectors_find_the_pods_and_ports_match(base, name):
     assert all(labels == one for one in selected)
 
     (container,) = pod(base, name)["spec"]["containers"]
-    (port,) = container["ports"]
+    port = container["ports"][0]
     (entry,) = base["Service", name]["spec"]["ports"]
-    assert entry["targetPort"] == port["name"]
+    assert entry["targetPort"] == port["name"] == "http"
     allowed = base["NetworkPolicy", name]["spec"]["ingress"][0]["ports"]
     assert [one["port"] for one in allowed] == [port["containerPort"]]
     assert dockerfile.stages()[name]["EXPOSE"] == [str(port["containerPort"])]
@@ -118,6 +120,46 @@ def test_probes_ask_what_the_api_answers_without_a_key(base, bundle_path):
         asked = container[probe]["httpGet"]
         assert asked["port"] == container["ports"][0]["name"]
         assert client.get(asked["path"]).status_code == 200
+
+
+def test_metrics_have_a_port_that_monitoring_alone_reaches(base):
+    (container,) = pod(base, "api")["spec"]["containers"]
+    ports = {one["name"]: one["containerPort"] for one in container["ports"]}
+    assert {"name": "IMAGETTE_METRICS_PORT", "value": str(ports["metrics"])} in container["env"]
+    notes = pod(base, "api")["metadata"]["annotations"]
+    assert notes["prometheus.io/port"] == str(ports["metrics"])
+    assert notes["prometheus.io/path"] == "/metrics"
+    inner, monitoring = base["NetworkPolicy", "api"]["spec"]["ingress"]
+    assert [one["port"] for one in monitoring["ports"]] == [ports["metrics"]]
+    (source,) = monitoring["from"]
+    labels = source["namespaceSelector"]["matchLabels"]
+    assert labels == {"kubernetes.io/metadata.name": "monitoring"}
+    assert ports["metrics"] not in [one["port"] for one in inner["ports"]]
+    # No service has it, so no ingress can lead there.
+    targets = [one["targetPort"] for one in base["Service", "api"]["spec"]["ports"]]
+    assert targets == ["http"]
+
+
+def test_a_missing_secret_keeps_a_pod_from_starting(base):
+    for name, variable in (("api", "IMAGETTE_API_KEYS"), ("page", "IMAGETTE_API_KEY")):
+        (container,) = pod(base, name)["spec"]["containers"]
+        (entry,) = [one for one in container["env"] if one["name"] == variable]
+        assert not entry["valueFrom"]["secretKeyRef"].get("optional")
+
+
+def test_an_api_without_keys_is_asked_for_by_name(tmp_path):
+    """What the component makes of an overlay that names it."""
+    shutil.copytree(FOLDER, tmp_path / "kubernetes")
+    overlay = tmp_path / "kubernetes/overlays/production"
+    with (overlay / "kustomization.yaml").open("a", encoding="utf-8") as file:
+        file.write("components: [../../components/open]\n")
+    made = kustomize(overlay)
+    validate(made)
+    for name in ("api", "page"):
+        (container,) = pod(made, name)["spec"]["containers"]
+        names = {one["name"] for one in container["env"]}
+        assert names
+        assert not names & {"IMAGETTE_API_KEYS", "IMAGETTE_API_KEY"}
 
 
 def test_settings_are_those_that_there_are(base):

@@ -26,7 +26,8 @@ QUERIES = [rule["expr"] for rule in RULES] + [
     target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]
 ]
 SERVICES = COMPOSE["services"]
-PROMETHEUS_OWN = {"up": {"job", "instance"}}
+OF_EVERY_TARGET = {"job", "instance"}
+"""Labels that Prometheus itself gives whatever it has asked for."""
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,23 @@ def test_what_is_ours_can_do_nothing_it_need_not():
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+        # Nor may a log fill the disk.
+        assert service["logging"]["driver"] == "json-file"
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}
+
+
+def test_metrics_are_where_prometheus_alone_asks():
+    api = SERVICES["api"]
+    port = api["environment"]["IMAGETTE_METRICS_PORT"]
+    assert SCRAPE["scrape_configs"][0]["static_configs"] == [{"targets": [f"api:{port}"]}]
+    assert not any(port in published for one in SERVICES.values() for published in one["ports"])
+    reached = {name: set(one.get("networks", ["default"])) for name, one in SERVICES.items()}
+    assert set().union(*reached.values()) == COMPOSE["networks"].keys()
+    neighbours = {frozenset((a, b)) for a in reached for b in reached if reached[a] & reached[b]}
+    assert {pair for pair in neighbours if len(pair) == 2} == {
+        frozenset(pair)
+        for pair in (("page", "api"), ("prometheus", "api"), ("grafana", "prometheus"))
+    }
 
 
 def test_the_model_by_default_is_one_that_ships():
@@ -70,7 +88,6 @@ def test_the_model_by_default_is_one_that_ships():
 
 
 def test_services_find_each_other():
-    assert SCRAPE["scrape_configs"][0]["static_configs"] == [{"targets": ["api:5000"]}]
     path = SERVICES["api"]["environment"]["IMAGETTE_BASE_PATH"]
     page = SERVICES["page"]["environment"]
     assert page["IMAGETTE_BASE_PATH"] == path == "${IMAGETTE_BASE_PATH:-}"
@@ -99,11 +116,12 @@ def test_settings_are_those_that_there_are():
 
 def test_queries_ask_for_what_the_api_measures(measured):
     for query in QUERIES:
-        names = set(re.findall(r"\b(imagette_\w+|up)\b(?!\s*\()", re.sub(r'"[^"]*"', "", query)))
+        words = re.sub(r'"[^"]*"', "", query)
+        names = set(re.findall(r"\b(imagette_\w+|process_\w+|up)\b(?!\s*\()", words))
         assert names, query
-        assert names <= measured.keys() | PROMETHEUS_OWN.keys(), query
-        labels = {label for name in names for label in measured.get(name, PROMETHEUS_OWN.get(name))}
-        used = set(re.findall(r'(\w+)=~?"', query))
+        assert names <= measured.keys() | {"up"}, query
+        labels = {label for name in names for label in measured.get(name, ())} | OF_EVERY_TARGET
+        used = set(re.findall(r'(\w+)(?:=~?|!=)"', query))
         for group in re.findall(r"by \(([^)]*)\)", query):
             used |= {label.strip() for label in group.split(",")}
         assert used <= labels, query
@@ -115,7 +133,8 @@ def test_queries_ask_for_what_the_api_measures(measured):
 
 def test_every_metric_of_the_api_is_on_the_dashboard(measured):
     shown = " ".join(target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"])
-    families = {re.sub("_(bucket|sum|count|created)$", "", name) for name in measured}
+    ours = [name for name in measured if name.startswith("imagette_")]
+    families = {re.sub("_(bucket|sum|count|created)$", "", name) for name in ours}
     families = {name.removesuffix("_total") for name in families}
     assert all(family in shown for family in families), families
 

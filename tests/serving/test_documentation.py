@@ -12,7 +12,7 @@ import typer
 from support.running_server import picture_file
 
 from imagette.cli.app import app
-from imagette.serving import metrics
+from imagette.serving import metrics, metrics_text
 from imagette.serving.problems import KINDS
 from imagette.serving.settings import Settings
 
@@ -73,8 +73,9 @@ def test_every_problem_is_in_the_table():
 
 
 def test_every_metric_is_in_the_table():
-    source = Path(metrics.__file__).read_text(encoding="utf-8")
-    named = set(re.findall(r"imagette_[a-z_]+", source))
+    files = (Path(module.__file__) for module in (metrics, metrics_text))
+    source = "".join(file.read_text(encoding="utf-8") for file in files)
+    named = set(re.findall(r'"(imagette_[a-z_]+)"', source))
     assert named
     table = re.findall(r"^\| `(imagette_[a-z_]+)` \|", REFERENCE, re.M)
     assert named == {name.removesuffix("_total") for name in table}

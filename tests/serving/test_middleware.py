@@ -62,8 +62,9 @@ def test_metrics_of_one_process(lite):
     assert metric(text, "imagette_problems_total", kind="not-found") == 1
     assert metric(text, "imagette_predictions_total") == 2
     assert metric(text, "imagette_request_seconds_count", route="/predict") == 2
-    assert metric(text, "imagette_inference_seconds_count") == 2
-    assert metric(text, "imagette_inference_seconds_sum") > 0
+    for half in ("decoding", "network"):
+        assert metric(text, f"imagette_{half}_seconds_count") == 2
+        assert metric(text, f"imagette_{half}_seconds_sum") > 0
     assert "nowhere" not in text  # what clients make up is no label
 
 

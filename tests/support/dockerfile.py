@@ -25,6 +25,7 @@ def instructions() -> list[tuple[str, str]]:
 def stages() -> dict[str, dict[str, list[str]]]:
     """By stage and by instruction, what it says: first that of the stage which it begins with."""
     found: dict[str, dict[str, list[str]]] = {}
+    stage: dict[str, list[str]] = {}  # what stands before the first is of none
     for name, rest in instructions():
         if name == "FROM":
             base, _, own = rest.split()

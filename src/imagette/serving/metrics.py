@@ -7,7 +7,7 @@ them up (`metrics_text`), those of workers that have died too.
 
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from functools import cache, partial
 from pathlib import Path
@@ -50,13 +50,11 @@ class Metrics:
     def __init__(self) -> None:
         # Imported here because the package decides while it is imported whether it writes into
         # files, and the folder is made after this module is imported.
-        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+        from prometheus_client import CollectorRegistry, Counter, Histogram
 
         self._registry = CollectorRegistry()
         counter = partial(Counter, registry=self._registry)
         histogram = partial(Histogram, registry=self._registry)
-        # Of several workers that run, the largest value.
-        gauge = partial(Gauge, registry=self._registry, multiprocess_mode="livemax")
         self._requests = counter(
             "imagette_requests", "Requests that were answered.", ("method", "route", "status")
         )
@@ -89,25 +87,34 @@ class Metrics:
         self._swaps = counter(
             "imagette_model_swaps", "Times that the model's file was loaded anew.", ("outcome",)
         )
-        self._key_reloads = counter(
-            "imagette_key_reloads", "Times that the file of keys was read again.", ("outcome",)
-        )
         self._in_flight, self._waiting = _gauges(self._registry)
         # There from the start, at zero: Prometheus sees no increase in a first value.
         for outcome in ("done", "failed"):
             self._swaps.labels(outcome)
-            self._key_reloads.labels(outcome)
         count_worker_ends(self._registry)
+        self._describe_server(counter)
+        # Finding the counter of some labels takes longer than counting.
+        self._of_request = cache(self._requests.labels)
+        self._of_route = cache(self._request_seconds.labels)
+        self._of_class = cache(self._predictions.labels)
+
+    def _describe_server(self, counter: "Callable[..., Counter]") -> None:
+        """Make what tells of the server rather than of requests."""
+        from prometheus_client import Gauge
+
+        # Of several workers that run, the largest value.
+        gauge = partial(Gauge, registry=self._registry, multiprocess_mode="livemax")
         build = gauge("imagette_build_info", "What runs; always 1.", ("version", "python"))
         build.labels(imagette.__version__, platform.python_version()).set(1)
         self._model_info = gauge(
             MODEL_INFO, "The model that is served; 1.", ("model", "version", "sha256")
         )
         self._models: dict[str, tuple[str, str, str]] = {}
-        # Finding the counter of some labels takes longer than counting.
-        self._of_request = cache(self._requests.labels)
-        self._of_route = cache(self._request_seconds.labels)
-        self._of_class = cache(self._predictions.labels)
+        self._key_reloads = counter(
+            "imagette_key_reloads", "Times that the file of keys was read again.", ("outcome",)
+        )
+        for outcome in ("done", "failed"):
+            self._key_reloads.labels(outcome)
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request that was answered; `route` is empty where there is nothing."""
@@ -174,7 +181,6 @@ def _gauges(registry: "CollectorRegistry") -> tuple["Gauge", "Gauge"]:
     """How many requests are in flight now, and how many of their pictures wait."""
     from prometheus_client import Gauge
 
-    _forget_dead_workers()
     return (
         Gauge(
             "imagette_requests_in_flight",
@@ -189,15 +195,3 @@ def _gauges(registry: "CollectorRegistry") -> tuple["Gauge", "Gauge"]:
             multiprocess_mode="livesum",
         ),
     )
-
-
-def _forget_dead_workers() -> None:
-    """Take away what workers that were killed had in flight: a new one comes in their place."""
-    folder = os.environ.get(FOLDER_VARIABLE)
-    for file in Path(folder).glob("gauge_live*.db") if folder else ():
-        try:
-            os.kill(int(file.stem.rpartition("_")[2]), 0)
-        except ProcessLookupError:
-            file.unlink(missing_ok=True)
-        except (OSError, ValueError):  # one of another user, or of another program
-            continue
