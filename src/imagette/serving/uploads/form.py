@@ -17,7 +17,7 @@ from imagette.serving.uploads.upload import HOW_TO_SEND, Uploads, attempt, too_m
 
 _MOST_PARTS = 1000
 _MOST_MARKS = 10_000
-"""Places that look like a boundary: one of a single letter is in a picture of 10 MB once by chance."""
+"""Places that look like a boundary; one of a single letter is in 10 MB by chance about once."""
 
 _MOST_HEAD = 65_536
 """Bytes that are searched for the end of a part's head."""
