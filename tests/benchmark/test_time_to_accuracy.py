@@ -65,12 +65,19 @@ def no_tensorflow(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def race(tmp_path_factory, digits):
+def few(digits):
+    """Some of the digits: of each one that is measured a race measures a lot."""
+    train, test = digits.train.take(np.arange(400)), digits.test.take(np.arange(80))
+    return dataclasses.replace(digits, train=train, test=test)
+
+
+@pytest.fixture(scope="module")
+def race(tmp_path_factory, few):
     """What one run of the recipe leaves, with no TensorFlow at hand."""
     folder = tmp_path_factory.mktemp("race")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(importlib.util, "find_spec", lambda name: None)
-        time_to_accuracy([save_recipe(folder)], 1, out=folder / "out", dataset=digits)
+        time_to_accuracy([save_recipe(folder)], 1, out=folder / "out", dataset=few)
     return folder / "out"
 
 
@@ -81,9 +88,9 @@ def out(race, tmp_path):
 
 
 @pytest.mark.slow
-def test_means_and_intervals_beside_the_reference(out, digits, recipe, fit):
+def test_means_and_intervals_beside_the_reference(out, few, recipe, fit):
     count = mock.Mock(spec=Reporter)
-    rows = time_to_accuracy([recipe], 2, out=out, dataset=digits, tensorflow=fit, reporter=count)
+    rows = time_to_accuracy([recipe], 2, out=out, dataset=few, tensorflow=fit, reporter=count)
     reference, small = rows
     assert [(row["name"], row["runs"]) for row in rows] == [(REFERENCE, 2), ("small", 2)]
     assert reference["accuracy"] == pytest.approx(0.55)
@@ -102,62 +109,60 @@ def test_means_and_intervals_beside_the_reference(out, digits, recipe, fit):
     assert Image.open(out / "time-to-accuracy.png").width > 600
     assert json.loads((out / "machine.json").read_bytes())["machine"]["cores"]
 
-    again = time_to_accuracy([recipe], 2, out=out, dataset=digits, tensorflow=fit, reporter=count)
+    again = time_to_accuracy([recipe], 2, out=out, dataset=few, tensorflow=fit, reporter=count)
     count.on_start.assert_called_once()  # nothing was trained twice, nor was what `out` held before
     assert again[1]["seconds"] == small["seconds"]
 
 
-def test_a_single_run_has_no_interval_nor_reference(out, digits, recipe, no_tensorflow):
+def test_a_single_run_has_no_interval_nor_reference(out, few, recipe, no_tensorflow):
     said = []
-    (row,) = time_to_accuracy([recipe], 1, out=out, dataset=digits, say=said.append)
+    (row,) = time_to_accuracy([recipe], 1, out=out, dataset=few, say=said.append)
     assert row["accuracy_sd"] is row["seconds_low"] is None
     assert "TensorFlow is not installed" in said[0]
 
 
-def test_a_reference_that_fails_is_said(out, tmp_path, digits, recipe):
+def test_a_reference_that_fails_is_said(out, tmp_path, few, recipe):
     broken = python(tmp_path, "echo No module named tensorflow >&2; exit 1")
     for program, said in ((broken, "No module named tensorflow"), ("none", "cannot be run")):
         with pytest.raises(ImagetteError, match=said):
-            time_to_accuracy([recipe], 1, out=out, dataset=digits, tensorflow=program)
+            time_to_accuracy([recipe], 1, out=out, dataset=few, tensorflow=program)
 
 
-def test_what_cannot_be_told_apart_is_refused(tmp_path, digits, recipe):
+def test_what_cannot_be_told_apart_is_refused(tmp_path, few, recipe):
     for recipes, message in (([], "nothing to train"), (["classic", "classic"], "same name")):
         with pytest.raises(ImagetteError, match=message):
-            time_to_accuracy(recipes, 1, out=tmp_path / "out", dataset=digits)
+            time_to_accuracy(recipes, 1, out=tmp_path / "out", dataset=few)
 
 
-def test_a_folder_is_of_one_dataset(out, digits, recipe, no_tensorflow):
-    other = dataclasses.replace(digits, train=digits.train.take(range(1000)))
+def test_a_folder_is_of_one_dataset(out, few, recipe, no_tensorflow):
+    other = dataclasses.replace(few, train=few.train.take(range(300)))
     with pytest.raises(ImagetteError, match="other pictures"):
         time_to_accuracy([recipe], 1, out=out, dataset=other)
 
 
-def test_a_peak_that_was_not_measured_is_left_out(out, digits, recipe, no_tensorflow):
+def test_a_peak_that_was_not_measured_is_left_out(out, few, recipe, no_tensorflow):
     machine = json.loads((out / "machine.json").read_bytes())
     (out / "machine.json").write_text(json.dumps(machine | {"peak_flops_per_second": {}}))
-    (row,) = time_to_accuracy([recipe], 1, out=out, dataset=digits)
+    (row,) = time_to_accuracy([recipe], 1, out=out, dataset=few)
     assert row["gflops_per_second"] > 0
     assert row["share_of_peak"] is None
 
 
-def test_a_recipe_that_changed_is_said(out, digits, recipe, no_tensorflow):
+def test_a_recipe_that_changed_is_said(out, few, recipe, no_tensorflow):
     Recipe.load(recipe).change(optimizer={"learning_rate": 0.2}).save(recipe)
     with pytest.raises(ImagetteError, match="another version of small"):
-        time_to_accuracy([recipe], 1, out=out, dataset=digits)
+        time_to_accuracy([recipe], 1, out=out, dataset=few)
 
 
 @pytest.mark.slow
-def test_stopped_before_the_mirrored_measurement_it_goes_on(
-    tmp_path, digits, recipe, no_tensorflow
-):
+def test_stopped_before_the_mirrored_measurement_it_goes_on(tmp_path, few, recipe, no_tensorflow):
     stopped = mock.patch(
         "imagette.benchmark.time_to_accuracy.evaluate", side_effect=KeyboardInterrupt
     )
     with stopped, pytest.raises(KeyboardInterrupt):
-        time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=digits)
+        time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=few)
     count = mock.Mock(spec=Reporter)
-    (row,) = time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=digits, reporter=count)
+    (row,) = time_to_accuracy([recipe], 1, out=tmp_path / "out", dataset=few, reporter=count)
     count.on_start.assert_not_called()
     assert row["flip_averaged"] > 0
 

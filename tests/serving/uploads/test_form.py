@@ -155,3 +155,9 @@ def test_a_form_of_text_whose_plus_signs_are_not_encoded(client, right):
 def test_other_forms_of_text_are_refused(client, body, kind):
     kind_of_body = "application/x-www-form-urlencoded"
     assert_refused(client.post("/predict", data=body, content_type=kind_of_body), kind)
+
+
+def test_a_boundary_that_is_everywhere_is_refused_before_it_is_looked_for(client):
+    body = b"--b\r\n" + b"--b" * 600_000 + b"\r\n--b--\r\n"
+    answer = client.post("/predict", data=body, content_type="multipart/form-data; boundary=b")
+    assert_refused(answer, "bad-request", "more than 10,000 times")

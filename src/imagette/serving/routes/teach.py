@@ -172,6 +172,7 @@ def _read_class_names() -> list[str]:
     try:
         return schemas.LessonRequest.model_validate_json(read_declared_json(request)).class_names
     except RequestEntityTooLarge as error:
+        _discard_body()
         raise RequestError(
             "request-too-large",
             f"The body is larger than the {_MOST_BYTES_OF_NAMES // 1024} KiB of class names.",
@@ -185,6 +186,17 @@ def _read_class_names() -> list[str]:
             "The body is not an object with a list `class_names`.",
             'Send {"class_names": ["cat", "dog"]}.',
         ) from error
+
+
+def _discard_body() -> None:
+    """Read what is left of a body as large as pictures may be, and keep nothing of it.
+
+    A client that still sends when the connection is closed does not read the answer.
+    """
+    most = server_state().settings.max_upload_bytes
+    left = min(request.content_length or most, most)
+    while left > 0 and (part := request.environ["wsgi.input"].read(min(left, 65_536))):
+        left -= len(part)
 
 
 def _thumbnails(lesson: Lesson, class_name: str, names: list[str]) -> list[dict[str, str]]:

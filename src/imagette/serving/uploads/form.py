@@ -16,6 +16,9 @@ from imagette.serving.uploads.text import unwrap
 from imagette.serving.uploads.upload import HOW_TO_SEND, Uploads, attempt, too_many
 
 _MOST_PARTS = 1000
+_MOST_MARKS = 10_000
+"""Places that look like a boundary; one of a single letter is in 10 MB by chance about once."""
+
 _MOST_HEAD = 65_536
 """Bytes that are searched for the end of a part's head."""
 
@@ -145,6 +148,12 @@ def _split(body: bytes, boundary: bytes) -> list[_Part]:
     `Content-Disposition`, both of which clients send.
     """
     mark, parts, begin = b"--" + boundary, list[_Part](), -1
+    if body.count(mark) > _MOST_MARKS:  # to look at each of millions would take long
+        raise RequestError(
+            "bad-request",
+            f"The boundary of the form stands in it more than {_MOST_MARKS:,} times.",
+            "Send it with a standard HTTP client, which chooses one that is in no picture.",
+        )
     at = first = body.find(mark)
     while at >= 0:
         after = at + len(mark)
