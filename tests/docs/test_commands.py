@@ -133,7 +133,7 @@ QUICK = {
 def test_quick_commands_run(words, shown_files):
     answer = CliRunner().invoke(app, list(words))
     assert answer.exit_code == 0, answer.output
-    assert answer.stdout.strip()
+    assert answer.output.strip()
 
 
 def test_the_tutorial_shows_what_the_reader_will_see(tmp_path, monkeypatch):

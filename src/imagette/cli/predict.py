@@ -69,7 +69,8 @@ def predict(
             # What came from stdin has no name to know it by.
             new = [one for one in found if isinstance(one[1], bytes) or one[0] not in file.done]
             if len(new) < len(found):
-                say(f"{len(found) - len(new):,} pictures are already answered in {out}; going on with the others.")
+                done = f"{len(found) - len(new):,} pictures are already answered in {out}"
+                say(f"{done}; going on with the others.")
             _answer(classifier, new, explain, as_json, file)
             unreadable = file.unreadable
     if unreadable:
