@@ -19,12 +19,9 @@ sudo=""
 [ "$(id -u)" = 0 ] || sudo="sudo"
 $sudo apt-get update -qq
 DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-for service in nginx redis-server; do
+for service in nginx redis-server prometheus; do
     # Their packages start a server, which nobody has asked for here.
     if [[ " ${missing[*]} " == *" $service "* ]]; then
-for service in nginx prometheus; do
-    if [[ " ${missing[*]} " == *" $service "* ]]; then
-        # Its package starts it, on port 80 or 9090, which nobody has asked for here.
         $sudo systemctl disable --quiet --now "$service" 2>/dev/null || true
     fi
 done
