@@ -31,4 +31,15 @@ ModelOption = Annotated[
         show_default=False,
     ),
 ]
+ServedModelsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="[NAME=]PATH",
+        help="As of the other commands; give it once for each of several. The first one answers"
+        " `/predict` and the page, and each `/models/NAME/predict`; without a name it is called"
+        " like its file.",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")]

@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
-from imagette.cli.options import ModelOption
+from imagette.cli.options import ModelOption, ServedModelsOption
 from imagette.serving.settings import Settings
 
 
@@ -46,7 +46,7 @@ def _option_type(annotation: Any) -> Any:
 
 @_with_settings
 def serve(
-    model: ModelOption = None,
+    model: ServedModelsOption = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of the API.")] = 5000,
     ui: Annotated[bool, typer.Option("--ui", help="Serve the web page too.")] = False,

@@ -160,9 +160,7 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-def _open_session(
-    content: bytes, path: Path, threads: int | None
-) -> onnxruntime.InferenceSession:
+def _open_session(content: bytes, path: Path, threads: int | None) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors are not printed; they reach the user as ImagetteError
     # Weights kept in another file are looked for where there is none, so that a hostile bundle

@@ -149,7 +149,8 @@ def _run_trial(content: bytes, path: Path) -> None:
     command = [sys.executable, "-P", "-m", "imagette.inference.try_bundle", *words]
     pipe = subprocess.PIPE
     child = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
-    assert child.stdin and child.stdout
+    assert child.stdin is not None
+    assert child.stdout is not None
     too_late = Timer(_WAIT * seconds, child.kill)
     too_late.start()
     try:

@@ -22,8 +22,8 @@ from imagette.serving.middleware import RequestMiddleware
 from imagette.serving.openapi import DescribedApp
 from imagette.serving.problems import register_error_handlers
 from imagette.serving.rate_limit import RateLimit
-from imagette.serving.routes import docs, health, model, predict
-from imagette.serving.served_model import ServedModel
+from imagette.serving.routes import docs, health, inference_protocol, model, models, predict
+from imagette.serving.served_model import ServedModels
 from imagette.serving.settings import Settings
 from imagette.serving.state import EXTENSION, ServerState
 
@@ -88,7 +88,7 @@ def _make_state(settings: Settings) -> ServerState:
         log = RequestLog()
     return ServerState(
         settings=settings,
-        model=ServedModel(settings),
+        models=ServedModels(settings),
         metrics=Metrics(),
         decoding=Lock(),
         lessons=lessons,
@@ -98,7 +98,10 @@ def _make_state(settings: Settings) -> ServerState:
 
 def _blueprints(settings: Settings) -> list[APIBlueprint]:
     """The groups of routes, in the order in which they are listed."""
-    found = [predict.blueprint, model.blueprint, health.blueprint]
+    found = [
+        predict.blueprint, model.blueprint, models.blueprint, health.blueprint,
+        inference_protocol.blueprint,
+    ]  # fmt: skip
     if settings.teach:
         from imagette.serving.routes import teach  # only here: teaching needs more packages
 
@@ -107,20 +110,22 @@ def _blueprints(settings: Settings) -> list[APIBlueprint]:
 
 
 def swap_model(app: DescribedApp) -> None:
-    """Load the model's file anew while requests go on; if it is damaged, keep the model there is.
+    """Load each model's file anew while requests go on; where it is damaged, or does not stand its
+    trial, keep the model there is.
 
     What came of it stands in the log and in the metrics.
     """
     state: ServerState = app.extensions[EXTENSION]
-    try:
-        state.model.swap()
-    # Whatever it is: the thread that swaps must live to the next time.
-    except Exception as error:
-        app.logger.error("The model was not replaced: %s", error)
-        state.metrics.count_swap("failed")
-    else:
-        app.logger.info("The model was loaded anew")
-        state.metrics.count_swap("done")
+    for name, served in state.models.items():
+        try:
+            served.swap()
+        # Whatever it is: the thread that swaps must live to the next time.
+        except Exception as error:
+            app.logger.error("The model %s was not replaced: %s", name, error)
+            state.metrics.count_swap("failed")
+        else:
+            app.logger.info("The model %s was loaded anew", name)
+            state.metrics.count_swap("done")
 
 
 class _QuickJson(DefaultJSONProvider):

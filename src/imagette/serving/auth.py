@@ -11,7 +11,10 @@ from imagette.serving.problems import RequestError
 
 # A browser cannot send a key with an address that is typed in, nor do probes have one; and these
 # say nothing of the model.
-OPEN_RULES = frozenset(("/healthz", "/readyz", "/openapi.json", "/docs", "/docs/<name>"))
+OPEN_RULES = frozenset(
+    ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready", "/openapi.json", "/docs",
+     "/docs/<name>")
+)  # fmt: skip
 """URL rules that ask for no key."""
 
 

@@ -46,15 +46,12 @@ def _describe(folder: Path) -> bytes:
     [test_file] = cifar.TEST_FILES
     planes, labels = cifar.load_file(folder / test_file)
     places = [np.flatnonzero(labels == index) for index in range(len(cifar.CLASS_NAMES))]
-    examples = [
-        [*map(pixels_url, cifar.to_images(planes[found[:_EXAMPLES]]))] for found in places
-    ]
+    examples = [[*map(pixels_url, cifar.to_images(planes[found[:_EXAMPLES]]))] for found in places]
     del planes
     # One file after the other, as the pictures of all would take 180 MB to count their labels.
-    train = sum(
-        np.bincount(cifar.load_file(folder / name)[1], minlength=len(places))
-        for name in cifar.TRAIN_FILES
-    )
+    train = np.zeros(len(places), np.int64)
+    for name in cifar.TRAIN_FILES:
+        train += np.bincount(cifar.load_file(folder / name)[1], minlength=len(places))
     classes = [
         DatasetClass(
             name=name,

@@ -16,7 +16,7 @@ from pydantic.json_schema import models_json_schema
 import imagette
 from imagette.serving.auth import OPEN_RULES
 from imagette.serving.problems import KINDS
-from imagette.serving.schemas import teach
+from imagette.serving.schemas import inference_protocol, teach
 from imagette.serving.schemas.base import Problem
 from imagette.serving.schemas.model import DatasetAnswer, Health, Index, ModelAnswer, Readiness
 from imagette.serving.schemas.predict import (
@@ -29,7 +29,9 @@ from imagette.serving.schemas.predict import (
 _RESPONSES = (
     PictureAnswer, SeveralAnswers, Problem, ModelAnswer, DatasetAnswer, Health, Readiness, Index,
     teach.LessonAnswer, teach.AddedPictures, teach.LessonPictures, teach.Deleted,
+    *inference_protocol.ANSWERS,
 )  # fmt: skip
+_REQUESTS = (ImagesBody, inference_protocol.InferRequest)
 _REFERENCE = "#/components/schemas/{model}"
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}
 # What any request may be answered with.
@@ -68,7 +70,10 @@ class DescribedApp(OpenAPI):
 
     def __init__(self, with_keys: bool) -> None:
         _, schemas = models_json_schema(
-            [(ImagesBody, "validation"), *((model, "serialization") for model in _RESPONSES)],
+            [
+                *((model, "validation") for model in _REQUESTS),
+                *((model, "serialization") for model in _RESPONSES),
+            ],
             ref_template=_REFERENCE,
         )
         components: dict[str, Any] = {"schemas": schemas["$defs"]}
@@ -134,6 +139,7 @@ def responses(
     *problems: str,
     kind: str = "application/json",
     status: str = "200",
+    errors: dict[str, Any] = _PROBLEM,
 ) -> ResponseDict:
     """The answers that an endpoint may give, by status.
 
@@ -142,6 +148,7 @@ def responses(
         problems: kinds of problem besides those that any request may meet.
         kind: content type of the good answer.
         status: HTTP status of the good answer.
+        errors: what any other answer holds, by content type.
     """
     if isinstance(good, list):
         schema: dict[str, Any] = {"anyOf": [_refer(model) for model in good]}
@@ -154,7 +161,7 @@ def responses(
         if name in possible:
             by_status.setdefault(str(code), []).append(f"{title} (`{name}`).")
     for number, lines in by_status.items():
-        answers[number] = {"description": " ".join(lines), "content": _PROBLEM}
+        answers[number] = {"description": " ".join(lines), "content": errors}
     return answers
 
 
@@ -172,6 +179,31 @@ def json_request(model: type[BaseModel]) -> dict[str, Any]:
     """A body that is JSON."""
     schema = model.model_json_schema(ref_template=_REFERENCE)
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def infer_request() -> dict[str, Any]:
+    """The body of a request of the Open Inference Protocol, in JSON or with tensors after it."""
+    schema = _refer(inference_protocol.InferRequest)
+    header = {
+        "name": inference_protocol.HEADER_LENGTH,
+        "in": "header",
+        "required": False,
+        "description": "bytes of JSON, where tensors follow it in binary",
+        "schema": {"type": "integer", "minimum": 0},
+    }
+    content = {
+        "application/json": {"schema": schema},
+        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+    }
+    return {
+        "parameters": [header, _ENCODING],
+        "requestBody": {"required": True, "content": content},
+    }
+
+
+def refer_errors(model: type[BaseModel]) -> dict[str, Any]:
+    """What errors hold that are no problems of RFC 9457, for `responses`."""
+    return {"application/json": {"schema": _refer(model)}}
 
 
 def _images_request(options: type[BaseModel]) -> dict[str, Any]:

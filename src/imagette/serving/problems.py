@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask, Response, current_app, json, request
 from werkzeug.exceptions import HTTPException
 
-from imagette.errors import ImageError, ImagetteError
+from imagette.errors import ImageError, ImagetteError, ModelError
 from imagette.serving.base_path import OUTSIDE_KEY, public_path
 from imagette.serving.middleware import ID_KEY, PROBLEM_KEY
 
@@ -24,11 +24,13 @@ KINDS = {
     "invalid-json": (400, "The JSON cannot be read"),
     "wrong-shape": (400, "The array does not have the right shape"),
     "wrong-values": (400, "The array holds values that are not pixels"),
+    "wrong-tensor": (400, "The tensors are not those that the model takes or gives"),
     "wrong-classes": (400, "The classes of a lesson cannot be these"),
     "unauthorized": (401, "The request has no valid key"),
     "not-found": (404, "There is nothing at this address"),
     "no-dataset": (404, "The dataset is not at hand"),
     "no-lesson": (404, "There is no such lesson"),
+    "no-model": (404, "There is no such model"),
     "method-not-allowed": (405, "This address is asked in another way"),
     "same-picture": (409, "The lesson has this picture already"),
     "lesson-full": (409, "The lesson has as many pictures as it may"),
@@ -39,6 +41,7 @@ KINDS = {
     "unsupported-content-type": (415, "This content type is not understood"),
     "too-many-requests": (429, "The client asks too often"),
     "internal-error": (500, "The server failed"),
+    "model-failed": (500, "The model failed"),
     "not-ready": (503, "The server cannot answer about pictures now"),
     "out-of-time": (503, "The time for the request is up"),
     "too-many-lessons": (503, "There are too many lessons"),
@@ -64,15 +67,21 @@ class RequestError(ImagetteError):
         self.headers = headers or {}
 
 
-def kind_of(error: RequestError | ImageError) -> str:
+def kind_of(error: RequestError | ImageError | ModelError) -> str:
     """The short name of the problem."""
     if isinstance(error, RequestError):
         return error.kind
+    if isinstance(error, ModelError):
+        return "model-failed"
     return "picture-too-large" if error.too_large else "unreadable-picture"
 
 
-def describe(error: RequestError | ImageError) -> dict[str, Any]:
-    """The problem as the JSON object that the API answers."""
+def describe(error: RequestError | ImageError | ModelError) -> dict[str, Any]:
+    """The problem as the JSON object that the API answers; a failure of the model is logged."""
+    if isinstance(error, ModelError):
+        # Where its file lies is nothing for those who ask.
+        current_app.logger.error("The model failed: %s", error, extra={"fields": _request_id()})
+        return _problem(kind_of(error), _DETAILS["model-failed"])
     return _problem(kind_of(error), str(error))
 
 
@@ -93,11 +102,12 @@ def register_error_handlers(app: Flask) -> None:
     """
     app.register_error_handler(RequestError, _handle_refusal)
     app.register_error_handler(ImageError, _handle_refusal)
+    app.register_error_handler(ModelError, _handle_refusal)
     app.register_error_handler(HTTPException, _handle_http_error)
     app.register_error_handler(Exception, _handle_failure)
 
 
-def _handle_refusal(error: RequestError | ImageError) -> Response:
+def _handle_refusal(error: RequestError | ImageError | ModelError) -> Response:
     response = _response(kind_of(error), describe(error))
     response.headers.extend(getattr(error, "headers", {}))
     return response
@@ -113,9 +123,12 @@ def _handle_http_error(error: HTTPException) -> Response | HTTPException:
 
 
 def _handle_failure(error: Exception) -> Response:
-    fields = {"request_id": request.environ.get(ID_KEY)}
-    current_app.logger.error("An unforeseen error", exc_info=error, extra={"fields": fields})
+    current_app.logger.error("An unforeseen error", exc_info=error, extra={"fields": _request_id()})
     return _response_with_status(500)
+
+
+def _request_id() -> dict[str, Any]:
+    return {"request_id": request.environ.get(ID_KEY)}
 
 
 def _response_with_status(status: int) -> Response:
@@ -141,6 +154,8 @@ _DETAILS = {
     " the 1,000, that this server takes. Make the pictures smaller, or send fewer at once.",
     "internal-error": "Something failed inside the server."
     " Try again; if it fails again, ask whoever runs the server to look at its log.",
+    "model-failed": "The model failed on this picture, or answered what cannot be an answer."
+    " Try another picture, and ask whoever runs the server to look at its log.",
     "bad-request": "The request is cut short or not well formed."
     " Send it again, with a standard HTTP client.",
 }
@@ -148,6 +163,7 @@ _DETAILS = {
 
 def _response(kind: str, problem: dict[str, Any]) -> Response:
     request.environ[PROBLEM_KEY] = kind
-    return Response(
-        json.dumps(problem) + "\n", problem["status"], mimetype="application/problem+json"
-    )
+    status, mimetype = problem["status"], "application/problem+json"
+    if f"{request.path}/".startswith("/v2/"):  # the Open Inference Protocol has its own form
+        problem, mimetype = {"error": problem["detail"]}, "application/json"
+    return Response(json.dumps(problem) + "\n", status, mimetype=mimetype)

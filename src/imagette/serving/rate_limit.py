@@ -20,7 +20,8 @@ from limits.strategies import FixedWindowRateLimiter
 from imagette.errors import ImagetteError
 from imagette.serving.problems import RequestError
 
-_UNCOUNTED_RULES = frozenset(("/healthz", "/readyz"))  # probes, which come every few seconds
+# Probes, which come every few seconds.
+_UNCOUNTED_RULES = frozenset(("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"))
 
 
 class RateLimit:

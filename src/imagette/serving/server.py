@@ -21,6 +21,7 @@ from pydantic import SecretStr
 
 from imagette.errors import ImagetteError
 from imagette.inference.bundle import open_bundle
+from imagette.inference.trial import share
 from imagette.serving.app import DescribedApp, create_app, swap_model
 from imagette.serving.metrics import FOLDER_VARIABLE
 from imagette.serving.ports import check_free, is_up, resolve, url
@@ -57,7 +58,8 @@ def serve(
             is not installed or does not answer, or a server stopped by itself.
     """
     settings = _disable_teaching_if_unavailable(settings or Settings())
-    open_bundle(settings.model, threads=1)
+    for model in settings.model:
+        open_bundle(model.path, threads=1)
     address = resolve(host)
     check_free(address, port, "--port")
     webapp = None
@@ -105,7 +107,9 @@ def _disable_teaching_if_unavailable(settings: Settings) -> Settings:
 
 
 def _share_among_workers(settings: Settings, folder: Path) -> Settings:
-    """Let the workers count, and keep lessons, in files, so that any knows what all did."""
+    """Let the workers count, keep lessons, and tell what they found, in files, so that any knows
+    what all did."""
+    share(folder)
     metrics = folder / "metrics"
     metrics.mkdir()
     os.environ[FOLDER_VARIABLE] = str(metrics)

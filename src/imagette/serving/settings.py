@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from imagette.errors import ImagetteError
 from imagette.images.formats import MAX_PIXELS
 from imagette.serving.base_path import normalise_base_path
+from imagette.serving.model_files import CIFAR10, ModelFile, parse_models
 
 
 class Settings(BaseSettings):
@@ -36,9 +37,10 @@ class Settings(BaseSettings):
         env_prefix="IMAGETTE_", env_ignore_empty=True, frozen=True, use_attribute_docstrings=True
     )
 
-    model: Path | None = None
+    model: Annotated[tuple[ModelFile, ...], NoDecode, Field(min_length=1)] = (CIFAR10,)
     """path of a bundle or a run, or the name of a model that ships with Imagette: `cifar10`, or the
-    small and fast `cifar10-lite`"""
+    small and fast `cifar10-lite`; several as NAME=PATH, with commas between: the first answers
+    `/predict`, and each `/models/NAME/predict`"""
     max_upload_bytes: PositiveInt = 10_000_000
     """largest request, in bytes"""
     max_pixels: PositiveInt = MAX_PIXELS
@@ -99,6 +101,11 @@ class Settings(BaseSettings):
         if info.field_name == "api_keys" and not found:
             raise ValueError("There is no key in it")
         return found
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _parse_models(cls, given: Any) -> Any:
+        return parse_models(given)
 
     @field_validator("base_path")
     @classmethod

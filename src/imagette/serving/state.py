@@ -9,7 +9,7 @@ from flask import current_app
 from imagette.serving.gate import Gate
 from imagette.serving.logs import RequestLog
 from imagette.serving.metrics import Metrics
-from imagette.serving.served_model import ServedModel
+from imagette.serving.served_model import ServedModel, ServedModels
 from imagette.serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class ServerState:
 
     Attributes:
         settings: what it serves, and its limits.
-        model: the model that answers.
+        models: those that answer.
         metrics: where requests are counted.
         decoding: held by whoever decodes a large picture.
         lessons: what people teach; None where nothing may be taught.
@@ -32,11 +32,16 @@ class ServerState:
     """
 
     settings: Settings
-    model: ServedModel
+    models: ServedModels
     metrics: Metrics
     decoding: Lock
     lessons: "LessonStore | None"
     log: RequestLog | None
+
+    @property
+    def model(self) -> ServedModel:
+        """The model that answers where none is named."""
+        return self.models.first
 
     def gate(self) -> Gate:
         """What the pictures of a request that begins now pass before they are decoded."""

@@ -8,7 +8,7 @@ from flask import request
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from imagette.errors import ImageError
+from imagette.errors import ImageError, ModelError
 from imagette.images.open_image import open_image
 from imagette.inference.classifier import Classifier, Prediction
 from imagette.inference.explain import heat_png
@@ -25,7 +25,7 @@ from imagette.serving.uploads.upload import Upload
 PREDICT_PROBLEMS = (
     "wrong-option", "no-picture", "empty-picture", "unreadable-picture", "invalid-json",
     "wrong-shape", "wrong-values", "picture-too-large", "too-many-pictures",
-    "unsupported-content-type", "out-of-time",
+    "unsupported-content-type", "model-failed", "out-of-time",
 )  # fmt: skip
 
 blueprint = make_blueprint("predict", __name__)
@@ -67,7 +67,7 @@ def answer_request(classifier: Classifier, count_classes: bool = True) -> dict[s
     for image in uploads.images:
         try:
             result = _answer(classifier, image, options, counts, gate)
-        except (RequestError, ImageError) as error:
+        except (RequestError, ImageError, ModelError) as error:
             state.metrics.count_problem(kind_of(error))
             result = describe(error)
         predictions.append({"file": image.name} | result)

@@ -2,10 +2,16 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from imagette.inference.bundle import BundleMetadata
 from imagette.serving.schemas.base import PngUrl, ResponseModel
+
+
+class ModelPath(BaseModel):
+    """The address of a model."""
+
+    model: Annotated[str, Field(description="name of the model")]
 
 
 class InputSize(ResponseModel):

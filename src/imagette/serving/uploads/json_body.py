@@ -53,9 +53,9 @@ def read_json(body: bytes, max_images: int) -> Uploads:
     Raises:
         RequestError: it cannot be read, or there is no picture in it, or too many.
     """
-    value = _parse(body.removeprefix(BYTE_ORDER_MARK))
+    value = parse_json(body.removeprefix(BYTE_ORDER_MARK))
     if isinstance(value, str) and looks_like_json(text := value.encode()):
-        value = _parse(text)  # made JSON twice over
+        value = parse_json(text)  # made JSON twice over
     return find_images(value, max_images)
 
 
@@ -82,7 +82,12 @@ def find_images(value: Any, max_images: int, what: str = "JSON") -> Uploads:
     return Uploads(to_pixels(found), in_list)
 
 
-def _parse(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
+    """A body as Python has it.
+
+    Raises:
+        RequestError: it is not JSON, or holds more than the largest array.
+    """
     if body.count(b"[") + body.count(b"{") > _MOST_OBJECTS or body.count(b",") > _MOST_VALUES:
         raise RequestError(
             "wrong-shape",
