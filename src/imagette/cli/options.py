@@ -36,9 +36,10 @@ ServedModelsOption = Annotated[
     typer.Option(
         "--model",
         metavar="[NAME=]PATH",
-        help="As of the other commands; give it once for each of several. The first one answers"
-        " `/predict` and the page, and each `/models/NAME/predict`; without a name it is called"
-        " like its file.",
+        help="A bundle (.onnx), a run, or a model that ships with Imagette: `cifar10`, the more"
+        " accurate one, or `cifar10-lite`, small and fast. Give it once for each of several: the"
+        " first one answers `/predict` and the page, and each `/models/NAME/predict`; without NAME="
+        " it is called like its file.",
         show_default=False,
     ),
 ]
