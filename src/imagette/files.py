@@ -60,7 +60,7 @@ def cache_folder() -> Path:
 def shared_folder() -> Path | None:
     """Where the processes of one server tell each other what they have found; None elsewhere."""
     shared = os.environ.get(SHARED_VARIABLE)
-    return Path(shared) if shared else None
+    return Path(shared) if shared and Path(shared).is_dir() else None
 
 
 def make_folder(folder: Path) -> None:

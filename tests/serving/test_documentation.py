@@ -25,9 +25,9 @@ PYTHON = [code for language, code in EXAMPLES if language == "python"]
 
 
 @pytest.fixture
-def run(start_server, tmp_path):
+def run(start_server, bundle_path, tmp_path):
     """A function that runs a command where the pictures of the examples lie."""
-    server = start_server().wait_until_ready()
+    server = start_server(f"cifar10={bundle_path}").wait_until_ready()
     for name in ("cat.png", "ship.png"):
         (tmp_path / name).write_bytes(picture_file(size=(80, 60)))
     (tmp_path / "notes.txt").write_text("no picture", encoding="utf-8")
@@ -58,10 +58,12 @@ def test_curl_examples(run):
 
 def test_python_examples(run):
     pytest.importorskip("requests")
-    file, images, array, error = (run([sys.executable, "-c"], code) for code in PYTHON)
+    pytest.importorskip("tritonclient.http")
+    file, images, array, tensors, error = (run([sys.executable, "-c"], code) for code in PYTHON)
     assert re.fullmatch(r"\w+: \d+%\n", file)
     assert re.fullmatch(r"cat.png \w+\nship.png \w+\n", images)
     assert array.strip().isdigit()
+    assert re.fullmatch(r"\[b'\w+' b'\w+'\] \(2, 10\)\n", tensors)
     assert error.startswith("urn:imagette:problem:unreadable-picture\n")
 
 

@@ -152,6 +152,7 @@ def _run_trial(content: bytes, path: Path) -> None:
     assert child.stdin is not None
     assert child.stdout is not None
     too_late = Timer(_WAIT * seconds, child.kill)
+    too_late.daemon = True  # a worker that stops does not wait for it
     too_late.start()
     try:
         with suppress(BrokenPipeError):  # it ended before it had read all
