@@ -53,6 +53,7 @@ REFUSED = {
 @pytest.mark.slow
 def test_models_that_must_not_be_let_in(tmp_path, monkeypatch, subtests):
     monkeypatch.setattr(trial, "SECONDS", 2)
+    monkeypatch.setattr(trial, "_WAIT", 60)
     monkeypatch.setattr(trial, "BYTES", 300_000_000)
     for change, words in REFUSED.items():
         with subtests.test(change.__name__):

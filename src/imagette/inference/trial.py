@@ -32,7 +32,7 @@ _BYTES_A_SECOND = 20_000_000
 _COPIES = 4
 """How many times its size a file may take in memory besides: while it is opened, its weights are
 there as they came and as they are computed with."""
-_WAIT = 3
+_WAIT = 5
 """A busy machine takes so many times as long as a processor of its own would."""
 
 _VERSION = 1
