@@ -29,7 +29,7 @@ from imagette.files import write_csv
 from imagette.images.open_image import open_image
 from imagette.serving.memory import hand_back_freed_memory
 
-KINDS = {"PNG": {}, "WEBP": {"lossless": True}, "AVIF": {"speed": 10}}
+KINDS: dict[str, dict] = {"PNG": {}, "WEBP": {"lossless": True}, "AVIF": {"speed": 10}}
 
 
 def status(name: str) -> int:

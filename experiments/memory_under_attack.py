@@ -5,9 +5,9 @@
 
 For Linux, as root: `imagette serve` runs in a control group of the kernel (version 1 or 2) that has
 the memory limit of a deployment. Each bomb in turn is sent over 64 connections without a pause, and
-beside them, over one connection each, a 32×32 PNG and a JPEG of 12 megapixels. The aim: no worker
-is killed, and these are answered. AWS Lambda gives a process one request at a time; its limit is
-tried with the server all the same.
+beside them, over one connection each from other addresses, a 32×32 PNG and a JPEG of 12 megapixels.
+The aim: no worker is killed, and these are answered. AWS Lambda gives a process one request at a
+time; its limit is tried with the server all the same.
 
 Prints a row for each deployment and bomb: workers that ended, answers to the bombs by status, good
 requests answered and failed (with the slowest), and the group's memory at its peak and 5 s after,
@@ -117,6 +117,7 @@ class Load:
     port: int
     posts: list[Post]
     connections: int
+    source: str = "127.0.0.1"
     answers: Counter[str] = field(default_factory=Counter)
     slowest: float = 0.0
     _done: Event = field(default_factory=Event)
@@ -144,7 +145,9 @@ class Load:
                 time.sleep(0.2)
 
     def _answer(self, post: Post) -> str:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self.port, timeout=60, source_address=(self.source, 0)
+        )
         try:
             connection.request("POST", "/predict", post.body, dict(post.headers))
             response = connection.getresponse()
@@ -231,8 +234,8 @@ def attack(
     with peak_of(group) as peak:
         with (
             Load(port, posts, options.connections) as bad,
-            Load(port, [tiny], 1) as small_load,
-            Load(port, [large], 1) as large_load,
+            Load(port, [tiny], 1, "127.0.0.2") as small_load,
+            Load(port, [large], 1, "127.0.0.3") as large_load,
         ):
             time.sleep(options.seconds)
         time.sleep(5)
