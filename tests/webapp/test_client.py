@@ -4,13 +4,15 @@ import json
 import socket
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 
-pytest.importorskip("requests", reason="the page needs imagette[webapp]")
+pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
 
 from support.running_server import free_port
 
+from imagette.webapp import visitor
 from imagette.webapp.client import Api, ApiDown, LessonApi, Refused
 
 
@@ -30,6 +32,8 @@ def answering():
                 self.end_headers()
                 self.wfile.write(body)
                 asked.append((self.path, self.headers))
+
+            do_POST = do_GET  # noqa: N815
 
             def log_message(self, *_):
                 pass
@@ -111,3 +115,33 @@ def test_an_api_that_does_not_answer_in_time(monkeypatch):
         with pytest.raises(Refused) as refusal:
             Api(f"http://127.0.0.1:{silent.getsockname()[1]}").model()
         assert refusal.value.kind == "out-of-time"
+
+
+def test_it_says_for_whom_a_lesson_is_begun(answering, monkeypatch):
+    api, asked = answering(201, b'{"id": "x"}')
+    monkeypatch.delenv("IMAGETTE_PAGE_TOKEN", raising=False)
+    api.begin_lesson(["a", "b"], "203.0.113.7")
+    monkeypatch.setenv("IMAGETTE_PAGE_TOKEN", "secret")
+    api.begin_lesson(["a", "b"], "203.0.113.7")
+    api.begin_lesson(["a", "b"])
+    said = [headers.get("X-Imagette-Visitor") for _, headers in asked]
+    assert said == [None, "secret 203.0.113.7", "secret"]
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "expected"),
+    [
+        ("", ["198.51.100.1"], "203.0.113.7"),
+        ("0", ["198.51.100.1"], "203.0.113.7"),
+        ("1", ["192.0.2.9, 198.51.100.1"], "198.51.100.1"),
+        ("2", ["192.0.2.9", "198.51.100.1"], "192.0.2.9"),
+        ("2", ["198.51.100.1"], ""),
+        ("1", ["é 198.51.100.1"], ""),
+    ],
+)
+def test_who_looks_at_the_page(monkeypatch, proxies, forwarded, expected):
+    headers = SimpleNamespace(get_all=lambda name: forwarded)
+    context = SimpleNamespace(ip_address="203.0.113.7", headers=headers)
+    monkeypatch.setattr(visitor.st, "context", context)
+    monkeypatch.setenv("IMAGETTE_TRUSTED_PROXIES", proxies)
+    assert visitor.visitor_address() == expected

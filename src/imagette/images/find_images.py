@@ -208,7 +208,8 @@ class _Walk:
         except OSError as error:
             return f"is a link to {real}, which cannot be opened ({error.strerror})."
         if real.is_dir():
-            if any(real.is_relative_to(one) for one in _OF_THE_SYSTEM):
+            in_memory = real.is_relative_to("/dev/shm")  # where some copy what they learn from
+            if not in_memory and any(real.is_relative_to(one) for one in _OF_THE_SYSTEM):
                 return f"is a link to {real}, where the system has no files of people."
             if any(real.is_relative_to(one) or one.is_relative_to(real) for one in self._folders):
                 return "is a link to a folder that is found anyway, or that it lies in."
