@@ -103,6 +103,7 @@ def test_variables_exist():
         "IMAGETTE_CACHE_DIR",
         "IMAGETTE_API_KEY",
         "IMAGETTE_API_URL",
+        "IMAGETTE_PAGE_TOKEN",
         "IMAGETTE_NOTEBOOK_DATASET",  # of the notebooks alone
     }
     for file in TEXTS:
