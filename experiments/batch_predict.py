@@ -10,9 +10,10 @@ Makes PNG files of 32×32 pixels (CIFAR-10, from IMAGETTE_CIFAR10_DIR) and JPEG 
 - **network** alone, n: those views in memory, in batches of 256. The faster of one session with all
   cores and processes with a session of one thread each.
 - the **bound**: what both allow one after the other, 1 / (1/d + 1/n).
-- **answering**: `predict_files` and a `.jsonl` file, from the first rows to the last ones.
 - **command**: `imagette predict FOLDER --out FILE`, all of it: start of Python, of the processes
   and of the networks included.
+- **answering**: the same without what it takes to start: half of the files, in the seconds that all
+  of them take more than the other half.
 
 The files lie in the page cache. Prints each round, then the median of each ratio to the bound and
 its spread. With `--model-pictures` fewer of the PNG files are given to the slow model.
@@ -35,9 +36,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imagette.images.open_image import open_image
-from imagette.inference.batch import Picture, available_cores, model_digest, predict_files
+from imagette.inference.batch import available_cores
 from imagette.inference.classifier import BATCH_SIZE, Classifier
-from imagette.inference.row_file import RowFile
 
 CORES = available_cores()
 _SAMPLE = 1_000
@@ -67,6 +67,15 @@ def make_files(folder: Path, pictures: int, photographs: int) -> tuple[Path, Pat
     return small, large
 
 
+def link_some(folder: Path, fewer: Path, pictures: int) -> Path:
+    """A folder with the first so many files of another."""
+    fewer.mkdir(exist_ok=True)
+    for path in sorted(folder.iterdir())[:pictures]:
+        if not (fewer / path.name).exists():
+            os.link(path, fewer / path.name)
+    return fewer
+
+
 def measure_decoding(paths: Sequence[str], side: int) -> float:
     """Pictures a second from files to views."""
     chunks = [(list(paths[start : start + 32]), side) for start in range(0, len(paths), 32)]
@@ -90,28 +99,16 @@ def measure_network(model: str, paths: Sequence[str], side: int) -> float:
     return repeats * len(pixels) / views / min(by_session, by_processes)
 
 
-def measure_answering(model: str, paths: Sequence[str], file: Path) -> float:
-    """Pictures a second of `predict_files` into a file, once its processes are there."""
-    classifier = Classifier(model)
-    pictures: list[Picture] = [(path, path) for path in paths]
-    begun, first = 0.0, 0
-    with RowFile(file, classifier.class_names, model_digest(classifier.path)) as rows_file:
-        for rows in predict_files(classifier, pictures, CORES):
-            rows_file.write(rows)
-            if not begun:
-                begun, first = time.perf_counter(), len(rows)
-    return (len(paths) - first) / (time.perf_counter() - begun)
-
-
-def measure_command(model: str, folder: Path, pictures: int, file: Path) -> float:
-    """Pictures a second of the command, from outside."""
+def time_command(model: str, folder: Path, pictures: int, file: Path) -> float:
+    """Seconds of the command, from outside."""
+    file.unlink(missing_ok=True)
     words = [sys.executable, "-m", "imagette", "predict", str(folder), "--model", model]
     seconds = _timed(
         lambda: subprocess.run([*words, "--out", str(file)], check=True, capture_output=True)
     )
     if len(file.read_bytes().splitlines()) != pictures:
         raise SystemExit(f"{file} does not hold {pictures} answers.")
-    return pictures / seconds
+    return seconds
 
 
 def measure_all(name: str, model: str, folder: Path, scratch: Path) -> dict[str, float]:
@@ -120,8 +117,11 @@ def measure_all(name: str, model: str, folder: Path, scratch: Path) -> dict[str,
     side = Classifier(model).height
     decoding, network = measure_decoding(paths, side), measure_network(model, paths, side)
     bound = 1 / (1 / decoding + 1 / network)
-    answering = measure_answering(model, paths, _new(scratch / "answering.jsonl"))
-    command = measure_command(model, folder, len(paths), _new(scratch / "command.jsonl"))
+    half = link_some(folder, scratch / f"half of {folder.name}", len(paths) // 2)
+    seconds_half = time_command(model, half, len(paths) // 2, scratch / "answers.jsonl")
+    seconds = time_command(model, folder, len(paths), scratch / "answers.jsonl")
+    command = len(paths) / seconds
+    answering = (len(paths) - len(paths) // 2) / (seconds - seconds_half)
     print(
         f"{name:<20} decoding {decoding:7,.0f}  network {network:7,.0f}  bound {bound:7,.0f}"
         f"  answering {answering:7,.0f} ({answering / bound:.2f})"
@@ -142,10 +142,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         small, large = make_files(folder, options.pictures, options.photographs)
-        fewer = folder / "fewer"
-        fewer.mkdir()
-        for path in sorted(small.iterdir())[: options.model_pictures]:
-            os.link(path, fewer / path.name)
+        fewer = link_some(small, folder / "fewer", options.model_pictures)
         sets = {
             "PNG, cifar10-lite": ("cifar10-lite", small),
             "PNG, cifar10": ("cifar10", fewer),
@@ -206,11 +203,6 @@ def _timed(work: Callable[[], object]) -> float:
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun
-
-
-def _new(file: Path) -> Path:
-    file.unlink(missing_ok=True)
-    return file
 
 
 if __name__ == "__main__":

@@ -28,6 +28,19 @@ def test_the_package_alone_loads_next_to_nothing():
     assert not loaded & (HEAVY | {"numpy", "PIL", "onnxruntime", "pydantic", "flask", "rich"})
 
 
+def test_a_command_does_not_wait_for_what_others_import():
+    code = """
+import contextlib, sys
+from imagette.cli.app import main
+sys.argv = ["imagette", "--version"]
+with contextlib.suppress(SystemExit):
+    main()
+"""
+    assert not modules_after(code) & (
+        HEAVY | {"numpy", "PIL", "onnxruntime", "pydantic_settings", "flask"}
+    )
+
+
 def test_what_predicts_and_serves_needs_no_training_framework(bundle_path, tmp_path):
     picture = tmp_path / "picture.png"
     Image.new("RGB", (40, 30), (10, 200, 30)).save(picture)

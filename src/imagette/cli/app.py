@@ -5,22 +5,17 @@ A command parses, calls the package and prints; each group of them has a file be
 
 import io
 import sys
-from collections.abc import Callable
-from typing import Annotated, NoReturn
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.markup import escape
+from typer.core import TyperGroup
 
 from imagette import __version__
 from imagette.cli.benchmark import inference, time_to_accuracy
 from imagette.cli.console import err
-from imagette.cli.evaluate import compare, evaluate
-from imagette.cli.explore import explore
-from imagette.cli.export import export
-from imagette.cli.models import models
-from imagette.cli.predict import predict
-from imagette.cli.serve import demo, page, serve
-from imagette.cli.train import train
 from imagette.errors import ImagetteError
 from imagette.wording import without_controls
 
@@ -30,27 +25,57 @@ _TRAIN_MODULES = (
     "tomli_w", "torch", "tqdm",
 )  # fmt: skip
 
-_COMMANDS: dict[Callable[..., None], str] = {
-    explore: "imagette explore digits --out digits-pages",
-    train: "imagette train my_pictures/",
-    evaluate: "imagette evaluate runs/first --json",
-    predict: "imagette predict cat.jpg holidays/",
-    models: "imagette models --json",
-    compare: "imagette compare runs/first runs/second",
-    export: "imagette export model.h5 --format onnx --classes cat,dog,ship --pixels 1",
-    serve: "imagette serve --model runs/first/model.onnx --ui",
-    page: "imagette page --api http://api.example.org:5000 --host 0.0.0.0",
-    demo: "imagette demo",
+_COMMANDS = {
+    "explore": ("explore", "digits --out digits-pages"),
+    "train": ("train", "my_pictures/"),
+    "evaluate": ("evaluate", "runs/first --json"),
+    "predict": ("predict", "cat.jpg holidays/"),
+    "models": ("models", "--json"),
+    "compare": ("evaluate", "runs/first runs/second"),
+    "export": ("export", "model.h5 --format onnx --classes cat,dog,ship --pixels 1"),
+    "serve": ("serve", "--model runs/first/model.onnx --ui"),
+    "page": ("serve", "--api http://api.example.org:5000 --host 0.0.0.0"),
+    "demo": ("serve", ""),
 }
-"""Each with an example, in the order of `imagette --help`."""
+"""Each with its module beside this one and an example, in the order of `imagette --help`."""
 
 _BENCHMARKS: dict[Callable[..., None], str] = {
-    time_to_accuracy: "imagette benchmark time-to-accuracy --recipes sprint-80 --runs 3",
-    inference: "imagette benchmark inference runs/first runs/second --rounds 3",
+    time_to_accuracy: "time-to-accuracy --recipes sprint-80 --runs 3",
+    inference: "inference runs/first runs/second --rounds 3",
 }
+
+
+class _LazyCommands(Mapping[str, Any]):
+    """Commands that are made when they are asked for, so that none waits for what others import."""
+
+    def __init__(self, made: Mapping[str, Any]) -> None:
+        self._made = dict(made)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            module, example = _COMMANDS[name]
+            alone = typer.Typer(add_completion=False)
+            command = alone.command(epilog=f"Example: imagette {name} {example}".rstrip())
+            command(getattr(import_module(f"imagette.cli.{module}"), name))
+            self._made[name] = typer.main.get_command(alone)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys((*_COMMANDS, *self._made)))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+class _Group(TyperGroup):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = _LazyCommands(self.commands)  # type: ignore[assignment]
+
 
 app = typer.Typer(
     name="imagette",
+    cls=_Group,
     help="From labelled pictures to a classifier that people really use.",
     epilog="Begin with: imagette demo",
     no_args_is_help=True,
@@ -61,9 +86,8 @@ benchmark = typer.Typer(
     help="Measure Imagette beside what people use otherwise.", no_args_is_help=True
 )
 app.add_typer(benchmark, name="benchmark")
-for _group, _commands in ((app, _COMMANDS), (benchmark, _BENCHMARKS)):
-    for _command, _example in _commands.items():
-        _group.command(epilog=f"Example: {_example}")(_command)
+for _command, _example in _BENCHMARKS.items():
+    benchmark.command(epilog=f"Example: imagette benchmark {_example}")(_command)
 
 
 @app.callback(invoke_without_command=True)
