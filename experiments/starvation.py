@@ -10,6 +10,7 @@ address of this machine) send what takes longest to decode, one request after th
     jpeg2000           64 JPEG 2000 files of 50 megapixels with transparency, 2 kB each
     jpeg2000-allowed   64 of the largest such that the server takes
     png                one flat PNG of 50 megapixels
+    png-quick          one flat PNG of 16 megapixels, which is not among what takes long
     webp               one lossless WebP of 50 megapixels
     explanations       64 32×32 PNGs, each to be explained
 
@@ -132,6 +133,7 @@ def attacks(allowed: int) -> dict[str, tuple[Post, str]]:
         "jpeg2000": (form(flat("JPEG2000", "RGBA", SIDE), PICTURES), ""),
         "jpeg2000-allowed": (form(flat("JPEG2000", "RGBA", allowed), PICTURES), ""),
         "png": (Post.raw(flat("PNG", "RGB", SIDE)), ""),
+        "png-quick": (Post.raw(flat("PNG", "RGB", 4000)), ""),
         "webp": (Post.raw(flat("WEBP", "RGB", SIDE, lossless=True)), ""),
         "explanations": (form(small_picture(), PICTURES), "?explain=array"),
     }

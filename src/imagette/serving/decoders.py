@@ -24,10 +24,12 @@ class Decoders:
 
     Args:
         most: how many are kept.
+        niceness: how far they stand back for others who want the processor.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, niceness: int) -> None:
         self._most = most
+        self._niceness = niceness
         self._idle: list[subprocess.Popen[bytes]] = []
         self._lock = Lock()
 
@@ -57,7 +59,7 @@ class Decoders:
                 if process.poll() is None:
                     return process
                 _end(process)
-        return _start()
+        return _start(self._niceness)
 
     def _put_back(self, process: subprocess.Popen[bytes]) -> None:
         with self._lock:
@@ -67,10 +69,10 @@ class Decoders:
         _end(process)
 
 
-def _start() -> subprocess.Popen[bytes]:
+def _start(niceness: int) -> subprocess.Popen[bytes]:
     # -P: what lies in the folder that the server was started in is not imported.
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", f"from {PROGRAM} import main; main()"],
+        [sys.executable, "-P", "-c", f"from {PROGRAM} import main; main({niceness})"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},

@@ -22,10 +22,6 @@ from imagette.errors import ImageError
 from imagette.images.formats import ImageInput
 from imagette.images.open_image import open_image
 
-_NICENESS = 10
-"""Small pictures, which the workers answer themselves, come first: this has a tenth of what one of
-them has where both want the same processor, and all of it where none does."""
-
 
 @dataclass(frozen=True)
 class Job:
@@ -67,12 +63,16 @@ class Answer:
     problem: tuple[str, str, bool] | None = None
 
 
-def main() -> None:
-    """Work until there is nothing more to do."""
+def main(niceness: int) -> None:
+    """Work until there is nothing more to do.
+
+    Args:
+        niceness: how far to stand back for others who want the processor.
+    """
     # What a library prints must not get between the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    _stand_back()
+    _stand_back(niceness)
     while True:
         try:
             job = pickle.load(sys.stdin.buffer)
@@ -88,11 +88,11 @@ def main() -> None:
         answers.flush()
 
 
-def _stand_back() -> None:
+def _stand_back(niceness: int) -> None:
     """Leave the processor to others, and be the first to go where memory runs out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker ends in good order, then this
     if hasattr(os, "nice"):
-        os.nice(_NICENESS)
+        os.nice(niceness)
     if hasattr(signal, "SIGALRM"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM, signal.SIGTERM})
     with contextlib.suppress(OSError):  # Linux alone has it

@@ -1,13 +1,14 @@
 """What the pictures of a request pass before they are decoded: budgets, and queues.
 
-Small pictures go at once. Large ones, and explanations, wait for their turn, which comes fairly
-between clients.
+Tiny pictures go at once. Others have a queue for what takes a moment, as photographs do, and one
+for what takes long; and explanations have one. Turns come fairly between clients.
 """
 
 import math
 import os
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -26,8 +27,12 @@ _TINY = 256 * 256
 _SMALL = 1_000_000
 """Pixels: smaller pictures are decoded by the worker itself, in some milliseconds."""
 
-_SMALL_SHARE = 1 / 8
-"""What part of the memory for decoding small pictures have for themselves."""
+_QUICK_SHARE = 1 / 4
+"""What part of the memory for decoding is kept for pictures that take no more than that."""
+
+_NICENESS_QUICK, _NICENESS_SLOW = 5, 10
+"""Below the workers in priority, which answer tiny pictures meanwhile: where one of these wants the
+processor too, a process has a quarter of it, or a tenth; and all of it where none does."""
 
 _BUDGET = 2
 """How many times the memory for decoding the pictures of one request may take, one by one."""
@@ -45,6 +50,23 @@ Ts = TypeVarTuple("Ts")
 R = TypeVar("R")
 
 
+class Lane:
+    """A queue before pictures are decoded, and the processes that decode the larger of them.
+
+    Args:
+        capacity: bytes that those under way may take together.
+        at_once: how many may be under way.
+        waiting: a context that each wait is in.
+        niceness: of the processes.
+    """
+
+    def __init__(
+        self, capacity: int, at_once: int, waiting: AbstractContextManager[object], niceness: int
+    ) -> None:
+        self.queue = FairQueue(capacity, at_once, waiting)
+        self.decoders = Decoders(at_once, niceness)
+
+
 class Lanes:
     """The queues of a worker, and the processes that decode for it.
 
@@ -55,13 +77,11 @@ class Lanes:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         cores = max(1, (os.cpu_count() or 1) // settings.workers)
-        for_small = int(settings.decoding_bytes * _SMALL_SHARE)
-        at_once = max(2, cores)
+        for_quick = int(settings.decoding_bytes * _QUICK_SHARE)
         waiting = metrics.waiting()
-        self.small = FairQueue(for_small, 2 * at_once, waiting)
-        self.large = FairQueue(settings.decoding_bytes - for_small, at_once, waiting)
+        self.quick = Lane(for_quick, cores + 2, waiting, _NICENESS_QUICK)
+        self.slow = Lane(settings.decoding_bytes - for_quick, cores, waiting, _NICENESS_SLOW)
         self.explanations = FairQueue(cores, cores, waiting)
-        self.decoders = Decoders(at_once)
 
 
 @dataclass
@@ -112,21 +132,20 @@ class Gate:
             RequestError: the time of the request, or its budget, is up; or there is too much to do.
             ImageError: the picture cannot be read or has too many pixels.
         """
-        opened = open_image(content, self.settings.max_pixels, at_least, self.lanes.large.capacity)
+        opened = open_image(content, self.settings.max_pixels, at_least, self.lanes.slow.queue.capacity)
         self._left()
         cost = opened.decoding_bytes
         self._spend(cost)
         is_quick = not isinstance(content, bytes) or _is_quick(content)
+        is_small, fits = opened.pixels <= _SMALL, cost <= self.lanes.quick.queue.capacity
         if is_quick and opened.pixels <= _TINY:
             return function(opened, *arguments)
-        if is_quick and opened.pixels <= _SMALL and cost <= self.lanes.small.capacity:
-            with self._turn(self.lanes.small, cost):
+        lane = self.lanes.quick if fits and (is_quick or is_small) else self.lanes.slow
+        with self._turn(lane.queue, cost):
+            if is_quick and is_small:
                 return function(opened, *arguments)
-        # What opening it took is not held while it waits.
-        del opened
-        with self._turn(self.lanes.large, cost):
             job = Job(function, content, self.settings.max_pixels, arguments, self._left())
-            return self._decode_elsewhere(job)
+            return self._decode_elsewhere(lane.decoders, job)
 
     def turn_to_explain(self) -> Turn:
         """Wait for the turn of an explanation, which takes as long as many answers.
@@ -173,9 +192,9 @@ class Gate:
         finally:
             self._waited += time.monotonic() - began
 
-    def _decode_elsewhere(self, job: Job) -> Any:
+    def _decode_elsewhere(self, decoders: Decoders, job: Job) -> Any:
         try:
-            return self.lanes.decoders.run(job)
+            return decoders.run(job)
         except DecoderEndedError as error:
             self._left()
             raise RequestError(
