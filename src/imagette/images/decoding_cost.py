@@ -43,15 +43,17 @@ def decoding_bytes(image: Image.Image, pixels: int, file_bytes: int, at_least: i
 
     Args:
         image: it, just opened.
-        pixels: how many are decoded at once.
+        pixels: how many are decoded at once; or another number, for what a picture of the same
+            kind and proportions takes that has so many.
         file_bytes: the length of its file: decoders make copies of it.
         at_least: as for `imagette.images.open_image.OpenedImage.to_rgb`.
     """
     cost = _BASE + file_bytes
-    shorter = min(image.size)
+    share = pixels / (image.width * image.height)
+    shorter = int(min(image.size) * share**0.5)
     if isinstance(image, JpegImageFile):
-        scale = _jpeg_scale(image, at_least)
-        cost += file_bytes + _coefficients(image)
+        scale = _jpeg_scale(shorter, at_least)
+        cost += file_bytes + int(_coefficients(image) * share)
         pixels, shorter = pixels // scale**2, shorter // scale
         decoder = 0.0
     else:
@@ -64,9 +66,26 @@ def decoding_bytes(image: Image.Image, pixels: int, file_bytes: int, at_least: i
     return cost + pixels // factor**2 * (_FINISHING_ALPHA if has_alpha else _FINISHING)
 
 
-def _jpeg_scale(image: JpegImageFile, at_least: int) -> int:
+def most_pixels(
+    image: Image.Image, pixels: int, file_bytes: int, at_least: int, max_bytes: int
+) -> int:
+    """About how many pixels such a picture may have so that decoding it takes no more memory.
+
+    Args:
+        image: as for `decoding_bytes`.
+        pixels: likewise: more than it may have.
+        file_bytes: likewise.
+        at_least: likewise.
+        max_bytes: how much memory there is.
+    """
+    while pixels and decoding_bytes(image, pixels, file_bytes, at_least) > max_bytes:
+        pixels = pixels * 19 // 20
+    return pixels
+
+
+def _jpeg_scale(shorter: int, at_least: int) -> int:
     """By how much the decoder reduces a JPEG's sides, as `JpegImageFile.draft` has it."""
-    most = min(image.size) // at_least
+    most = shorter // at_least
     return next((scale for scale in (8, 4, 2) if most >= scale), 1)
 
 

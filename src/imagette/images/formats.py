@@ -145,17 +145,17 @@ def check_size(source: ImageInput, image: Image.Image, max_pixels: int) -> int:
     return MAX_PIXELS_IN_ICON if image.format in ("ICO", "CUR", "ICNS") else width * height
 
 
-def too_costly(source: ImageInput, image: Image.Image, pixels: int, share: float) -> ImageError:
+def too_costly(source: ImageInput, image: Image.Image, pixels: int, most: int) -> ImageError:
     """What is wrong with a picture that takes too much memory to decode.
 
     Args:
         source: what the picture came as.
         image: the same, opened.
         pixels: how many are decoded at once.
-        share: of the memory that it takes, how much there is.
+        most: how many it might have.
     """
     kind = f"{image.mode} {image.format} file" if image.format else f"{image.mode} picture"
-    allowed = math.floor(pixels * share / 1e5) / 10
+    allowed = math.floor(most / 1e5) / 10
     return ImageError(
         f"{_name(source)} has {pixels / 1e6:.1f} million pixels, more than the {allowed:g} million"
         f" that there is memory for in such a file ({kind}).",

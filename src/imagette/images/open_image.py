@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imagette.images.decode import decode
-from imagette.images.decoding_cost import decoding_bytes
+from imagette.images.decoding_cost import decoding_bytes, most_pixels
 from imagette.images.formats import (
     MAX_PIXELS,
     ImageInput,
@@ -120,7 +120,8 @@ def open_image(
         except Exception as error:  # of Pillow, on what a damaged head says
             raise unreadable(image) from error
     if max_bytes is not None and cost > max_bytes:
-        raise too_costly(image, opened, pixels, max_bytes / cost)
+        most = most_pixels(opened, pixels, file_bytes, at_least, max_bytes)
+        raise too_costly(image, opened, pixels, most)
     return OpenedImage(image, *opened.size, pixels, cost, opened)
 
 
