@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import psutil
@@ -95,9 +96,10 @@ def measure_stalled(server: psutil.Process, port: int, post: Post, count: int) -
     while selector.get_map() and time.monotonic() - started < 60:
         milliseconds.append(ask_health(port))
         for key, _ in selector.select(0.1):
-            ended += key.fileobj.recv(65536).startswith(b"HTTP/1.1 408")
-            selector.unregister(key.fileobj)
-            key.fileobj.close()
+            one = cast(socket.socket, key.fileobj)
+            ended += one.recv(65536).startswith(b"HTTP/1.1 408")
+            selector.unregister(one)
+            one.close()
     seconds = time.monotonic() - started
     if ended < count:
         say(f"{count - ended} of {count} were not ended by 408.")

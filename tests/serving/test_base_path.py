@@ -53,8 +53,9 @@ def test_every_address_is_under_the_path_and_says_so(client):
     for name in index["endpoints"]:
         method, _, address = name.partition(" ")
         answer = client.open(address, method=method)
-        assert answer.status_code != 404 or kind_of(answer) in ("no-dataset", "no-model")
-        assert kind_of(client.open(address, method="PATCH")) == "method-not-allowed"
+        # What is not there is a dataset or a model, not the address.
+        assert answer.status_code != 404 or b"nothing at this address" not in answer.data
+        assert client.open(address, method="PATCH").status_code == 405
     assert client.get("/imagette/docs/start.js").status_code == 200
     document = client.get("/imagette/openapi.json").json
     assert document["servers"] == [{"url": "/imagette"}]

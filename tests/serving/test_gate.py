@@ -85,12 +85,14 @@ def test_what_would_hold_up_others_is_decoded_elsewhere(
 
 
 def test_what_a_request_may_take_is_told_by_picture(make_client):
-    client = make_client(decoding_bytes=20_000_000)  # the large one takes some 13 MB
-    answers = send(client, *[LARGE] * 4, picture_file()).json["predictions"]
+    large = picture_file(size=(1200, 900))
+    cost = open_image(large, at_least=5 * 32).decoding_bytes
+    client = make_client(decoding_bytes=int(1.75 * cost))
+    answers = send(client, *[large] * 4, picture_file()).json["predictions"]
     refused = [answer.get("type", "").rpartition(":")[2] for answer in answers]
     assert refused == ["", "", "", "too-much-decoding", ""]
     assert "in another request" in answers[3]["detail"]
-    alone = send(make_client(decoding_bytes=10_000_000), LARGE)
+    alone = send(make_client(decoding_bytes=cost), large)
     assert (alone.status_code, kind_of(alone)) == (413, "picture-too-large")
 
 

@@ -12,7 +12,8 @@ from support.running_server import picture_file
 
 from imagette.errors import ImagetteError
 from imagette.serving import rate_limit
-from imagette.serving.rate_limit import KEY_NAME, RateLimit
+from imagette.serving.middleware import KEY_NAME_KEY
+from imagette.serving.rate_limit import RateLimit
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_an_explanation_counts_as_twenty(make_client):
 
 def test_keys_are_counted_rather_than_addresses(make_client):
     client = make_client(requests_per_minute=2)
-    named = [{KEY_NAME: name} for name in ("one", "two")]
+    named = [{KEY_NAME_KEY: name} for name in ("one", "two")]
     for number in range(2):
         for key in named:
             address = {"REMOTE_ADDR": f"203.0.113.{number}"}

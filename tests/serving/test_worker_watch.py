@@ -8,12 +8,13 @@ import time
 import pytest
 from support.running_server import RunningServer, wait_until
 
-from imagette.serving.worker_watch import WorkerWatch, describe_end, mark_loaded
+from imagette.serving.worker import has_loaded
+from imagette.serving.worker_watch import WorkerWatch, describe_end
 
 
 def test_the_pause_grows_and_a_worker_that_lived_long_starts_at_once(tmp_path, capsys):
     watch = WorkerWatch(2, tmp_path)
-    mark_loaded(tmp_path, 7)
+    has_loaded(tmp_path, 7).touch()
     pauses = []
     for lived in (5, 5, 5, 5, 100):
         watch.ended(0, 7, -signal.SIGKILL, lived)
@@ -37,7 +38,7 @@ def test_workers_have_failed_only_if_none_has_loaded(tmp_path):
     for _ in range(3):
         watch.ended(1, 2, 1, 0.5)
     assert watch.has_failed([3])
-    mark_loaded(tmp_path, 3)
+    has_loaded(tmp_path, 3).touch()
     assert not watch.has_failed([3])
     watch.ended(0, 3, -signal.SIGKILL, 0.5)
     assert not watch.has_failed([4])

@@ -136,6 +136,7 @@ def _decoder_bytes(image: ImageFile) -> float:
 
 def _strip_bytes(image: TiffImageFile) -> float:
     """Bytes a pixel of the strips or tiles of a TIFF: a single one may hold all of the picture."""
-    bits = image.tag_v2.get(258, (8,))  # of each sample
-    samples = image.tag_v2.get(277, 1)
+    tags = getattr(image, "tag_v2", {})  # gone with a file that was closed
+    bits = tags.get(258, (8,))  # of each sample
+    samples = tags.get(277, 1)
     return max(sum(bits) if len(bits) > 1 else bits[0] * samples, 8) / 8 + 0.5

@@ -21,6 +21,7 @@ from typing import Any
 from imagette.errors import ImageError
 from imagette.images.formats import ImageInput
 from imagette.images.open_image import open_image
+from imagette.serving.memory import hand_back_freed_memory
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def main(niceness: int) -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     _stand_back(niceness)
+    hand_back_freed_memory()
     while True:
         try:
             job = pickle.load(sys.stdin.buffer)

@@ -132,7 +132,9 @@ class Gate:
             RequestError: the time of the request, or its budget, is up; or there is too much to do.
             ImageError: the picture cannot be read or has too many pixels.
         """
-        opened = open_image(content, self.settings.max_pixels, at_least, self.lanes.slow.queue.capacity)
+        opened = open_image(
+            content, self.settings.max_pixels, at_least, self.lanes.slow.queue.capacity
+        )
         self._left()
         cost = opened.decoding_bytes
         self._spend(cost)
