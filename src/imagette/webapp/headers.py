@@ -25,6 +25,7 @@ def security_headers() -> dict[str, str]:
         "default-src": "'self'",
         "script-src": f"'self' blob: {scripts}",
         "style-src": "'self' 'unsafe-inline'",
+        "connect-src": "'self' data: blob:",  # the camera's picture is read from such an address
         "img-src": "'self' data: blob:",
         "font-src": "'self' data:",
         "media-src": "'self' blob:",
