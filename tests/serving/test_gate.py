@@ -13,7 +13,7 @@ from support.problems import kind_of
 from support.running_server import picture_file, wait_until
 
 from imagette.errors import ImageError
-from imagette.images.open_image import OpenedImage
+from imagette.images.open_image import OpenedImage, open_image
 from imagette.serving.decoders import DecoderEndedError, Decoders
 from imagette.serving.decoding_process import Job
 from imagette.serving.state import EXTENSION
