@@ -16,6 +16,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from imagette.serving.api_keys import KeyRing
 from imagette.serving.auth import Authenticator
 from imagette.serving.base_path import OUTSIDE_KEY, BelievePrefix
+from imagette.serving.body_room import BodyRoom
 from imagette.serving.cors import CorsPolicy
 from imagette.serving.fast_predict import Check, FastPredict
 from imagette.serving.gate import Lanes
@@ -76,7 +77,7 @@ def create_app(settings: Settings | None = None, kept_keys: Path | None = None) 
     )
     cors = CorsPolicy(settings.cors_origins)
     app.wsgi_app = RequestMiddleware(  # type: ignore[method-assign]
-        app, state.metrics, state.log, cors, settings.base_path
+        app, state.metrics, state.log, cors, state.body_room, settings.base_path
     )
     if state.tracing:
         app.wsgi_app = state.tracing.wrap(app.wsgi_app)  # type: ignore
@@ -96,8 +97,8 @@ def _refuse_outside_base_path() -> None:
 
 
 def _checks(state: ServerState) -> list[Check]:
-    """What every request passes: its key, where keys are asked for, and its rate."""
-    authenticator, limit = state.authenticator, state.rate_limit
+    """What every request passes: its key, where keys are asked for, its rate, and room for it."""
+    authenticator, limit, room = state.authenticator, state.rate_limit, state.body_room
 
     def check(request: Request) -> None:
         try:
@@ -106,8 +107,9 @@ def _checks(state: ServerState) -> list[Check]:
         finally:  # requests without a key are counted too, by address: keys cannot be guessed
             if limit:
                 limit.count_request(request)
+        room.take(request)
 
-    return [check] if authenticator or limit else []
+    return [check]
 
 
 def _make_rate_limit(settings: Settings) -> RateLimit | None:
@@ -140,6 +142,7 @@ def _make_state(settings: Settings, kept_keys: Path | None) -> ServerState:
         authenticator=authenticator,
         lanes=Lanes(settings, counts),
         rate_limit=_make_rate_limit(settings),
+        body_room=BodyRoom(settings),
         lessons=lessons,
         log=log,
         tracing=make_tracing(),

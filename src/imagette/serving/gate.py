@@ -30,6 +30,10 @@ _SMALL = 1_000_000
 _QUICK_SHARE = 1 / 4
 """What part of the memory for decoding is kept for pictures that take no more than that."""
 
+_BYTES_A_DECODER = 400_000_000
+"""There is one more process of either kind for each time that decoding may take so much memory: a
+process takes some 25 MB when it has nothing to do."""
+
 _NICENESS_QUICK, _NICENESS_SLOW = 5, 10
 """Below the workers in priority, which answer tiny pictures meanwhile: where one of these wants the
 processor too, a process has a quarter of it, or a tenth; and all of it where none does."""
@@ -77,6 +81,8 @@ class Lanes:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         cores = max(1, (os.cpu_count() or 1) // settings.workers)
+        # A container may have little memory for the processes, and count all of a machine's cores.
+        cores = min(cores, 1 + settings.decoding_bytes // _BYTES_A_DECODER)
         for_quick = int(settings.decoding_bytes * _QUICK_SHARE)
         waiting = metrics.waiting()
         self.quick = Lane(for_quick, cores + 2, waiting, _NICENESS_QUICK)

@@ -15,6 +15,7 @@ _GROUP_OF_THIS = Path("/proc/self/cgroup")
 _OF_SERVER = 120_000_000
 _OF_WORKER = 230_000_000
 _SHARE = 0.9  # of what there is: threads, sockets, and what the kernel keeps for them
+_FOR_DECODING = 0.87  # the rest is for the bodies of requests (`body_room.py`)
 _LEAST = 24_000_000
 _IF_UNKNOWN = 2_000_000_000
 
@@ -30,7 +31,8 @@ def default_decoding_bytes(workers: int) -> int:
     limits = list(_limits())
     # Without one, others run on the same machine.
     usable = min(limits) * _SHARE if limits else (_machine_memory() or _IF_UNKNOWN) / 2
-    return max(_LEAST, int((usable - _OF_SERVER) / workers) - _OF_WORKER)
+    of_worker = (usable - _OF_SERVER) / workers - _OF_WORKER
+    return max(_LEAST, int(of_worker * _FOR_DECODING))
 
 
 def hand_back_freed_memory() -> None:

@@ -24,6 +24,8 @@ from imagette.serving.trace_context import HEADER_KEY, trace_id_of
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from imagette.serving.body_room import BodyRoom
+
 ID_KEY = "imagette.request_id"
 """Where in a request's WSGI environment its id stands."""
 
@@ -65,6 +67,7 @@ class RequestMiddleware:
         metrics: where requests are counted.
         log: where they are logged.
         cors: which pages may read the answers.
+        body_room: what bodies take of it is given back once they are answered.
         base_path: below which all addresses are; none if empty.
     """
 
@@ -74,11 +77,12 @@ class RequestMiddleware:
         metrics: Metrics,
         log: RequestLog | None,
         cors: CorsPolicy,
+        body_room: "BodyRoom",
         base_path: str = "",
     ) -> None:
         self._application = app.wsgi_app
         self._metrics, self._log, self._cors = metrics, log, cors
-        self._base_path = base_path
+        self._body_room, self._base_path = body_room, base_path
         self._max_bytes = app.config["MAX_CONTENT_LENGTH"]
         rules = {rule.rule for rule in app.url_map.iter_rules()}
         self._routes = {rule for rule in rules if "<" not in rule}
@@ -109,8 +113,11 @@ class RequestMiddleware:
                 own.append(("Connection", "close"))
             return start_response(line, [*headers, *own], *rest)
 
-        with self._metrics.in_flight():
-            answer = self._application(environ, start)
+        try:
+            with self._metrics.in_flight():
+                answer = self._application(environ, start)
+        finally:
+            self._body_room.leave(environ)
         seconds = perf_counter() - started
         method = environ["REQUEST_METHOD"]
         environ[ROUTE_KEY] = route = self._route(path)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 from flask import Request, current_app
 
 from imagette.serving.auth import Authenticator
+from imagette.serving.body_room import BodyRoom
 from imagette.serving.client import client_of
 from imagette.serving.gate import Gate, Lanes
 from imagette.serving.logs import RequestLog
@@ -32,6 +33,7 @@ class ServerState:
         authenticator: who knows the keys; None where none are asked for.
         lanes: the queues before pictures are decoded.
         rate_limit: how often each client may ask; None where there is no limit.
+        body_room: what room there is for the bodies of requests.
         lessons: what people teach; None where nothing may be taught.
         log: where requests are logged; None where they are not.
         tracing: what makes spans of requests; None where they are not traced.
@@ -43,6 +45,7 @@ class ServerState:
     authenticator: Authenticator | None
     lanes: Lanes
     rate_limit: RateLimit | None
+    body_room: BodyRoom
     lessons: "LessonStore | None"
     log: RequestLog | None
     tracing: Tracing | None

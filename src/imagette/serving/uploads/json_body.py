@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from itertools import islice
+from threading import Lock
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -36,6 +37,9 @@ _IN_LIST = frozenset(["images", "instances", "inputs"])
 # many lists and numbers as the largest array has, and a little more for what stands around it.
 _MOST_OBJECTS = MOST_PIXELS + 10_000
 _MOST_VALUES = 4 * MOST_PIXELS + 10_000
+# One body at a time: numbers take ten times as much as objects than as text and as pixels, and it
+# needs Python's global lock from beginning to end anyway.
+_PARSING = Lock()
 _REMEDY = (
     'Send {"image": …}: the file as base64, or rows of pixels, [[[r, g, b], …], …], of numbers from'
     " 0 to 1 or of whole numbers from 0 to 255, at most 512 rows and columns."
@@ -53,10 +57,11 @@ def read_json(body: bytes, max_images: int) -> Uploads:
     Raises:
         RequestError: it cannot be read, or there is no picture in it, or too many.
     """
-    value = parse_json(body.removeprefix(BYTE_ORDER_MARK))
-    if isinstance(value, str) and looks_like_json(text := value.encode()):
-        value = parse_json(text)  # made JSON twice over
-    return find_images(value, max_images)
+    with _PARSING:
+        value = parse_json(body.removeprefix(BYTE_ORDER_MARK))
+        if isinstance(value, str) and looks_like_json(text := value.encode()):
+            value = parse_json(text)  # made JSON twice over
+        return find_images(value, max_images)
 
 
 def find_images(value: Any, max_images: int, what: str = "JSON") -> Uploads:
