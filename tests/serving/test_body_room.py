@@ -18,7 +18,7 @@ LARGE = noise(0, 300, 300)  # some 270 kB
 def app(bundle_path):
     """An application with room for three large bodies."""
     return create_app(
-        Settings(model=bundle_path, max_upload_bytes=len(LARGE), decoding_bytes=24_000_000 // 20)
+        Settings(model=bundle_path, max_upload_bytes=len(LARGE), decoding_bytes=3_000_000)
     )
 
 
