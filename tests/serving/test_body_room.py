@@ -16,9 +16,9 @@ LARGE = noise(0, 300, 300)  # some 270 kB
 
 @pytest.fixture
 def app(bundle_path):
-    """An application with room for three large bodies."""
+    """An application with room for four large bodies."""
     return create_app(
-        Settings(model=bundle_path, max_upload_bytes=len(LARGE), decoding_bytes=3_000_000)
+        Settings(model=bundle_path, max_upload_bytes=len(LARGE), decoding_bytes=4_400_000)
     )
 
 
@@ -27,7 +27,7 @@ def send(app, content=LARGE, **options):
 
 
 def test_what_there_is_no_room_for_is_refused_and_small_ones_are_not(app, monkeypatch):
-    begun, may_end = [Event() for _ in range(3)], Event()
+    begun, may_end = [Event() for _ in range(4)], Event()
     order = iter(begun)
 
     def hold(*_):
@@ -35,9 +35,9 @@ def test_what_there_is_no_room_for_is_refused_and_small_ones_are_not(app, monkey
         may_end.wait(20)
         raise ZeroDivisionError
 
-    with monkeypatch.context() as patch, ThreadPoolExecutor(3) as pool:
+    with monkeypatch.context() as patch, ThreadPoolExecutor(4) as pool:
         patch.setattr("imagette.serving.routes.predict.read_images", hold)
-        held = [pool.submit(send, app) for _ in range(3)]
+        held = [pool.submit(send, app) for _ in range(4)]
         assert all(one.wait(20) for one in begun)
         patch.undo()
         refused = send(app)
@@ -47,7 +47,7 @@ def test_what_there_is_no_room_for_is_refused_and_small_ones_are_not(app, monkey
         assert send(app, picture_file(), environ_overrides=chunked).status_code == 503
         assert send(app, picture_file()).status_code == 200
         may_end.set()
-        assert [one.result().status_code for one in held] == [500] * 3
+        assert [one.result().status_code for one in held] == [500] * 4
     assert send(app).status_code == 200
 
 

@@ -117,13 +117,13 @@ def test_an_api_that_does_not_answer_in_time(monkeypatch):
         assert refusal.value.kind == "out-of-time"
 
 
-def test_it_says_for_whom_a_lesson_is_begun(answering, monkeypatch):
-    api, asked = answering(201, b'{"id": "x"}')
+def test_it_says_for_whom_it_asks(answering, monkeypatch):
+    api, asked = answering(200, b'{"class": "x"}')
     monkeypatch.delenv("IMAGETTE_PAGE_TOKEN", raising=False)
-    api.begin_lesson(["a", "b"], "203.0.113.7")
+    Api(api.url, visitor="203.0.113.7").predict(b"x")
     monkeypatch.setenv("IMAGETTE_PAGE_TOKEN", "secret")
-    api.begin_lesson(["a", "b"], "203.0.113.7")
-    api.begin_lesson(["a", "b"])
+    Api(api.url, visitor="203.0.113.7").predict(b"x")
+    Api(api.url).predict(b"x")
     said = [headers.get("X-Imagette-Visitor") for _, headers in asked]
     assert said == [None, "secret 203.0.113.7", "secret"]
 

@@ -12,6 +12,7 @@ from imagette.webapp.client import Api, ApiDown, NoAnswer
 from imagette.webapp.session import current_session
 from imagette.webapp.tabs import dataset, model, predict, teach
 from imagette.webapp.texts import TEXTS, Texts
+from imagette.webapp.visitor import visitor_address
 from imagette.webapp.widgets import tell_problem
 from imagette.wording import LANGUAGES, Language
 
@@ -21,7 +22,7 @@ _API_URL = os.environ.get("IMAGETTE_API_URL", "http://127.0.0.1:5000")
 
 def main() -> None:
     texts = TEXTS[_language()]
-    api = Api(_API_URL, os.environ.get("IMAGETTE_API_KEY", ""))
+    api = Api(_API_URL, os.environ.get("IMAGETTE_API_KEY", ""), visitor_address())
     problem = _ask_model(api)
     predict_page = st.Page(
         lambda: predict.show(api, texts), title=texts.page_predict, url_path="look", default=True

@@ -45,15 +45,19 @@ class Api:
     Args:
         url: its address, such as `http://127.0.0.1:5000`.
         key: what an API that wants to know who asks takes for an answer; none if empty.
+        visitor: address of whoever looks at the page: rates, turns and lessons are counted for
+            each visitor; empty if not known.
     """
 
-    def __init__(self, url: str, key: str = "") -> None:
+    def __init__(self, url: str, key: str = "", visitor: str = "") -> None:
         self.url = url.rstrip("/")
         self._session = requests.Session()
         # A proxy that the environment names is for other sites, not for the API next door.
         self._session.trust_env = False
         if key:
             self._session.headers["Authorization"] = f"Bearer {key}"
+        if token := os.environ.get("IMAGETTE_PAGE_TOKEN"):
+            self._session.headers["X-Imagette-Visitor"] = f"{token} {visitor}".rstrip()
 
     def model(self) -> dict[str, Any]:
         """What the model is and knows, and how good it is."""
@@ -85,18 +89,9 @@ class Api:
         path = f"{of}/predict?{options}"
         return self.ask("class", "POST", path, data=image, headers=headers)
 
-    def begin_lesson(self, class_names: list[str], visitor: str = "") -> dict[str, Any]:
-        """Begin a lesson; where it stands.
-
-        Args:
-            class_names: what it is to tell apart.
-            visitor: address of whoever wants it, whose lessons are counted; empty if not known.
-        """
-        headers = {}
-        if token := os.environ.get("IMAGETTE_PAGE_TOKEN"):
-            headers["X-Imagette-Visitor"] = f"{token} {visitor}".rstrip()
-        body = {"class_names": class_names}
-        return self.ask("id", "POST", "/lessons", json=body, headers=headers)
+    def begin_lesson(self, class_names: list[str]) -> dict[str, Any]:
+        """Begin a lesson; where it stands."""
+        return self.ask("id", "POST", "/lessons", json={"class_names": class_names})
 
     def ask(self, expected: str, method: str, path: str, **options: Any) -> dict[str, Any]:
         """The answer, an object that has the key `expected`; options are those of `requests`."""

@@ -14,7 +14,6 @@ from imagette.webapp.session import current_session
 from imagette.webapp.tabs import teach_answers, teach_images
 from imagette.webapp.teach_state import TeachState
 from imagette.webapp.texts import Texts
-from imagette.webapp.visitor import visitor_address
 from imagette.webapp.widgets import tell_problem
 
 
@@ -108,7 +107,7 @@ def _begin(state: TeachState, api: Api) -> None:
         return
 
     def begin() -> None:
-        state.lesson_id = api.begin_lesson(names, visitor_address())["id"]
+        state.lesson_id = api.begin_lesson(names)["id"]
 
     if state.attempt(begin):
         st.query_params["lesson"] = state.lesson_id or ""
