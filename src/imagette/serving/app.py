@@ -64,16 +64,15 @@ def create_app(settings: Settings | None = None, kept_keys: Path | None = None) 
     state = app.extensions[EXTENSION] = _make_state(settings, kept_keys)
     if settings.base_path:
         app.before_request(_refuse_outside_base_path)
-    checks = _checks(state)
-    for check in checks:
-        app.before_request(lambda check=check: check(request))
+    check = _make_check(state)
+    app.before_request(lambda: check(request))
     register_error_handlers(app)
     for blueprint in _blueprints(settings):
         app.register_api(blueprint)
     app.describe()
     state.metrics.start_at_zero(app.answers(), KINDS)
     app.wsgi_app = FastPredict(  # type: ignore[method-assign]
-        app, checks, lambda request: _to_json(predict.answer_predict(state, request))
+        app, check, lambda request: _to_json(predict.answer_predict(state, request))
     )
     cors = CorsPolicy(settings.cors_origins)
     app.wsgi_app = RequestMiddleware(  # type: ignore[method-assign]
@@ -96,7 +95,7 @@ def _refuse_outside_base_path() -> None:
         abort(404)
 
 
-def _checks(state: ServerState) -> list[Check]:
+def _make_check(state: ServerState) -> Check:
     """What every request passes: its key, where keys are asked for, its rate, and room for it."""
     authenticator, limit, room = state.authenticator, state.rate_limit, state.body_room
 
@@ -109,7 +108,7 @@ def _checks(state: ServerState) -> list[Check]:
                 limit.count_request(request)
         room.take(request)
 
-    return [check]
+    return check
 
 
 def _make_rate_limit(settings: Settings) -> RateLimit | None:

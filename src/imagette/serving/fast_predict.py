@@ -6,7 +6,7 @@ all day is called directly, with Flask's request object. Everything else goes th
 does every error of this endpoint: its handlers make the answer.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from flask import Flask, Request
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 Check = Callable[[Request], None]
-"""What a request must pass before it is answered; it raises what the request is refused with."""
+"""What every request must pass before it is answered; it raises what one is refused with."""
 
 
 class FastPredict:
@@ -25,14 +25,12 @@ class FastPredict:
 
     Args:
         app: complete, all its error handlers registered.
-        checks: what every request passes, in this order; Flask does the same for other addresses.
+        check: what every request passes; Flask asks for the same of those to other addresses.
         answer: gives what is answered to a request, JSON in UTF-8.
     """
 
-    def __init__(
-        self, app: Flask, checks: Sequence[Check], answer: Callable[[Request], bytes]
-    ) -> None:
-        self._app, self._checks, self._answer = app, checks, answer
+    def __init__(self, app: Flask, check: Check, answer: Callable[[Request], bytes]) -> None:
+        self._app, self._check, self._answer = app, check, answer
         self._through_flask = app.wsgi_app
 
     def __call__(
@@ -47,8 +45,7 @@ class FastPredict:
         request.max_content_length = self._app.config["MAX_CONTENT_LENGTH"]
         try:
             with self._app.app_context():  # for what asks for `current_app`; some 5 µs
-                for check in self._checks:
-                    check(request)
+                self._check(request)
                 content = self._answer(request)
         except Exception as error:
             with self._app.request_context(environ):
