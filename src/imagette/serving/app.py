@@ -101,6 +101,7 @@ def _checks(state: ServerState) -> list[Check]:
     authenticator, limit, room = state.authenticator, state.rate_limit, state.body_room
 
     def check(request: Request) -> None:
+        room.enter(request)
         try:
             if authenticator:
                 authenticator.authenticate(request)
@@ -142,7 +143,7 @@ def _make_state(settings: Settings, kept_keys: Path | None) -> ServerState:
         authenticator=authenticator,
         lanes=Lanes(settings, counts),
         rate_limit=_make_rate_limit(settings),
-        body_room=BodyRoom(settings),
+        body_room=BodyRoom(settings, counts.waiting()),
         lessons=lessons,
         log=log,
         tracing=make_tracing(),
