@@ -38,6 +38,15 @@ def send(app, content=LARGE, **options):
     return app.test_client().post("/predict", data=content, content_type="image/png", **options)
 
 
+def chunked():
+    return {
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        "CONTENT_LENGTH": "",
+        "wsgi.input": io.BytesIO(picture_file()),
+        "wsgi.input_terminated": True,
+    }
+
+
 @contextmanager
 def held(app, monkeypatch, sent=LARGE):
     """A client has as many bodies held as it may; what it was answered, once the block ends."""
@@ -79,14 +88,8 @@ def test_what_unpacks_to_much_or_does_not_say_how_much_comes_counts_as_much(app,
     with held(app, monkeypatch):
         assert send(app, packed, headers={"Content-Encoding": "gzip"}).status_code == 503
         assert send(app, packed).status_code == 503
-        chunked = {
-            "HTTP_TRANSFER_ENCODING": "chunked",
-            "CONTENT_LENGTH": "",
-            "wsgi.input": io.BytesIO(picture_file()),
-            "wsgi.input_terminated": True,
-        }
-        assert send(app, environ_overrides=chunked).status_code == 503
-        assert send(app, environ_overrides=chunked | OTHER).status_code == 200
+        assert send(app, environ_overrides=chunked()).status_code == 503
+        assert send(app, environ_overrides=chunked() | OTHER).status_code == 200
 
 
 def test_a_body_waits_for_room(bundle_path, monkeypatch):
