@@ -120,7 +120,8 @@ def test_bodies_that_stall_leave_the_worker_to_others(bundle_path):
     with RunningServer(bundle_path, **environment) as server:
         server.wait_until_ready()
         # More than a worker has threads: some with a key, some without one.
-        with stalled_bodies(server.port, 700, "127.0.0.2", ["X-API-Key: secret"], []):
+        heads = [["X-API-Key: secret"], ["X-API-Key: wrong"], ["Transfer-Encoding: chunked"]]
+        with stalled_bodies(server.port, 700, "127.0.0.2", *heads):
             assert server.ask("GET", "/healthz")[0] == 200
             for content in (picture_file(), LARGE):
                 assert server.ask("POST", "/predict", content, key)[0] == 200

@@ -24,6 +24,8 @@ def stalled_bodies(port: int, count: int, source: str, *heads: list[str]):
         for lines in itertools.islice(itertools.cycle(heads), count):
             one = socket.create_connection(("127.0.0.1", port), source_address=(source, 0))
             stack.enter_context(one)
-            head = ("POST /predict HTTP/1.1", "Host: x", "Content-Length: 1000", *lines)
-            one.sendall("\r\n".join((*head, "", "some")).encode())
+            is_chunked = any("chunked" in line for line in lines)
+            length = [] if is_chunked else ["Content-Length: 1000"]
+            head = ("POST /predict HTTP/1.1", "Host: x", *length, *lines)
+            one.sendall("\r\n".join((*head, "", "4" if is_chunked else "some", "")).encode())
         yield

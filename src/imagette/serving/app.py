@@ -62,8 +62,6 @@ def create_app(settings: Settings | None = None, kept_keys: Path | None = None) 
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes
     app.json = _QuickJson(app)
     state = app.extensions[EXTENSION] = _make_state(settings, kept_keys)
-    if settings.base_path:
-        app.before_request(_refuse_outside_base_path)
     checks = _checks(state)
     for check in checks:
         app.before_request(lambda check=check: check(request))
@@ -91,17 +89,17 @@ def create_app(settings: Settings | None = None, kept_keys: Path | None = None) 
     return app
 
 
-def _refuse_outside_base_path() -> None:
+def _refuse_outside_base_path(request: Request) -> None:
     if OUTSIDE_KEY in request.environ:
         abort(404)
 
 
 def _checks(state: ServerState) -> list[Check]:
-    """What every request passes: its key, where keys are asked for, its rate, and room for it."""
+    """What every request passes: a place to come, its address, its key, where keys are asked for,
+    its rate, and room for it."""
     authenticator, limit, room = state.authenticator, state.rate_limit, state.body_room
 
     def check(request: Request) -> None:
-        room.enter(request)
         try:
             if authenticator:
                 authenticator.authenticate(request)
@@ -110,7 +108,7 @@ def _checks(state: ServerState) -> list[Check]:
                 limit.count_request(request)
         room.take(request)
 
-    return [check]
+    return [room.enter, _refuse_outside_base_path, check]
 
 
 def _make_rate_limit(settings: Settings) -> RateLimit | None:
