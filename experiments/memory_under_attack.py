@@ -17,13 +17,11 @@ is missed.
 
 import argparse
 import http.client
-import io
-import math
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +29,7 @@ from threading import Event, Lock, Thread
 
 import psutil
 from PIL import Image
+from shared.bombs import BODIES, BOMBS, bombs, flat, written
 from shared.servers import (
     RESULTS,
     Post,
@@ -43,7 +42,6 @@ from shared.servers import (
 )
 
 from imagette.files import write_csv, write_json
-from imagette.images import formats  # noqa: F401  # has Pillow write HEIF
 
 GROUPS = Path("/sys/fs/cgroup")
 MEGABYTE = 1 << 20
@@ -64,50 +62,6 @@ DEPLOYMENTS = {
     "heroku": Deployment(512 * MEGABYTE, 1, 16_000_000),
     "lambda": Deployment(1769 * MEGABYTE, 1),
 }
-
-
-def written(image: Image.Image, kind: str, **options: object) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
-def flat(side: int, mode: str, kind: str, **options: object) -> bytes:
-    return written(Image.new(mode, (side, side), 7), kind, **options)
-
-
-BOMBS: dict[str, Callable[[int], bytes]] = {
-    "webp": lambda side: flat(side, "RGB", "WEBP", lossless=True, method=0),
-    "png": lambda side: flat(side, "RGB", "PNG"),
-    "jp2": lambda side: flat(side, "RGBA", "JPEG2000"),
-    "avif": lambda side: flat(side, "RGBA", "AVIF", speed=10),
-    "heif": lambda side: flat(side, "RGBA", "HEIF", chroma=444),
-    "jpeg": lambda side: flat(side, "RGB", "JPEG", progressive=True, subsampling=0),
-    "tiff": lambda side: flat(side, "F", "TIFF", compression="tiff_lzw"),
-}
-"""What makes the picture of each kind, of so many pixels a side, that costs most."""
-
-HALF = 0.5
-"""Of the most pixels: bombs of this share are sent in turn with the largest ones, which may be
-refused before they are decoded."""
-
-
-def several(picture: bytes, count: int) -> Post:
-    """A request with the same picture many times."""
-    head = b'--limit\r\nContent-Disposition: form-data; name="image"; filename="p"\r\n'
-    body = (head + b"Content-Type: application/octet-stream\r\n\r\n" + picture + b"\r\n") * count
-    headers = {"Content-Type": "multipart/form-data; boundary=limit"}
-    return Post(body + b"--limit--\r\n", headers)
-
-
-def bombs(names: list[str], max_pixels: int) -> Iterator[tuple[str, list[Post]]]:
-    """The requests of each bomb."""
-    sides = [math.isqrt(int(max_pixels * share)) for share in (1, HALF)]
-    for name in names:
-        pictures = [BOMBS[name](side) for side in sides]
-        yield name, [Post(one, {"Content-Type": "image/png"}) for one in pictures]
-        if name == "webp":
-            yield "64 webp in one request", [several(one, 64) for one in pictures]
 
 
 @dataclass
@@ -134,6 +88,11 @@ class Load:
         for thread in self._threads:
             thread.join()
 
+    def told(self, without: str = "") -> str:
+        """How many answers there were by status, without one of them."""
+        found = sorted(self.answers.items())
+        return " ".join(f"{status}:{count}" for status, count in found if status != without)
+
     def _ask(self, number: int) -> None:
         while not self._done.is_set():
             post, started = self.posts[number % len(self.posts)], time.monotonic()
@@ -149,7 +108,10 @@ class Load:
             "127.0.0.1", self.port, timeout=60, source_address=(self.source, 0)
         )
         try:
-            connection.request("POST", "/predict", post.body, dict(post.headers))
+            is_chunked = "Transfer-Encoding" in post.headers
+            connection.request(
+                "POST", "/predict", post.body, dict(post.headers), encode_chunked=is_chunked
+            )
             response = connection.getresponse()
             response.read()
             return str(response.status)
@@ -242,12 +204,12 @@ def attack(
     row = {
         "killed": group.kills() - kills,
         "new_workers": len({one.pid for one in server.children()} - before),
-        "bombs": " ".join(f"{name}:{count}" for name, count in sorted(bad.answers.items())),
+        "bombs": bad.told(),
     }
     for name, load in (("tiny", small_load), ("12_mp", large_load)):
         row |= {
             f"{name}_answered": load.answers["200"],
-            f"{name}_failed": load.answers.total() - load.answers["200"],
+            f"{name}_failed": load.told("200"),
             f"{name}_slowest_s": round(load.slowest, 2),
         }
     return row | {"peak_mb": round(peak[0] / 1e6), "after_mb": round(group.used() / 1e6)}
@@ -285,7 +247,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--only", type=names, default=list(DEPLOYMENTS))
-    parser.add_argument("--bombs", type=names, default=list(BOMBS))
+    parser.add_argument("--bombs", type=names, default=[*BOMBS, *BODIES])
     options = parser.parse_args()
     stop_at_signals()
     rows = [row for name in options.only for row in try_deployment(name, options)]

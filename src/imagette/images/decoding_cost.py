@@ -1,8 +1,8 @@
 """How much memory decoding a picture takes, told by its head before anything is decoded.
 
 A pixel costs 1 byte in a grey PNG and 24 in a JPEG 2000 with transparency: most decoders give a
-picture whole, and keep copies of it in forms of their own meanwhile. What stands here was measured
-(`python experiments/decoding_cost.py`), and a test holds that no picture takes more.
+picture whole, and keep copies of it in forms of their own meanwhile. What stands here was measured,
+and `tests/images/test_decoding_cost.py` measures again that no picture takes more.
 """
 
 from typing import BinaryIO, cast

@@ -62,8 +62,6 @@ def create_app(settings: Settings | None = None, kept_keys: Path | None = None) 
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes
     app.json = _QuickJson(app)
     state = app.extensions[EXTENSION] = _make_state(settings, kept_keys)
-    if settings.base_path:
-        app.before_request(_refuse_outside_base_path)
     check = _make_check(state)
     app.before_request(lambda: check(request))
     register_error_handlers(app)
@@ -90,16 +88,19 @@ def create_app(settings: Settings | None = None, kept_keys: Path | None = None) 
     return app
 
 
-def _refuse_outside_base_path() -> None:
+def _refuse_outside_base_path(request: Request) -> None:
     if OUTSIDE_KEY in request.environ:
         abort(404)
 
 
 def _make_check(state: ServerState) -> Check:
-    """What every request passes: its key, where keys are asked for, its rate, and room for it."""
+    """What every request passes: a place to come, its address, its key, where keys are asked for,
+    its rate, and room for it."""
     authenticator, limit, room = state.authenticator, state.rate_limit, state.body_room
 
     def check(request: Request) -> None:
+        room.enter(request)
+        _refuse_outside_base_path(request)
         try:
             if authenticator:
                 authenticator.authenticate(request)
@@ -141,7 +142,7 @@ def _make_state(settings: Settings, kept_keys: Path | None) -> ServerState:
         authenticator=authenticator,
         lanes=Lanes(settings, counts),
         rate_limit=_make_rate_limit(settings),
-        body_room=BodyRoom(settings),
+        body_room=BodyRoom(settings, counts.waiting()),
         lessons=lessons,
         log=log,
         tracing=make_tracing(),

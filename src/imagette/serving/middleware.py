@@ -15,7 +15,6 @@ from flask import Flask
 
 from imagette.serving.base_path import enter_base_path
 from imagette.serving.cors import CorsPolicy
-from imagette.serving.drain import discard_body
 from imagette.serving.logs import RequestLog
 from imagette.serving.metrics import Metrics
 from imagette.serving.stop import is_stopping
@@ -83,7 +82,6 @@ class RequestMiddleware:
         self._application = app.wsgi_app
         self._metrics, self._log, self._cors = metrics, log, cors
         self._body_room, self._base_path = body_room, base_path
-        self._max_bytes = app.config["MAX_CONTENT_LENGTH"]
         rules = {rule.rule for rule in app.url_map.iter_rules()}
         self._routes = {rule for rule in rules if "<" not in rule}
         self._patterns = {
@@ -127,7 +125,8 @@ class RequestMiddleware:
         if self._log:
             self._log.write(_describe(environ, status, seconds))
         if status >= 400 or method != "POST":
-            discard_body(environ, self._max_bytes)
+            self._body_room.discard(environ)
+        self._body_room.has_come(environ)
         return answer
 
     def _route(self, path: str) -> str:

@@ -57,8 +57,8 @@ class Settings(BaseSettings):
     """how long a connection stays open for another request, in seconds: longer than the proxy in
     front keeps it"""
     max_wait_seconds: Annotated[PositiveFloat, Field(le=86_400)] = 10
-    """how long a large picture or an explanation may have to wait for its turn, in seconds; where
-    it would be longer, the request is refused at once"""
+    """how long a large picture, a large body or an explanation may have to wait for its turn, in
+    seconds; where it would be longer, the request is refused"""
     requests_per_minute: NonNegativeInt = 0
     """requests of one client in a minute, of which each picture counts as one and an explanation as
     twenty; 0 for no limit"""

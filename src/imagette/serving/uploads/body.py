@@ -11,6 +11,8 @@ from imagette.serving.state import server_state
 from imagette.serving.uploads.upload import HOW_TO_SEND
 
 _GZIP = b"\x1f\x8b"
+_MOST_GAIN = 1032
+"""How many times as much as its compressed form a body can be, by the format."""
 _WBITS_GZIP, _WBITS_ZLIB, _WBITS_RAW = 31, 15, -15
 
 
@@ -24,6 +26,9 @@ def read_body(request: Request) -> bytes:
     """
     started = time.monotonic()
     body, limit = request.get_data(cache=False), request.max_content_length
+    room = server_state().body_room
+    room.has_come(request.environ)
+    room.hold(request.environ, len(body))
     declared = request.content_length
     # Werkzeug cuts a body of undeclared length (a chunked one) off at the limit, and says nothing.
     if declared is None and len(body) == limit:
@@ -33,9 +38,9 @@ def read_body(request: Request) -> bytes:
     encoding = request.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding in ("", "identity"):
         # No picture begins like this: a compressed body of which the client does not say so.
-        return _unpack(body, "gzip", limit) if body.startswith(_GZIP) else body
+        return _unpack(request, body, "gzip") if body.startswith(_GZIP) else body
     if encoding in ("gzip", "x-gzip", "deflate"):
-        return _unpack(body, encoding, limit) if body else body
+        return _unpack(request, body, encoding) if body else body
     raise RequestError(
         "unsupported-content-type",
         f"The body is compressed by `{encoding}`, which this server does not unpack.",
@@ -69,7 +74,10 @@ def read_filled_body(request: Request) -> bytes:
     raise RequestError("no-picture", "The body of the request is empty.", HOW_TO_SEND)
 
 
-def _unpack(body: bytes, encoding: str, limit: int | None) -> bytes:
+def _unpack(request: Request, body: bytes, encoding: str) -> bytes:
+    state = server_state()
+    room, limit = state.body_room, state.settings.max_upload_bytes
+    room.hold(request.environ, min(limit, len(body) * _MOST_GAIN))
     remedy = "Send it as it is, without `Content-Encoding`, or compress it again."
     wbits = _WBITS_GZIP
     if encoding == "deflate":  # with zlib's head by the standard, and without by many clients
@@ -78,11 +86,11 @@ def _unpack(body: bytes, encoding: str, limit: int | None) -> bytes:
     unpacking = zlib.decompressobj(wbits)
     try:
         # No more than one byte above the limit, however much a small body unpacks to.
-        content = unpacking.decompress(body, 0 if limit is None else limit + 1)
+        content = unpacking.decompress(body, limit + 1)
     except zlib.error as error:
         problem = f"The body cannot be unpacked: it is damaged, or not {encoding}."
         raise RequestError("bad-request", problem, remedy) from error
-    if limit is not None and len(content) > limit:
+    if len(content) > limit:
         raise RequestEntityTooLarge
     if not unpacking.eof:
         raise RequestError("bad-request", "The compressed body is cut short.", remedy)
@@ -90,4 +98,5 @@ def _unpack(body: bytes, encoding: str, limit: int | None) -> bytes:
         raise RequestError(
             "bad-request", "Something follows the end of the compressed body.", remedy
         )
+    room.hold(request.environ, max(len(body), len(content)))
     return content
