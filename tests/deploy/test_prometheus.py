@@ -132,7 +132,7 @@ def test_prometheus_scrapes_with_a_key_or_by_the_port_and_raises_the_alarm(serve
 
     (group,) = prometheus("rules")["groups"]
     wait_until(lambda: all(r["health"] == "ok" for r in prometheus("rules")["groups"][0]["rules"]))
-    assert len(group["rules"]) >= 8
+    assert len(group["rules"]) == 9
     assert "ImagetteDown" not in alerts()
     apart.process.terminate()
     wait_until(lambda: "ImagetteDown" in alerts())

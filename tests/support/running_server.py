@@ -2,10 +2,12 @@
 
 import http.client
 import os
+import random
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -18,8 +20,12 @@ def picture_file(colour=(200, 30, 30), size=(32, 32), mode="RGB", kind="PNG") ->
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+    """A port that nothing listens on, of those that no connection of this machine is given: another
+    could be taken before a server listens there."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 PROGRAM = """

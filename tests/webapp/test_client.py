@@ -145,3 +145,16 @@ def test_who_looks_at_the_page(monkeypatch, proxies, forwarded, expected):
     monkeypatch.setattr(visitor.st, "context", context)
     monkeypatch.setenv("IMAGETTE_TRUSTED_PROXIES", proxies)
     assert visitor.visitor_address() == expected
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "expected"), [([], ""), (["198.51.100.1"], "127.0.0.1"), (["é"], "127.0.0.1")]
+)
+def test_who_comes_through_a_proxy_that_is_not_believed_is_one_visitor(
+    monkeypatch, forwarded, expected
+):
+    headers = SimpleNamespace(get_all=lambda name: forwarded)
+    context = SimpleNamespace(ip_address=None, headers=headers)  # as of this machine
+    monkeypatch.setattr(visitor.st, "context", context)
+    monkeypatch.delenv("IMAGETTE_TRUSTED_PROXIES", raising=False)
+    assert visitor.visitor_address() == expected

@@ -51,6 +51,12 @@ def test_both_languages_say_everything_with_the_same_blanks(subtests):
 def test_problems_are_those_of_the_api():
     assert EN.problems.keys() == FR.problems.keys()
     assert EN.problems.keys() - {"api-down", *uploads.REASONS} <= set(KINDS)
+    # All but what only a mistake of the page or of the server could be answered with.
+    assert set(KINDS) - EN.problems.keys() == {
+        "bad-request", "internal-error", "invalid-json", "method-not-allowed", "no-dataset",
+        "not-found", "unsupported-content-type", "wrong-option", "wrong-shape", "wrong-tensor",
+        "wrong-values",
+    }  # fmt: skip
 
 
 def test_no_text_is_left_that_the_page_does_not_say():

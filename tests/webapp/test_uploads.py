@@ -3,6 +3,7 @@ needed."""
 
 import asyncio
 import gc
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -65,7 +66,9 @@ def put(limits, session, file, size, headers=None):
     length = [(b"content-length", str(size).encode())] if headers is None else headers
     path = f"/base/_stcore/upload_file/{session}/{file}"
     scope = {"type": "http", "method": "PUT", "path": path, "headers": length}
-    asyncio.run(limits(scope, receive, send))
+    # In a thread of its own: a browser of other tests may have an event loop in this one.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, limits(scope, receive, send)).result()
     return told[0]["status"], chunks
 
 

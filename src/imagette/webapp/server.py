@@ -67,6 +67,9 @@ def run(address: str, port: int, base_path: str, max_upload_bytes: int) -> None:
         port=port,
         log_level="warning",
         access_log=False,
+        # It would believe any proxy of this machine about who looks; visitor.py believes those that
+        # IMAGETTE_TRUSTED_PROXIES counts.
+        proxy_headers=False,
         server_header=False,
         ws_max_size=_LARGEST_MESSAGE,
         ws_per_message_deflate=False,

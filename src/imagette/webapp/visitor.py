@@ -15,7 +15,11 @@ def visitor_address() -> str:
     """
     proxies = os.environ.get("IMAGETTE_TRUSTED_PROXIES", "")
     address = st.context.ip_address or ""
-    if proxies.isdecimal() and int(proxies):
-        told = ",".join(st.context.headers.get_all("X-Forwarded-For")).split(",")
+    forwarded = ",".join(st.context.headers.get_all("X-Forwarded-For"))
+    if not proxies.isdecimal() or not int(proxies):
+        # All who come through a proxy that is not believed are one visitor, its own address.
+        address = address or ("127.0.0.1" if forwarded else "")
+    else:
+        told = forwarded.split(",")
         address = told[-int(proxies)].strip() if len(told) >= int(proxies) else ""
     return address if _ADDRESS.fullmatch(address) else ""
