@@ -1,4 +1,4 @@
-"""Whether small files that take much memory end a server within the limits that `deploy/` ships.
+"""Whether small files or large bodies end a server within the limits that `deploy/` ships.
 
     python experiments/memory_under_attack.py [--seconds 60] [--connections 64]
                                               [--only compose,heroku] [--bombs webp,png]

@@ -74,6 +74,14 @@ class RequestError(ImagetteError):
         self.kind = kind
         self.headers = headers or {}
 
+    def anew(self) -> "RequestError":
+        """The same, not raised yet.
+
+        One that was raised and is kept holds all that was at hand where it was raised, pictures and
+        bodies too, and is held by it in turn: the memory would be free only at some later time.
+        """
+        return RequestError(self.kind, self.problem, self.remedy, self.headers)
+
 
 def kind_of(error: RequestError | ImageError | ModelError) -> str:
     """The short name of the problem."""

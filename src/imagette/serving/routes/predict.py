@@ -68,7 +68,7 @@ def answer_request(
         [image] = uploads.images
         answer = _answer(asked, image, options)
         return {"predictions": [{"file": image.name} | answer]} if uploads.in_list else answer
-    predictions, refusals = [], []
+    predictions, overloads = [], list[RequestError]()
     for image in uploads.images:
         try:
             result = _answer(asked, image, options)
@@ -76,10 +76,11 @@ def answer_request(
             log_failure(error, request.environ)
             state.metrics.count_problem(kind_of(error))
             result = describe(error)
-            refusals.append(error)
+            if isinstance(error, RequestError) and error.kind == "overloaded":
+                overloads.append(error.anew())
         predictions.append({"file": image.name} | result)
-    if len(refusals) == len(predictions) and all(map(_is_overload, refusals)):
-        raise refusals[0]
+    if len(overloads) == len(predictions):
+        raise overloads[0]
     return {"predictions": predictions}
 
 
@@ -119,10 +120,6 @@ def _answer(asked: AskedClassifier, image: Upload, options: PredictOptions) -> d
             "heat_map": _draw(answer.explanation.heat, options.explain),
         }
     return found
-
-
-def _is_overload(error: RequestError | ImageError | ModelError) -> bool:
-    return kind_of(error) == "overloaded"
 
 
 def _draw(heat: NDArray[np.float32], form: str) -> str | list[list[float]]:

@@ -127,7 +127,7 @@ def _find(value: Any, place: str, in_list: bool, what: str) -> Iterator[Upload]:
                 try:
                     yield from _find(element, inside, False, what)
                 except RequestError as error:
-                    yield Upload(error, place=inside)
+                    yield Upload(error.anew(), place=inside)
         case _:
             problem = f"{where} is {to_json(value).decode()[:40]}, not a picture."
             raise RequestError("no-picture", problem, _REMEDY)

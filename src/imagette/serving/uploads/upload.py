@@ -36,7 +36,7 @@ class Upload:
             RequestError: it is empty, or did not come in a way that is understood.
         """
         if isinstance(self.content, RequestError):
-            raise self.content
+            raise self.content.anew()
         if len(self.content) == 0:
             raise RequestError(
                 "empty-picture", "The file is empty.", "Choose the picture again and send it."
@@ -63,7 +63,7 @@ def attempt(read: Callable[[], Content], name: str = "", place: str = "") -> Upl
     try:
         return Upload(read(), name, place)
     except RequestError as error:
-        return Upload(error, name, place)
+        return Upload(error.anew(), name, place)
 
 
 def too_many(most: int) -> RequestError:
