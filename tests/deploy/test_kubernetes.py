@@ -159,7 +159,17 @@ def test_an_api_without_keys_is_asked_for_by_name(tmp_path):
         (container,) = pod(made, name)["spec"]["containers"]
         names = {one["name"] for one in container["env"]}
         assert names
-        assert not names & {"IMAGETTE_API_KEYS", "IMAGETTE_API_KEY"}
+        assert not names & {"IMAGETTE_API_KEYS", "IMAGETTE_API_KEY", "IMAGETTE_PAGE_TOKEN"}
+
+
+def test_the_page_proves_whom_it_asks_for_by_its_key(base):
+    said = []
+    for name in ("api", "page"):
+        (container,) = pod(base, name)["spec"]["containers"]
+        environment = {one["name"]: one for one in container["env"]}
+        said.append(environment["IMAGETTE_PAGE_TOKEN"]["valueFrom"])
+        assert environment["IMAGETTE_TRUSTED_PROXIES"]["value"] == "1"
+    assert said[0] == said[1] == environment["IMAGETTE_API_KEY"]["valueFrom"]
 
 
 def test_settings_are_those_that_there_are(base):

@@ -15,6 +15,7 @@ from support.running_server import picture_file
 
 from imagette.inference.bundle import SHIPPED
 from imagette.serving.app import create_app, swap_model
+from imagette.serving.client import TOKEN_VARIABLE
 from imagette.serving.settings import Settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -109,9 +110,14 @@ def test_services_find_each_other():
 
 def test_settings_are_those_that_there_are():
     assert SERVICES["api"]["environment"].keys() <= VARIABLES
-    assert SERVICES["page"]["environment"].keys() == {
-        "IMAGETTE_API_URL", "IMAGETTE_API_KEY", "IMAGETTE_BASE_PATH",
+    page, api = (SERVICES[name]["environment"] for name in ("page", "api"))
+    assert page.keys() == {
+        "IMAGETTE_API_URL", "IMAGETTE_API_KEY", "IMAGETTE_BASE_PATH", TOKEN_VARIABLE,
+        "IMAGETTE_TRUSTED_PROXIES",
     }  # fmt: skip
+    # Its visitors are told apart by what only it and the API know.
+    assert page[TOKEN_VARIABLE] == api[TOKEN_VARIABLE] == page["IMAGETTE_API_KEY"]
+    assert page["IMAGETTE_TRUSTED_PROXIES"] == api["IMAGETTE_TRUSTED_PROXIES"]
 
 
 def test_queries_ask_for_what_the_api_measures(measured):

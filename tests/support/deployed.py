@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from imagette.inference.bundle import SHIPPED
+from imagette.serving.client import TOKEN_VARIABLE
 from imagette.serving.settings import Settings, variable
 
-VARIABLES = {variable(name) for name in Settings.model_fields}
+VARIABLES = {variable(name) for name in Settings.model_fields} | {TOKEN_VARIABLE}
 
 
 def run_script(script: Path, *arguments) -> str:

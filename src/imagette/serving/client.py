@@ -27,7 +27,7 @@ def introduce_page(trusted_proxies: int) -> None:
     Args:
         trusted_proxies: how many proxies in front are believed about who looks at the page.
     """
-    os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe())
+    os.environ[TOKEN_VARIABLE] = os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe()
     os.environ[variable("trusted_proxies")] = str(trusted_proxies)
 
 
