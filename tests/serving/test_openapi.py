@@ -165,6 +165,16 @@ def test_it_is_openapi_3_1_and_names_every_endpoint(app):
             assert {"200", "400", "429", "500"} <= set(operation["responses"])
 
 
+def test_endpoints_have_headings_and_pictures_come_first(app):
+    document = app.test_client().get("/openapi.json").json
+    headings = [tag["name"] for tag in document["tags"]]
+    assert headings[0] == "Pictures"
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            (heading,) = operation["tags"]
+            assert heading in headings
+
+
 def test_the_page_of_it_needs_no_other_machine(app):
     client = app.test_client()
     page = client.get("/docs").get_data(as_text=True)

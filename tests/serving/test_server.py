@@ -111,7 +111,8 @@ def test_when_the_page_dies_the_api_goes_on_and_the_page_comes_back(with_page):
     assert server.ask("GET", "/healthz")[0] == 200
     server.process.send_signal(signal.SIGTERM)
     told = "The web page stopped by itself (signal 9). It is started again in 1 s."
-    assert_ends(server, 0, told, [*others, *page()])
+    printed = assert_ends(server, 0, told, [*others, *page()])
+    assert printed.count("stopped by itself") == 1
 
 
 def test_a_page_that_does_not_start_at_all_ends_the_command(start_server, monkeypatch):

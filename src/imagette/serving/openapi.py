@@ -4,10 +4,9 @@ flask-openapi3 collects the endpoints; the answers' schemas are pydantic's own. 
 while requests are answered.
 """
 
-from functools import partial
 from typing import Any
 
-from flask_openapi3 import APIBlueprint, Info, OpenAPI
+from flask_openapi3 import APIBlueprint, Info, OpenAPI, Tag
 from flask_openapi3.types import ResponseDict
 from flask_openapi3.utils import get_operation_id_for_path, parse_query
 from pydantic import BaseModel
@@ -139,8 +138,16 @@ def _operation_id(*, name: str, path: str, method: str) -> str:
     return get_operation_id_for_path(name=name, path=path, method=method)
 
 
-make_blueprint = partial(APIBlueprint, operation_id_callback=_operation_id)
-"""Makes a group of endpoints of a `DescribedApp`."""
+def make_blueprint(name: str, module: str, group: str) -> APIBlueprint:
+    """Endpoints that belong together.
+
+    Args:
+        name: of the blueprint.
+        module: where it is made.
+        group: under which heading they are described.
+    """
+    tags = [Tag(name=group)]
+    return APIBlueprint(name, module, abp_tags=tags, operation_id_callback=_operation_id)
 
 
 def responses(

@@ -141,7 +141,7 @@ class WebappProcess:
         """
         pause = _FIRST_PAUSE
         while not ends.wait(0.2):
-            if not self.has_stopped():
+            if self._ends or not self.has_stopped():
                 continue
             if time.monotonic() - self._started > _LONGEST_PAUSE:
                 pause = _FIRST_PAUSE

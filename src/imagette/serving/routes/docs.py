@@ -24,7 +24,7 @@ _POLICY = (
     " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-blueprint = make_blueprint("docs", __name__)
+blueprint = make_blueprint("docs", __name__, "Server")
 
 
 @blueprint.get("/openapi.json", responses=responses({"type": "object"}))

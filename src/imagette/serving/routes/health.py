@@ -9,7 +9,7 @@ from imagette.serving.schemas.model import Health, Readiness
 from imagette.serving.served_model import ServedModel, ServedModels
 from imagette.serving.state import server_state
 
-blueprint = make_blueprint("health", __name__)
+blueprint = make_blueprint("health", __name__, "Server")
 
 
 @blueprint.get("/healthz", responses=responses(Health))

@@ -32,7 +32,7 @@ _ERRORS = refer_errors(schemas.ErrorAnswer)
 _MODEL = "/v2/models/<model>"
 _OF_VERSION = f"{_MODEL}/versions/<version>"
 
-blueprint = make_blueprint("inference_protocol", __name__)
+blueprint = make_blueprint("inference_protocol", __name__, "Open Inference Protocol")
 
 
 @blueprint.get("/v2", responses=responses(schemas.ServerDescription, errors=_ERRORS))

@@ -6,7 +6,7 @@ from imagette.serving.metrics_text import CONTENT_TYPE
 from imagette.serving.openapi import make_blueprint, responses
 from imagette.serving.state import server_state
 
-blueprint = make_blueprint("metrics", __name__)
+blueprint = make_blueprint("metrics", __name__, "Server")
 
 
 @blueprint.get("/metrics", responses=responses({"type": "string"}, kind="text/plain"))

@@ -9,7 +9,7 @@ from imagette.serving.problems import RequestError
 from imagette.serving.schemas.model import DatasetAnswer, ModelAnswer
 from imagette.serving.state import server_state
 
-blueprint = make_blueprint("model", __name__)
+blueprint = make_blueprint("model", __name__, "Models")
 
 
 @blueprint.get("/model", responses=responses(ModelAnswer))

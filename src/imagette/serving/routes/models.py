@@ -10,7 +10,7 @@ from imagette.serving.schemas.model import ModelAnswer, ModelPath
 from imagette.serving.schemas.predict import PictureAnswer, SeveralAnswers
 from imagette.serving.state import server_state
 
-blueprint = make_blueprint("models", __name__)
+blueprint = make_blueprint("models", __name__, "Models")
 
 
 @blueprint.get("/models/<model>", responses=responses(ModelAnswer, "no-model"))

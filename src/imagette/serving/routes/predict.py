@@ -26,7 +26,7 @@ PREDICT_PROBLEMS = (
     "overloaded",
 )  # fmt: skip
 
-blueprint = make_blueprint("predict", __name__)
+blueprint = make_blueprint("predict", __name__, "Pictures")
 
 
 @blueprint.post(

@@ -38,7 +38,7 @@ _DISK = "no-room"
 _MOST_BYTES_OF_NAMES = 65_536
 """A hundred names of 40 letters fit, even if every letter is written as an escape."""
 
-blueprint = make_blueprint("teach", __name__)
+blueprint = make_blueprint("teach", __name__, "Teaching")
 
 
 @blueprint.post(
