@@ -129,7 +129,7 @@ def digits_run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def plain_plots():
-    """Evaluations draw no plots, which would take most of their time and have tests of their own."""
+    """Evaluations draw no plots: these take most of their time, and have tests of their own."""
     pytest.importorskip("matplotlib", reason="it needs imagette[train]")
     from imagette.evaluation import plots
 
