@@ -11,6 +11,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 from support import dockerfile
+from support.images import written
 from support.tiny_bundle import write_bundle
 
 # Where several processes test at once, each thread of a network would wait for those of the others.
@@ -124,6 +125,19 @@ def digits_run(tmp_path_factory):
         return imagette.train(
             "digits", recipe, name="digits", runs_dir=folder / "digits-run", resume=True
         )
+
+
+@pytest.fixture(scope="module")
+def plain_plots():
+    """Evaluations draw no plots: these take most of their time, and have tests of their own."""
+    pytest.importorskip("matplotlib", reason="it needs imagette[train]")
+    from imagette.evaluation import plots
+
+    png = written(Image.new("RGB", (1, 1)), "PNG")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("confusion", "curves", "reliability"):
+            patch.setattr(plots, name, lambda *_: png)
+        yield
 
 
 @pytest.fixture(scope="session")

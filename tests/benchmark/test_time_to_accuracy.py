@@ -22,6 +22,8 @@ from imagette.benchmark.time_to_accuracy import time_to_accuracy
 from imagette.models.backend import load_torch_keras
 from imagette.training.reporter import Reporter
 
+pytestmark = pytest.mark.usefixtures("plain_plots")
+
 FIT = """
 import json, sys
 pictures, seed, epochs, patience = sys.argv[2:]

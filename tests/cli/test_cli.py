@@ -166,9 +166,9 @@ def test_predict_reads_stdin(pictures, bundle_path):
         (imagette_here, ["train", "digits", "--set", "model=alexnet"],
          "no network called 'alexnet'"),
         (imagette, ["evaluate", "nothing"], "no model file nothing"),
-        (imagette, ["compare", "nothing"], "nothing does not exist"),
-        (imagette, ["export", "nothing.h5", "--format", "onnx"], "no file nothing.h5"),
-        (imagette, ["explore", "[red]nowhere[/]"], "called [red]nowhere[/]"),
+        (imagette_here, ["compare", "nothing"], "nothing does not exist"),
+        (imagette_here, ["export", "nothing.h5", "--format", "onnx"], "no file nothing.h5"),
+        (imagette_here, ["explore", "[red]nowhere[/]"], "called [red]nowhere[/]"),
         (imagette_here, ["predict", "."], "no pictures in ."),
     ],
 )  # fmt: skip

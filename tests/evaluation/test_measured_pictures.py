@@ -14,6 +14,8 @@ from imagette import ImagetteError
 from imagette.evaluation.label_issues import find_label_issues
 from imagette.training.reporter import Reporter
 
+pytestmark = pytest.mark.usefixtures("plain_plots")
+
 EPOCHS = {"epochs": 2, "patience": 0, "image_size": 32}
 
 

@@ -10,6 +10,8 @@ from imagette.models.applications import APPLICATIONS
 from imagette.models.backend import load_torch_keras
 from imagette.training.keras_files import load_keras_file
 
+pytestmark = pytest.mark.usefixtures("plain_plots")
+
 
 @pytest.mark.parametrize("name", APPLICATIONS)
 def test_it_keeps_the_conventions(name):

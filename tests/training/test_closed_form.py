@@ -21,6 +21,8 @@ from imagette.training.default_recipe import choose_recipe
 from imagette.training.export import export
 from imagette.training.reporter import Reporter
 
+pytestmark = pytest.mark.usefixtures("plain_plots")
+
 CLASSES = {"café": (190, 120, 60), "sky": (90, 150, 220)}
 
 

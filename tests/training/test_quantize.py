@@ -13,6 +13,8 @@ from imagette.training.bundle_writer import build_bundle, save_bundle
 from imagette.training.export import export
 from imagette.training.quantize import quantize_all, quantize_weights
 
+pytestmark = pytest.mark.usefixtures("plain_plots")
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

@@ -28,6 +28,8 @@ from imagette.models.backend import load_keras
 from imagette.training import trainer
 from imagette.training.reporter import Reporter
 
+pytestmark = pytest.mark.usefixtures("plain_plots")
+
 EPOCHS = 5
 
 

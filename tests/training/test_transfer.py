@@ -27,6 +27,8 @@ from imagette.training.transfer import (
     load_start,
 )
 
+pytestmark = pytest.mark.usefixtures("plain_plots")
+
 
 @pytest.fixture(scope="module")
 def few(digits) -> Split:
