@@ -3,6 +3,8 @@
 import io
 import os
 import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
@@ -22,6 +24,14 @@ LARGE = picture_file(size=(1200, 900), kind="JPEG")
 ONE_CORE = {"workers": os.cpu_count(), "max_wait_seconds": 0.01}
 SLOW = picture_file(size=(1200, 900), kind="JPEG2000")
 JPEG_2000 = picture_file(kind="JPEG2000")
+
+WORKER = """
+from pathlib import Path
+from support.decoding import tell_and_sleep
+from imagette.serving.decoders import Decoders
+from imagette.serving.decoding_process import Job
+Decoders(1, 0).run(Job(tell_and_sleep, Path("picture").read_bytes(), 10_000_000, (), 30))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +71,22 @@ def test_one_that_ends_or_takes_too_long_is_replaced(decoders):
     os.kill(pid, signal.SIGKILL)  # while nothing is asked of it
     wait_until(lambda: psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     assert decoders.run(job(describe))[0] != pid
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it ends when its time is up")
+def test_one_ends_with_its_worker_in_the_middle_of_a_job(tmp_path):
+    (tmp_path / "picture").write_bytes(LARGE)
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WORKER],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    decoder = psutil.Process(int(worker.stderr.readline()))
+    worker.kill()
+    worker.wait()
+    decoder.wait(10)
+    worker.stderr.close()
 
 
 @pytest.mark.parametrize(

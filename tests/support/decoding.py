@@ -13,6 +13,11 @@ def sleep(opened):
     time.sleep(60)
 
 
+def tell_and_sleep(opened):
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+
+
 def describe(opened):
     """The process that does it, its priority, and the pixels of the picture."""
     return os.getpid(), os.getpriority(os.PRIO_PROCESS, 0), opened.pixels

@@ -3,6 +3,7 @@
 Any WSGI server can run it: the factory is `imagette.serving.app:create_app`.
 """
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,9 @@ def create_app(settings: Settings | None = None, kept_keys: Path | None = None) 
     settings = settings or Settings()
     hand_back_freed_memory()
     # Icons (ICO, ICNS) hold pictures larger than they say; Pillow itself refuses those beyond twice
-    # this number before it decodes them.
+    # this number before it decodes them, and warns of those above it.
     Image.MAX_IMAGE_PIXELS = settings.max_pixels // 2
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
     app = DescribedApp(with_keys=settings.asks_for_keys)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes

@@ -75,16 +75,19 @@ def main(niceness: int) -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     _stand_back(niceness)
     hand_back_freed_memory()
+    _watch_worker(answers.fileno())
     while True:
         try:
             job = pickle.load(sys.stdin.buffer)
-        except EOFError:  # the worker has ended
-            return
+        except EOFError:  # the worker has ended, and nobody waits for Python to take itself apart
+            os._exit(0)
         _end_after(job.seconds)
+        _end_with_worker(True)
         try:
             answer = Answer(job.run())
         except ImageError as error:
             answer = Answer(problem=(error.problem, error.remedy, error.too_large))
+        _end_with_worker(False)
         _end_after(0)
         pickle.dump(answer, answers, pickle.HIGHEST_PROTOCOL)
         answers.flush()
@@ -99,6 +102,28 @@ def _stand_back(niceness: int) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM, signal.SIGTERM})
     with contextlib.suppress(OSError):  # Linux alone has it
         Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def _watch_worker(answers: int) -> None:
+    """Have the system send SIGIO when nobody waits for answers any more; where it can.
+
+    It sends that while the worker reads an answer too, which is over before the next job comes.
+
+    Args:
+        answers: the pipe that the worker reads.
+    """
+    _end_with_worker(False)
+    if hasattr(signal, "SIGIO"):
+        import fcntl
+
+        fcntl.fcntl(answers, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(answers, fcntl.F_SETFL, fcntl.fcntl(answers, fcntl.F_GETFL) | os.O_ASYNC)
+
+
+def _end_with_worker(at_once: bool) -> None:
+    """Let SIGIO end this process, which is in the middle of a job, or nothing."""
+    if hasattr(signal, "SIGIO"):
+        signal.signal(signal.SIGIO, signal.SIG_DFL if at_once else signal.SIG_IGN)
 
 
 def _end_after(seconds: float) -> None:
