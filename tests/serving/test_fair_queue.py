@@ -82,13 +82,13 @@ def test_time_away_is_not_saved_up(threads):
             order.append(client)
             time.sleep(0.01)
 
-    for _ in range(5):
+    for _ in range(30):
         work("busy")
     with take(queue, "busy"):
-        asking = [threads.submit(work, name) for name in ("new",) * 4 + ("busy",) * 4]
-        wait_until(lambda: waiting(queue) == 8)
-    assert [each.result(10) for each in asking] == [None] * 8
-    assert "busy" in order[5:9]
+        asking = [threads.submit(work, name) for name in ("new",) * 7 + ("busy",) * 2]
+        wait_until(lambda: waiting(queue) == 9)
+    assert [each.result(10) for each in asking] == [None] * 9
+    assert "busy" in order[30:37]
 
 
 def test_a_wait_that_would_be_too_long_is_told_at_once(threads):
