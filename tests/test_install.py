@@ -27,7 +27,7 @@ def test_no_training_framework_comes_along(installed, tmp_path):
 def test_it_predicts_with_the_shipped_model(installed, tmp_path):
     answer = run(installed / "imagette", "predict", SHIP, "--json", cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
-    assert json.loads(answer.stdout)[0]["label"] == "ship"
+    assert json.loads(answer.stdout)["label"] == "ship"
 
 
 def test_a_command_that_trains_says_what_to_install(installed, tmp_path):

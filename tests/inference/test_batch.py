@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support.running_server import wait_until
 
 from imagette.errors import ImagetteError
 from imagette.inference.batch import DecodingRoom, answer_pictures, predict_files
@@ -75,9 +76,7 @@ def test_processes_answer_in_order_and_end_with_who_asked(folder, bundle_path):
     stopped = predict_files(classifier, pictures, 2)
     next(stopped)
     stopped.close()
-    for process in multiprocessing.active_children():
-        process.join(10)
-    assert not multiprocessing.active_children()
+    wait_until(lambda: not multiprocessing.active_children())
 
 
 @pytest.mark.slow

@@ -80,11 +80,11 @@ def test_workers_that_never_start_end_the_server(bundle_path, tmp_path, monkeypa
     (tmp_path / "sitecustomize.py").write_text(
         "import os\n"
         "def broken():\n"
-        "    import imagette.serving.server as server\n"
+        "    import imagette.serving.worker as worker\n"
         "    from imagette.errors import ImagetteError\n"
-        "    def create_app(settings):\n"
+        "    def create_app(settings, kept_keys):\n"
         "        raise ImagetteError('The model broke.', 'Mend it.')\n"
-        "    server.create_app = create_app\n"
+        "    worker.create_app = create_app\n"
         "os.register_at_fork(after_in_child=broken)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
