@@ -65,7 +65,7 @@ def predict(
     if out is None:
         unreadable = _answer(classifier, found, explain, as_json, None)
     else:
-        with RowFile(out, classifier.class_names, model_digest(classifier.path)) as file:
+        with RowFile(out, classifier.class_names, model_digest(classifier)) as file:
             # What came from stdin has no name to know it by.
             new = [one for one in found if isinstance(one[1], bytes) or one[0] not in file.done]
             if len(new) < len(found):
@@ -119,7 +119,7 @@ def _explained(
     """A row a picture, with the file where its heat map is drawn; each costs many answers."""
     from imagette.inference.batch import model_digest, to_row
 
-    model = model_digest(classifier.path)
+    model = model_digest(classifier)
     for name, picture in pictures:
         try:
             explanation = classifier.explain(picture)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from flask import Request
 
+from imagette.serving.client import client_of
 from imagette.serving.drain import discard_body
 from imagette.serving.problems import RequestError
-from imagette.serving.rate_limit import client_of
 from imagette.serving.settings import Settings
 
 if TYPE_CHECKING:

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, Request
 
-from imagette.serving.base_path import OUTSIDE_KEY
-
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
@@ -38,7 +36,7 @@ class FastPredict:
     ) -> Iterable[bytes]:
         """Answer a request, as WSGI has it."""
         is_predict = environ["PATH_INFO"] == "/predict" and environ["REQUEST_METHOD"] == "POST"
-        if not is_predict or OUTSIDE_KEY in environ:
+        if not is_predict:
             return self._through_flask(environ, start_response)
         request = self._app.request_class(environ)
         # Which Flask would look up in the application that answers.

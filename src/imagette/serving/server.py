@@ -31,9 +31,8 @@ from imagette.serving.webapp_process import WebappProcess
 from imagette.serving.worker import has_loaded, load_app, takes_hangup
 from imagette.serving.worker_watch import WatchedServer, WorkerWatch
 
-# A worker looks at one picture at a time; its other threads receive uploads meanwhile. They come
-# and go with the need, and one that waits for a client takes little: a stalled upload then holds up
-# nobody. A connection between two requests has no thread.
+# Most of a worker's threads receive uploads or wait for a turn, and take little; they come and go
+# with the need. A connection between two requests has none.
 _REQUESTS_PER_WORKER = 512
 
 
