@@ -61,8 +61,11 @@ class Bundle:
     sha256: str
 
     @cached_property
-    def _input(self) -> str:
-        return str(self.session.get_inputs()[0].name)
+    def _names(self) -> tuple[list[str], str]:
+        """Of the outputs that are asked for, and of the input."""
+        knows = self.metadata.familiarity_threshold is not None
+        outputs = ["probabilities", "familiarity"] if knows else ["probabilities"]
+        return outputs, self.session.get_inputs()[0].name
 
     def run(
         self, images: NDArray[np.uint8]
@@ -79,10 +82,9 @@ class Bundle:
         Raises:
             ModelError: the graph fails, or its numbers are not from 0 to 1.
         """
-        knows = self.metadata.familiarity_threshold is not None
-        outputs = ["probabilities", "familiarity"] if knows else ["probabilities"]
+        outputs, name = self._names
         try:
-            answers = self.session.run(outputs, {self._input: np.ascontiguousarray(images)})
+            answers = self.session.run(outputs, {name: np.ascontiguousarray(images)})
         except Exception as error:  # as when a session is opened
             raise ModelError(f"{self.path} opens but does not run.", _MAKE_ONE) from error
         for answer in answers:
@@ -96,7 +98,7 @@ class Bundle:
                     " at all.",
                     _MAKE_ONE,
                 )
-        return answers[0], answers[1] if knows else None
+        return answers[0], answers[1] if len(answers) > 1 else None
 
 
 def open_bundle(

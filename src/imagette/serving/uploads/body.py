@@ -29,7 +29,7 @@ def read_body(request: Request, state: ServerState) -> bytes:
         RequestEntityTooLarge: it is larger than the application's limit, as it came or unpacked.
     """
     started = time.monotonic()
-    body, limit = request.get_data(cache=False), request.max_content_length
+    body, limit = _read(request), request.max_content_length
     room = state.body_room
     room.has_come(request.environ)
     room.hold(request.environ, len(body))
@@ -51,6 +51,21 @@ def read_body(request: Request, state: ServerState) -> bytes:
         "Send it as it is, or compressed by gzip or deflate.",
         {"Accept-Encoding": "gzip, deflate, identity"},
     )
+
+
+def _read(request: Request) -> bytes:
+    """The body as it came; as much as came of one that is cut short."""
+    length, limit = request.content_length, request.max_content_length
+    # What Werkzeug does with any body; with one whose end is known it takes 6 µs more.
+    if length is None or limit is None or not request.environ.get("wsgi.input_terminated"):
+        return request.get_data(cache=False)
+    if length > limit:
+        raise RequestEntityTooLarge
+    stream, parts = request.environ["wsgi.input"], list[bytes]()
+    while length > 0 and (part := stream.read(length)):
+        parts.append(part)
+        length -= len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _cut_short(state: ServerState, came: int, declared: int, seconds: float) -> RequestError:
