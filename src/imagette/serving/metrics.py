@@ -86,13 +86,7 @@ class Metrics:
             "Pictures that were answered, by class, and by whether they look like any of them.",
             ("class", "known"),
         )
-        self._swaps = counter(
-            "imagette_model_swaps", "Times that the model's file was loaded anew.", ("outcome",)
-        )
         self._in_flight, self._waiting = _gauges(self._registry)
-        # There from the start, at zero: Prometheus sees no increase in a first value.
-        for outcome in ("done", "failed"):
-            self._swaps.labels(outcome)
         count_worker_ends(self._registry)
         self._describe_server(counter)
         # What each request counts: a dozen values in files, under one lock.
@@ -117,8 +111,13 @@ class Metrics:
         self._key_reloads = counter(
             "imagette_key_reloads", "Times that the file of keys was read again.", ("outcome",)
         )
+        self._swaps = counter(
+            "imagette_model_swaps", "Times that the model's file was loaded anew.", ("outcome",)
+        )
+        # There from the start, at zero: Prometheus sees no increase in a first value.
         for outcome in ("done", "failed"):
             self._key_reloads.labels(outcome)
+            self._swaps.labels(outcome)
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request that was answered; `route` is empty where there is nothing."""
