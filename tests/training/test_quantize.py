@@ -84,12 +84,12 @@ def test_every_network_becomes_a_quarter(name, options, digits, tmp_path):
 
     def answers(proto):
         save_bundle(proto, tmp_path / "model.onnx")
-        return Classifier(tmp_path / "model.onnx").predict_proba(digits.test.images[:100])
+        return Classifier(tmp_path / "model.onnx").predict_proba(digits.test.images[:50])
 
     expected = answers(own)
     for small, off in (
         (quantize_weights(own), 0.02),
-        (quantize_all(own, digits.train.images[:200]), 0.1),
+        (quantize_all(own, digits.train.images[:50]), 0.1),
     ):
         assert small.ByteSize() < own.ByteSize() / 4 + graph_bytes
         assert np.abs(answers(small) - expected).max() < off
