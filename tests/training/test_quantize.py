@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("plain_plots")
 def run(tmp_path_factory):
     """A run on the digits, of a network with all that sprints have."""
     recipe = Recipe.load("sprint-70").change(
-        model_options={"widths": [16, 32], "depth": 3, "squeeze": 4}, epochs=12
+        model_options={"widths": [16, 32], "depth": 3, "squeeze": 4}, epochs=8
     )
     return train("digits", recipe, name="eight", runs_dir=tmp_path_factory.mktemp("runs"))
 
