@@ -27,7 +27,7 @@ imagette.train(dataset, recipe, runs_dir=sys.argv[1])
 
 @pytest.mark.slow
 def test_the_largest_sprint_fits_in_2500_mb(tmp_path, peak_memory):
-    """The steps of the larger pictures that come before a training and one of it, measuring and saving: the peak of a whole training."""
+    """Steps of the larger pictures, measuring and saving: the peak of a whole training."""
     narrow = choose_precision(torch.device("cpu"), "auto") == torch.bfloat16
     # Activations of float32 take twice as much.
     assert peak_memory(CODE, tmp_path) < (2.5e9 if narrow else 3.2e9)

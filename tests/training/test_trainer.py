@@ -1,5 +1,4 @@
-"""The loop: the same seed gives the same numbers, whatever the recipe asks for and however often
-it was stopped."""
+"""The loop: one seed, one result, whatever the recipe asks for and however often it is stopped."""
 
 import dataclasses
 import io
@@ -30,7 +29,7 @@ EVERYTHING = BASE.change(
 
 @pytest.fixture(scope="module")
 def few(digits):
-    """A part of the digits, enough to see whether two trainings are the same."""
+    """So few of them that two trainings are soon compared."""
     return dataclasses.replace(digits, train=digits.train.take(np.arange(600)))
 
 
