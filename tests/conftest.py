@@ -5,6 +5,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,22 @@ def for_all(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _shared_cache(tmp_path_factory):
     """A cache of the tests' own, one for all processes: the backbone is made once."""
     os.environ["IMAGETTE_CACHE_DIR"] = str(for_all(tmp_path_factory) / "cache")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _operators_of_onnx_are_listed_once():
+    """PyTorch's exporter lists all that it knows at each export, a third of what a small one takes.
+
+    Elsewhere that is once a process; here it would be a hundred times.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if "torch" in sys.modules:
+            with suppress(ImportError, AttributeError):  # it is PyTorch's own, and may move
+                from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+                listed = staticmethod(cache(ONNXRegistry.from_torchlib))
+                patch.setattr(ONNXRegistry, "from_torchlib", listed)
+        yield
 
 
 # A shell that starts the tests in the background has them, and what they start, ignore SIGINT.

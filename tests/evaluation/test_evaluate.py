@@ -22,6 +22,8 @@ from imagette.evaluation.corruptions import NAMES, corrupt
 from imagette.evaluation.report import most_confident_mistakes
 from imagette.inference.classifier import Classifier
 
+pytestmark = pytest.mark.usefixtures("plain_plots")
+
 KEYS = {
     "model", "dataset", "split", "n", "accuracy", "accuracy_interval", "loss", "calibration_error",
     "balanced_accuracy", "brier", "reliability", "per_class", "confusion",

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("plain_plots")
 def run(tmp_path_factory):
     """A run on the digits, of a network with all that sprints have."""
     recipe = Recipe.load("sprint-70").change(
-        model_options={"widths": [16, 32], "depth": 3, "squeeze": 4}, epochs=12
+        model_options={"widths": [16, 32], "depth": 3, "squeeze": 4}, epochs=8
     )
     return train("digits", recipe, name="eight", runs_dir=tmp_path_factory.mktemp("runs"))
 
@@ -84,12 +84,12 @@ def test_every_network_becomes_a_quarter(name, options, digits, tmp_path):
 
     def answers(proto):
         save_bundle(proto, tmp_path / "model.onnx")
-        return Classifier(tmp_path / "model.onnx").predict_proba(digits.test.images[:100])
+        return Classifier(tmp_path / "model.onnx").predict_proba(digits.test.images[:50])
 
     expected = answers(own)
     for small, off in (
         (quantize_weights(own), 0.02),
-        (quantize_all(own, digits.train.images[:200]), 0.1),
+        (quantize_all(own, digits.train.images[:50]), 0.1),
     ):
         assert small.ByteSize() < own.ByteSize() / 4 + graph_bytes
         assert np.abs(answers(small) - expected).max() < off

@@ -119,7 +119,7 @@ def test_the_bundle_knows_where_it_came_from(uninterrupted):
 @pytest.mark.slow
 def test_killed_and_resumed_ends_with_the_same_weights(uninterrupted, killed, tmp_path):
     shutil.copytree(killed / "run", tmp_path / "run")
-    resumed = train(tmp_path, "--resume")
+    resumed = train_here(tmp_path, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert "going on after epoch" in resumed.stderr
     assert losses(tmp_path) == losses(uninterrupted)

@@ -15,7 +15,7 @@ from imagette.data import Split
 from imagette.heads import ood_score
 from imagette.models.backend import load_torch_keras
 from imagette.training.export import export
-from imagette.training.keras_files import load_keras_file
+from imagette.training.keras_files import load_keras_file, save_keras
 from imagette.training.outputs import compute_logits
 from imagette.training.reporter import Reporter
 from imagette.training.state import State
@@ -79,43 +79,51 @@ def test_the_head_tells_classes_apart(few, digits, digits_run, classes):
     assert accuracy(model, rest) > 0.75
 
 
-@pytest.mark.slow
-def test_normalisations_are_frozen(tmp_path, digits):
-    recipe = Recipe.load("sprint-70").change(epochs=0.1)
-    run = imagette.train(digits, recipe, runs_dir=tmp_path)
-    model = build_model("sprint", classes=3, **recipe.model_options)
-    load_start(model, str(run.folder))
+def test_normalisations_are_frozen(tmp_path):
+    options = Recipe.load("sprint-70").model_options
+    save_keras(build_model("sprint", **options), tmp_path / "model.keras")
+    model = build_model("sprint", classes=3, **options)
+    load_start(model, str(tmp_path))
     # A step of training leaves their statistics as they are.
+    assert [one for one in model.trainable_weights if "logits" in one.path]
     assert not [one for one in model.trainable_weights if "batch_normalization" in one.path]
 
 
-@pytest.fixture
-def shapes(tmp_path) -> Path:
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory) -> Path:
     """Two classes of five photographs each, of any size and format."""
-    random = np.random.default_rng(0)
+    random, folder = np.random.default_rng(0), tmp_path_factory.mktemp("data") / "shapes"
     for number in range(5):
         noise = random.integers(0, 90, (40 + 7 * number, 50, 3), np.uint8)
         for name, channel, ending in (("café", 0, "jpg"), ("sky", 2, "png")):
             image = noise.copy()
             image[..., channel] += 150
-            path = tmp_path / "shapes" / name / f"{number}.{ending}"
+            path = folder / name / f"{number}.{ending}"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(path)
-    return tmp_path / "shapes"
+    return folder
 
 
 def finetuning(**changes) -> Recipe:
     return Recipe.load("finetune").change(image_size=64, epochs=2, batch_size=4, **changes)
 
 
-@pytest.mark.slow
-def test_a_stopped_training_goes_on_and_keeps_the_better(shapes, tmp_path):
-    arguments = {"name": "big", "runs_dir": tmp_path / "runs"}
+@pytest.fixture(scope="module")
+def finetuned(shapes, tmp_path_factory):
+    """A run that kept the average of what it began with and what it learned; its notes, too."""
+    notes, runs = mock.Mock(spec=Reporter), tmp_path_factory.mktemp("finetuned")
     recipe = finetuning(pretrained_share=0.25)
+    return imagette.train(shapes, recipe, name="whole", runs_dir=runs, reporter=notes), notes
+
+
+@pytest.mark.slow
+def test_a_stopped_training_goes_on_and_keeps_the_better(shapes, finetuned, tmp_path):
+    unstopped, _ = finetuned
+    arguments = {"name": "big", "runs_dir": tmp_path / "runs"}
     stopped, notes = mock.Mock(spec=Reporter), mock.Mock(spec=Reporter)
     stopped.on_epoch.side_effect = KeyboardInterrupt
     with pytest.raises(KeyboardInterrupt):
-        imagette.train(shapes, recipe, **arguments, reporter=stopped)
+        imagette.train(shapes, unstopped.recipe, **arguments, reporter=stopped)
     stopped.on_finetune.assert_not_called()
     run = imagette.train(shapes, **arguments, resume=True, reporter=notes)
     notes.on_finetune.assert_called_once()
@@ -128,7 +136,6 @@ def test_a_stopped_training_goes_on_and_keeps_the_better(shapes, tmp_path):
     again = imagette.evaluate(run.folder, out=tmp_path / "again").metrics
     assert again["accuracy"] == run.metrics["accuracy"]
     assert "averaged with those that the training began with" in report_of(run)
-    unstopped = imagette.train(shapes, recipe, name="unstopped", runs_dir=tmp_path / "runs")
     for one, other in zip(weights_of(run), weights_of(unstopped), strict=True):
         assert np.array_equal(one, other)
 
@@ -142,18 +149,25 @@ def report_of(run) -> str:
 
 
 @pytest.mark.slow
-def test_a_network_that_began_with_a_run_that_knows_photographs_does_too(shapes, tmp_path):
-    arguments = {"runs_dir": tmp_path / "runs"}
-    first = imagette.train(shapes, finetuning(), name="first", **arguments)
-    recipe = finetuning(init_from=str(first.folder)).change(epochs=1)
-    second = imagette.train(shapes, recipe, name="second", **arguments)
-    for run in (first, second):
-        metadata = imagette.Classifier(run.folder).metadata
+def test_a_network_that_began_with_a_run_that_knows_photographs_does_too(
+    shapes, finetuned, tmp_path
+):
+    """It may be asked about larger pictures than it learned."""
+    first, _ = finetuned
+    recipe = finetuning(init_from=str(first.folder), inference_size=96).change(epochs=1)
+    second = imagette.train(shapes, recipe, runs_dir=tmp_path / "runs")
+    for run, side in ((first, 64), (second, 96)):
+        classifier = imagette.Classifier(run.folder)
+        assert (classifier.height, classifier.width) == (side, side)
+        metadata = classifier.metadata
         assert metadata.view in ("centre", "whole")
         assert metadata.familiarity_method == ood_score.METHOD
+        assert metadata.familiarity_threshold == 0.5
         assert "EfficientNet-Lite" in metadata.licence
         with pytest.raises(ImagetteError, match="8 bits already"):
             export(run.folder, "onnx", out=tmp_path / "small.onnx", quantize="weights")
+    again = imagette.evaluate(second.folder, out=tmp_path / "again").metrics
+    assert again["accuracy"] == second.metrics["accuracy"]
 
 
 @pytest.mark.slow
@@ -168,34 +182,25 @@ def test_what_made_nothing_better_is_not_kept(shapes, tmp_path):
     assert "the network with the fitted last layer is kept" in report_of(run)
 
 
-@pytest.mark.slow
-def test_a_network_may_be_asked_about_larger_pictures_than_it_learned(shapes, digits, tmp_path):
-    recipe = finetuning(inference_size=96).change(epochs=1)
-    run = imagette.train(shapes, recipe, runs_dir=tmp_path / "runs")
-    classifier = imagette.Classifier(run.folder)
-    assert (classifier.height, classifier.width) == (96, 96)
-    assert classifier.metadata.familiarity_threshold == 0.5
-    again = imagette.evaluate(run.folder, out=tmp_path / "again").metrics
-    assert again["accuracy"] == run.metrics["accuracy"]
+def test_weights_of_one_size_alone_are_asked_about_no_other(digits, tmp_path):
     fixed = Recipe.load("classic").change(inference_size=64)
     with pytest.raises(ImagetteError, match="has weights for pictures of 32 pixels alone"):
         imagette.train(digits, fixed, runs_dir=tmp_path / "fixed")
 
 
 @pytest.mark.slow
-def test_what_is_kept_is_an_average_with_the_start(shapes, tmp_path):
-    def kernel_after(share):
-        notes = mock.Mock(spec=Reporter)
-        recipe = finetuning(pretrained_share=share).change(epochs=1, optimizer={"layer_decay": 1.0})
-        run = imagette.train(
-            shapes, recipe, name=f"share-{share}", runs_dir=tmp_path / "runs", reporter=notes
-        )
-        assert notes.on_finetune.call_args.args[-1], "the network that learned is kept"
-        return load_keras_file(run.folder / "model.keras").layers[2].get_weights()[0]
-
+def test_what_is_kept_is_an_average_with_the_start(shapes, finetuned, tmp_path):
+    notes = finetuned[1], mock.Mock(spec=Reporter)
+    recipe = finetuning(pretrained_share=0.0)
+    whole = imagette.train(shapes, recipe, runs_dir=tmp_path / "runs", reporter=notes[1])
+    for one in notes:
+        assert one.on_finetune.call_args.args[-1], "the network that learned is kept"
     start = build_model("efficientnet-lite", input_shape=(64, 64, 3), weights="imagenet")
     before = start.layers[2].get_weights()[0]
-    learned, averaged = kernel_after(0.0), kernel_after(0.25)
+    averaged, learned = (
+        load_keras_file(run.folder / "model.keras").layers[2].get_weights()[0]
+        for run in (finetuned[0], whole)
+    )
     assert np.abs(learned - before).max() > 1e-4
     np.testing.assert_allclose(averaged, 0.75 * learned + 0.25 * before, atol=1e-6)
 
