@@ -22,12 +22,15 @@ from imagette.evaluation.corruptions import NAMES, corrupt
 from imagette.evaluation.report import most_confident_mistakes
 from imagette.inference.classifier import Classifier
 
-pytestmark = pytest.mark.usefixtures("plain_plots")
-
 KEYS = {
     "model", "dataset", "split", "n", "accuracy", "accuracy_interval", "loss", "calibration_error",
     "balanced_accuracy", "brier", "reliability", "per_class", "confusion",
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _plots_of_one_run_alone(evaluation, plain_plots):
+    """Only `evaluation`, which is made before, has plots that are drawn."""
 
 
 def share_right(bundle, images, labels) -> float:
