@@ -20,9 +20,10 @@ from collections import Counter
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 
 import psutil
+from shared.beside import beside
 from shared.servers import (
     RESULTS,
     Post,
@@ -96,33 +97,23 @@ class Kill:
 
 
 class Clients:
-    """Connections that send the same request again and again until told to stop."""
+    """Clients that send the same request again and again, and what they were answered."""
 
     def __init__(self, port: int, post: Post) -> None:
         self._port, self._post = port, post
-        self._done, self._lock = Event(), Lock()
-        self._threads = [Thread(target=self._keep_asking) for _ in range(CONNECTIONS)]
+        self._lock = Lock()
         self.answered = 0
         self.failures: list[Failure] = []
 
-    def __enter__(self) -> "Clients":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _keep_asking(self) -> None:
-        while not self._done.is_set():
+    def keep_asking(self, done: Event) -> None:
+        """Be one of them until told that it is done."""
+        while not done.is_set():
             connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
             port = answered = 0
             try:
                 connection.connect()
                 port = client_port(connection)
-                while answered < REQUESTS and not self._done.is_set():
+                while answered < REQUESTS and not done.is_set():
                     self._ask(connection)
                     answered += 1
             except (OSError, http.client.HTTPException) as error:
@@ -197,7 +188,8 @@ def measure(
     server: psutil.Process, port: int, post: Post, every: float, count: int
 ) -> tuple[list[dict], Clients]:
     kills: list[Kill] = []
-    with Clients(port, post) as clients:
+    clients = Clients(port, post)
+    with beside(*[clients.keep_asking] * CONNECTIONS):
         start = time.monotonic()
         for number in range(1, count + 1):
             time.sleep(max(0, start + number * every - time.monotonic()))

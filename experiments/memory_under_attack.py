@@ -21,14 +21,16 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 
 import psutil
 from PIL import Image
+from shared.beside import beside
 from shared.bombs import BODIES, BOMBS, bombs, flat, written
 from shared.servers import (
     RESULTS,
@@ -66,7 +68,7 @@ DEPLOYMENTS = {
 
 @dataclass
 class Load:
-    """Connections that send requests in turn until told to stop, and what they were answered."""
+    """Connections that send requests in turn, and what they were answered."""
 
     port: int
     posts: list[Post]
@@ -74,27 +76,19 @@ class Load:
     source: str = "127.0.0.1"
     answers: Counter[str] = field(default_factory=Counter)
     slowest: float = 0.0
-    _done: Event = field(default_factory=Event)
     _lock: Lock = field(default_factory=Lock)
 
-    def __enter__(self) -> "Load":
-        self._threads = [Thread(target=self._ask, args=(n,)) for n in range(self.connections)]
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        for thread in self._threads:
-            thread.join()
+    def works(self) -> list[Callable[[Event], None]]:
+        """What each connection does until told that it is done."""
+        return [partial(self._ask, number) for number in range(self.connections)]
 
     def told(self, without: str = "") -> str:
         """How many answers there were by status, without one of them."""
         found = sorted(self.answers.items())
         return " ".join(f"{status}:{count}" for status, count in found if status != without)
 
-    def _ask(self, number: int) -> None:
-        while not self._done.is_set():
+    def _ask(self, number: int, done: Event) -> None:
+        while not done.is_set():
             post, started = self.posts[number % len(self.posts)], time.monotonic()
             answer, number = self._answer(post), number + 1
             with self._lock:
@@ -170,19 +164,14 @@ class Group:
 @contextmanager
 def peak_of(group: Group) -> Iterator[list[int]]:
     """A list whose only number is the most memory that the group has held meanwhile."""
-    peak, done = [0], Event()
+    peak = [0]
 
-    def watch() -> None:
+    def watch(done: Event) -> None:
         while not done.wait(0.02):
             peak[0] = max(peak[0], group.used())
 
-    thread = Thread(target=watch)
-    thread.start()
-    try:
+    with beside(watch):
         yield peak
-    finally:
-        done.set()
-        thread.join()
 
 
 def attack(
@@ -193,12 +182,11 @@ def attack(
     photograph = Image.effect_noise((1000, 750), 60).convert("RGB").resize((4000, 3000))
     large = Post(written(photograph, "JPEG", quality=90), {"Content-Type": "image/jpeg"})
     before, kills = {one.pid for one in server.children()}, group.kills()
+    bad = Load(port, posts, options.connections)
+    small_load = Load(port, [tiny], 1, "127.0.0.2")
+    large_load = Load(port, [large], 1, "127.0.0.3")
     with peak_of(group) as peak:
-        with (
-            Load(port, posts, options.connections) as bad,
-            Load(port, [tiny], 1, "127.0.0.2") as small_load,
-            Load(port, [large], 1, "127.0.0.3") as large_load,
-        ):
+        with beside(*bad.works(), *small_load.works(), *large_load.works()):
             time.sleep(options.seconds)
         time.sleep(5)
     row = {
@@ -248,11 +236,12 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--only", type=names, default=list(DEPLOYMENTS))
     parser.add_argument("--bombs", type=names, default=[*BOMBS, *BODIES])
+    parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     stop_at_signals()
     rows = [row for name in options.only for row in try_deployment(name, options)]
-    write_csv(RESULTS / "memory_under_attack.csv", rows)
-    write_json(RESULTS / "memory_under_attack-machine.json", machine())
+    write_csv(options.out / "memory_under_attack.csv", rows)
+    write_json(options.out / "memory_under_attack-machine.json", machine())
     failed = ("killed", "new_workers", "tiny_failed", "12_mp_failed")
     sys.exit(any(row[key] for row in rows for key in failed))
 

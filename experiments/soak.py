@@ -20,11 +20,12 @@ import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 
 import numpy as np
 import psutil
 from PIL import Image
+from shared.beside import beside
 from shared.servers import (
     RESULTS,
     Post,
@@ -116,11 +117,10 @@ def ask_beside_large(
     server: psutil.Process, port: int, small: Post, large: Post, seconds: float
 ) -> dict[str, list[float]]:
     """Latencies (ms) of small pictures, by which worker got them, while large ones are decoded."""
-    done = Event()
     busy = open_connection(port)
     ask(busy, large)
 
-    def keep_busy() -> None:
+    def keep_busy(done: Event) -> None:
         while not done.is_set():
             ask(busy, large)
 
@@ -128,22 +128,17 @@ def ask_beside_large(
     for connection in connections:
         ask(connection, small)
     of_worker = [accepted(worker, port) for worker in workers(server)]
-    beside = next(ports for ports in of_worker if client_port(busy) in ports)
+    neighbours = next(ports for ports in of_worker if client_port(busy) in ports)
     latencies: dict[str, list[float]] = defaultdict(list)
-    thread = Thread(target=keep_busy)
-    thread.start()
     end = time.perf_counter() + seconds
-    try:
+    with beside(keep_busy):
         while time.perf_counter() < end:
             for connection in connections:
-                same = client_port(connection) in beside
+                same = client_port(connection) in neighbours
                 place = "small, same worker" if same else "small, another worker"
                 latencies[f"{place} as large ones"].append(ask(connection, small))
-    finally:
-        done.set()
-        thread.join()
-        for connection in (busy, *connections):
-            connection.close()
+    for connection in (busy, *connections):
+        connection.close()
     return latencies
 
 

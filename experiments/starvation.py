@@ -1,6 +1,6 @@
 """What clients who send bombs cost the others: latency of small pictures and of photographs.
 
-    python experiments/starvation.py [--model BUNDLE] [--seconds 10] [--rounds 3]
+    python experiments/starvation.py [--rounds 3] [--seconds 10] [--attacks jpeg2000 …] [--model …]
 
 One Imagette with its default settings and two workers is asked about 32×32 PNGs, some 80 times a
 second, and about 12-megapixel JPEGs, four times, over connections that change often enough to meet
@@ -8,32 +8,38 @@ both workers. In turns it is left in quiet otherwise, or four connections of ano
 address of this machine) send what takes longest to decode, one request after the other:
 
     jpeg2000           64 JPEG 2000 files of 50 megapixels with transparency, 2 kB each
-    jpeg2000-allowed   64 of the largest such that the server takes
+    jpeg2000-half      64 of 25 megapixels
     png                one flat PNG of 50 megapixels
     png-quick          one flat PNG of 16 megapixels, which is not among what takes long
     webp               one lossless WebP of 50 megapixels
     explanations       64 32×32 PNGs, each to be explained
 
+Unless others are named, `jpeg2000` alone. A turn with an attack ends when the attack's last answers
+have come, up to half a minute after the time that is measured.
+
 The aim: beside none of these is the 99th percentile of 32×32 PNGs more than ten times what it is in
-quiet. Prints a table, writes results/load/starvation.csv and starvation-machine.json; ends with an
-error where the aim is missed. For Linux, where 127.0.0.2 is an address of this machine too.
+quiet, in the median of the rounds, each round by itself. Prints a table, writes
+results/load/starvation.csv and starvation-machine.json; ends with an error where the aim is missed.
+For Linux, where 127.0.0.2 is an address of this machine too.
 """
 
 import argparse
 import http.client
-import io
-import statistics
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 
+import numpy as np
 from PIL import Image
+from shared.beside import beside
+from shared.bombs import flat, several, written
 from shared.servers import (
     RESULTS,
     Post,
@@ -51,8 +57,11 @@ from imagette.files import write_csv, write_json
 AIM = 10
 """How many times the 99th percentile in quiet it may be."""
 
-CONNECTIONS, PICTURES, SIDE = 4, 64, 7071
+CONNECTIONS, PICTURES = 4, 64
+SIDE, HALF_SIDE = 7071, 5000
 ATTACKER = "127.0.0.2"
+QUIET = "nothing"
+"""What a turn without an attack is called."""
 KEPT_FOR = 5
 """Requests over one connection, before another may meet the other worker."""
 
@@ -80,6 +89,8 @@ class Asked:
         while not done.is_set():
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
             for _ in range(KEPT_FOR):
+                if done.is_set():
+                    break
                 start = time.perf_counter()
                 status = send(connection, self.post)
                 self.seconds.append(time.perf_counter() - start)
@@ -97,54 +108,23 @@ def send(connection: http.client.HTTPConnection, post: Post, query: str = "") ->
     return answer.status
 
 
-def flat(kind: str, mode: str, side: int, **options: object) -> bytes:
-    """A picture of one colour, which is a small file however large it is."""
-    file = io.BytesIO()
-    Image.new(mode, (side, side)).save(file, format=kind, **options)
-    return file.getvalue()
-
-
-def form(content: bytes, count: int) -> Post:
-    """The same picture several times, as the files of a form."""
-    head = b'--limit\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
-    body = (head + content + b"\r\n") * count + b"--limit--\r\n"
-    return Post(body, {"Content-Type": "multipart/form-data; boundary=limit"})
-
-
-def largest_allowed(port: int) -> int:
-    """Rows of the largest square JPEG 2000 with transparency that the server takes."""
-    low, high = 500, SIDE
-    while high - low > 250:
-        side = (low + high) // 2
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-        taken = send(connection, Post.raw(flat("JPEG2000", "RGBA", side))) == 200
-        connection.close()
-        low, high = (side, high) if taken else (low, side)
-    return low
-
-
-def attacks(allowed: int) -> dict[str, tuple[Post, str]]:
-    """What is sent in each, and the options of its address.
-
-    Args:
-        allowed: rows of the largest JPEG 2000 that the server takes.
-    """
-    return {
-        "jpeg2000": (form(flat("JPEG2000", "RGBA", SIDE), PICTURES), ""),
-        "jpeg2000-allowed": (form(flat("JPEG2000", "RGBA", allowed), PICTURES), ""),
-        "png": (Post.raw(flat("PNG", "RGB", SIDE)), ""),
-        "png-quick": (Post.raw(flat("PNG", "RGB", 4000)), ""),
-        "webp": (Post.raw(flat("WEBP", "RGB", SIDE, lossless=True)), ""),
-        "explanations": (form(small_picture(), PICTURES), "?explain=array"),
-    }
+ATTACKS: dict[str, Callable[[], tuple[Post, str]]] = {
+    "jpeg2000": lambda: (several(flat(SIDE, "RGBA", "JPEG2000"), PICTURES), ""),
+    "jpeg2000-half": lambda: (several(flat(HALF_SIDE, "RGBA", "JPEG2000"), PICTURES), ""),
+    "png": lambda: (Post.raw(flat(SIDE, "RGB", "PNG")), ""),
+    "png-quick": lambda: (Post.raw(flat(4000, "RGB", "PNG")), ""),
+    "webp": lambda: (Post.raw(flat(SIDE, "RGB", "WEBP", lossless=True)), ""),
+    "explanations": lambda: (several(small_picture(), PICTURES), "?explain=array"),
+}
+"""What is sent in each, and the options of its address."""
 
 
 @contextmanager
 def attack(port: int, post: Post, query: str) -> Iterator[Counter]:
     """Connections that send it until the block ends; counts the statuses of their answers."""
-    done, statuses = Event(), Counter[int]()
+    statuses = Counter[int]()
 
-    def keep_sending() -> None:
+    def keep_sending(done: Event) -> None:
         while not done.is_set():
             connection = http.client.HTTPConnection(
                 "127.0.0.1", port, timeout=120, source_address=(ATTACKER, 0)
@@ -152,65 +132,58 @@ def attack(port: int, post: Post, query: str) -> Iterator[Counter]:
             statuses[send(connection, post, query)] += 1
             connection.close()
 
-    threads = [Thread(target=keep_sending) for _ in range(CONNECTIONS)]
-    for thread in threads:
-        thread.start()
-    try:
+    with beside(*[keep_sending] * CONNECTIONS):
         yield statuses
-    finally:
-        done.set()
-        for thread in threads:
-            thread.join()
 
 
 def measure(port: int, name: str, seconds: float, sent: tuple[Post, str] | None) -> list[dict]:
     """A row for each kind of picture that is asked about."""
-    photograph = io.BytesIO()
     noise = Image.effect_noise((4000, 3000), 60).convert("RGB")
-    noise.save(photograph, format="JPEG", quality=60)
     asked = [
         Asked("32x32", Post.raw(small_picture()), 0.01),
-        Asked("12-megapixel", Post.raw(photograph.getvalue(), "jpeg"), 0.25),
+        Asked("12-megapixel", Post.raw(written(noise, "JPEG", quality=60), "jpeg"), 0.25),
     ]
-    done, statuses = Event(), Counter[int]()
+    statuses = Counter[int]()
     with ExitStack() as stack:
         if sent:
             statuses = stack.enter_context(attack(port, *sent))
             time.sleep(1)
-        threads = [Thread(target=one.keep_asking, args=(port, done)) for one in asked]
-        for thread in threads:
-            thread.start()
-        time.sleep(seconds)
-        done.set()
-        for thread in threads:
-            thread.join()
-    return [
-        {
+        with beside(*(partial(one.keep_asking, port) for one in asked)):
+            time.sleep(seconds)
+    rows = []
+    for one in asked:
+        p50, p99 = np.percentile(np.array(one.seconds) * 1000, (50, 99))
+        rows.append({
             "beside": name,
             "picture": one.name,
             "requests": len(one.seconds),
             "failures": len(one.failures),
-            "p50_ms": round(statistics.median(one.seconds) * 1000, 2),
-            "p99_ms": round(statistics.quantiles(one.seconds, n=100)[98] * 1000, 2),
+            "p50_ms": round(p50, 2),
+            "p99_ms": round(p99, 2),
             "answers_to_attack": " ".join(f"{n}×{status}" for status, n in statuses.items()),
-        }
-        for one in asked
-    ]
+        })  # fmt: skip
+    return rows
+
+
+def median_and_range(values: list[float]) -> str:
+    return f"{np.median(values):.1f} ({min(values):.1f}–{max(values):.1f})"
 
 
 def summarise(rows: list[dict]) -> dict[tuple[str, str], float]:
-    """Print a row for each attack; how many times its p99 in quiet that of each picture is."""
+    """Print medians and ranges of the rounds; how many times its p99 in quiet that of each is."""
     ratios = {}
     for picture in dict.fromkeys(row["picture"] for row in rows):
-        quiet = 0.0
-        for beside in dict.fromkeys(row["beside"] for row in rows):
-            mine = [row for row in rows if (row["picture"], row["beside"]) == (picture, beside)]
-            p50, p99 = (statistics.median(row[key] for row in mine) for key in ("p50_ms", "p99_ms"))
-            quiet = quiet or p99
-            ratios[picture, beside] = p99 / quiet
+        of = [row for row in rows if row["picture"] == picture]
+        quiet = {row["round"]: row["p99_ms"] for row in of if row["beside"] == QUIET}
+        for name in dict.fromkeys(row["beside"] for row in of):
+            mine = [row for row in of if row["beside"] == name]
+            p50, p99 = (
+                median_and_range([row[key] for row in mine]) for key in ("p50_ms", "p99_ms")
+            )
+            times = [row["p99_ms"] / quiet[row["round"]] for row in mine]
+            ratios[picture, name] = float(np.median(times))
             print(
-                f"{picture:>12} beside {beside:16} p50 {p50:8.2f} ms  p99 {p99:8.2f} ms "
-                f" ×{p99 / quiet:.1f}"
+                f"{picture} beside {name}: p50 {p50} ms, p99 {p99} ms, ×{median_and_range(times)}"
             )
     return ratios
 
@@ -220,26 +193,24 @@ def main() -> None:
     parser.add_argument("--model", default="cifar10-lite", help="a bundle, or one that ships")
     parser.add_argument("--seconds", type=float, default=10, help="of each turn")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="*", help="these attacks alone")
+    parser.add_argument("--attacks", nargs="*", choices=ATTACKS, default=["jpeg2000"])
+    parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     stop_at_signals()
     port, of_machine, rows = free_port(), machine(), []
     environment = {"IMAGETTE_MODEL": given.model, "IMAGETTE_WORKERS": "2"}
+    turns = {QUIET: None} | {name: ATTACKS[name]() for name in given.attacks}
     with tempfile.TemporaryDirectory() as folder:
         url, log = f"http://127.0.0.1:{port}/predict", Path(folder) / "log"
         with running(imagette(port), url, Post.raw(small_picture()), log, environment):
-            names = given.only or list(attacks(SIDE))
-            allowed = largest_allowed(port) if "jpeg2000-allowed" in names else SIDE
-            say(f"JPEG 2000 is sent with up to {allowed}×{allowed} pixels.")
-            sent = attacks(allowed)
-            for number in range(given.rounds):
-                say(f"Round {number + 1} of {given.rounds} …")
-                rows += measure(port, "quiet", given.seconds, None)
-                for name in names:
-                    say(f"  {name}")
-                    rows += measure(port, name, given.seconds, sent[name])
-    write_csv(RESULTS / "starvation.csv", rows)
-    write_json(RESULTS / "starvation-machine.json", of_machine)
+            measure(port, QUIET, 2, None)  # the processes that decode are started meanwhile
+            for number in range(1, given.rounds + 1):
+                for name, sent in turns.items():
+                    say(f"Round {number} of {given.rounds}: {name}")
+                    measured = measure(port, name, given.seconds, sent)
+                    rows += [{"round": number} | row for row in measured]
+    write_csv(given.out / "starvation.csv", rows)
+    write_json(given.out / "starvation-machine.json", of_machine)
     ratios = summarise(rows)
     worst = max(ratio for (picture, _), ratio in ratios.items() if picture == "32x32")
     if worst > AIM:

@@ -107,10 +107,13 @@ def test_metrics_on_a_port_of_their_own(bundle_path):
         assert "GET /metrics" not in server.ask("GET", "/openapi.json")[2].decode()
         for _ in range(4):
             assert server.ask("GET", "/model", headers=key)[0] == 200
-        status, text = ask(port, "/metrics?x=1")
-        assert status == 200
         of_model = ("method", "GET"), ("route", "/model"), ("status", "200")
-        assert samples(text)["imagette_requests_total", *of_model] == 4
+
+        def asked():  # which the workers write a moment later
+            return samples(ask(port, "/metrics?x=1")[1])["imagette_requests_total", *of_model]
+
+        wait_until(lambda: asked() == 4)
+        text = ask(port, "/metrics")[1]
         assert ask(port, "/model")[0] == ask(port, "/")[0] == 404
 
         killed = ("reason", "killed")
@@ -127,7 +130,8 @@ def test_metrics_on_a_port_of_their_own(bundle_path):
         assert samples(text)["imagette_requests_total", *of_model] == 4
         pids = {one["pid"] for one in labels_of(text, "process_resident_memory_bytes")}
         assert str(workers[0]) not in pids
-        assert len(pids) == 2
+        # The others, whatever counts the ends, and perhaps one that has taken its place.
+        assert len(pids) in (len(workers), len(workers) + 1)
 
         with socket.create_connection(("127.0.0.1", port)) as stalled:
             stalled.sendall(b"GET /met")

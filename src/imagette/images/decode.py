@@ -43,6 +43,8 @@ def decode(image: Image.Image, is_users: bool, at_least: int | None) -> Image.Im
 
 def _exif_transposition(image: Image.Image) -> Image.Transpose | None:
     """What turns the picture upright, by EXIF; a damaged or unknown orientation turns nothing."""
+    if image.format == "PNG" and not image.info:  # nothing is there but pixels
+        return None
     try:
         return _TRANSPOSITIONS.get(image.getexif()[ExifTags.Base.Orientation])
     except Exception:

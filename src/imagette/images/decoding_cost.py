@@ -37,6 +37,9 @@ _HEIF = {
 _BASE = 500_000
 """Bytes that any picture takes: tables, rows, and small objects."""
 
+_FEW_PIXELS, _MOST_OF_A_PIXEL = 64 * 64, 100
+"""Of so few pixels, each taken at the worst of any format, it does not matter what they are of."""
+
 
 def decoding_bytes(image: Image.Image, pixels: int, file_bytes: int, at_least: int) -> int:
     """About how much memory decoding a picture takes at most.
@@ -49,6 +52,8 @@ def decoding_bytes(image: Image.Image, pixels: int, file_bytes: int, at_least: i
         at_least: as for `imagette.images.open_image.OpenedImage.to_rgb`.
     """
     cost = _BASE + file_bytes
+    if pixels <= _FEW_PIXELS:
+        return cost + file_bytes + pixels * _MOST_OF_A_PIXEL
     share = pixels / (image.width * image.height)
     shorter = int(min(image.size) * share**0.5)
     if isinstance(image, JpegImageFile):

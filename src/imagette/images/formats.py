@@ -2,7 +2,9 @@
 
 import io
 import math
+import warnings
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -50,6 +52,14 @@ _FORMATS = frozenset([
     "TIFF", "WEBP", "XBM", "XPM",
 ])  # fmt: skip
 
+_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+"""How the files of the two formats begin that nearly all pictures have, and no others do: Pillow
+need not try its other readers."""
+
+# Of damaged pictures, whose errors are told, and of large ones, which have limits here. Not by
+# `warnings.catch_warnings`, which threads must not use at the same time.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
 
 def open_file(file: str | Path | BinaryIO) -> Image.Image:
     """Open a picture by its contents; its pixels are not decoded yet.
@@ -62,18 +72,32 @@ def open_file(file: str | Path | BinaryIO) -> Image.Image:
     """
     if isinstance(file, str | Path):
         with Path(file).open("rb") as opened:
-            _check_head(opened)
+            formats = _possible_formats(opened)
     else:
-        _check_head(file)
+        formats = _possible_formats(file)
+    return Image.open(file, formats=formats)
+
+
+def _possible_formats(file: BinaryIO) -> tuple[str, ...]:
+    """Check the head of a file; which of Pillow's readers to try. The file is left at its
+    beginning."""
+    head = file.read(len(_PNG))
+    file.seek(0)
+    if head == _PNG:
+        return ("PNG",)
+    if head.startswith(_JPEG):
+        check_jpeg(file)
+        return ("JPEG",)
+    check_tiff(file)
+    check_icon(file)
+    return _all_formats()
+
+
+@cache
+def _all_formats() -> tuple[str, ...]:
     Image.preinit()  # before the rare formats, so that the common ones are tried first
     Image.init()
-    return Image.open(file, formats=[name for name in Image.ID if name in _FORMATS])
-
-
-def _check_head(file: BinaryIO) -> None:
-    check_tiff(file)
-    check_jpeg(file)
-    check_icon(file)
+    return tuple(name for name in Image.ID if name in _FORMATS)
 
 
 def open_input(image: ImageInput) -> Image.Image:

@@ -1,6 +1,5 @@
 """A picture, from opening it to what a network takes; `imagette.images` tells the steps."""
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,15 +58,14 @@ class OpenedImage:
         Raises:
             ImageError: the picture cannot be read.
         """
-        with warnings.catch_warnings(action="ignore"):
-            # Pillow decodes an opened file once; whoever asks again has it opened again.
-            image = open_input(self.source) if self._image is None else self._image
-            self._image = None
-            try:
-                return decode(image, image is self.source, at_least)
-            # Pillow's readers raise nearly any exception on damaged or hostile bytes.
-            except Exception as error:
-                raise unreadable(self.source) from error
+        # Pillow decodes an opened file once; whoever asks again has it opened again.
+        image = open_input(self.source) if self._image is None else self._image
+        self._image = None
+        try:
+            return decode(image, image is self.source, at_least)
+        # Pillow's readers raise nearly any exception on damaged or hostile bytes.
+        except Exception as error:
+            raise unreadable(self.source) from error
 
     def views(self, height: int, width: int, view: ViewName | None = None) -> tuple[View, ...]:
         """What a network looks at of the picture: people's photographs show more than one thing.
@@ -111,14 +109,13 @@ def open_image(
     Raises:
         ImageError: the picture cannot be read, or is too large.
     """
-    with warnings.catch_warnings(action="ignore"):  # of Pillow: the limits are our own
-        opened = open_input(image)
-        pixels = check_size(image, opened, max_pixels)
-        file_bytes = len(image) if isinstance(image, bytes) else 0
-        try:
-            cost = decoding_bytes(opened, pixels, file_bytes, at_least)
-        except Exception as error:  # of Pillow, on what a damaged head says
-            raise unreadable(image) from error
+    opened = open_input(image)
+    pixels = check_size(image, opened, max_pixels)
+    file_bytes = len(image) if isinstance(image, bytes) else 0
+    try:
+        cost = decoding_bytes(opened, pixels, file_bytes, at_least)
+    except Exception as error:  # of Pillow, on what a damaged head says
+        raise unreadable(image) from error
     if max_bytes is not None and cost > max_bytes:
         most = most_pixels(opened, pixels, file_bytes, at_least, max_bytes)
         raise too_costly(image, opened, pixels, most)
@@ -156,5 +153,4 @@ def read_size(image: ImageInput) -> tuple[int, int]:
     Raises:
         ImageError: the picture cannot be read.
     """
-    with warnings.catch_warnings(action="ignore"):
-        return open_input(image).size
+    return open_input(image).size

@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -59,6 +60,13 @@ class Bundle:
     width: int
     sha256: str
 
+    @cached_property
+    def _names(self) -> tuple[list[str], str]:
+        """Of the outputs that are asked for, and of the input."""
+        knows = self.metadata.familiarity_threshold is not None
+        outputs = ["probabilities", "familiarity"] if knows else ["probabilities"]
+        return outputs, self.session.get_inputs()[0].name
+
     def run(
         self, images: NDArray[np.uint8]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
@@ -74,22 +82,23 @@ class Bundle:
         Raises:
             ModelError: the graph fails, or its numbers are not from 0 to 1.
         """
-        name = self.session.get_inputs()[0].name
-        knows = self.metadata.familiarity_threshold is not None
-        outputs = ["probabilities", "familiarity"] if knows else ["probabilities"]
+        outputs, name = self._names
         try:
             answers = self.session.run(outputs, {name: np.ascontiguousarray(images)})
         except Exception as error:  # as when a session is opened
             raise ModelError(f"{self.path} opens but does not run.", _MAKE_ONE) from error
         for answer in answers:
             # Such comparisons are false of what is not a number, too.
-            if not (answer.min(initial=0) >= 0 and answer.max(initial=0) <= _MOST):
+            if not (
+                np.minimum.reduce(answer, None, initial=0) >= 0
+                and np.maximum.reduce(answer, None, initial=0) <= _MOST
+            ):
                 raise ModelError(
                     f"{self.path} answers with numbers that are not from 0 to 1, or are no numbers"
                     " at all.",
                     _MAKE_ONE,
                 )
-        return answers[0], answers[1] if knows else None
+        return answers[0], answers[1] if len(answers) > 1 else None
 
 
 def open_bundle(

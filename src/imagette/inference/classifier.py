@@ -264,7 +264,8 @@ class Classifier:
     def _predict(self, images: Sequence[ImageInput | Views]) -> list[Prediction]:
         """What each of a few pictures shows: the answers to its views, averaged."""
         looks = [self.views(image) for image in images]
-        pixels = np.array([view.pixels for views in looks for view in views])
+        every = [view.pixels for views in looks for view in views]
+        pixels = every[0][np.newaxis] if len(every) == 1 else np.array(every)
         probabilities, familiarity = self.predict_arrays(pixels)
         if len(pixels) > len(looks):  # rarely so of what an API is asked
             ends = np.cumsum([len(views) for views in looks])[:-1]

@@ -6,7 +6,6 @@ a client never has more than it leaves free, so that there is some for whoever c
 """
 
 import time
-from collections import Counter
 from contextlib import AbstractContextManager
 from threading import Condition
 from typing import TYPE_CHECKING
@@ -136,33 +135,30 @@ class _Shares:
 
     def __init__(self, total: int) -> None:
         self._free = total
-        self._held = Counter[str]()
+        self._held: dict[str, int] = {}
         self._changed = Condition()
 
     def take(self, client: str, amount: int, max_wait: float) -> bool:
         """Wait for some, for so many seconds; whether there was as much."""
         deadline = time.monotonic() + max_wait
         with self._changed:
-            while self._held[client] + amount > self._free:
+            while self._held.get(client, 0) + amount > self._free:
                 left = deadline - time.monotonic()
                 if left <= 0 or not self._changed.wait(left):
-                    self._forget(client)
                     return False
-            self._held[client] += amount
+            self._held[client] = self._held.get(client, 0) + amount
             self._free -= amount
             return True
 
     def give_back(self, client: str, amount: int) -> None:
         """Give some back."""
         with self._changed:
-            self._held[client] -= amount
             self._free += amount
-            self._forget(client)
+            if left := self._held.get(client, 0) - amount:
+                self._held[client] = left
+            else:
+                self._held.pop(client, None)
             self._changed.notify_all()
-
-    def _forget(self, client: str) -> None:
-        if not self._held[client]:
-            del self._held[client]
 
 
 def _overloaded(problem: str) -> RequestError:

@@ -7,6 +7,7 @@ them up (`metrics_text`), those of workers that have died too.
 
 import os
 import platform
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from functools import cache, partial
@@ -14,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import imagette
+from imagette.serving.batcher import Batcher
 from imagette.serving.metrics_text import MODEL_INFO, render_alone, render_folder
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry, Counter, Gauge
+    from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
     from imagette.inference.classifier import Classifier, Prediction
 
@@ -84,15 +86,11 @@ class Metrics:
             "Pictures that were answered, by class, and by whether they look like any of them.",
             ("class", "known"),
         )
-        self._swaps = counter(
-            "imagette_model_swaps", "Times that the model's file was loaded anew.", ("outcome",)
-        )
         self._in_flight, self._waiting = _gauges(self._registry)
-        # There from the start, at zero: Prometheus sees no increase in a first value.
-        for outcome in ("done", "failed"):
-            self._swaps.labels(outcome)
         count_worker_ends(self._registry)
         self._describe_server(counter)
+        # What each request counts: a dozen values in files, under one lock.
+        self._soon = Batcher(_record)
         # Finding the counter of some labels takes longer than counting.
         self._of_request = cache(self._requests.labels)
         self._of_route = cache(self._request_seconds.labels)
@@ -113,18 +111,27 @@ class Metrics:
         self._key_reloads = counter(
             "imagette_key_reloads", "Times that the file of keys was read again.", ("outcome",)
         )
+        self._swaps = counter(
+            "imagette_model_swaps", "Times that the model's file was loaded anew.", ("outcome",)
+        )
+        # There from the start, at zero: Prometheus sees no increase in a first value.
         for outcome in ("done", "failed"):
             self._key_reloads.labels(outcome)
+            self._swaps.labels(outcome)
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request that was answered; `route` is empty where there is nothing."""
         method = method if method in _METHODS else "other"
-        self._of_request(method, route, status).inc()
-        self._of_route(route).observe(seconds)
+        self._soon.add((self._of_request(method, route, status), 1))
+        self._soon.add((self._of_route(route), seconds))
 
-    def in_flight(self) -> AbstractContextManager[None]:
-        """What each request is answered within."""
-        return self._in_flight.track_inprogress()
+    def begin_request(self) -> None:
+        """Count a request that is in flight from now on, until `end_request`."""
+        self._soon.add((self._in_flight, 1))
+
+    def end_request(self) -> None:
+        """Count one in flight less."""
+        self._soon.add((self._in_flight, -1))
 
     def waiting(self) -> AbstractContextManager[None]:
         """What each wait for a turn is within."""
@@ -136,9 +143,9 @@ class Metrics:
 
     def count_prediction(self, prediction: "Prediction", decoding: float, network: float) -> None:
         """Count a picture that was answered, and the seconds that each half of it took."""
-        self._of_class(prediction.label, _KNOWN[prediction.known]).inc()
-        self._decoding_seconds.observe(decoding)
-        self._network_seconds.observe(network)
+        self._soon.add((self._of_class(prediction.label, _KNOWN[prediction.known]), 1))
+        self._soon.add((self._decoding_seconds, decoding))
+        self._soon.add((self._network_seconds, network))
 
     def count_swap(self, outcome: str) -> None:
         """Count a model that was loaded anew (`done`), or could not be (`failed`)."""
@@ -172,9 +179,24 @@ class Metrics:
             self._problems.labels(kind)
 
     def render(self) -> bytes:
-        """Everything, of all workers, as Prometheus reads it."""
+        """Everything, of all workers, as Prometheus reads it; of the others, up to a moment ago."""
+        self._soon.flush()
         folder = os.environ.get(FOLDER_VARIABLE)
         return render_folder(Path(folder)) if folder else render_alone(self._registry)
+
+
+def _record(some: "list[tuple[Counter | Gauge | Histogram, float]]") -> None:
+    """Add amounts to what they are of; each value of a histogram by itself."""
+    from prometheus_client import Histogram
+
+    sums: defaultdict[Counter | Gauge, float] = defaultdict(float)
+    for metric, amount in some:
+        if isinstance(metric, Histogram):
+            metric.observe(amount)
+        else:
+            sums[metric] += amount
+    for metric, amount in sums.items():
+        metric.inc(amount)
 
 
 def _gauges(registry: "CollectorRegistry") -> tuple["Gauge", "Gauge"]:

@@ -111,10 +111,11 @@ class RequestMiddleware:
                 own.append(("Connection", "close"))
             return start_response(line, [*headers, *own], *rest)
 
+        self._metrics.begin_request()
         try:
-            with self._metrics.in_flight():
-                answer = self._application(environ, start)
+            answer = self._application(environ, start)
         finally:
+            self._metrics.end_request()
             self._body_room.leave(environ)
         seconds = perf_counter() - started
         method = environ["REQUEST_METHOD"]

@@ -1,34 +1,21 @@
-"""How often each client may ask.
-
-`limits`, the library that Flask-Limiter is made of, does the counting. It is used directly, since
-Flask-Limiter takes some 60 µs a request more. Its storage in memory takes 3 µs a request and, up to
-a hundred times a second, a thread that drops the clients whose minute is over: less than 1 % of a
-processor with a hundred clients a minute, a seventh with ten thousand, where Redis is better.
-"""
+"""How often each client may ask."""
 
 import logging
 import math
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from threading import Lock
-from typing import Any
 
 from flask import Request
-from limits import RateLimitItemPerMinute
-from limits.errors import ConfigurationError
-from limits.storage import storage_from_string
-from limits.strategies import FixedWindowRateLimiter
 
-from imagette.errors import ImagetteError
 from imagette.serving.client import client_of
 from imagette.serving.problems import RequestError
+from imagette.serving.request_counts import make_counts
 
 COST_OF_EXPLANATION = 20
 """As how many pictures one counts that is explained: the network is asked 18 or 19 times."""
 
-_SECONDS_TO_ANSWER = 0.2
 _PAUSE = 5.0
 """Seconds for which a storage that did not answer is left alone."""
 _SECONDS_BETWEEN_LINES = 60.0
@@ -58,26 +45,16 @@ class RateLimit:
 
     Args:
         per_minute: how many.
-        storage: where they are counted, as `limits` writes addresses.
+        storage: where they are counted, as of `make_counts`.
 
     Raises:
         ImagetteError: there is no such storage.
     """
 
     def __init__(self, per_minute: int, storage: str) -> None:
-        self._item = RateLimitItemPerMinute(per_minute)
+        self._per_minute = per_minute
+        self._counts = make_counts(storage)
         self._outage = Outage()
-        try:
-            self._limiter = FixedWindowRateLimiter(
-                storage_from_string(storage, **_options(storage))
-            )
-        # ConfigurationError also where the package that speaks to the storage is missing.
-        except (ConfigurationError, ValueError) as error:
-            raise ImagetteError(
-                f"Requests cannot be counted in {storage}: {error}.",
-                "Give an address such as redis://host:6379 and install what speaks to it"
-                " (`pip install 'limits[redis]'`), or leave IMAGETTE_RATE_STORAGE empty.",
-            ) from error
 
     def count_request(self, request: Request) -> None:
         """Count a request.
@@ -107,7 +84,7 @@ class RateLimit:
         cost = pictures * (COST_OF_EXPLANATION if explained else 1)
         if cost == 1:
             return
-        if cost > self._item.amount:
+        if cost > self._per_minute:
             raise self._too_many(f"The request counts as {cost}, more than", 60)
         seconds = self._outage.guard(
             partial(self.refused_for, client_of(request.environ), cost - 1)
@@ -127,18 +104,12 @@ class RateLimit:
         Returns:
             0, or in how many seconds it will be within the limit.
         """
-        # A single one is counted, or not, in one step; more would use up what is left in vain.
-        if (cost == 1 or self._limiter.test(self._item, client, cost=cost)) and self._limiter.hit(
-            self._item, client, cost=cost
-        ):
-            return 0
-        reset = self._limiter.get_window_stats(self._item, client).reset_time
-        return max(1, math.ceil(reset - time.time()))
+        return self._counts.count(client, cost, self._per_minute)
 
     def _too_many(self, problem: str, seconds: int) -> RequestError:
         return RequestError(
             "too-many-requests",
-            f"{problem} the {self._item.amount} times a minute that this server allows.",
+            f"{problem} the {self._per_minute} times a minute that this server allows.",
             f"Send fewer pictures at once, or ask again in {seconds} s.",
             {"Retry-After": str(seconds)},
         )
@@ -186,17 +157,3 @@ class Outage:
                 return
             self._told = now
         _LOGGER.error("Requests cannot be counted, so none is refused for its rate: %s", error)
-
-
-def _options(storage: str) -> dict[str, Any]:
-    """How long to wait for a storage elsewhere."""
-    if not storage.startswith(("redis", "valkey")):
-        return {}
-    with suppress(ImportError):  # without it, there is an error that says so
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
-
-        seconds = _SECONDS_TO_ANSWER
-        timeouts = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
-        return timeouts | {"retry": Retry(NoBackoff(), 0)}
-    return {}

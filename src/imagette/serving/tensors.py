@@ -18,6 +18,7 @@ from imagette.serving.schemas.inference_protocol import (
     OutputChoice,
     TensorDescription,
 )
+from imagette.serving.state import ServerState
 from imagette.serving.uploads.body import read_body
 from imagette.serving.uploads.json_body import parse_json
 from imagette.serving.uploads.text import decode_text, unwrap
@@ -36,18 +37,18 @@ _LENGTH_BYTES = 4
 """Of each element of a BYTES tensor in binary, which says how long that is."""
 
 
-def read_request(request: Request, most: int) -> tuple[InferRequest, list[Picture]]:
+def read_request(request: Request, state: ServerState) -> tuple[InferRequest, list[Picture]]:
     """What is asked, and the pictures it is about.
 
     Args:
         request: its body not read yet.
-        most: pictures that there may be.
+        state: of the application.
 
     Raises:
         RequestError: it is not understood, or holds other tensors than the model takes.
         RequestEntityTooLarge: the body is larger than the application's limit.
     """
-    body = read_body(request)
+    body, most = read_body(request, state), state.settings.max_pictures
     length = request.headers.get(HEADER_LENGTH)
     if length is not None and not (length.isascii() and length.isdigit()):
         raise _wrong(f"The header {HEADER_LENGTH} is no whole number")

@@ -136,7 +136,7 @@ def _ready(model: ServedModel) -> dict[str, Any]:
 
 def _infer(model: ServedModel) -> Response | dict[str, Any]:
     state, classifier = server_state(), model.now.classifier
-    asked, pictures = read_request(request, state.settings.max_pictures)
+    asked, pictures = read_request(request, state)
     wanted = check_outputs(asked, classifier)
     state.count_pictures(request, len(pictures))
     answerer = AskedClassifier(state, request, classifier)

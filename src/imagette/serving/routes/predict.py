@@ -61,7 +61,7 @@ def answer_request(
         ImageError: the one picture cannot be read or has too many pixels.
     """
     options = _read_options(request)
-    uploads = read_images(request, state.settings.max_pictures)
+    uploads = read_images(request, state)
     state.count_pictures(request, len(uploads.images), explained=options.explain != "0")
     asked = AskedClassifier(state, request, classifier, count_classes)
     if len(uploads.images) == 1:

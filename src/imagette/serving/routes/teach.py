@@ -83,7 +83,7 @@ def add_pictures(path: schemas.LessonPath) -> dict[str, Any]:
     class_name = clean_name(request.args.get("class", ""))
     lesson.check_class(class_name)
     gate, kept, refused = state.gate(request), [], []
-    images = read_images(request, state.settings.max_pictures).images
+    images = read_images(request, state).images
     state.count_pictures(request, len(images))
     for image in images:
         try:
@@ -170,7 +170,9 @@ def _read_class_names() -> list[str]:
     # As objects of Python, a body of short names takes some thirty times the memory.
     request.max_content_length = _MOST_BYTES_OF_NAMES
     try:
-        return schemas.LessonRequest.model_validate_json(read_declared_json(request)).class_names
+        return schemas.LessonRequest.model_validate_json(
+            read_declared_json(request, server_state())
+        ).class_names
     except RequestEntityTooLarge as error:
         _discard_body()
         raise RequestError(

@@ -9,6 +9,7 @@ from flask import Request
 from imagette.errors import ImageError
 from imagette.images.open_image import read_size
 from imagette.serving.problems import RequestError
+from imagette.serving.state import ServerState
 from imagette.serving.uploads.body import read_body, read_filled_body
 from imagette.serving.uploads.form import find_boundary, read_form, read_urlencoded
 from imagette.serving.uploads.json_body import BYTE_ORDER_MARK, looks_like_json, read_json
@@ -19,18 +20,19 @@ _URLENCODED = "application/x-www-form-urlencoded"
 _STARTS_CURL_SPOILS = (b"\x89PNG", b"\xff\xd8\xff")
 
 
-def read_images(request: Request, max_images: int) -> Uploads:
+def read_images(request: Request, state: ServerState) -> Uploads:
     """The pictures of a request: files of a form, a raw body, or JSON.
 
     Args:
         request: the request, its body not read yet.
-        max_images: refuse requests with more pictures than this.
+        state: of the application.
 
     Raises:
         RequestError: there is no picture, or it does not come in any of the ways above.
         RequestEntityTooLarge: the body is larger than the application's limit.
     """
-    body, kind = read_filled_body(request), request.mimetype
+    body, kind = read_filled_body(request, state), request.mimetype
+    max_images = state.settings.max_pictures
     if boundary := find_boundary(request.mimetype_params, body):
         return read_form(body, boundary, max_images)
     if looks_like_json(body):
@@ -40,7 +42,7 @@ def read_images(request: Request, max_images: int) -> Uploads:
     return _read_undeclared(body, kind, max_images)
 
 
-def read_declared_json(request: Request) -> bytes:
+def read_declared_json(request: Request, state: ServerState) -> bytes:
     """The body of a request that is called JSON.
 
     A page of another site can send anything but this without being let in, so what changes
@@ -51,7 +53,7 @@ def read_declared_json(request: Request) -> bytes:
         RequestEntityTooLarge: it is larger than the application's limit.
     """
     if _is_json(request.mimetype):
-        return read_body(request).removeprefix(BYTE_ORDER_MARK)
+        return read_body(request, state).removeprefix(BYTE_ORDER_MARK)
     remedy = "Send JSON, and say so: `Content-Type: application/json`."
     raise _unsupported("The body is not called JSON", request.mimetype, remedy)
 
