@@ -81,7 +81,9 @@ def _predict(
     processes: "AnsweringProcesses | None",
 ) -> int:
     """Answer; how many pictures could not be read, with those in a file that is gone on with."""
-    with ctrl_c_ends_at_once():
+    from imagette.inference.answering_processes import loading_quickly
+
+    with ctrl_c_ends_at_once(), loading_quickly():
         from imagette.cli.predict_progress import PredictProgress
         from imagette.inference.batch import model_digest, predict_files
         from imagette.inference.classifier import Classifier

@@ -9,6 +9,7 @@ thread, because two such networks answer more pictures than one of two threads.
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from itertools import chain, islice
 
 from imagette.errors import ImageError
 from imagette.images.batches import default_batch_size
@@ -105,9 +106,11 @@ def predict_files(
         ImagetteError: a process was killed.
     """
     model = model_digest(classifier)
-    chunks = list(_chunks(pictures))
+    chunks = _chunks(pictures)
     if processes is None:
-        processes = available_cores() if len(chunks) >= _CHUNKS_WORTH_PROCESSES else 1
+        first = list(islice(chunks, _CHUNKS_WORTH_PROCESSES))
+        processes = available_cores() if len(first) == _CHUNKS_WORTH_PROCESSES else 1
+        chunks = chain(first, chunks)
     if processes == 1:
         for chunk in chunks:
             yield list(answer_pictures(classifier, chunk, model))
