@@ -1,22 +1,23 @@
 """`imagette predict` on many files, beside what decoding and the network alone allow.
 
-    python experiments/batch_predict.py [--rounds 3] [--pictures 20000] [--photographs 300]
+    python experiments/batch_predict.py [--rounds 3] [--pictures 20000] [--photographs 0]
 
-Makes PNG files of 32×32 pixels (CIFAR-10, from IMAGETTE_CIFAR10_DIR) and JPEG files of 1200×900
-(mosaics of them), and measures in turns, on all cores, in pictures a second:
+Makes PNG files of 32×32 pixels (CIFAR-10, from IMAGETTE_CIFAR10_DIR) and, where they are asked for,
+JPEG files of 1200×900 (mosaics of them), and measures in turns, on all cores, in pictures a second:
 
 - **decoding** alone, d: each file to the views that the network takes. The faster of threads and
   processes, one a core.
-- **network** alone, n: those views in memory, in batches of 256. The faster of one session with all
-  cores and processes with a session of one thread each.
+- **network** alone, n: views in memory, in batches of 256, for some seconds. The faster of one
+  session with all cores and processes with a session of one thread each.
 - the **bound**: what both allow one after the other, 1 / (1/d + 1/n).
 - **command**: `imagette predict FOLDER --out FILE`, all of it: start of Python, of the processes
   and of the networks included.
 - **answering**: the same without what it takes to start: half of the files, in the seconds that all
   of them take more than the other half.
 
-The files lie in the page cache. Prints each round, then the median of each ratio to the bound and
-its spread. With `--model-pictures` fewer of the PNG files are given to the slow model.
+The files lie in the page cache. Prints each round, then a table: the median of each figure, and in
+brackets the range of the ratios. It wants a machine with nothing else to do, and takes some four
+minutes on two cores; with `--model-pictures` fewer of the PNG files are given to the slow model.
 """
 
 import argparse
@@ -36,12 +37,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imagette.images.open_image import open_image
-from imagette.inference.batch import available_cores
+from imagette.inference.answering_processes import available_cores
 from imagette.inference.classifier import BATCH_SIZE, Classifier
 
 CORES = available_cores()
 _SAMPLE = 1_000
 """Pictures whose views the network alone is given, again and again."""
+_NETWORK_SECONDS = 3
+"""How long, about."""
 
 _network: Classifier | None = None
 _pixels: NDArray[np.uint8]
@@ -91,8 +94,10 @@ def measure_network(model: str, paths: Sequence[str], side: int) -> float:
     sample = paths[:_SAMPLE]
     pixels = _pixels_of(sample, side)
     views = len(pixels) / len(sample)
-    repeats = max(CORES, -(-len(paths) // len(sample)))
     whole = Classifier(model)
+    _run(whole, pixels[:BATCH_SIZE])
+    on_each_core = _NETWORK_SECONDS / CORES / _timed(lambda: _run(whole, pixels))
+    repeats = CORES * max(1, round(on_each_core))
     with _processes(model, 1, pixels) as pool:
         by_processes = _timed(lambda: list(pool.map(_run_network, range(repeats))))
     by_session = _timed(lambda: _run(whole, pixels, repeats))
@@ -123,12 +128,31 @@ def measure_all(name: str, model: str, folder: Path, scratch: Path) -> dict[str,
     command = len(paths) / seconds
     answering = (len(paths) - len(paths) // 2) / (seconds - seconds_half)
     print(
-        f"{name:<20} decoding {decoding:7,.0f}  network {network:7,.0f}  bound {bound:7,.0f}"
+        f"{name:<26} decoding {decoding:7,.0f}  network {network:7,.0f}  bound {bound:7,.0f}"
         f"  answering {answering:7,.0f} ({answering / bound:.2f})"
         f"  command {command:7,.0f} ({command / bound:.2f})",
         flush=True,
     )
-    return {"answering": answering / bound, "command": command / bound}
+    return {
+        "bound": bound,
+        "command": command,
+        "command / bound": command / bound,
+        "answering / bound": answering / bound,
+    }
+
+
+def print_table(figures: dict[str, list[dict[str, float]]]) -> None:
+    """The median of each figure over the rounds, and the range of each ratio."""
+    columns = list(next(iter(figures.values()))[0])
+    print("\n" + "  ".join([f"{'pictures/s':<28}", *(f"{column:>18}" for column in columns)]))
+    for name, rounds in figures.items():
+        cells = []
+        for column in columns:
+            found = [one[column] for one in rounds]
+            middle = statistics.median(found)
+            ratio = f"{middle:.2f} ({min(found):.2f}–{max(found):.2f})"
+            cells.append(ratio if "/" in column else f"{middle:,.0f}")
+        print("  ".join([f"{name:<28}", *(f"{cell:>18}" for cell in cells)]))
 
 
 def main() -> None:
@@ -136,31 +160,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pictures", type=int, default=20_000)
-    parser.add_argument("--model-pictures", type=int, default=4_000)
-    parser.add_argument("--photographs", type=int, default=300)
+    parser.add_argument("--model-pictures", type=int, default=20_000)
+    parser.add_argument("--photographs", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         small, large = make_files(folder, options.pictures, options.photographs)
         fewer = link_some(small, folder / "fewer", options.model_pictures)
-        sets = {
-            "PNG, cifar10-lite": ("cifar10-lite", small),
-            "PNG, cifar10": ("cifar10", fewer),
-            "JPEG, cifar10-lite": ("cifar10-lite", large),
-            "JPEG, cifar10": ("cifar10", large),
-        }
-        ratios: dict[str, list[dict[str, float]]] = {name: [] for name in sets}
+        sets = [("cifar10-lite", small), ("cifar10", fewer)]
+        if options.photographs:
+            sets += [("cifar10-lite", large), ("cifar10", large)]
+        figures: dict[str, list[dict[str, float]]] = {}
         for number in range(options.rounds):
             print(
                 f"round {number + 1} of {options.rounds}, {CORES} cores; pictures/s (to the bound)"
             )
-            for name, (model, where) in sets.items():
-                ratios[name].append(measure_all(name, model, where, folder))
-    for name, rounds in ratios.items():
-        for what in ("answering", "command"):
-            found = [ratio[what] for ratio in rounds]
-            middle = statistics.median(found)
-            print(f"{name}: {what} {middle:.2f} of the bound ({min(found):.2f}–{max(found):.2f})")
+            for model, where in sets:
+                pictures = len(list(where.iterdir()))
+                name = f"{pictures:,} {'JPEG' if where == large else 'PNG'}, {model}"
+                figures.setdefault(name, []).append(measure_all(name, model, where, folder))
+    print_table(figures)
 
 
 def _processes(model: str | None, threads: int, pixels: NDArray[np.uint8]) -> ProcessPoolExecutor:

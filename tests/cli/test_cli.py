@@ -159,7 +159,8 @@ def test_predict_reads_stdin(pictures, bundle_path):
 @pytest.mark.parametrize(
     ("run", "arguments", "message"),
     [
-        (imagette, ["predict", "a.png", "--model", "absent.onnx"], "no model file absent.onnx"),
+        (imagette, ["predict", ".", "--model", "absent.onnx"], "no model file absent.onnx"),
+        (imagette_here, ["predict", "absent.png"], "no file or folder absent.png"),
         (imagette, ["train", "nowhere"], "no dataset or folder called nowhere"),
         (imagette_here, ["train", "digits", "--recipe", "nothing"], "no recipe nothing"),
         (imagette_here, ["train", "digits", "--set", "epoch=3"], "no field `epoch`"),

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from support.running_server import wait_until
 
 from imagette.errors import ImagetteError
-from imagette.inference.batch import DecodingRoom, answer_pictures, predict_files
+from imagette.inference.batch import answer_pictures, predict_files
 from imagette.inference.classifier import Classifier
+from imagette.inference.decoding_room import DecodingRoom
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +73,13 @@ def test_processes_answer_in_order_and_end_with_who_asked(folder, bundle_path):
     alone = [row for rows in predict_files(classifier, pictures, 1) for row in rows]
     together = [row for rows in predict_files(classifier, pictures, 2) for row in rows]
     assert together == alone
+    threads = threading.enumerate()
     stopped = predict_files(classifier, pictures, 2)
     next(stopped)
+    assert len(multiprocessing.active_children()) == 2
+    assert threading.enumerate() == threads  # which could fail while the program ends
     stopped.close()
-    wait_until(lambda: not multiprocessing.active_children())
+    assert not multiprocessing.active_children()
 
 
 @pytest.mark.slow
@@ -90,7 +93,7 @@ def test_a_process_that_is_killed_is_said(folder, bundle_path):
 
 
 def test_there_is_room_for_so_many_bytes_that_are_decoded():
-    room = DecodingRoom(multiprocessing.get_context("spawn"), 100)
+    room = DecodingRoom(100)
     order = []
 
     def decode(size):
@@ -106,3 +109,4 @@ def test_there_is_room_for_so_many_bytes_that_are_decoded():
     for thread in waiting:
         thread.join(10)
     assert sorted(order) == [41, 1000]  # one that is larger than the room is decoded alone
+    room.close()

@@ -1,12 +1,14 @@
 """`imagette predict`."""
 
+import errno
 import io
 import json
+import os
 import shlex
 import sys
 from collections.abc import Generator, Iterator
-from contextlib import closing
-from itertools import count, groupby
+from contextlib import closing, nullcontext
+from itertools import count, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,13 +17,19 @@ import typer
 from imagette.cli.console import duration, say, stoppable
 from imagette.cli.options import ModelOption
 from imagette.errors import ImageError, ImagetteError
+from imagette.interrupts import ctrl_c_ends_at_once
+from imagette.wording import listed
 
 if TYPE_CHECKING:
     from imagette.cli.predict_progress import PredictProgress
     from imagette.images.find_images import LeftOut
-    from imagette.inference.batch import Picture, Row
+    from imagette.inference.answering_processes import AnsweringProcesses, Picture, Row
     from imagette.inference.classifier import Classifier, Explanation
     from imagette.inference.row_file import RowFile
+
+_MANY = 256
+"""Files in a folder, from which on several processes answer; fewer are answered before those have
+begun."""
 
 
 def predict(
@@ -52,50 +60,96 @@ def predict(
     ] = False,
 ) -> None:
     """Say what pictures show, the likeliest classes first."""
-    from imagette.inference.batch import model_digest
-    from imagette.inference.classifier import Classifier
-    from imagette.inference.row_file import RowFile
-
     if out and as_json:
         raise ImagetteError(
             "--json prints the answers and --out writes them to a file.", "Give one of them."
         )
-    classifier = Classifier(model)
-    found = list(_sources(pictures))
-    if out is None:
-        unreadable = _answer(classifier, found, explain, as_json, None)
-    else:
-        with RowFile(out, classifier.class_names, model_digest(classifier)) as file:
-            # What came from stdin has no name to know it by.
-            new = [one for one in found if isinstance(one[1], bytes) or one[0] not in file.done]
-            if len(new) < len(found):
-                done = f"{len(found) - len(new):,} pictures are already answered in {out}"
-                say(f"{done}; going on with the others.")
-            _answer(classifier, new, explain, as_json, file)
-            unreadable = file.unreadable
+    _refuse_mistyped(pictures)
+    processes = None if explain else _begin_processes(pictures)
+    with processes or nullcontext():
+        unreadable = _predict(pictures, model, explain, out, as_json, processes)
     if unreadable:
         raise typer.Exit(1)
 
 
-def _answer(
-    classifier: "Classifier",
-    pictures: list["Picture"],
+def _predict(
+    pictures: list[str],
+    model: ModelOption,
     drawings: Path | None,
+    out: Path | None,
+    as_json: bool,
+    processes: "AnsweringProcesses | None",
+) -> int:
+    """Answer; how many pictures could not be read, with those in a file that is gone on with."""
+    from imagette.inference.answering_processes import loading_quickly
+
+    with ctrl_c_ends_at_once(), loading_quickly():
+        from imagette.cli.predict_progress import PredictProgress
+        from imagette.inference.batch import model_digest, predict_files
+        from imagette.inference.classifier import Classifier
+        from imagette.inference.row_file import RowFile
+
+    classifier = Classifier(model)
+
+    def answers(pictures: list["Picture"]) -> Generator[list["Row"], None, None]:
+        if drawings:
+            return _explained(classifier, pictures, drawings)
+        return predict_files(classifier, pictures, processes)
+
+    found = list(_sources(pictures))
+    if out is None:
+        return _answer(answers(found), PredictProgress(len(found), prints=True), as_json, None)
+    with RowFile(out, classifier.class_names, model_digest(classifier)) as file:
+        # What came from stdin has no name to know it by.
+        new = [one for one in found if isinstance(one[1], bytes) or one[0] not in file.done]
+        if len(new) < len(found):
+            done = f"{len(found) - len(new):,} pictures are already answered in {out}"
+            say(f"{done}; going on with the others.")
+        _answer(answers(new), PredictProgress(len(new), prints=False), as_json, file)
+        return file.unreadable
+
+
+def _begin_processes(pictures: list[str]) -> "AnsweringProcesses | None":
+    """Processes that load their modules while this one loads its own and finds the pictures; None
+    where it is not sure that several are worth while."""
+    files = (file for one in pictures for _, _, names in os.walk(one) for file in names)
+    if len(pictures) + len(list(islice(files, _MANY))) < _MANY:
+        return None
+    from imagette.inference.answering_processes import AnsweringProcesses, available_cores
+
+    return AnsweringProcesses() if available_cores() > 1 else None
+
+
+def _refuse_mistyped(pictures: list[str]) -> None:
+    """Say so before anything is written; what cannot be read for another reason has a row."""
+    missing = [one for one in pictures if one != "-" and _is_missing(one)]
+    if missing:
+        raise ImagetteError(
+            f"There is no file or folder {listed(missing, 'en', 3)}.",
+            "Check how that is spelled, then run the command again; nothing was answered yet.",
+        )
+
+
+def _is_missing(path: str) -> bool:
+    try:
+        os.stat(path)  # noqa: PTH116 (which fails on names that cannot be one, too)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return True
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
+    return False
+
+
+def _answer(
+    answers: Generator[list["Row"], None, None],
+    shown: "PredictProgress",
     as_json: bool,
     file: "RowFile | None",
 ) -> int:
-    """Print or write a row for each picture; how many of them could not be read."""
-    from imagette.cli.predict_progress import PredictProgress
-    from imagette.inference.batch import predict_files
-
-    answers = (
-        _explained(classifier, pictures, drawings)
-        if drawings
-        else predict_files(classifier, pictures)
-    )
+    """Print or write a row for each picture; how many could not be read."""
     unreadable = 0
     with (
-        PredictProgress(len(pictures), prints=file is None) as shown,
+        shown,
         stoppable(lambda: _say_stopped(shown, file)),
         closing(answers),
     ):

@@ -6,66 +6,27 @@ mostly Python code, of which one process runs one line at a time; and each with 
 thread, because two such networks answer more pictures than one of two threads.
 """
 
-import multiprocessing
 import os
-import signal
-import threading
-from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, nullcontext
-from multiprocessing.context import BaseContext
-from pathlib import Path
-from typing import Any
+from contextlib import nullcontext
+from itertools import chain, islice
 
-from imagette.errors import ImageError, ImagetteError
+from imagette.errors import ImageError
 from imagette.images.batches import default_batch_size
 from imagette.images.open_image import open_image
+from imagette.inference.answering_processes import (
+    AnsweringProcesses,
+    Picture,
+    Row,
+    available_cores,
+)
 from imagette.inference.classifier import BATCH_SIZE, Classifier, Prediction, Views
-
-Picture = tuple[str, str | bytes]
-"""What a picture is called, and its path or the bytes of its file."""
-Row = dict[str, Any]
-"""An answer: `file`, then the fields of a `Prediction`, or `error` and `remedy` of a picture that
-cannot be read; and `model`, what `model_digest` says."""
-
-DECODING_BYTES = 1 << 30
-"""What all processes together may take for decoding; a picture that takes more is decoded alone."""
+from imagette.inference.decoding_room import DecodingRoom
 
 # Small enough that answers come soon and little is lost by a kill, large enough for good batches.
 _CHUNK_PICTURES, _CHUNK_BYTES = 32, 4_000_000
 _CHUNKS_WORTH_PROCESSES = 8
 """With fewer, starting processes takes longer than they save."""
-_CHUNKS_AHEAD = 4
-"""For each process, so that one slow chunk keeps no other process waiting."""
-
-
-class DecodingRoom:
-    """How many bytes pictures that are being decoded take together, over several processes.
-
-    Args:
-        context: of the processes.
-        size: bytes in all.
-    """
-
-    def __init__(self, context: BaseContext, size: int = DECODING_BYTES) -> None:
-        self._size = size
-        self._changed = context.Condition()
-        self._taken = context.Value("q", 0, lock=False)
-
-    @contextmanager
-    def take(self, size: int) -> Iterator[None]:
-        """Wait for room; what is larger than all of it waits until nothing else is decoded."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._taken.value + size <= max(self._size, size))
-            self._taken.value += size
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._taken.value -= size
-                self._changed.notify_all()
 
 
 def model_digest(classifier: Classifier) -> str:
@@ -123,7 +84,9 @@ def to_row(name: str, answer: Prediction | ImageError, model: str) -> Row:
 
 
 def predict_files(
-    classifier: Classifier, pictures: Sequence[Picture], processes: int | None = None
+    classifier: Classifier,
+    pictures: Sequence[Picture],
+    processes: int | AnsweringProcesses | None = None,
 ) -> Generator[list[Row], None, None]:
     """Say what each of many pictures shows, on all cores.
 
@@ -133,7 +96,8 @@ def predict_files(
     Args:
         classifier: what answers; other processes open its bundle again.
         pictures: any number of them.
-        processes: how many answer; if None one a core, or this one alone for few pictures.
+        processes: how many answer, or those that were begun for this call and end with it; if None
+            one a core, or this one alone for few pictures.
 
     Yields:
         The rows of a few pictures at a time, all in order.
@@ -142,61 +106,19 @@ def predict_files(
         ImagetteError: a process was killed.
     """
     model = model_digest(classifier)
-    chunks = list(_chunks(pictures))
+    chunks = _chunks(pictures)
     if processes is None:
-        processes = available_cores() if len(chunks) >= _CHUNKS_WORTH_PROCESSES else 1
+        first = list(islice(chunks, _CHUNKS_WORTH_PROCESSES))
+        processes = available_cores() if len(first) == _CHUNKS_WORTH_PROCESSES else 1
+        chunks = chain(first, chunks)
     if processes == 1:
         for chunk in chunks:
             yield list(answer_pictures(classifier, chunk, model))
         return
-    context = multiprocessing.get_context("spawn")
-    # All that a process needs, given once.
-    known = classifier.path, classifier.max_pixels, model, DecodingRoom(context)
-    others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(processes, context, _start_process, known)
-    try:
-        yield from _in_order(pool, chunks, processes)
-    except BrokenProcessPool as error:
-        raise ImagetteError(
-            "A process that answered was killed, most likely for want of memory.",
-            "Free some memory, then try again.",
-        ) from error
-    finally:  # whoever stops early does not wait for what is under way
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in set(multiprocessing.active_children()) - others:
-            process.terminate()
-
-
-def available_cores() -> int:
-    """How many cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _in_order(
-    pool: ProcessPoolExecutor, chunks: list[list[Picture]], processes: int
-) -> Iterator[list[Row]]:
-    ahead = processes * _CHUNKS_AHEAD
-    with _ctrl_c_ignored():  # which the processes inherit: stopping is for this one to say
-        waiting = deque(pool.submit(_answer_chunk, chunk) for chunk in chunks[:ahead])
-    for chunk in chunks[ahead:]:
-        yield waiting.popleft().result()
-        waiting.append(pool.submit(_answer_chunk, chunk))
-    while waiting:
-        yield waiting.popleft().result()
-
-
-@contextmanager
-def _ctrl_c_ignored() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield  # where Python lets nobody say what a signal does
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    if isinstance(processes, int):
+        processes = AnsweringProcesses(processes)
+    with processes:  # whoever stops early does not wait for what is under way
+        yield from processes.answer(classifier.path, classifier.max_pixels, model, chunks)
 
 
 def _chunks(pictures: Iterable[Picture]) -> Iterator[list[Picture]]:
@@ -220,32 +142,6 @@ def _file_size(picture: str | bytes) -> int:
         return os.stat(picture).st_size  # noqa: PTH116 (as quick as can be, for each of many)
     except (OSError, ValueError):  # which its row will tell
         return 0
-
-
-_known: tuple[Path, int, str, DecodingRoom]
-_classifier: Classifier | None = None
-
-
-def _start_process(*known: Any) -> None:
-    global _known
-    _known = known  # type: ignore[assignment]
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Let no process outlive the one that started it, even where that was killed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _answer_chunk(chunk: list[Picture]) -> list[Row]:
-    global _classifier
-    path, max_pixels, model, room = _known
-    if _classifier is None:
-        _classifier = Classifier(path, threads=1, max_pixels=max_pixels)
-    return list(answer_pictures(_classifier, chunk, model, room))
 
 
 def _look_at(

@@ -123,24 +123,26 @@ def open_bundle(
     if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir fails on names that are too long)
         path /= "model.onnx"  # what a run calls its bundle
     content = _read(path)
-    if path in SHIPPED.values():
-        return load_bundle(content, path, threads)
-    if not made_here:
-        trial.try_out(content, path)
-        return load_bundle(content, path, threads)
-    bundle = load_bundle(content, path, threads)
-    check_answers(bundle)
-    trial.remember(content)
+    checksum = sha256(content).hexdigest()
+    if path not in SHIPPED.values() and not made_here:
+        trial.try_out(content, path, checksum)
+    bundle = load_bundle(content, path, threads, checksum)
+    if made_here:
+        check_answers(bundle)
+        trial.remember(checksum)
     return bundle
 
 
-def load_bundle(content: bytes, path: Path, threads: int | None = None) -> Bundle:
+def load_bundle(
+    content: bytes, path: Path, threads: int | None = None, checksum: str = ""
+) -> Bundle:
     """Load a bundle and check that it is one, without asking it anything.
 
     Args:
         content: of the file.
         path: the file, as it is named where something is wrong.
         threads: as of `open_bundle`.
+        checksum: the SHA-256 of the content, to be noted.
 
     Raises:
         ImagetteError: it is not a bundle this version can use.
@@ -152,7 +154,7 @@ def load_bundle(content: bytes, path: Path, threads: int | None = None) -> Bundl
     # ValueError is also what text that is not UTF-8, JSON or what the field holds raises.
     except (ValueError, RecursionError) as error:
         raise ImagetteError(f"The metadata of {path} is damaged.", _MAKE_ONE) from error
-    return Bundle(path, session, metadata, height, width, sha256(content).hexdigest())
+    return Bundle(path, session, metadata, height, width, checksum)
 
 
 def _read(path: Path) -> bytes:

@@ -46,17 +46,18 @@ _done_well: set[str] = set()
 """Digests of what this process has tried out, or made."""
 
 
-def try_out(content: bytes, path: Path) -> None:
+def try_out(content: bytes, path: Path, checksum: str) -> None:
     """See that a model opens and answers within the limits, unless that is known.
 
     Args:
         content: of its file.
         path: the file, as it is named where something is wrong.
+        checksum: the SHA-256 of the content, in hexadecimal.
 
     Raises:
         ImagetteError: it is not a bundle this version can use, or does not keep to the limits.
     """
-    digest = _digest(content)
+    digest = _digest(checksum)
     if _is_known(digest):
         return
     with _one_at_a_time(digest):
@@ -71,9 +72,9 @@ def try_out(content: bytes, path: Path) -> None:
         _remember(digest)
 
 
-def remember(content: bytes) -> None:
-    """Let a model count as tried: this program has made it."""
-    _remember(_digest(content))
+def remember(checksum: str) -> None:
+    """Let a model, by the SHA-256 of its file, count as tried: this program has made it."""
+    _remember(_digest(checksum))
 
 
 def share(folder: Path) -> None:
@@ -87,10 +88,10 @@ def share(folder: Path) -> None:
         (folder / digest).touch()
 
 
-def _digest(content: bytes) -> str:
+def _digest(checksum: str) -> str:
     """By what a model is known: another ONNX Runtime may fail where this one does not."""
     start = f"{_VERSION} {onnxruntime.__version__} ".encode()
-    return sha256(start + sha256(content).digest()).hexdigest()
+    return sha256(start + bytes.fromhex(checksum)).hexdigest()
 
 
 def _folders() -> list[Path]:
