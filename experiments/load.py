@@ -3,7 +3,7 @@
     python experiments/load.py [--model BUNDLE] [--seconds 5] [--rounds 5]
 
 Sends a picture as large as the model looks at (a 32×32 PNG, a 224×224 JPEG) with `wrk`
-(https://github.com/wg/wrk) over 1, 4, 16 and 64 connections that stay open to servers on this
+(https://github.com/wg/wrk) over 1 to 256 connections that stay open to servers on this
 machine that run the same bundle with as many workers:
 
     imagette, imagette-form    Imagette with everything switched on (EVERYTHING_ON of
@@ -55,7 +55,7 @@ from imagette.inference.bundle import SHIPPED
 
 HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "requirements-serving.txt"
-CONNECTIONS = (1, 4, 16, 64)
+CONNECTIONS = (1, 4, 16, 64, 256)
 COLUMNS = {"requests_per_second": 0, "p50_ms": 2, "p99_ms": 2}
 """What is measured, and its digits after the point."""
 

@@ -78,4 +78,4 @@ def _resize(image: Image.Image, box: Box, height: int, width: int) -> NDArray[np
         left, top, right, bottom = box
         part = left * image.width, top * image.height, right * image.width, bottom * image.height
         image = image.resize((width, height), Image.Resampling.BICUBIC, part)
-    return np.asarray(image, dtype=np.uint8)
+    return np.frombuffer(image.tobytes(), np.uint8).reshape(height, width, 3)

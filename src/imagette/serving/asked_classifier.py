@@ -69,7 +69,7 @@ class AskedClassifier:
                 explanation = classifier.explain(views)
             prediction = explanation.prediction
         else:
-            prediction, explanation = classifier.predict(views), None
+            prediction, explanation = gate.compute(classifier.predict, views), None
         network = decoding[1] + gate.waited(), time.perf_counter()
         if self.count_classes:
             seconds = decoding[1] - decoding[0], network[1] - network[0]

@@ -39,9 +39,9 @@ class Authenticator:
         # A browser asks by OPTIONS, without a key, whether it may send one.
         if request.method == "OPTIONS" or (rule is not None and rule.rule in OPEN_RULES):
             return
-        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+        scheme, _, key = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() != "bearer":
-            key = request.headers.get("X-API-Key", "")
+            key = request.environ.get("HTTP_X_API_KEY", "")
         given, found = digest(key.strip()), None
         # All are compared, so that the time does not tell which one it was.
         for known, name in self.keys.names.items():

@@ -92,11 +92,12 @@ class BelievePrefix:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Answer a request, as WSGI has it."""
-        told = environ.get("HTTP_X_FORWARDED_PREFIX", "").split(",")[-self._proxies :]
-        parts = [one.strip().removesuffix("/") for one in told]
-        path = "".join(one if one.startswith("/") else f"/{one}" for one in parts if one)
-        if _PATH.fullmatch(path):
-            environ["SCRIPT_NAME"] = path
+        if prefix := environ.get("HTTP_X_FORWARDED_PREFIX"):
+            told = prefix.split(",")[-self._proxies :]
+            parts = [one.strip().removesuffix("/") for one in told]
+            path = "".join(one if one.startswith("/") else f"/{one}" for one in parts if one)
+            if _PATH.fullmatch(path):
+                environ["SCRIPT_NAME"] = path
         return self._application(environ, start_response)
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from threading import Lock, Semaphore
 from typing import Any, TypeVar, TypeVarTuple
 
 from imagette.images.formats import ImageInput
@@ -77,6 +78,13 @@ class Lanes:
     Args:
         settings: how much memory decoding may take, and how many workers share the processors.
         metrics: where requests that wait are counted.
+
+    Attributes:
+        quick: for pictures that take a moment.
+        slow: for those that take long.
+        explanations: their queue.
+        computing: what a thread holds for the fraction of a millisecond that it computes itself,
+            and never while it waits for anything: as many at once as there are processors for it.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
@@ -88,6 +96,9 @@ class Lanes:
         self.quick = Lane(for_quick, cores + 2, waiting, _NICENESS_QUICK)
         self.slow = Lane(settings.decoding_bytes - for_quick, cores, waiting, _NICENESS_SLOW)
         self.explanations = FairQueue(cores, cores, waiting)
+        own = max(1, (os.cpu_count() or 1) // settings.workers)
+        # More threads that compute would only take Python's lock from one another.
+        self.computing: AbstractContextManager[object] = Lock() if own == 1 else Semaphore(own)
 
 
 @dataclass
@@ -138,22 +149,26 @@ class Gate:
             RequestError: the time of the request, or its budget, is up; or there is too much to do.
             ImageError: the picture cannot be read or has too many pixels.
         """
-        opened = open_image(
-            content, self.settings.max_pixels, at_least, self.lanes.slow.queue.capacity
-        )
+        limits = self.settings.max_pixels, at_least, self.lanes.slow.queue.capacity
+        opened = self.compute(open_image, content, *limits)
         self._left()
         cost = opened.decoding_bytes
         self._spend(cost)
         is_quick = not isinstance(content, bytes) or _is_quick(content)
         is_small, fits = opened.pixels <= _SMALL, cost <= self.lanes.quick.queue.capacity
         if is_quick and opened.pixels <= _TINY:
-            return function(opened, *arguments)
+            return self.compute(function, opened, *arguments)
         lane = self.lanes.quick if fits and (is_quick or is_small) else self.lanes.slow
         with self._turn(lane.queue, cost):
             if is_quick and is_small:
                 return function(opened, *arguments)
             job = Job(function, content, self.settings.max_pixels, arguments, self._left())
             return self._decode_elsewhere(lane.decoders, job)
+
+    def compute(self, function: Callable[[*Ts], R], *arguments: *Ts) -> R:
+        """Do what takes a moment of a processor, as one of few threads that compute."""
+        with self.lanes.computing:
+            return function(*arguments)
 
     def turn_to_explain(self) -> Turn:
         """Wait for the turn of an explanation, which takes as long as many answers.
