@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
@@ -16,6 +17,7 @@ from support.running_server import picture_file, wait_until
 
 from imagette.errors import ImageError
 from imagette.images.open_image import OpenedImage, open_image
+from imagette.inference.classifier import Classifier
 from imagette.serving.decoders import DecoderEndedError, Decoders
 from imagette.serving.decoding_process import Job
 from imagette.serving.state import EXTENSION
@@ -127,6 +129,25 @@ def test_a_crash_of_a_decoder_is_a_problem_of_the_picture(make_client, monkeypat
     monkeypatch.setattr(OpenedImage, "views", kill_oneself)
     response = send(client, LARGE)
     assert (response.status_code, kind_of(response)) == (400, "unreadable-picture")
+
+
+def test_as_many_threads_compute_as_there_are_processors_for_a_worker(make_client, monkeypatch):
+    client = make_client(workers=os.cpu_count())
+    at_once, most, predict = [], [], Classifier.predict
+
+    def slowly(*arguments):
+        at_once.append(None)
+        most.append(len(at_once))
+        time.sleep(0.02)  # as a network, it leaves Python to others
+        at_once.pop()
+        return predict(*arguments)
+
+    monkeypatch.setattr(Classifier, "predict", slowly)
+    with ThreadPoolExecutor(4) as threads:
+        clients = [client.application.test_client() for _ in range(8)]
+        answers = list(threads.map(lambda one: send(one, picture_file()).status_code, clients))
+    assert answers == [200] * 8
+    assert most == [1] * 8
 
 
 def test_load_is_shed(make_client, monkeypatch):

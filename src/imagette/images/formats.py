@@ -11,6 +11,7 @@ from typing import BinaryIO
 from numpy import ndarray
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from imagette.errors import ImageError
@@ -52,6 +53,7 @@ _FORMATS = frozenset([
     "TIFF", "WEBP", "XBM", "XPM",
 ])  # fmt: skip
 
+_PNG_ALONE = ("PNG",)
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 """How the files of the two formats begin that nearly all pictures have, and no others do: Pillow
 need not try its other readers."""
@@ -75,6 +77,8 @@ def open_file(file: str | Path | BinaryIO) -> Image.Image:
             formats = _possible_formats(opened)
     else:
         formats = _possible_formats(file)
+    if formats == _PNG_ALONE:  # what `Image.open` comes to in the end
+        return PngImageFile(file)
     return Image.open(file, formats=formats)
 
 
@@ -84,7 +88,7 @@ def _possible_formats(file: BinaryIO) -> tuple[str, ...]:
     head = file.read(len(_PNG))
     file.seek(0)
     if head == _PNG:
-        return ("PNG",)
+        return _PNG_ALONE
     if head.startswith(_JPEG):
         check_jpeg(file)
         return ("JPEG",)
