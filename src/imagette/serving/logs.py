@@ -50,7 +50,9 @@ class RequestLog:
 
 
 def _write(some: list[dict[str, Any]]) -> None:
-    lines = [to_json(fields | {"time": _clock(fields["time"])}) for fields in some]
+    for fields in some:
+        fields["time"] = _clock(fields["time"])
+    lines = map(to_json, some)
     sys.stderr.write(b"\n".join(lines).decode() + "\n")
     sys.stderr.flush()
 
