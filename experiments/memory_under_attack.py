@@ -17,6 +17,7 @@ is missed.
 
 import argparse
 import http.client
+import os
 import sys
 import tempfile
 import time
@@ -206,7 +207,7 @@ def attack(
 def try_deployment(name: str, options: argparse.Namespace) -> Iterator[dict]:
     """A row for each bomb."""
     deployment, port = DEPLOYMENTS[name], free_port()
-    group = Group("imagette-attack", deployment.memory)
+    group = Group(f"imagette-attack-{os.getpid()}", deployment.memory)
     environment = {
         "IMAGETTE_WORKERS": str(deployment.workers),
         "IMAGETTE_MAX_PIXELS": str(deployment.max_pixels),
