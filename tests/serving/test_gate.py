@@ -3,9 +3,11 @@
 import io
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
@@ -176,3 +178,23 @@ def test_load_is_shed(make_client, monkeypatch):
         assert mixed[1]["type"].endswith("overloaded")
         go_on.set()
         assert first.result(30) == 200
+
+
+def chunk(kind, data=b""):
+    """A part of a PNG file."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+@pytest.mark.parametrize("place", [33, -12], ids=["before the pixels", "after them"])
+def test_a_file_made_to_take_long_holds_up_no_tiny_pictures(make_client, place):
+    client = make_client()
+    png = picture_file(size=(32, 32))
+    slow = png[:place] + chunk(b"abcd") * 300_000 + png[place:]
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(send, client, slow)
+        time.sleep(0.1)  # it is in the middle of that
+        lanes = client.application.extensions[EXTENSION].lanes
+        assert lanes.computing.acquire(timeout=0.2)
+        lanes.computing.release()
+        assert not asked.done()
+        assert asked.result().status_code == 200

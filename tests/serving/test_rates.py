@@ -62,11 +62,18 @@ def test_a_storage_that_there_is_not_is_told(make_client):
 
 
 def test_a_minute_begins_with_the_first_request_and_ends(monkeypatch):
-    limit, now = RateLimit(2, "memory://"), time.time()
+    limit, now = RateLimit(2, "memory://"), time.monotonic()
     assert [limit.refused_for("203.0.113.7") for _ in range(2)] == [0, 0]
     assert 59 <= limit.refused_for("203.0.113.7") <= 60
-    monkeypatch.setattr(time, "time", lambda: now + 61)
+    monkeypatch.setattr(time, "monotonic", lambda: now + 61)
     assert limit.refused_for("203.0.113.7") == 0
+
+
+def test_a_clock_that_is_set_back_makes_no_minute_longer(monkeypatch):
+    limit, now = RateLimit(1, "memory://"), time.time()
+    assert limit.refused_for("203.0.113.7") == 0
+    monkeypatch.setattr(time, "time", lambda: now - 3600)
+    assert limit.refused_for("203.0.113.7") <= 60
 
 
 def test_a_server_that_cannot_count_answers_all_the_same(make_client, monkeypatch, caplog):

@@ -1,5 +1,6 @@
 """What is left of a body where a request is answered without it, such as one that is refused."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,5 +31,6 @@ def discard_body(environ: "WSGIEnvironment", max_bytes: int) -> None:
     if length and (not length.isdecimal() or int(length) > left):
         return
     body = environ["wsgi.input"]
-    while left > 0 and (read := body.read(min(left, _AT_ONCE))):
-        left -= len(read)
+    with suppress(OSError, ValueError):  # of a client that has gone
+        while left > 0 and (read := body.read(min(left, _AT_ONCE))):
+            left -= len(read)

@@ -8,7 +8,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from threading import Lock, Semaphore
 from typing import Any, TypeVar, TypeVarTuple
@@ -27,6 +27,10 @@ _TINY = 256 * 256
 
 _SMALL = 1_000_000
 """Pixels: smaller pictures are decoded by the worker itself, in some milliseconds."""
+
+_BRIEF = 32_768
+"""Bytes: what is not longer is opened, and if it is tiny decoded, as one of few threads that
+compute. A longer file of tiny pixels can be made to take seconds, which others do not wait for."""
 
 _QUICK_SHARE = 1 / 4
 """What part of the memory for decoding is kept for pictures that take no more than that."""
@@ -150,14 +154,18 @@ class Gate:
             ImageError: the picture cannot be read or has too many pixels.
         """
         limits = self.settings.max_pixels, at_least, self.lanes.slow.queue.capacity
-        opened = self.compute(open_image, content, *limits)
+        is_quick = not isinstance(content, bytes) or _is_quick(content)
+        is_brief = is_quick and _bytes_of(content) <= _BRIEF
+        computing = self.lanes.computing if is_brief else _NOTHING
+        with computing:
+            opened = open_image(content, *limits)
         self._left()
         cost = opened.decoding_bytes
         self._spend(cost)
-        is_quick = not isinstance(content, bytes) or _is_quick(content)
         is_small, fits = opened.pixels <= _SMALL, cost <= self.lanes.quick.queue.capacity
         if is_quick and opened.pixels <= _TINY:
-            return self.compute(function, opened, *arguments)
+            with computing:
+                return function(opened, *arguments)
         lane = self.lanes.quick if fits and (is_quick or is_small) else self.lanes.slow
         with self._turn(lane.queue, cost):
             if is_quick and is_small:
@@ -239,6 +247,13 @@ class Gate:
             "Send fewer or smaller pictures at once, or ask again when the server has less to do.",
             {"Retry-After": "5"},
         )
+
+
+_NOTHING = nullcontext()
+
+
+def _bytes_of(content: ImageInput) -> int:
+    return len(content) if isinstance(content, bytes) else getattr(content, "nbytes", 0)
 
 
 def _is_quick(content: bytes) -> bool:

@@ -40,7 +40,7 @@ def make_counts(storage: str) -> RequestCounts:
     Raises:
         ImagetteError: there is no such storage.
     """
-    return CountsInMemory() if storage == _IN_MEMORY else CountsElsewhere(storage)
+    return CountsInMemory() if storage in ("", _IN_MEMORY) else CountsElsewhere(storage)
 
 
 class CountsInMemory:
@@ -51,13 +51,13 @@ class CountsInMemory:
     """
 
     def __init__(self) -> None:
-        # Ends by `time.time`, and counts; in the order of their ends.
+        # Ends by a clock that nobody sets back, and counts; in the order of their ends.
         self._windows: dict[str, list[float]] = {}
         self._lock = Lock()
 
     def count(self, client: str, cost: int, most: int) -> int:
         """As of `RequestCounts`."""
-        now = time.time()
+        now = time.monotonic()
         with self._lock:
             window = self._windows.get(client)
             if window is None or window[0] <= now:

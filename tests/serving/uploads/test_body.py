@@ -10,6 +10,7 @@ from PIL import Image
 from support.clients import FILE, TEXT, assert_refused, assert_same, form, part
 from support.images import written
 from support.local_lambda import http_event, rest_event
+from support.problems import kind_of
 
 JPEG = written(Image.new("RGB", (40, 30), (9, 90, 200)), "JPEG")
 JSON = json.dumps({"image": TEXT}).encode()
@@ -147,3 +148,16 @@ def test_by_aws_lambda(client, right):
         spoilt = event("POST", "/predict", b"x", {"Content-Type": "image/png"})
         spoilt |= {"body": FILE.decode(errors="replace"), "isBase64Encoded": False}
         assert handle(spoilt, None)["statusCode"] == 400
+
+
+class Gone:
+    """The body of a client that has gone in the middle of it."""
+
+    def read(self, size):
+        raise OSError("the connection was reset")
+
+
+def test_a_client_that_has_gone_is_no_failure_of_the_server(client):
+    environ = {"wsgi.input_terminated": True, "wsgi.input": Gone(), "CONTENT_LENGTH": "100"}
+    response = client.post("/predict", environ_overrides=environ)
+    assert (response.status_code, kind_of(response)) == (400, "bad-request")

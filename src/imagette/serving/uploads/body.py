@@ -2,6 +2,7 @@
 
 import time
 import zlib
+from contextlib import suppress
 
 from flask import Request
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -62,9 +63,10 @@ def _read(request: Request) -> bytes:
     if length > limit:
         raise RequestEntityTooLarge
     stream, parts = request.environ["wsgi.input"], list[bytes]()
-    while length > 0 and (part := stream.read(length)):
-        parts.append(part)
-        length -= len(part)
+    with suppress(OSError, ValueError):  # of a client that has gone; what came is too short then
+        while length > 0 and (part := stream.read(length)):
+            parts.append(part)
+            length -= len(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
