@@ -57,8 +57,9 @@ def test_one_client_is_one_however_its_address_is_written(make_client, client, a
 
 
 def test_a_storage_that_there_is_not_is_told(make_client):
-    with pytest.raises(ImagetteError, match="cannot be counted in nonsense"):
-        make_client(requests_per_minute=3, rate_storage="nonsense://x")
+    with pytest.raises(ImagetteError, match="cannot be counted in nonsense://…@x") as caught:
+        make_client(requests_per_minute=3, rate_storage="nonsense://me:secret@x")
+    assert "secret" not in str(caught.value)
 
 
 def test_a_minute_begins_with_the_first_request_and_ends(monkeypatch):

@@ -23,8 +23,8 @@ class Batcher(Generic[T]):
     they take 20 µs of a processor a line, where this takes one, and wake their thread for each.
 
     Args:
-        handle: what is done with some, in the order in which they came. An OSError or a ValueError
-            of it is passed over: a full disk, say, may be mended.
+        handle: what is done with some, in the order in which they came. Its errors are passed over:
+            a full disk, say, may be mended.
     """
 
     def __init__(self, handle: Callable[[list[T]], None]) -> None:
@@ -56,5 +56,5 @@ class Batcher(Generic[T]):
             self._wake.wait()
             time.sleep(_SECONDS_BETWEEN)
             self._wake.clear()
-            with suppress(OSError, ValueError):
+            with suppress(Exception):  # whatever it is, the thread must live to the next time
                 self.flush()

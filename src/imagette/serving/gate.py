@@ -8,7 +8,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from threading import Lock, Semaphore
 from typing import Any, TypeVar, TypeVarTuple
@@ -42,6 +42,9 @@ process takes some 25 MB when it has nothing to do."""
 _NICENESS_QUICK, _NICENESS_SLOW = 5, 10
 """Below the workers in priority, which answer tiny pictures meanwhile: where one of these wants the
 processor too, a process has a quarter of it, or a tenth; and all of it where none does."""
+
+_PAUSE = 0.0002
+"""Seconds between two pictures of a request, in which others may begin to compute."""
 
 _BUDGET = 2
 """How many times the memory for decoding the pictures of one request may take, one by one."""
@@ -102,7 +105,7 @@ class Lanes:
         self.explanations = FairQueue(cores, cores, waiting)
         own = max(1, (os.cpu_count() or 1) // settings.workers)
         # More threads that compute would only take Python's lock from one another.
-        self.computing: AbstractContextManager[object] = Lock() if own == 1 else Semaphore(own)
+        self.computing = Lock() if own == 1 else Semaphore(own)
 
 
 @dataclass
@@ -123,6 +126,7 @@ class Gate:
     deadline: float
     spent: int = 0
     _waited: float = 0.0
+    _asked: bool = False
 
     @classmethod
     def of_request(cls, lanes: Lanes, settings: Settings, client: str) -> "Gate":
@@ -156,16 +160,17 @@ class Gate:
         limits = self.settings.max_pixels, at_least, self.lanes.slow.queue.capacity
         is_quick = not isinstance(content, bytes) or _is_quick(content)
         is_brief = is_quick and _bytes_of(content) <= _BRIEF
-        computing = self.lanes.computing if is_brief else _NOTHING
-        with computing:
-            opened = open_image(content, *limits)
+        compute = self.compute if is_brief else _call
+        if self._asked:  # the place to compute goes to whoever comes next, and that is this thread
+            time.sleep(_PAUSE)
+        self._asked = True
+        opened = compute(open_image, content, *limits)
         self._left()
         cost = opened.decoding_bytes
         self._spend(cost)
         is_small, fits = opened.pixels <= _SMALL, cost <= self.lanes.quick.queue.capacity
         if is_quick and opened.pixels <= _TINY:
-            with computing:
-                return function(opened, *arguments)
+            return compute(function, opened, *arguments)
         lane = self.lanes.quick if fits and (is_quick or is_small) else self.lanes.slow
         with self._turn(lane.queue, cost):
             if is_quick and is_small:
@@ -174,9 +179,19 @@ class Gate:
             return self._decode_elsewhere(lane.decoders, job)
 
     def compute(self, function: Callable[[*Ts], R], *arguments: *Ts) -> R:
-        """Do what takes a moment of a processor, as one of few threads that compute."""
-        with self.lanes.computing:
+        """Do what takes a moment of a processor, as one of few threads that compute.
+
+        Raises:
+            RequestError: the time of the request is up.
+        """
+        began, computing = time.monotonic(), self.lanes.computing
+        if not computing.acquire(timeout=max(0.0, self.deadline - began)):
+            raise self._out_of_time()
+        try:
+            self._waited += time.monotonic() - began
             return function(*arguments)
+        finally:
+            computing.release()
 
     def turn_to_explain(self) -> Turn:
         """Wait for the turn of an explanation, which takes as long as many answers.
@@ -249,7 +264,8 @@ class Gate:
         )
 
 
-_NOTHING = nullcontext()
+def _call(function: Callable[[*Ts], R], *arguments: *Ts) -> R:
+    return function(*arguments)
 
 
 def _bytes_of(content: ImageInput) -> int:

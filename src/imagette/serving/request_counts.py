@@ -4,6 +4,7 @@ Both count as `limits` calls it by fixed windows: a client's minute begins with 
 """
 
 import math
+import re
 import time
 from contextlib import suppress
 from threading import Lock
@@ -15,6 +16,7 @@ _WINDOW = 60
 """Seconds."""
 
 _SECONDS_TO_ANSWER = 0.2
+_PASSWORD = re.compile(r"//[^/@\s]*@")  # of an address
 _IN_MEMORY = "memory://"
 
 
@@ -96,7 +98,7 @@ class CountsElsewhere:
         # package that is missing.
         except Exception as error:
             raise ImagetteError(
-                f"Requests cannot be counted in {storage}: {error}.",
+                _PASSWORD.sub("//…@", f"Requests cannot be counted in {storage}: {error}."),
                 "Give an address such as redis://host:6379 and install what speaks to it"
                 " (`pip install 'limits[redis]'`), or leave IMAGETTE_RATE_STORAGE empty.",
             ) from error
