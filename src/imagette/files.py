@@ -135,8 +135,8 @@ def csv_text(rows: list[dict[str, Any]], columns: Sequence[str] | None = None) -
     columns = list(columns or rows[0])
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(_harmless, columns))
-    writer.writerows([_harmless(row.get(key, "")) for key in columns] for row in rows)
+    writer.writerow(map(without_formula, columns))
+    writer.writerows([without_formula(row.get(key, "")) for key in columns] for row in rows)
     return text.getvalue()
 
 
@@ -145,7 +145,8 @@ def csv_text(rows: list[dict[str, Any]], columns: Sequence[str] | None = None) -
 _FORMULA = re.compile("(^|[;\t\r\n])(?=[=+@\t\r＝＋－＠-])")
 
 
-def _harmless(cell: Any) -> Any:
+def without_formula(cell: Any) -> Any:
+    """What a cell of CSV may hold: words as in `csv_text`, all else as it is."""
     if not isinstance(cell, str):
         return cell
     try:

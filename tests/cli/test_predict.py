@@ -246,3 +246,23 @@ def test_what_comes_from_stdin_is_answered_each_time(many, bundle_path, tmp_path
         assert answer.returncode == 0
         assert answer.stderr.startswith("1 picture answered in ")
         assert names_in(out) == ["stdin"] * times
+
+
+def test_names_of_files_do_not_steer_the_terminal(bundle_path, tmp_path):
+    Image.new("RGB", (32, 32), "red").save(tmp_path / "a\x1b[2J.png")
+    (tmp_path / "b\x1b[2J.png").write_bytes(b"none")
+    answer = imagette_here("predict", tmp_path, "--model", bundle_path)
+    assert answer.stdout.startswith(f"{tmp_path}/a\\x1b[2J.png: ")
+    assert answer.stderr.startswith(f"{tmp_path}/b\\x1b[2J.png: ")
+    assert "\x1b" not in answer.stdout + answer.stderr
+
+
+def test_json_is_json_where_stdout_is_not_utf_8(bundle_path, tmp_path):
+    path = tmp_path / "é 😀 \udcff \n.png"
+    Image.new("RGB", (32, 32), "red").save(path)
+    for encoding in ("utf-8", "latin-1"):
+        answer = imagette(
+            "predict", tmp_path, "--model", bundle_path, "--json",
+            env={**os.environ, "PYTHONIOENCODING": encoding}, encoding="utf-8",
+        )  # fmt: skip
+        assert [json.loads(line)["file"] for line in answer.stdout.splitlines()] == [str(path)]

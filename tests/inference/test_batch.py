@@ -1,6 +1,8 @@
 """Many pictures by file: the same answers as one by one, in order, whatever their sizes."""
 
 import multiprocessing
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from PIL import Image
 
 from imagette.errors import ImagetteError
+from imagette.inference.answering_processes import available_cores
 from imagette.inference.batch import answer_pictures, predict_files
 from imagette.inference.classifier import Classifier
 from imagette.inference.decoding_room import DecodingRoom
@@ -80,6 +83,35 @@ def test_processes_answer_in_order_and_end_with_who_asked(folder, bundle_path):
     assert threading.enumerate() == threads  # which could fail while the program ends
     stopped.close()
     assert not multiprocessing.active_children()
+
+
+def test_a_container_has_the_cores_that_it_may_use(tmp_path, monkeypatch):
+    limit = tmp_path / "cpu.max"
+    monkeypatch.setattr("imagette.inference.answering_processes._CPU_LIMIT", limit)
+    cores = available_cores()
+    for text, most in (("max 100000\n", cores), ("50000 100000\n", 1), ("150000 100000\n", 2)):
+        limit.write_text(text, encoding="ascii")
+        assert available_cores() == min(cores, most)
+
+
+_LEFT_EARLY = """
+import sys
+from imagette.inference.batch import predict_files
+from imagette.inference.classifier import Classifier
+
+if __name__ == "__main__":
+    answers = predict_files(Classifier(sys.argv[1]), [("a", sys.argv[2])] * 400, 2)
+    print(len(next(answers)))
+"""
+
+
+@pytest.mark.slow
+def test_a_program_that_leaves_answers_ends(folder, bundle_path, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(_LEFT_EARLY, encoding="utf-8")
+    command = [sys.executable, str(program), str(bundle_path), str(folder / "00.png")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("32\n", "", 0)
 
 
 @pytest.mark.slow

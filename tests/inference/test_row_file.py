@@ -49,6 +49,17 @@ def test_others_can_read_it(path):
     assert rows[0]["known"] == ""
 
 
+def test_names_are_no_formulas_in_a_table(tmp_path):
+    path = tmp_path / "rows.csv"
+    with opened(path) as file:
+        file.write([to_row("=1+1.png", ANSWER, "m")])
+    with path.open(encoding="utf-8", newline="") as file:
+        assert [row["file"] for row in csv.DictReader(file)] == ["'=1+1.png"]
+    with opened(path) as file:
+        assert file.holds("=1+1.png")
+        assert not file.holds("1+1.png")
+
+
 def test_it_is_gone_on_with_wherever_it_was_cut(path):
     whole = path.read_bytes()
     with opened(path) as file:

@@ -1,12 +1,11 @@
 """`imagette benchmark`: Imagette beside what people use otherwise."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from imagette.cli.console import print_line, print_table, say, shown, stoppable
+from imagette.cli.console import print_line, print_table, say, shown, stoppable, to_json
 from imagette.cli.options import DataDirOption, JsonOption
 from imagette.errors import ImagetteError
 
@@ -79,7 +78,7 @@ def inference(
             say=say,
         )  # fmt: skip
     if as_json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        print(to_json(rows, indent=2))
         return
     _print_speeds(rows)
     print_line(f"Table: {out_dir / 'summary.csv'}, plot: {out_dir / 'frontier.png'}")

@@ -1,6 +1,8 @@
 """What commands print with: results on stdout, all else on stderr."""
 
+import json
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +22,12 @@ err = Console(stderr=True, highlight=False)
 def print_line(text: str) -> None:
     """Print a line of the result as it is, however long."""
     out.print(without_controls(text), markup=False, soft_wrap=True)
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """JSON that stays JSON on stdout: where that is not UTF-8, as mostly on Windows, in ASCII."""
+    utf_8 = sys.stdout.encoding in (None, "utf-8")
+    return json.dumps(value, indent=indent, ensure_ascii=not utf_8)
 
 
 def say(text: str) -> None:

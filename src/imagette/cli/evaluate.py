@@ -1,12 +1,11 @@
 """`imagette evaluate` and `imagette compare`: how good networks are."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from imagette.cli.console import print_line, print_table, say, shown, stoppable
+from imagette.cli.console import print_line, print_table, say, shown, stoppable, to_json
 from imagette.cli.options import DataDirOption, JsonOption
 
 
@@ -51,7 +50,7 @@ def evaluate(
             corruptions=corruptions, say=say,
         )  # fmt: skip
     if as_json:
-        print(json.dumps(evaluation.metrics, indent=2, ensure_ascii=False))
+        print(to_json(evaluation.metrics, indent=2))
         return
     print_metrics(evaluation.metrics)
     _print_classes(evaluation.metrics["per_class"])

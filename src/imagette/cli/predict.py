@@ -2,7 +2,6 @@
 
 import errno
 import io
-import json
 import os
 import shlex
 import sys
@@ -14,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imagette.cli.console import duration, say, stoppable
+from imagette.cli.console import duration, say, stoppable, to_json
 from imagette.cli.options import ModelOption
 from imagette.errors import ImageError, ImagetteError
 from imagette.interrupts import ctrl_c_ends_at_once
-from imagette.wording import listed
+from imagette.wording import listed, without_controls
 
 if TYPE_CHECKING:
     from imagette.cli.predict_progress import PredictProgress
@@ -101,7 +100,7 @@ def _predict(
         return _answer(answers(found), PredictProgress(len(found), prints=True), as_json, None)
     with RowFile(out, classifier.class_names, model_digest(classifier)) as file:
         # What came from stdin has no name to know it by.
-        new = [one for one in found if isinstance(one[1], bytes) or one[0] not in file.done]
+        new = [one for one in found if isinstance(one[1], bytes) or not file.holds(one[0])]
         if len(new) < len(found):
             done = f"{len(found) - len(new):,} pictures are already answered in {out}"
             say(f"{done}; going on with the others.")
@@ -157,7 +156,7 @@ def _answer(
             if file is not None:
                 file.write(rows)
             elif as_json:
-                shown.print_lines([json.dumps(row, ensure_ascii=False) for row in rows])
+                shown.print_lines([to_json(row) for row in rows])
             else:
                 _print_words(rows, shown)
             unreadable += sum("error" in row for row in rows)
@@ -191,7 +190,7 @@ def _print_words(rows: list["Row"], shown: "PredictProgress") -> None:
         if error:
             shown.say_lines([f"{row['file']}: {row['error']} {row['remedy']}" for row in some])
         else:
-            shown.print_lines([line for row in some for line in _in_words(row)])
+            shown.print_lines([without_controls(line) for row in some for line in _in_words(row)])
 
 
 def _in_words(row: "Row") -> Iterator[str]:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from imagette.cli.console import duration, err, out, say
+from imagette.wording import without_controls
 
 _BAR_AFTER, _LINE_AFTER, _LINE_EVERY = 1.0, 10.0, 30.0
 """Seconds; what is done sooner needs no word on how far it is."""
@@ -65,11 +66,10 @@ class PredictProgress:
 
     def say_lines(self, lines: list[str]) -> None:
         """Tell people something beside the rows."""
-        if self._bar.live.is_started:
-            self._bar.console.print("\n".join(lines), markup=False, emoji=False, soft_wrap=True)
-        else:
-            for line in lines:
-                say(line)
+        drawn = self._bar.live.is_started and err.is_terminal
+        console = self._bar.console if drawn else err  # the bar is drawn anew below them
+        text = without_controls("\n".join(lines))
+        console.print(text, markup=False, emoji=False, soft_wrap=True)
 
     def advance(self, pictures: int) -> None:
         """So many more are answered."""

@@ -10,13 +10,14 @@ the one that began them still loads the same.
 """
 
 import gc
+import math
 import multiprocessing
 import os
 import signal
 import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count, islice
 from multiprocessing import connection, resource_tracker
@@ -38,6 +39,8 @@ cannot be read; and `model`, what `model_digest` says."""
 
 DECODING_BYTES = 1 << 30
 """What all processes together may take for decoding; a picture that takes more is decoded alone."""
+
+_CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
 _CHUNKS_AT_ONCE = 2
 """For each process: one that it answers, and one that is there when it has."""
@@ -169,10 +172,14 @@ def loading_quickly() -> Iterator[None]:
 
 
 def available_cores() -> int:
-    """How many cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """How many cores this process may run on, with what its container allows."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    # Windows waits for no more than 63 pipes at once.
+    cores = len(affinity(0)) if affinity else min(60, os.cpu_count() or 1)
+    with suppress(OSError, ValueError):  # no such file, or `max`
+        quota, period = _CPU_LIMIT.read_text(encoding="ascii").split()
+        cores = min(cores, math.ceil(int(quota) / int(period)))
+    return cores
 
 
 def _send(worker: _Worker, message: object) -> None:

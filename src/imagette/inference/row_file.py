@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from imagette.errors import ImagetteError
-from imagette.files import make_folder
+from imagette.files import make_folder, without_formula
 from imagette.inference.batch import Row
 
 _COLUMNS = (
@@ -31,6 +31,8 @@ class _Format(Protocol):
     def header(self) -> bytes: ...
     def to_bytes(self, row: Row) -> bytes: ...
     def to_row(self, record: bytes) -> Any: ...
+    def written(self, name: str) -> str:
+        """How the name of a picture stands in the file."""
 
 
 class JsonLines:
@@ -46,6 +48,10 @@ class JsonLines:
     def to_row(self, record: bytes) -> Any:
         """What a line holds; ValueError if it is no JSON."""
         return json.loads(record)
+
+    def written(self, name: str) -> str:
+        """The name itself."""
+        return name
 
 
 class Csv:
@@ -72,10 +78,14 @@ class Csv:
         values = next(csv.reader(text), [])
         return {name: value for name, value in zip(_COLUMNS, values, strict=False) if value}
 
+    def written(self, name: str) -> str:
+        """The name, with an apostrophe where a spreadsheet would take it for a formula."""
+        return str(without_formula(name))
+
     @staticmethod
     def _line(values: list[Any]) -> bytes:
         text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\n").writerow(values)
+        csv.writer(text, lineterminator="\n").writerow(map(without_formula, values))
         return text.getvalue().encode("utf-8", "surrogateescape")
 
 
@@ -89,7 +99,7 @@ class RowFile:
 
     Attributes:
         path: the file.
-        done: the names of the pictures that it held when it was opened.
+        done: the names of the pictures that it held when it was opened, as they stand there.
         unreadable: how many rows of it, the new ones too, are of pictures that cannot be read.
 
     Raises:
@@ -135,6 +145,10 @@ class RowFile:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+    def holds(self, name: str) -> bool:
+        """Whether it held an answer about the picture when it was opened."""
+        return self._format.written(name) in self.done
 
     def write(self, rows: Iterable[Row]) -> None:
         """Write rows behind those that are there.
