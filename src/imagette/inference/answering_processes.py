@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 from multiprocessing import connection, resource_tracker
 from multiprocessing.context import SpawnProcess
+from multiprocessing.util import Finalize
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -66,6 +67,9 @@ class AnsweringProcesses:
     def __init__(self, number: int | None = None) -> None:
         self._workers: list[_Worker] = []
         self._room = DecodingRoom(DECODING_BYTES)
+        # Where nobody closes it: at its end Python would wait for them, who take no signals.
+        self._at_exit = Finalize(None, self.close, exitpriority=10)
+        self._is_closed = False
         context = multiprocessing.get_context("spawn")
         if os.name == "posix":
             # Each process asks for it; as it begins it lets signals through that are held.
@@ -91,7 +95,11 @@ class AnsweringProcesses:
         self.close()
 
     def close(self) -> None:
-        """End all of them, whatever they are at."""
+        """End all of them, whatever they are at; again, it does nothing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._at_exit.cancel()
         with stops_held():
             for worker in self._workers:
                 worker.process.kill()
