@@ -98,9 +98,9 @@ class AnsweringProcesses:
         """End all of them, whatever they are at; again, it does nothing."""
         if self._is_closed:
             return
-        self._is_closed = True
-        self._at_exit.cancel()
         with stops_held():
+            self._is_closed = True
+            self._at_exit.cancel()
             for worker in self._workers:
                 worker.process.kill()
             for worker in self._workers:
