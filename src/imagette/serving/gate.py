@@ -95,15 +95,14 @@ class Lanes:
     """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        cores = max(1, (os.cpu_count() or 1) // settings.workers)
+        own = max(1, (os.cpu_count() or 1) // settings.workers)
         # A container may have little memory for the processes, and count all of a machine's cores.
-        cores = min(cores, 1 + settings.decoding_bytes // _BYTES_A_DECODER)
+        cores = min(own, 1 + settings.decoding_bytes // _BYTES_A_DECODER)
         for_quick = int(settings.decoding_bytes * _QUICK_SHARE)
         waiting = metrics.waiting()
         self.quick = Lane(for_quick, cores + 2, waiting, _NICENESS_QUICK)
         self.slow = Lane(settings.decoding_bytes - for_quick, cores, waiting, _NICENESS_SLOW)
         self.explanations = FairQueue(cores, cores, waiting)
-        own = max(1, (os.cpu_count() or 1) // settings.workers)
         # More threads that compute would only take Python's lock from one another.
         self.computing = Lock() if own == 1 else Semaphore(own)
 

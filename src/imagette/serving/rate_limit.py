@@ -53,7 +53,7 @@ class RateLimit:
 
     def __init__(self, per_minute: int, storage: str) -> None:
         self._per_minute = per_minute
-        self._counts = make_counts(storage)
+        self._counts = make_counts(storage, per_minute)
         self._outage = Outage()
 
     def count_request(self, request: Request) -> None:
@@ -104,7 +104,7 @@ class RateLimit:
         Returns:
             0, or in how many seconds it will be within the limit.
         """
-        return self._counts.count(client, cost, self._per_minute)
+        return self._counts.count(client, cost)
 
     def _too_many(self, problem: str, seconds: int) -> RequestError:
         return RequestError(

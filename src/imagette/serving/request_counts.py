@@ -23,26 +23,31 @@ _IN_MEMORY = "memory://"
 class RequestCounts(Protocol):
     """Where requests are counted."""
 
-    def count(self, client: str, cost: int, most: int) -> int:
+    def count(self, client: str, cost: int) -> int:
         """Count something of a client, if that leaves it within its limit.
 
         Args:
             client: as `imagette.serving.client.client_of` has it.
             cost: as how many it counts.
-            most: how many a client may have in a window.
 
         Returns:
             0, or in how many seconds its next window begins; nothing was counted then.
         """
 
 
-def make_counts(storage: str) -> RequestCounts:
-    """What counts in a storage, by the address that `limits` has for it.
+def make_counts(storage: str, most: int) -> RequestCounts:
+    """What counts in a storage.
+
+    Args:
+        storage: its address, as `limits` has it.
+        most: how many a client may have in a minute.
 
     Raises:
         ImagetteError: there is no such storage.
     """
-    return CountsInMemory() if storage in ("", _IN_MEMORY) else CountsElsewhere(storage)
+    if storage in ("", _IN_MEMORY):
+        return CountsInMemory(most)
+    return CountsElsewhere(storage, most)
 
 
 class CountsInMemory:
@@ -50,14 +55,18 @@ class CountsInMemory:
 
     `limits` can do that too, with a thread that it starts up to a hundred times a second to drop
     old windows. Here they are dropped when a new one begins.
+
+    Args:
+        most: as of `make_counts`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         # Ends by a clock that nobody sets back, and counts; in the order of their ends.
         self._windows: dict[str, list[float]] = {}
         self._lock = Lock()
 
-    def count(self, client: str, cost: int, most: int) -> int:
+    def count(self, client: str, cost: int) -> int:
         """As of `RequestCounts`."""
         now = time.monotonic()
         with self._lock:
@@ -65,7 +74,7 @@ class CountsInMemory:
             if window is None or window[0] <= now:
                 self._drop_ended(now)
                 window = self._windows[client] = [now + _WINDOW, 0]
-            if window[1] + cost <= most:
+            if window[1] + cost <= self._most:
                 window[1] += cost
                 return 0
         return max(1, math.ceil(window[0] - now))
@@ -81,19 +90,25 @@ class CountsInMemory:
 class CountsElsewhere:
     """Counts in a storage that several processes or machines share, such as a Redis.
 
+    Args:
+        storage: as of `make_counts`.
+        most: likewise.
+
     Raises:
         ImagetteError: there is no such storage.
     """
 
-    def __init__(self, storage: str) -> None:
+    def __init__(self, storage: str, most: int) -> None:
         try:
             # Imported only here: most count in memory, and do not have the package.
+            from limits import RateLimitItemPerMinute
             from limits.storage import storage_from_string
             from limits.strategies import FixedWindowRateLimiter
 
             self._limiter = FixedWindowRateLimiter(
                 storage_from_string(storage, **_options(storage))
             )
+            self._item = RateLimitItemPerMinute(most)
         # Of whatever type `limits` has for an address that it does not know, or that needs a
         # package that is missing.
         except Exception as error:
@@ -103,17 +118,14 @@ class CountsElsewhere:
                 " (`pip install 'limits[redis]'`), or leave IMAGETTE_RATE_STORAGE empty.",
             ) from error
 
-    def count(self, client: str, cost: int, most: int) -> int:
+    def count(self, client: str, cost: int) -> int:
         """As of `RequestCounts`; raises whatever the client of the storage does."""
-        from limits import RateLimitItemPerMinute
-
-        item = RateLimitItemPerMinute(most)
         # A single one is counted, or not, in one step; more would use up what is left in vain.
-        if (cost == 1 or self._limiter.test(item, client, cost=cost)) and self._limiter.hit(
-            item, client, cost=cost
+        if (cost == 1 or self._limiter.test(self._item, client, cost=cost)) and self._limiter.hit(
+            self._item, client, cost=cost
         ):
             return 0
-        reset = self._limiter.get_window_stats(item, client).reset_time
+        reset = self._limiter.get_window_stats(self._item, client).reset_time
         return max(1, math.ceil(reset - time.time()))
 
 
