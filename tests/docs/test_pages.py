@@ -13,11 +13,14 @@ from imagette.training.recipe import Recipe
 from imagette.training.recipe_tables import TABLES
 
 FRENCH = DOCS / "fr"
-NOT_TRANSLATED = {"reference"}
+IN_ENGLISH_ONLY = [
+    DOCS / "reference" / f"{name}.md"
+    for name in ("cli", "http", "metrics", "python", "recipes", "settings")
+]
 ENGLISH = [
     page.relative_to(DOCS)
     for page in PAGES
-    if not page.is_relative_to(FRENCH) and page.relative_to(DOCS).parts[0] not in NOT_TRANSLATED
+    if not page.is_relative_to(FRENCH) and page not in IN_ENGLISH_ONLY
 ]
 
 
@@ -90,7 +93,7 @@ def test_python_code_can_be_read(subtests):
 
 
 def test_french_is_set_as_french_is(subtests):
-    for page in sorted(FRENCH.rglob("*.md")):
+    for page in [*sorted(FRENCH.rglob("*.md")), ROOT / "README.fr.md"]:
         with subtests.test(str(page)):
             text = prose(page.read_text(encoding="utf-8"))
             # Neither code, addresses, the rules of tables, nor titles of papers in English.
@@ -100,6 +103,8 @@ def test_french_is_set_as_french_is(subtests):
             assert not re.findall(r".{0,30}[ \n][:;?!](?=\s).{0,9}", text)
             assert not re.findall(r".{0,30}(?:«[^\u00a0]|[^\u00a0]»).{0,9}", text)
             assert not re.findall(r".{0,30}\w'\w.{0,9}", text)
+            assert not re.findall(r".{0,30}\d[ \u00a0]?%.{0,9}", text)
+            assert not re.findall(r".{0,30}\d[ \u00a0]\d{3}\b.{0,9}", text)
 
 
 def _outline(text: str) -> list[int]:
