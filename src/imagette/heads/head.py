@@ -121,7 +121,7 @@ def root_directions(features: NDArray[np.floating]) -> NDArray[np.floating]:
     """Fourth roots of features, brought to length 1: which features there are counts more yet.
 
     In a network trained on, that tells other things from the classes better than square roots do
-    (docs/explanation/trust.md).
+    (docs/reference/figures.md).
     """
     return directions(np.sqrt(np.maximum(features, 0)))
 

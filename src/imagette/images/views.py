@@ -53,7 +53,7 @@ def _boxes(image: Image.Image, height: int, width: int) -> list[Box]:
     """What parts of a picture to look at, as shares of its size: all of it first.
 
     Then the largest part in the middle that has the network's proportions, and four fifths of
-    that. Compared with other choices on photographs in docs/explanation/trust.md.
+    that. Compared with other choices on photographs in docs/reference/figures.md.
     """
     if min(image.width / width, image.height / height) < 2:
         return [_WHOLE]

@@ -10,7 +10,7 @@ et al., *Energy-based Out-of-distribution Detection*, 2020, section 3); how much
 its features is that of the nearest class; and whether a small network that has seen the features of
 made outliers takes them for those of an image of a class. That is outlier exposure (Hendrycks,
 Mazeika & Dietterich, *Deep Anomaly Detection with Outlier Exposure*, 2019) of a last step alone: no
-answer of the classifier itself changes. docs/explanation/trust.md compares it with others.
+answer of the classifier itself changes. docs/reference/figures.md compares it with others.
 """
 
 import warnings
