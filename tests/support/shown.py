@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
+from textwrap import dedent
 
 import typer
 
@@ -22,6 +23,7 @@ COMMAND_LINE = typer.main.get_command(app)
 
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 _INDENTED = re.compile(r"(?:(?<=\n\n)|^)(?:    .*\n|\n(?=    ))+")
+_TAB = re.compile(r'^=== ".*"\n((?:    .*\n|\n)+)', re.MULTILINE)
 _INLINE = re.compile(r"`(imagette [^`]+)`")
 
 
@@ -43,6 +45,7 @@ def _shell_lines(code: str) -> str:
 
 def code_blocks(text: str) -> list[tuple[str, str]]:
     """Language and code of each block, fenced or indented, in order."""
+    text = _untabbed(text)
     found = [(match.start(), match[2], match[3]) for match in _FENCE.finditer(text)]
     for match in _INDENTED.finditer(_without_fenced(text)):
         code = re.sub(r"^    ", "", match[0], flags=re.MULTILINE)
@@ -52,7 +55,13 @@ def code_blocks(text: str) -> list[tuple[str, str]]:
 
 def prose(text: str) -> str:
     """The text without its code blocks."""
+    text = _untabbed(text)
     return _INDENTED.sub("", _without_fenced(text)).replace("\0", "")
+
+
+def _untabbed(text: str) -> str:
+    """The text with what is in tabs, which is indented, as if it stood below each other."""
+    return _TAB.sub(lambda tab: dedent(tab[1]), text)
 
 
 def _without_fenced(text: str) -> str:
