@@ -1,11 +1,10 @@
 """The pages: the reference is complete, links lead somewhere, both languages say the same."""
 
 import ast
-import importlib.util
 import re
 
 import pytest
-from support.shown import DOCS, PAGES, ROOT, TEXTS, code_blocks, prose, read
+from support.shown import DOCS, PAGES, ROOT, TEXTS, code_blocks, load_tool, prose, read
 
 import imagette
 from imagette.serving.settings import Settings
@@ -27,10 +26,7 @@ ENGLISH = [
 @pytest.fixture(scope="module")
 def reference():
     """tools/reference.py, which writes the generated parts."""
-    spec = importlib.util.spec_from_file_location("reference", ROOT / "tools" / "reference.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("reference")
 
 
 def test_generated_parts_are_those_of_the_code(reference):
@@ -73,7 +69,8 @@ def test_links_lead_to_files(subtests):
 
 
 def test_the_french_page_says_the_same(subtests):
-    assert {page.relative_to(FRENCH) for page in FRENCH.rglob("*.md")} == set(ENGLISH)
+    french = {page.relative_to(FRENCH) for page in PAGES if page.is_relative_to(FRENCH)}
+    assert french == set(ENGLISH)
     for page in ENGLISH:
         with subtests.test(str(page)):
             english, french = (
@@ -93,7 +90,8 @@ def test_python_code_can_be_read(subtests):
 
 
 def test_french_is_set_as_french_is(subtests):
-    for page in [*sorted(FRENCH.rglob("*.md")), ROOT / "README.fr.md"]:
+    pages = [page for page in PAGES if page.is_relative_to(FRENCH)]
+    for page in [*pages, ROOT / "README.fr.md"]:
         with subtests.test(str(page)):
             text = prose(page.read_text(encoding="utf-8"))
             # Neither code, addresses, the rules of tables, nor titles of papers in English.

@@ -1,5 +1,6 @@
 """What the documentation shows: its pages, their code, and the `imagette` commands in it."""
 
+import importlib.util
 import json
 import re
 import shlex
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 from textwrap import dedent
+from types import ModuleType
 
 import typer
 
@@ -14,7 +16,8 @@ from imagette.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = sorted(DOCS.rglob("*.md"))
+# Those made of notebooks, which are read themselves, are left out.
+PAGES = sorted(page for page in DOCS.rglob("*.md") if page.parent.name != "lessons")
 CARDS = sorted((ROOT / "src" / "imagette" / "assets").glob("*.md"))
 NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
 ABOUT_NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
@@ -125,3 +128,11 @@ def find_command(words: list[str]) -> tuple[object, list[str]]:
     while words and words[0] in getattr(command, "commands", {}):
         command, words = command.commands[words[0]], words[1:]
     return command, words
+
+
+def load_tool(name: str) -> ModuleType:
+    """A program of tools/, which is in no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
