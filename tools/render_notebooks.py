@@ -3,8 +3,8 @@
     python tools/render_notebooks.py              # all of them, which takes some minutes
     python tools/render_notebooks.py 1 2          # those with these numbers
 
-The pages are kept in the repository, as they take longer to make than the rest of the site. They are
-made on the handwritten digits, which anyone has; a test tells when a notebook has changed since.
+The pages are kept in the repository, as they take longer to make than the rest of the site. They
+are made on the handwritten digits, which anyone has; a test tells when a notebook has changed.
 """
 
 import os
@@ -52,7 +52,8 @@ def mark(notebook: Path) -> str:
 def render(notebook: Path, page: Path) -> None:
     """Run a notebook and write its page, and its figures beside it."""
     ran = nbformat.read(notebook, as_version=4)
-    NotebookClient(ran, timeout=_LONGEST, resources={"metadata": {"path": notebook.parent}}).execute()
+    where = {"metadata": {"path": notebook.parent}}
+    NotebookClient(ran, timeout=_LONGEST, resources=where).execute()
     text, resources = MarkdownExporter().from_notebook_node(ran)
     page.parent.mkdir(parents=True, exist_ok=True)
     for old in page.parent.glob(f"{page.stem}-*.webp"):

@@ -43,7 +43,11 @@ def onnxruntime_web(tmp_path_factory):
     [package] = re.findall(r"npm install (\S+)", "".join(blocks(ALONE, "sh")))
     folder = tmp_path_factory.mktemp("npm")
     packed = subprocess.run(
-        ["npm", "pack", "--silent", package], cwd=folder, capture_output=True, text=True, timeout=300
+        ["npm", "pack", "--silent", package],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=200,
     )
     if packed.returncode:
         pytest.skip(f"npm cannot get {package}: {packed.stderr[-300:]}")
