@@ -26,8 +26,8 @@ def test_model(client):
     assert model["model"] == "mean-colour"
     assert model["input"] == {"height": 32, "width": 32, "channels": 3}
     assert model["limits"] == {
-        "max_upload_bytes": 10_000_000, "max_pixels": 1_000_000, "max_pictures": 8,
-        "max_seconds": 30, "requests_per_minute": 0,
+        "max_upload_bytes": 25_000_000, "max_pixels": 1_000_000, "max_jpeg_pixels": 4_000_000,
+        "max_pictures": 8, "max_seconds": 30, "requests_per_minute": 0,
     }  # fmt: skip
     assert {"dataset", "accuracy", "accuracy_split", "parameters", "licence", "recipe"} <= set(
         model

@@ -34,7 +34,7 @@ from pathlib import Path
 from support.decoding import tell_and_sleep
 from imagette.serving.decoders import Decoders
 from imagette.serving.decoding_process import Job
-Decoders(1, 0).run(Job(tell_and_sleep, Path("picture").read_bytes(), 10_000_000, (), 30))
+Decoders(1, 0).run(Job(tell_and_sleep, Path("picture").read_bytes(), 10_000_000, 160, (), 30))
 """
 
 
@@ -49,7 +49,7 @@ def send(client, *contents, **options):
 
 
 def job(function, content=LARGE, seconds=30.0, arguments=()):
-    return Job(function, content, 10_000_000, arguments, seconds)
+    return Job(function, content, 10_000_000, 160, arguments, seconds)
 
 
 def test_large_pictures_are_decoded_by_a_process_that_stays(decoders):
@@ -62,7 +62,7 @@ def test_large_pictures_are_decoded_by_a_process_that_stays(decoders):
     with pytest.raises(ImageError, match="cannot be read"):
         decoders.run(job(OpenedImage.views, LARGE[:-300], arguments=(32, 32)))
     with pytest.raises(ImageError, match="million allowed") as caught:
-        decoders.run(Job(describe, LARGE, 1000, (), 30))
+        decoders.run(Job(describe, LARGE, 100, 1120, (), 30))
     assert caught.value.too_large
     assert decoders.run(job(describe))[0] == pid
 

@@ -24,7 +24,7 @@ from imagette.errors import ImageError
 from imagette.images.batches import batches
 from imagette.images.formats import MAX_PIXELS
 from imagette.images.open_image import PREPROCESS_VERSION, open_image
-from imagette.images.views import ViewName
+from imagette.images.views import REDUCING_GAP, ViewName
 
 LARGE = 1_000_000_000
 """Arrays of more bytes than this are mapped from a file instead of being read into memory."""
@@ -192,7 +192,8 @@ def decode_image(source: Source | bytes, size: int, view: ViewName) -> NDArray[n
         ImageError: it cannot be read, or has too many pixels.
         OSError: the function that gives its bytes cannot.
     """
-    opened = open_image(source() if callable(source) else source, _MAX_PIXELS_OF_OWN)
+    content = source() if callable(source) else source
+    opened = open_image(content, _MAX_PIXELS_OF_OWN, REDUCING_GAP * size)
     with _ONE_LARGE if opened.pixels > MAX_PIXELS else nullcontext():
         return opened.views(size, size, view)[0].pixels
 

@@ -12,6 +12,7 @@ from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
+from imagette.images.jpeg import jpeg_scale
 from imagette.images.jpeg_head import read_jpeg_head
 
 # Bytes of a pixel in Pillow's memory; 4 in all other modes.
@@ -57,7 +58,7 @@ def decoding_bytes(image: Image.Image, pixels: int, file_bytes: int, at_least: i
     share = pixels / (image.width * image.height)
     shorter = int(min(image.size) * share**0.5)
     if isinstance(image, JpegImageFile):
-        scale = _jpeg_scale(shorter, at_least)
+        scale = jpeg_scale(shorter, at_least)
         cost += file_bytes + int(_coefficients(image) * share)
         pixels, shorter = pixels // scale**2, shorter // scale
         decoder = 0.0
@@ -86,12 +87,6 @@ def most_pixels(
     while pixels and decoding_bytes(image, pixels, file_bytes, at_least) > max_bytes:
         pixels = pixels * 19 // 20
     return pixels
-
-
-def _jpeg_scale(shorter: int, at_least: int) -> int:
-    """By how much the decoder reduces a JPEG's sides, as `JpegImageFile.draft` has it."""
-    most = shorter // at_least
-    return next((scale for scale in (8, 4, 2) if most >= scale), 1)
 
 
 def _coefficients(image: JpegImageFile) -> int:

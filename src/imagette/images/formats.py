@@ -11,12 +11,14 @@ from typing import BinaryIO
 from numpy import ndarray
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from imagette.errors import ImageError
 from imagette.images.array import from_array
 from imagette.images.icons import MAX_PIXELS_IN_ICON, check_icon
+from imagette.images.jpeg import jpeg_scale
 from imagette.images.jpeg_head import check_jpeg
 from imagette.images.signatures import first_bytes, what_else
 from imagette.images.tiff import check_tiff, decoded_size
@@ -31,6 +33,10 @@ ImageInput = str | Path | bytes | Image.Image | NDArray
 
 MAX_PIXELS = 50_000_000
 """Pictures with more pixels than this are refused before they are decoded (decompression bombs)."""
+
+JPEG_FACTOR = 4
+"""So many times as many a JPEG may have, as those of phones do: its decoder gives a half of its
+sides or less, and never holds the whole picture."""
 
 MAX_PIXELS_IN_PYTHON = 1_000_000
 """The same for the few formats (QOI, plain PPM, some DDS…) whose decoder in Pillow is Python code:
@@ -53,7 +59,7 @@ _FORMATS = frozenset([
     "TIFF", "WEBP", "XBM", "XPM",
 ])  # fmt: skip
 
-_PNG_ALONE = ("PNG",)
+_PNG_ALONE, _JPEG_ALONE = ("PNG",), ("JPEG",)
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 """How the files of the two formats begin that nearly all pictures have, and no others do: Pillow
 need not try its other readers."""
@@ -79,6 +85,8 @@ def open_file(file: str | Path | BinaryIO) -> Image.Image:
         formats = _possible_formats(file)
     if formats == _PNG_ALONE:  # what `Image.open` comes to in the end
         return PngImageFile(file)
+    if formats == _JPEG_ALONE:  # likewise, but for a limit that is not ours
+        return JpegImageFile(file)
     return Image.open(file, formats=formats)
 
 
@@ -91,7 +99,7 @@ def _possible_formats(file: BinaryIO) -> tuple[str, ...]:
         return _PNG_ALONE
     if head.startswith(_JPEG):
         check_jpeg(file)
-        return ("JPEG",)
+        return _JPEG_ALONE
     check_tiff(file)
     check_icon(file)
     return _all_formats()
@@ -140,13 +148,15 @@ def open_input(image: ImageInput) -> Image.Image:
         raise unreadable(image) from error
 
 
-def check_size(source: ImageInput, image: Image.Image, max_pixels: int) -> int:
+def check_size(source: ImageInput, image: Image.Image, max_pixels: int, at_least: int) -> int:
     """Refuse what has too many pixels, or none.
 
     Args:
         source: what the picture came as; a message names it if it is a path.
         image: the same, opened.
-        max_pixels: how many it may have.
+        max_pixels: how many it may have; a JPEG `JPEG_FACTOR` times as many, if no more than this
+            come out of its decoder.
+        at_least: as for `imagette.images.open_image.OpenedImage.to_rgb`.
 
     Returns:
         How many are decoded at once.
@@ -158,6 +168,11 @@ def check_size(source: ImageInput, image: Image.Image, max_pixels: int) -> int:
     if width * height == 0:
         raise ImageError(f"{_name(source)} has no pixels.", "Choose another one.")
     whole = kind = ""
+    remedy = "Make it smaller and send it again."
+    if isinstance(image, JpegImageFile):
+        max_pixels *= min(jpeg_scale(min(image.size), at_least) ** 2, JPEG_FACTOR)
+    elif width * height <= JPEG_FACTOR * max_pixels:
+        remedy = "Make it smaller, or save it as JPEG, and send it again."
     if any(tile[0] in Image.DECODERS for tile in getattr(image, "tile", [])):
         max_pixels, kind = min(max_pixels, MAX_PIXELS_IN_PYTHON), f" in a {image.format} file"
     if isinstance(image, TiffImageFile) and (decoded := decoded_size(image)) != image.size:
@@ -166,7 +181,7 @@ def check_size(source: ImageInput, image: Image.Image, max_pixels: int) -> int:
         raise ImageError(
             f"{_name(source)} has {width}×{height} pixels{whole}, more than the"
             f" {max_pixels / 1e6:g} million allowed{kind}.",
-            "Make it smaller and send it again.",
+            remedy,
             too_large=True,
         )
     # These may hold a picture that is larger than they say.
@@ -183,11 +198,14 @@ def too_costly(source: ImageInput, image: Image.Image, pixels: int, most: int) -
         most: how many it might have.
     """
     kind = f"{image.mode} {image.format} file" if image.format else f"{image.mode} picture"
+    instead = "save it as JPEG"
+    if image.format == "JPEG":  # a baseline one takes next to nothing
+        kind, instead = f"progressive {kind}", "save it as a JPEG that is not progressive"
     allowed = math.floor(most / 1e5) / 10
     return ImageError(
         f"{_name(source)} has {pixels / 1e6:.1f} million pixels, more than the {allowed:g} million"
         f" that there is memory for in such a file ({kind}).",
-        "Make it smaller, or save it as JPEG, and send it again.",
+        f"Make it smaller, or {instead}, and send it again.",
         too_large=True,
     )
 

@@ -4,6 +4,7 @@ import io
 import re
 
 from PIL import Image, ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
 
 # Each scan of a progressive JPEG costs a pass over all its pixels, and need not be longer than 70
 # bytes: a few megabytes of them would take hours. Real files have about ten; libtiff's limit.
@@ -20,6 +21,17 @@ _AC_SCAN = re.compile(
     rb"[^\xff]*+(?:\xff[\x00\xd0-\xd7][^\xff]*+)*+",
     re.DOTALL,
 )
+
+
+def jpeg_scale(shorter: int, at_least: int) -> int:
+    """By how much the decoder reduces a JPEG's sides, as `JpegImageFile.draft` has it.
+
+    Args:
+        shorter: its shorter side, in pixels.
+        at_least: how many of them are enough.
+    """
+    most = shorter // at_least
+    return next((scale for scale in (8, 4, 2) if most >= scale), 1)
 
 
 def prepare_jpeg(image: ImageFile.ImageFile, at_least: int | None) -> Image.Image:
@@ -40,6 +52,6 @@ def prepare_jpeg(image: ImageFile.ImageFile, at_least: int | None) -> Image.Imag
     if image.info.get("progressive") and min(image.size) // at_least >= 8:
         start = content.rfind(_SCAN, 0, first_scan)
         means = content[:start] + _AC_SCAN.sub(b"", content[start:])
-        image = Image.open(io.BytesIO(means), formats=["JPEG"])
+        image = JpegImageFile(io.BytesIO(means))
     image.draft(None, (at_least, at_least))
     return image

@@ -101,7 +101,8 @@ def open_image(
     Args:
         image: a path, a file's bytes, a PIL image (left as it is), or an array (see
             `imagette.images.array.from_array`).
-        max_pixels: refuse pictures with more pixels than this.
+        max_pixels: refuse pictures with more pixels than this, and a JPEG with more than
+            `JPEG_FACTOR` times as many, or of which more than this would be decoded.
         at_least: how many pixels of the shorter side will be asked for, as for
             `OpenedImage.to_rgb`: what decoding takes depends on it. Enough for most networks.
         max_bytes: refuse pictures whose decoding takes more memory than this.
@@ -110,7 +111,7 @@ def open_image(
         ImageError: the picture cannot be read, or is too large.
     """
     opened = open_input(image)
-    pixels = check_size(image, opened, max_pixels)
+    pixels = check_size(image, opened, max_pixels, at_least)
     file_bytes = len(image) if isinstance(image, bytes) else 0
     try:
         cost = decoding_bytes(opened, pixels, file_bytes, at_least)
@@ -135,7 +136,7 @@ def to_pixels(
         image: as for `open_image`.
         height: rows of the result.
         width: columns of the result.
-        max_pixels: refuse pictures with more pixels than this.
+        max_pixels: as for `open_image`.
         view: what of the picture.
 
     Returns:
@@ -144,7 +145,8 @@ def to_pixels(
     Raises:
         ImageError: the picture cannot be read, or has too many pixels.
     """
-    return open_image(image, max_pixels).views(height, width, view)[0].pixels
+    opened = open_image(image, max_pixels, REDUCING_GAP * max(height, width))
+    return opened.views(height, width, view)[0].pixels
 
 
 def read_size(image: ImageInput) -> tuple[int, int]:

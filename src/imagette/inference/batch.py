@@ -148,7 +148,7 @@ def _look_at(
     classifier: Classifier, picture: str | bytes, room: DecodingRoom | None
 ) -> Views | ImageError:
     try:
-        opened = open_image(picture, classifier.max_pixels)
+        opened = open_image(picture, classifier.max_pixels, classifier.at_least)
         with room.take(opened.decoding_bytes) if room else nullcontext():
             return opened.views(classifier.height, classifier.width, classifier.metadata.view)
     except ImageError as error:

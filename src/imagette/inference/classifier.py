@@ -191,7 +191,7 @@ class Classifier:
                 "Make rows of numbers an array, `np.array(rows, np.uint8)`; give several pictures"
                 " to `predict`, as a list.",
             )
-        opened = open_image(image, self.max_pixels)
+        opened = open_image(image, self.max_pixels, self.at_least)
         return opened.views(self.height, self.width, self.metadata.view)
 
     def predict_proba(

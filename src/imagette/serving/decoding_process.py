@@ -32,6 +32,7 @@ class Job:
         function: what to do with it, opened; a function of a module.
         content: the picture.
         max_pixels: as for `imagette.images.open_image.open_image`.
+        at_least: likewise.
         arguments: what else the function takes.
         seconds: the process is ended by the system if it takes longer.
     """
@@ -39,6 +40,7 @@ class Job:
     function: Callable[..., Any]
     content: ImageInput
     max_pixels: int
+    at_least: int
     arguments: tuple[Any, ...]
     seconds: float
 
@@ -48,7 +50,8 @@ class Job:
         Raises:
             ImageError: the picture cannot be read, or has too many pixels.
         """
-        return self.function(open_image(self.content, self.max_pixels), *self.arguments)
+        opened = open_image(self.content, self.max_pixels, self.at_least)
+        return self.function(opened, *self.arguments)
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,7 @@ class Gate:
         with self._turn(lane.queue, cost):
             if is_quick and is_small:
                 return function(opened, *arguments)
-            job = Job(function, content, self.settings.max_pixels, arguments, self._left())
+            job = Job(function, content, *limits[:2], arguments, self._left())
             return self._decode_elsewhere(lane.decoders, job)
 
     def compute(self, function: Callable[[*Ts], R], *arguments: *Ts) -> R:

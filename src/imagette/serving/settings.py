@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from imagette.errors import ImagetteError
-from imagette.images.formats import MAX_PIXELS
+from imagette.images.formats import JPEG_FACTOR, MAX_PIXELS
 from imagette.serving.api_keys import check_keys
 from imagette.serving.base_path import normalise_base_path
 from imagette.serving.memory import default_decoding_bytes
@@ -43,10 +43,11 @@ class Settings(BaseSettings):
     """path of a bundle or a run, or the name of a model that ships with Imagette: `cifar10`, or the
     small and fast `cifar10-lite`; several as NAME=PATH, with commas between: the first answers
     `/predict`, and each `/models/NAME/predict`"""
-    max_upload_bytes: PositiveInt = 10_000_000
+    max_upload_bytes: PositiveInt = 25_000_000
     """largest request, in bytes"""
     max_pixels: PositiveInt = MAX_PIXELS
-    """largest picture, in pixels"""
+    """largest picture, in pixels; a JPEG, which is decoded at a reduced size, may have four times as
+    many"""
     max_pictures: PositiveInt = 64
     """pictures in one request"""
     max_seconds: Annotated[PositiveFloat, Field(le=86_400)] = 30
@@ -138,6 +139,11 @@ class Settings(BaseSettings):
     def _check_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         check_keys(key.get_secret_value() for key in keys)
         return keys
+
+    @property
+    def max_jpeg_pixels(self) -> int:
+        """The largest JPEG, in pixels."""
+        return JPEG_FACTOR * self.max_pixels
 
     @property
     def asks_for_keys(self) -> bool:

@@ -27,6 +27,9 @@ class Limits(ResponseModel):
 
     max_upload_bytes: Annotated[int, Field(description="largest request, in bytes")]
     max_pixels: Annotated[int, Field(description="largest picture, in pixels")]
+    max_jpeg_pixels: Annotated[
+        int, Field(description="largest JPEG, in pixels: it is decoded at a reduced size")
+    ]
     max_pictures: Annotated[int, Field(description="pictures in one request")]
     max_seconds: Annotated[float, Field(description="how long a request may take, in seconds")]
     requests_per_minute: Annotated[
