@@ -9,8 +9,9 @@ import sys
 
 import pytest
 from PIL import Image, features
-from support.images import swapped, written
+from support.images import BLUE, RED, large_jpeg, swapped, written
 
+from imagette.errors import ImageError
 from imagette.images.open_image import open_image
 
 MEASURE = r"""
@@ -123,6 +124,38 @@ def test_a_baseline_jpeg_costs_what_is_left_of_it():
     assert cost < open_image(jpeg(8160, 6120, progressive=True), at_least=160).decoding_bytes / 5
     in_several_scans = jpeg(8160, 6120).replace(b"\xff\xda\0\x0c\x03", b"\xff\xda\0\x08\x01")
     assert open_image(in_several_scans, at_least=160).decoding_bytes > 5 * cost
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="tells memory in /proc")
+def test_200_megapixels_of_a_phone_take_less_than_a_png_of_10(tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(large_jpeg(16320, 12240))
+    command = [sys.executable, "-c", MEASURE, str(tmp_path / "photo.jpg")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    _, taken, told = json.loads(done.stdout)
+    assert taken < told + 3_000_000
+    assert told < 40_000_000
+
+
+def test_a_jpeg_may_have_200_megapixels_of_which_no_more_than_50_are_decoded():
+    small = open_image(large_jpeg(8192, 6144)).to_rgb(160)
+    assert min(small.size) >= 160
+    for place, colour in ((0.2, RED), (0.8, BLUE)):
+        found = small.getpixel((int(place * small.width), small.height // 2))
+        assert max(abs(a - b) for a, b in zip(found, colour, strict=True)) <= 3
+    open_image(jpeg(16320, 12240))
+    open_image(jpeg(60_000, 1_100), at_least=160)
+    # Too many, or too narrow to be reduced.
+    for width, height in ((16_400, 12_240), (60_000, 1_100)):
+        with pytest.raises(ImageError, match=f"{width}×{height} pixels, more than the") as caught:
+            open_image(jpeg(width, height))
+        assert caught.value.too_large
+
+
+def test_a_progressive_jpeg_that_takes_too_much_is_told_what_would_help():
+    error = refused_for(jpeg(16320, 12240, progressive=True), OF_A_WORKER)
+    assert "199.8 million pixels" in error.problem
+    assert "progressive" in error.problem
+    assert "save it as a JPEG that is not progressive" in error.remedy
 
 
 def test_a_picture_that_takes_too_much_is_refused_in_megapixels():

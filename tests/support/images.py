@@ -1,6 +1,7 @@
 """Pictures as real files, and what should come out of them."""
 
 import io
+import re
 import struct
 import zlib
 
@@ -27,6 +28,18 @@ def written(image: Image.Image, format_: str, **options) -> bytes:
     file = io.BytesIO()
     image.save(file, format_, **options)
     return file.getvalue()
+
+
+def large_jpeg(width: int, height: int) -> bytes:
+    """A JPEG, red to the left and blue to the right, made of one row of blocks again and again."""
+    row = np.full((16, width, 3), RED, np.uint8)
+    row[:, width // 2 :] = BLUE
+    content = written(Image.fromarray(row), "JPEG", restart_marker_rows=1)
+    head, blocks = re.fullmatch(rb"(.*\xff\xda.{12})(.*)\xff\xd9", content, re.DOTALL).groups()
+    sides = struct.pack(">HH", height, width)
+    head = re.sub(rb"(\xff\xc0\0\x11\x08)....", lambda m: m[1] + sides, head, flags=re.DOTALL)
+    rows = (blocks + bytes([0xFF, 0xD0 + number % 8]) for number in range(-(-height // 16)))
+    return head + b"".join(rows)[:-2] + b"\xff\xd9"
 
 
 def noise(seed: int, height: int = 30, width: int = 40) -> bytes:
