@@ -44,7 +44,8 @@ def main() -> None:
     if problem:
         _show_problem(problem, texts)
     # Before the page, whose own script needs it.
-    st.html(html_parts.script(texts), unsafe_allow_javascript=True)
+    limits = (current_session().model or {}).get("limits", {})
+    st.html(html_parts.script(texts, limits), unsafe_allow_javascript=True)
     chosen.run()
 
 

@@ -3,7 +3,8 @@
 Class names and names of files are escaped: they are text, never markup.
 """
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from imagette.webapp.literal import in_html
@@ -11,7 +12,9 @@ from imagette.webapp.previews import Preview
 from imagette.webapp.sentences import Ranking, confidence_percent
 from imagette.webapp.texts import Texts
 
-_PAGE = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
+_FOLDER = Path(__file__).parent
+_FILES = ("uploads.js", "page.js")
+_PAGE = "".join((_FOLDER / name).read_text(encoding="utf-8") for name in _FILES)
 _VIEW = "imagettePage.show()"
 
 SCRIPTS = (_PAGE, _VIEW)
@@ -19,21 +22,49 @@ SCRIPTS = (_PAGE, _VIEW)
 
 _MAX_BARS = 10  # more classes than this are folded away
 
+NO_IMAGE = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 9'%3E%3Ctext x='4.5'"
+    " y='6.5' font-size='6' text-anchor='middle' fill='gray'%3E?%3C/text%3E%3C/svg%3E"
+)
+"""What is shown in the place of an image that could not be read, as a data URL."""
+
 Tile = tuple[str, str | None, str]
 """The place on the page that it leads to, a small image as a data URL, and a short answer."""
 
 
-def script(texts: Texts) -> str:
-    """What makes the page tell the browser where it is and in which language; see page.js."""
+def script(texts: Texts, limits: Mapping[str, int]) -> str:
+    """What makes the page tell the browser where it is and in which language, and make large files
+    smaller before they are sent; see page.js and uploads.js.
+
+    Args:
+        texts: the page's.
+        limits: of the API; empty if not known.
+    """
     return (
         f'<div id="imagette-page" data-language="{texts.language}"'
-        f' data-pages="{in_html(texts.pages)}"></div><script>{_PAGE}</script>'
+        f' data-pages="{in_html(texts.pages)}" data-preparing="{in_html(texts.preparing)}"'
+        f' data-bytes="{limits.get("max_upload_bytes", "")}"'
+        f' data-pixels="{limits.get("max_pixels", "")}"></div><script>{_PAGE}</script>'
     )
 
 
-def bring_into_view(number: int) -> str:
-    """Scrolls to the answers and has them read aloud, once for every number."""
-    return f'<div id="imagette-view" data-number="{number}"></div><script>{_VIEW}</script>'
+def bring_into_view(number: int, key: str) -> str:
+    """Scrolls to what has a key and has it read aloud, once for every number."""
+    return (
+        f'<div id="imagette-view" data-number="{number}" data-key="{key}"></div>'
+        f"<script>{_VIEW}</script>"
+    )
+
+
+def tile_names(names: Mapping[str, str], opened: str) -> str:
+    """Tells page.js what the images are called that are buttons, and which of them is open.
+
+    Args:
+        names: by the buttons' keys.
+        opened: the key of one, or empty.
+    """
+    told = in_html(json.dumps(names))
+    return f'<div id="imagette-tiles" data-names="{told}" data-opened="{opened}"></div>'
 
 
 def text(tag: str, kind: str, words: str) -> str:

@@ -12,6 +12,7 @@ window.imagettePage ??= {
 
   // Called at every change: Streamlit may draw the links later, or lead to another page of them.
   mark() {
+    this.markTiles();
     const links = document.querySelector(".st-key-pages");
     if (!links) return;
     links.setAttribute("role", "navigation");
@@ -23,15 +24,39 @@ window.imagettePage ??= {
     }
   },
 
+  // Small images that are buttons say what they are called, and which of them is open.
+  markTiles() {
+    const told = document.getElementById("imagette-tiles");
+    if (!told) return;
+    const { names, opened } = told.dataset;
+    for (const [key, name] of Object.entries(JSON.parse(names))) {
+      const button = document.querySelector(`.st-key-${key} button`);
+      if (!button) continue;
+      const words = `${name}: ${button.textContent}`;
+      if (button.ariaLabel !== words) button.ariaLabel = words;
+      button.title = name;
+      button.ariaExpanded = String(key === opened);
+    }
+  },
+
   // Called at every drawing of answers; the number is another one when a person asked for them.
   show() {
-    const { number } = document.getElementById("imagette-view").dataset;
+    const { number, key } = document.getElementById("imagette-view").dataset;
     if (this.shown === number) return;
     this.shown = number;
-    const answers = document.querySelector(".st-key-answers");
+    const place = document.querySelector(`.st-key-${key}`);
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    answers.scrollIntoView({ behavior: still ? "auto" : "smooth", block: "start" });
-    this.say(answers.querySelector("h2").textContent);
+    const isAll = key === "answers";
+    const block = isAll ? "start" : "nearest";
+    place.scrollIntoView({ behavior: still ? "auto" : "smooth", block });
+    const heading = place.querySelector("h2");
+    if (isAll) {
+      this.say(heading.textContent);
+      return;
+    }
+    // Of many images, one was opened or closed again: the keyboard goes on from there.
+    if (heading) heading.tabIndex = -1;
+    (heading ?? place.querySelector("button")).focus({ preventScroll: true });
   },
 
   // Lets a screen reader say it.

@@ -13,6 +13,7 @@ from imagette.images.open_image import open_image
 
 _PREVIEW_SIZE = (640, 640)
 _THUMBNAIL_SIZE = (160, 160)
+_LOSSLESS = 64  # pixels of the longer side
 
 # A large picture takes hundreds of megabytes while it is decoded, so one is at a time.
 _decoding = Lock()
@@ -33,6 +34,11 @@ class Preview:
     thumbnail: str
     width: int
     height: int
+
+    @property
+    def content(self) -> bytes:
+        """The file at `url`."""
+        return base64.b64decode(self.url.partition(",")[2])
 
 
 def sample_thumbnail(sample: Sample) -> str:
@@ -61,5 +67,6 @@ def preview(content: bytes) -> Preview | None:
 
 def _data_url(image: Image.Image) -> str:
     file = io.BytesIO()
-    image.save(file, format="WEBP")
+    # What is small is shown as it is: every one of its pixels counts.
+    image.save(file, format="WEBP", lossless=max(image.size) <= _LOSSLESS)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"

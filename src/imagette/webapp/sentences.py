@@ -11,6 +11,20 @@ def dataset_title(name: str) -> str:
     return "CIFAR-10" if name == "cifar10" else name
 
 
+def limits_sentence(limits: dict[str, int], texts: Texts) -> str:
+    """How large a file may be, and how many pixels it may have.
+
+    Args:
+        limits: of the API.
+        texts: in which language to say it.
+    """
+    megabytes, jpeg, other = (
+        texts.number(limits[name] / 1e6, digits=0 if limits[name] >= 1e7 else 1)
+        for name in ("max_upload_bytes", "max_jpeg_pixels", "max_pixels")
+    )
+    return texts.file_limits.format(megabytes=megabytes, jpeg=jpeg, other=other)
+
+
 def with_article(name: str, texts: Texts) -> str:
     """`cat` becomes `a cat`; a name whose article is not known is put in quotation marks."""
     for words in texts.with_article:

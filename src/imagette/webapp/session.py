@@ -5,7 +5,7 @@ It lives in Streamlit's session: in the memory of the page's process, until the 
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -22,6 +22,10 @@ from imagette.wording import Language
 
 MAX_IMAGES = 100
 """So many images of a session are kept, the last ones; each takes some 100 kB."""
+
+MOST_WHOLE = 4
+"""So many images in view are answered in full, one below the other; of more, small ones are shown,
+each of which opens its answer."""
 
 # Asking again would not help. All other problems may pass, and the image is kept for that.
 _ABOUT_THE_IMAGE = {
@@ -47,6 +51,7 @@ class Answer:
             if the model cannot tell.
         seen: the pixels that the network saw, as a data URL.
         heat_map: what decided, as a data URL to lay over the image; None if there is none.
+        mapped: name of the class that the map is about; None if there is none.
         thumbnail: a small image, as a data URL.
     """
 
@@ -55,6 +60,7 @@ class Answer:
     familiarity: float | None
     seen: str
     heat_map: str | None
+    mapped: Words | None
     thumbnail: str
 
     def ranked(self, language: Language) -> Ranking:
@@ -75,6 +81,7 @@ class SessionImage:
         answer: what the API said; None before it did, or if it refused.
         problem: the short name of what was wrong; None if nothing was.
         shown: the image as every browser shows it, once it has been answered; None if it cannot be.
+        explained: whether the API has been asked what decided.
     """
 
     number: int
@@ -85,6 +92,7 @@ class SessionImage:
     answer: Answer | None = None
     problem: str | None = None
     shown: Preview | None = None
+    explained: bool = False
 
     @property
     def anchor(self) -> str:
@@ -101,6 +109,12 @@ class SessionImage:
         """Whether asking again may help."""
         return self.problem is not None and self.content is not None
 
+    def sendable(self) -> bytes | None:
+        """The file, or else the image as it is shown; None if there is neither."""
+        if self.content is not None:
+            return self.content.data
+        return self.shown.content if self.shown else None
+
 
 @dataclass
 class Session:
@@ -109,7 +123,9 @@ class Session:
     Attributes:
         images: all of them that are kept, in the order they came.
         in_view: those that the person looks at.
-        view_number: counts how often what is in view was chosen.
+        opened: of more than are answered in full, the one that is.
+        view_number: counts how often what is in view, or the one that is opened, was chosen.
+        turned_to: key of what the person turned to then.
         left_out: how many of the files that came last were too many.
         model: what the API last said of its model.
         max_images: how many of them are kept.
@@ -118,7 +134,9 @@ class Session:
 
     images: deque[SessionImage] = field(default_factory=deque)
     in_view: list[SessionImage] = field(default_factory=list)
+    opened: SessionImage | None = None
     view_number: int = 0
+    turned_to: str = "answers"
     left_out: int = 0
     model: dict[str, Any] | None = None
     max_images: int = MAX_IMAGES
@@ -153,16 +171,37 @@ class Session:
 
     def look_at(self, images: list[SessionImage]) -> None:
         """Bring images into view."""
-        self.in_view = images
-        self.view_number += 1
+        self.in_view, self.opened = images, None
+        self._turn_to("answers")
         self.left_out = 0
 
-    def ask(self, image: SessionImage, api: Api | LessonApi) -> None:
-        """Ask the API about an image and keep what it says, be it a problem."""
+    @property
+    def are_many(self) -> bool:
+        """Whether more images are in view than are answered in full."""
+        return len(self.in_view) > MOST_WHOLE
+
+    def open(self, image: SessionImage) -> None:
+        """Open the answer to one of many images in view, or close it where it is open."""
+        is_open = self.opened is image
+        self.opened = None if is_open else image
+        self._turn_to(f"{'tile' if is_open else 'answer'}-{image.number}")
+
+    def _turn_to(self, key: str) -> None:
+        self.view_number += 1
+        self.turned_to = key
+
+    def ask(self, image: SessionImage, api: Api | LessonApi, in_full: bool = True) -> None:
+        """Ask the API about an image and keep what it says, be it a problem.
+
+        Args:
+            image: which.
+            api: the API.
+            in_full: whether to ask what decided, too.
+        """
         assert image.content is not None
         assert self.model is not None
         try:
-            response = api.predict(image.content.data)
+            response = (api.predict if in_full else api.recognise)(image.content.data)
         except NoAnswer as problem:
             image.problem = problem.kind
             if problem.kind in _ABOUT_THE_IMAGE:
@@ -170,8 +209,27 @@ class Session:
         else:
             image.shown = image.shown or preview(image.content.data)
             image.answer = _read_answer(response, image.shown, self.model)
+            image.explained = in_full
             if not self.keep_files:
                 image.content = None
+
+    def explain(self, image: SessionImage, api: Api | LessonApi) -> str | None:
+        """Ask the API what decided its answer to an image, if it was not asked yet.
+
+        Returns:
+            The short name of the problem, if there was one.
+        """
+        content = image.sendable()
+        if image.answer is None or image.explained or content is None:
+            return None
+        assert self.model is not None
+        try:
+            response = api.predict(content)
+        except NoAnswer as problem:
+            return problem.kind
+        image.explained = True
+        image.answer = replace(image.answer, **_read_explanation(response))
+        return None
 
     def ask_anew(self) -> None:
         """Let the images in view, whose files are kept, be asked about anew."""
@@ -192,7 +250,7 @@ class Session:
     def forget(self) -> None:
         """Forget all images."""
         self.images.clear()
-        self.in_view = []
+        self.in_view, self.opened = [], None
 
 
 def current_session() -> Session:
@@ -221,9 +279,16 @@ def _read_answer(response: dict[str, Any], shown: Preview | None, model: dict[st
         known=response.get("known"),
         familiarity=response.get("familiarity"),
         seen=response["seen"],
-        heat_map=(response.get("explanation") or {}).get("heat_map"),
         thumbnail=shown.thumbnail if shown else response["seen"],
+        **_read_explanation(response),
     )
+
+
+def _read_explanation(response: dict[str, Any]) -> dict[str, Any]:
+    if not (explanation := response.get("explanation")):
+        return {"heat_map": None, "mapped": None}
+    mapped = {"en": explanation["class"], "fr": explanation["class_fr"]}
+    return {"heat_map": explanation["heat_map"], "mapped": mapped}
 
 
 def to_csv(answered: Iterable[tuple[SessionImage, Answer]]) -> bytes:

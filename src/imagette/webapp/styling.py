@@ -19,6 +19,9 @@ def widget_words(texts: Texts) -> str:
     """Puts the page's words in the place of the English ones of Streamlit's widgets."""
     words = {
         '[data-testid="stFileUploaderDropzone"]::before': texts.drop_here,
+        '[data-testid="stFileUploaderDropzone"]:has([data-testid="stFileChipIconError"])::after': (
+            texts.not_sent
+        ),
         '[data-testid="stFileUploaderDropzone"] button::after': texts.browse,
         '[data-testid="stCameraInputButton"]::after': texts.camera_take,
         '[data-testid="stCameraInputWebcamStyledBox"]:not(:has(video))::after': texts.camera_allow,

@@ -37,6 +37,9 @@ class Texts:
     knows: str
     choose: str
     drop_here: str
+    file_limits: str
+    preparing: str
+    not_sent: str
     browse: str
     camera: str
     camera_close: str
@@ -51,6 +54,12 @@ class Texts:
     gallery_note: str
     example: str
     too_many_images: str
+    # Predict: many images.
+    many: str
+    many_help: str
+    looking_at: str
+    no_answer: str
+    close_answer: str
     # Predict: the answer.
     looking: str
     your_image: str
@@ -75,12 +84,23 @@ class Texts:
     none_short: str
     more_than: str
     quoted: str
+    # Predict: where the answer was wrong.
+    wrong: str
+    wrong_help: str
+    wrong_what: str
+    wrong_choose: str
+    wrong_none: str
+    wrong_other: str
+    wrong_name: str
+    wrong_keep: str
+    wrong_kept: str
     # Predict: this session.
     history: str
     history_help: str
     download: str
     forget: str
     privacy: str
+    privacy_kept: str
     # Model.
     model_title: str
     learned_from: str
@@ -197,9 +217,9 @@ class Texts:
         """As `wording.percent` writes it."""
         return wording.percent(fraction, self.language, digits)
 
-    def listed(self, names: Sequence[str]) -> str:
+    def listed(self, names: Sequence[str], most: int = 20) -> str:
         """As `wording.listed` writes them."""
-        return wording.listed(names, self.language)
+        return wording.listed(names, self.language, most)
 
 
 TEXTS: dict[Language, Texts] = {language: Texts(language) for language in LANGUAGES}

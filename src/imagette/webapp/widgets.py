@@ -15,9 +15,17 @@ Button = tuple[str, str, Callable[[], Any]]
 """Its words, its image as a data URL, and what a click does."""
 
 
-def tell_problem(kind: str, texts: Texts) -> None:
-    """Say what went wrong, by the short name of the problem."""
+def tell_problem(kind: str, texts: Texts, of: str = "") -> None:
+    """Say what went wrong, by the short name of the problem.
+
+    Args:
+        kind: that.
+        texts: in which language to say it.
+        of: the files that it is said of, as Markdown; empty where it is clear.
+    """
     message = texts.problems.get(kind, texts.other_problem)
+    if of:
+        message = f"**{of}**  \n{message}"
     if kind == ApiDown.kind:
         st.error(message, icon=":material/cloud_off:")
     else:
@@ -32,7 +40,9 @@ def image_buttons(group: str, buttons: dict[str, Button]) -> None:
             st.button(in_markdown(words), key=key, on_click=click)
 
 
-def file_box(key: str, label: str, widget_key: str, take: Callable[[], None]) -> None:
+def file_box(
+    key: str, label: str, widget_key: str, take: Callable[[], None], note: str = ""
+) -> None:
     """A box that files are dropped into; see styling.py for its words.
 
     Args:
@@ -41,6 +51,7 @@ def file_box(key: str, label: str, widget_key: str, take: Callable[[], None]) ->
             Markdown, though it does not show it, and as plain words.
         widget_key: of what holds the files; one that is new holds none.
         take: is called when files were chosen.
+        note: what stands below it.
     """
     with st.container(key=key):
         st.file_uploader(
@@ -50,6 +61,8 @@ def file_box(key: str, label: str, widget_key: str, take: Callable[[], None]) ->
             label_visibility="collapsed",
             on_change=take,
         )
+        if note:
+            st.caption(note)
 
 
 def camera_button(

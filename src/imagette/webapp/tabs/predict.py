@@ -12,7 +12,7 @@ from imagette.webapp.answers import show_answers
 from imagette.webapp.client import Api
 from imagette.webapp.literal import in_markdown
 from imagette.webapp.previews import sample_thumbnail
-from imagette.webapp.sentences import short_answer
+from imagette.webapp.sentences import limits_sentence, short_answer
 from imagette.webapp.session import Session, Words, class_names, current_session, to_csv
 from imagette.webapp.tabs.dataset import ask_dataset
 from imagette.webapp.texts import TEXTS, Texts
@@ -39,7 +39,8 @@ def _choose(session: Session, texts: Texts) -> None:
     st.html(styling.widget_words(texts))
     # A widget whose key is new is empty again: what was chosen is the session's from then on.
     generation = st.session_state.setdefault("widget_generation", 0)
-    file_box("upload", texts.choose, f"files-{generation}", _take_files)
+    note = limits_sentence(session.model["limits"], texts) if session.model else ""
+    file_box("upload", texts.choose, f"files-{generation}", _take_files, note)
     _offer_camera(texts)
     if samples := list_samples():
         st.caption(texts.try_sample)
