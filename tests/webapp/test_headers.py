@@ -24,6 +24,6 @@ def test_only_the_pages_own_scripts_run_and_nothing_is_loaded_from_elsewhere():
 
 @pytest.mark.parametrize("texts", TEXTS.values(), ids=TEXTS)
 def test_scripts_that_are_written_into_the_page_are_those_that_are_announced(texts):
-    for html in (html_parts.script(texts), html_parts.bring_into_view(7)):
+    for html in (html_parts.script(texts, {}), html_parts.bring_into_view(7, "answers")):
         (script,) = re.findall("<script>(.*)</script>", html, re.DOTALL)
         assert script in html_parts.SCRIPTS

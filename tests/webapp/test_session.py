@@ -12,7 +12,8 @@ pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
 
 from imagette.webapp import session as session_module
 from imagette.webapp.client import ApiDown, Refused
-from imagette.webapp.session import MAX_IMAGES, Answer, Session, SessionImage, same_words, to_csv
+from imagette.webapp.session import MAX_IMAGES, Session, to_csv
+from imagette.webapp.session_image import Answer, SessionImage, same_words
 from imagette.webapp.tabs import predict
 from imagette.webapp.uploads import Upload
 
@@ -23,7 +24,7 @@ SAID = {
     "known": False,
     "familiarity": 0.1,
     "seen": "data:image/png;base64,",
-    "explanation": {"heat_map": "data:image/png;base64,abc"},
+    "explanation": {"class": "dog", "class_fr": "chien", "heat_map": "data:image/png;base64,abc"},
 }
 
 
@@ -96,7 +97,7 @@ def test_new_images_take_the_view_and_old_ones_are_kept_up_to_a_limit():
 
 
 def image(name, ranking, known=True):
-    answer = Answer(ranking, known, 0.5, "data:,", None, "data:,")
+    answer = Answer(ranking, known, 0.5, "data:,", None, None, "data:,")
     words = same_words(name)
     return SessionImage(1, words, words, TIME, None, answer), answer
 

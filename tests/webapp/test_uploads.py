@@ -16,7 +16,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRe
 from support.running_server import wait_until
 
 from imagette.webapp import uploads
-from imagette.webapp.session import Session, same_words
+from imagette.webapp.session import Session
+from imagette.webapp.session_image import same_words
 from imagette.webapp.teach_state import TeachState
 from imagette.webapp.uploads import Upload, UploadLimits
 

@@ -30,6 +30,7 @@ from imagette.serving.problems import KINDS, register_error_handlers
 from imagette.serving.rate_limit import RateLimit
 from imagette.serving.routes import (
     docs,
+    feedback,
     health,
     inference_protocol,
     metrics,
@@ -127,6 +128,11 @@ def _make_state(settings: Settings, kept_keys: Path | None) -> ServerState:
         from imagette.serving.teaching.lesson_store import LessonStore
 
         lessons = LessonStore(settings)
+    feedback_folder = None
+    if settings.feedback:
+        from imagette.serving.feedback import FeedbackFolder  # likewise, what knows datasets
+
+        feedback_folder = FeedbackFolder(settings)
     log = None
     if settings.log_requests:
         configure_json_logging()
@@ -146,6 +152,7 @@ def _make_state(settings: Settings, kept_keys: Path | None) -> ServerState:
         rate_limit=_make_rate_limit(settings),
         body_room=BodyRoom(settings, counts.waiting()),
         lessons=lessons,
+        feedback=feedback_folder,
         log=log,
         tracing=make_tracing(),
     )
@@ -159,6 +166,8 @@ def _blueprints(settings: Settings) -> list[APIBlueprint]:
     ]  # fmt: skip
     if not settings.metrics_port:
         found.append(metrics.blueprint)
+    if settings.feedback:
+        found.append(feedback.blueprint)
     if settings.teach:
         from imagette.serving.routes import teach  # only here: teaching needs more packages
 

@@ -17,6 +17,7 @@ from imagette.serving.auth import OPEN_RULES
 from imagette.serving.problems import KINDS
 from imagette.serving.schemas import inference_protocol, teach
 from imagette.serving.schemas.base import Problem
+from imagette.serving.schemas.feedback import FeedbackAnswer, FeedbackOptions
 from imagette.serving.schemas.model import DatasetAnswer, Health, Index, ModelAnswer, Readiness
 from imagette.serving.schemas.predict import (
     ImagesBody,
@@ -26,7 +27,8 @@ from imagette.serving.schemas.predict import (
 )
 
 _RESPONSES = (
-    PictureAnswer, SeveralAnswers, Problem, ModelAnswer, DatasetAnswer, Health, Readiness, Index,
+    PictureAnswer, SeveralAnswers, FeedbackAnswer, Problem, ModelAnswer, DatasetAnswer, Health,
+    Readiness, Index,
     teach.LessonAnswer, teach.AddedPictures, teach.LessonPictures, teach.Deleted,
     *inference_protocol.ANSWERS,
 )  # fmt: skip
@@ -189,6 +191,14 @@ def predict_request() -> dict[str, Any]:
 def pictures_request() -> dict[str, Any]:
     """The option and the body of what takes pictures of a class."""
     return _images_request(teach.PicturesOptions)
+
+
+def feedback_request() -> dict[str, Any]:
+    """The option of `POST /feedback`, and its body: one picture that is called one."""
+    file = {"schema": {"type": "string", "format": "binary"}}
+    content = {"image/*": file, "application/octet-stream": file}
+    body = {"required": True, "description": "One picture.", "content": content}
+    return {"parameters": [*parse_query(FeedbackOptions)[0], _ENCODING], "requestBody": body}
 
 
 def json_request(model: type[BaseModel]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ KINDS = {
     "wrong-shape": (400, "The array does not have the right shape"),
     "wrong-values": (400, "The array holds values that are not pixels"),
     "wrong-tensor": (400, "The tensors are not those that the model takes or gives"),
+    "wrong-class": (400, "No class can be called this"),
     "wrong-classes": (400, "The classes of a lesson cannot be these"),
     "unauthorized": (401, "The request has no valid key"),
     "not-found": (404, "There is nothing at this address"),
@@ -54,6 +55,7 @@ KINDS = {
     "overloaded": (503, "The server has too much to do"),
     "too-many-lessons": (503, "There are too many lessons"),
     "no-room": (507, "The server's disk is full"),
+    "feedback-full": (507, "The server keeps no more pictures"),
 }
 
 

@@ -119,6 +119,7 @@ def _describe(classifier: Classifier, settings: Settings) -> bytes:
         **classifier.metadata.model_dump(),
         input=InputSize(height=classifier.height, width=classifier.width),
         limits=Limits.model_validate(settings, from_attributes=True),
+        feedback=settings.feedback is not None,
         teaching=Teaching.model_validate(settings, from_attributes=True)
         if settings.teach
         else None,

@@ -46,8 +46,8 @@ class Settings(BaseSettings):
     max_upload_bytes: PositiveInt = 25_000_000
     """largest request, in bytes"""
     max_pixels: PositiveInt = MAX_PIXELS
-    """largest picture, in pixels; a JPEG, which is decoded at a reduced size, may have four times as
-    many"""
+    """largest picture, in pixels; a JPEG, which is decoded at a reduced size, may have four times
+    as many"""
     max_pictures: PositiveInt = 64
     """pictures in one request"""
     max_seconds: Annotated[PositiveFloat, Field(le=86_400)] = 30
@@ -91,6 +91,11 @@ class Settings(BaseSettings):
     )
     """memory that each worker may take to decode pictures, in bytes: a picture that takes more is
     refused, and others wait for their turn"""
+    feedback: Path | None = None
+    """folder that keeps pictures which people say were answered wrongly, by what they really show,
+    to train on; without one, none are kept"""
+    max_feedback_pictures: PositiveInt = 2_000
+    """pictures that are kept there at most; each takes some 200 kB on the disk"""
     teach: bool = False
     """whether people may teach the server classes of their own"""
     lessons_dir: Path | None = None

@@ -17,6 +17,7 @@ from imagette.serving.settings import Settings
 from imagette.serving.tracing import Tracing
 
 if TYPE_CHECKING:
+    from imagette.serving.feedback import FeedbackFolder
     from imagette.serving.teaching.lesson_store import LessonStore
 
 EXTENSION = "imagette"
@@ -35,6 +36,7 @@ class ServerState:
         rate_limit: how often each client may ask; None where there is no limit.
         body_room: what room there is for the bodies of requests.
         lessons: what people teach; None where nothing may be taught.
+        feedback: what keeps pictures that were answered wrongly; None where none are kept.
         log: where requests are logged; None where they are not.
         tracing: what makes spans of requests; None where they are not traced.
     """
@@ -47,6 +49,7 @@ class ServerState:
     rate_limit: RateLimit | None
     body_room: BodyRoom
     lessons: "LessonStore | None"
+    feedback: "FeedbackFolder | None"
     log: RequestLog | None
     tracing: Tracing | None
 

@@ -8,9 +8,11 @@ import streamlit as st
 
 from imagette.webapp import html_parts
 from imagette.webapp.client import Api, LessonApi
+from imagette.webapp.feedback import offer_feedback
 from imagette.webapp.literal import in_markdown
 from imagette.webapp.sentences import answer_sentence, closest_sentence, short_answer
-from imagette.webapp.session import Answer, Session, SessionImage
+from imagette.webapp.session import Session
+from imagette.webapp.session_image import Answer, SessionImage
 from imagette.webapp.texts import Texts
 from imagette.webapp.widgets import image_buttons, tell_problem
 
@@ -35,9 +37,7 @@ def show_answers(
             session.ask(image, api, in_full=False)
 
 
-def _show_each(
-    session: Session, model: dict[str, Any], api: Api | LessonApi, texts: Texts
-) -> None:
+def _show_each(session: Session, model: dict[str, Any], api: Api | LessonApi, texts: Texts) -> None:
     """Few images, one below the other."""
     summary = st.empty()
     for place, image in enumerate(session.in_view):
@@ -49,9 +49,7 @@ def _show_each(
         summary.html(html_parts.tiles([_tile(image, texts) for image in session.in_view]))
 
 
-def _show_many(
-    session: Session, model: dict[str, Any], api: Api | LessonApi, texts: Texts
-) -> None:
+def _show_many(session: Session, model: dict[str, Any], api: Api | LessonApi, texts: Texts) -> None:
     """Many images: all of them small, with a short answer each, and the one that is opened."""
     _ask_all(session, [image for image in session.in_view if image.waits], api, texts)
     st.html(html_parts.text("h2", "section", texts.many.format(count=len(session.in_view))))
@@ -125,6 +123,8 @@ def _show_one(
             problem = session.explain(image, api)
     if image.answer is not None:
         _show_answer(image, image.answer, len(session.in_view) > 1, model, texts)
+        if model.get("feedback") and isinstance(api, Api):
+            offer_feedback(session, image, model, api, texts)
         if problem:
             tell_problem(problem, texts)
         return

@@ -93,6 +93,17 @@ class Api:
         """The same, but for what decided, which takes the time of some 15 answers."""
         return self.predict(image, of, _SEEN)
 
+    def keep(self, image: bytes, class_name: str) -> None:
+        """Keep an image that was answered wrongly, under what it really shows.
+
+        Args:
+            image: the bytes of the file.
+            class_name: one of the model's, or another; empty if it shows nothing that has one.
+        """
+        path = f"/feedback?class={quote(class_name, safe='')}"
+        headers = {"Content-Type": "application/octet-stream"}
+        self.ask("class", "POST", path, data=image, headers=headers)
+
     def begin_lesson(self, class_names: list[str]) -> dict[str, Any]:
         """Begin a lesson; where it stands."""
         return self.ask("id", "POST", "/lessons", json={"class_names": class_names})

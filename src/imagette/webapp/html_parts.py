@@ -23,8 +23,9 @@ SCRIPTS = (_PAGE, _VIEW)
 _MAX_BARS = 10  # more classes than this are folded away
 
 NO_IMAGE = (
-    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 9'%3E%3Ctext x='4.5'"
-    " y='6.5' font-size='6' text-anchor='middle' fill='gray'%3E?%3C/text%3E%3C/svg%3E"
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 9'%3E"
+    "%3Ctext x='4.5' y='6.5' font-size='6' text-anchor='middle' fill='gray'%3E?%3C/text%3E"
+    "%3C/svg%3E"
 )
 """What is shown in the place of an image that could not be read, as a data URL."""
 

@@ -15,8 +15,15 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from imagette.files import csv_text
 from imagette.webapp.client import Api, LessonApi, NoAnswer
-from imagette.webapp.previews import Preview, preview
-from imagette.webapp.sentences import Ranking
+from imagette.webapp.previews import preview
+from imagette.webapp.session_image import (
+    Answer,
+    SessionImage,
+    Words,
+    read_answer,
+    read_explanation,
+    same_words,
+)
 from imagette.webapp.uploads import Upload, discard
 from imagette.wording import Language
 
@@ -35,85 +42,6 @@ _ABOUT_THE_IMAGE = {
     "request-too-large",
     "unreadable-picture",
 }
-
-Words = dict[str, str]
-"""What something is called, by language."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the API said of an image.
-
-    Attributes:
-        ranking: names of the classes with their probabilities, the most probable first.
-        known: whether the image looks like any of the classes; None if the model cannot tell.
-        familiarity: how much it looks like them, 0 to 1, made of an out-of-distribution score; None
-            if the model cannot tell.
-        seen: the pixels that the network saw, as a data URL.
-        heat_map: what decided, as a data URL to lay over the image; None if there is none.
-        mapped: name of the class that the map is about; None if there is none.
-        thumbnail: a small image, as a data URL.
-    """
-
-    ranking: list[tuple[Words, float]]
-    known: bool | None
-    familiarity: float | None
-    seen: str
-    heat_map: str | None
-    mapped: Words | None
-    thumbnail: str
-
-    def ranked(self, language: Language) -> Ranking:
-        """The ranking with names in one language."""
-        return [(names[language], probability) for names, probability in self.ranking]
-
-
-@dataclass
-class SessionImage:
-    """An image that was shown to the page, and what came of it.
-
-    Attributes:
-        number: counts the images of this session, from 1.
-        name: what the image is called.
-        description: what it shows, for those who do not see it.
-        time: when it came.
-        content: the file, as long as it may have to be sent.
-        answer: what the API said; None before it did, or if it refused.
-        problem: the short name of what was wrong; None if nothing was.
-        shown: the image as every browser shows it, once it has been answered; None if it cannot be.
-        explained: whether the API has been asked what decided.
-    """
-
-    number: int
-    name: Words
-    description: Words
-    time: datetime
-    content: Upload | None
-    answer: Answer | None = None
-    problem: str | None = None
-    shown: Preview | None = None
-    explained: bool = False
-
-    @property
-    def anchor(self) -> str:
-        """Where on the page its answer is."""
-        return f"image-{self.number}"
-
-    @property
-    def waits(self) -> bool:
-        """Whether it has yet to be asked about."""
-        return self.answer is None and self.problem is None
-
-    @property
-    def can_retry(self) -> bool:
-        """Whether asking again may help."""
-        return self.problem is not None and self.content is not None
-
-    def sendable(self) -> bytes | None:
-        """The file, or else the image as it is shown; None if there is neither."""
-        if self.content is not None:
-            return self.content.data
-        return self.shown.content if self.shown else None
 
 
 @dataclass
@@ -170,7 +98,10 @@ class Session:
         self.left_out = max(0, len(files) - self.max_images)
 
     def look_at(self, images: list[SessionImage]) -> None:
-        """Bring images into view."""
+        """Bring images into view; of those that were, no file is kept that was answered."""
+        for image in self.in_view:
+            if image.answer and image not in images:
+                image.content = None
         self.in_view, self.opened = images, None
         self._turn_to("answers")
         self.left_out = 0
@@ -208,7 +139,7 @@ class Session:
                 image.content = None
         else:
             image.shown = image.shown or preview(image.content.data)
-            image.answer = _read_answer(response, image.shown, self.model)
+            image.answer = read_answer(response, image.shown, self.model)
             image.explained = in_full
             if not self.keep_files:
                 image.content = None
@@ -228,8 +159,27 @@ class Session:
         except NoAnswer as problem:
             return problem.kind
         image.explained = True
-        image.answer = replace(image.answer, **_read_explanation(response))
+        image.answer = replace(image.answer, **read_explanation(response))
         return None
+
+    def keep_as(self, image: SessionImage, name: str, words: Words, api: Api) -> None:
+        """Have the API keep an image that it answered wrongly, and forget its file then.
+
+        Args:
+            image: which.
+            name: what it shows, as `Api.keep` has it.
+            words: the same, as the person is told it.
+            api: the API.
+        """
+        content = image.sendable()
+        assert content is not None
+        try:
+            api.keep(content, name)
+        except NoAnswer as problem:
+            image.not_kept = problem.kind
+        else:
+            image.kept_as, image.not_kept = words, None
+            image.content = None
 
     def ask_anew(self) -> None:
         """Let the images in view, whose files are kept, be asked about anew."""
@@ -271,26 +221,6 @@ def _now() -> datetime:
         return datetime.now(UTC)
 
 
-def _read_answer(response: dict[str, Any], shown: Preview | None, model: dict[str, Any]) -> Answer:
-    french = dict(zip(model["class_names"], model["class_names_fr"], strict=True))
-    ranking = sorted(response["probabilities"].items(), key=lambda pair: -pair[1])
-    return Answer(
-        ranking=[({"en": name, "fr": french.get(name, name)}, value) for name, value in ranking],
-        known=response.get("known"),
-        familiarity=response.get("familiarity"),
-        seen=response["seen"],
-        thumbnail=shown.thumbnail if shown else response["seen"],
-        **_read_explanation(response),
-    )
-
-
-def _read_explanation(response: dict[str, Any]) -> dict[str, Any]:
-    if not (explanation := response.get("explanation")):
-        return {"heat_map": None, "mapped": None}
-    mapped = {"en": explanation["class"], "fr": explanation["class_fr"]}
-    return {"heat_map": explanation["heat_map"], "mapped": mapped}
-
-
 def to_csv(answered: Iterable[tuple[SessionImage, Answer]]) -> bytes:
     """The answers as a table that spreadsheets open: CSV in UTF-8, one line an image."""
     rows = []
@@ -309,8 +239,3 @@ def to_csv(answered: Iterable[tuple[SessionImage, Answer]]) -> bytes:
     columns = list(dict.fromkeys(column for row in rows for column in row))
     # The mark at the start tells Excel that this is UTF-8.
     return csv_text(rows, columns).encode("utf-8-sig")
-
-
-def same_words(text: str) -> Words:
-    """Words that are the same in every language, such as the name of a file."""
-    return {"en": text, "fr": text}

@@ -7,7 +7,7 @@ window.imagetteUploads ??= {
   longer: 2048,
   shorter: 1280,
   area: 16e6,
-  light: 2e5, // bytes: such a file is sent as it is
+  light: 1e5, // bytes: such a file is sent as it is
   heavy: 15e5, // bytes: a larger one is worth the work
   refused: "application/x-imagette-refused;request-too-large", // see uploads.py
   own: new WeakSet(), // events that are sent on from here

@@ -52,6 +52,10 @@ class ModelAnswer(BundleMetadata):
 
     input: InputSize
     limits: Limits
+    feedback: Annotated[
+        bool,
+        Field(description="whether pictures that were answered wrongly may be sent (`/feedback`)"),
+    ]
     teaching: Annotated[
         Teaching | None,
         Field(description="the bounds of what may be taught (`/lessons`); null where nothing may"),

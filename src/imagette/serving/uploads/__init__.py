@@ -37,7 +37,7 @@ def read_images(request: Request, state: ServerState) -> Uploads:
         return read_form(body, boundary, max_images)
     if looks_like_json(body):
         return read_json(body, max_images)
-    if kind.startswith("image/") or kind == "application/octet-stream":
+    if _is_called_picture(kind):
         return _single(unwrap(body, "The body"))
     return _read_undeclared(body, kind, max_images)
 
@@ -56,6 +56,21 @@ def read_declared_json(request: Request, state: ServerState) -> bytes:
         return read_body(request, state).removeprefix(BYTE_ORDER_MARK)
     remedy = "Send JSON, and say so: `Content-Type: application/json`."
     raise _unsupported("The body is not called JSON", request.mimetype, remedy)
+
+
+def read_declared_picture(request: Request, state: ServerState) -> bytes:
+    """The one picture of a request whose body is called a picture.
+
+    That is asked for what changes something on the server, as in `read_declared_json`.
+
+    Raises:
+        RequestError: the body is empty, or not called a picture.
+        RequestEntityTooLarge: it is larger than the application's limit.
+    """
+    if _is_called_picture(request.mimetype):
+        return unwrap(read_filled_body(request, state), "The body")
+    remedy = "Send the file alone, and say what it is: `Content-Type: image/jpeg`, say."
+    raise _unsupported("The body is not called a picture", request.mimetype, remedy)
 
 
 def _read_undeclared(body: bytes, kind: str, max_images: int) -> Uploads:
@@ -97,6 +112,10 @@ def _check_not_spoilt(content: bytes) -> None:
             "The picture has lost bytes: `curl -d @file` takes line ends and zeros out.",
             "Use `curl --data-binary @file`, or `curl -F image=@file`.",
         )
+
+
+def _is_called_picture(kind: str) -> bool:
+    return kind.startswith("image/") or kind == "application/octet-stream"
 
 
 def _is_json(kind: str) -> bool:

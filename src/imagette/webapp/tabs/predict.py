@@ -13,7 +13,8 @@ from imagette.webapp.client import Api
 from imagette.webapp.literal import in_markdown
 from imagette.webapp.previews import sample_thumbnail
 from imagette.webapp.sentences import limits_sentence, short_answer
-from imagette.webapp.session import Session, Words, class_names, current_session, to_csv
+from imagette.webapp.session import Session, class_names, current_session, to_csv
+from imagette.webapp.session_image import Words
 from imagette.webapp.tabs.dataset import ask_dataset
 from imagette.webapp.texts import TEXTS, Texts
 from imagette.webapp.uploads import Upload
@@ -30,9 +31,12 @@ def show(api: Api, texts: Texts) -> None:
     _choose(session, texts)
     if session.model:
         _offer_gallery(session, api, texts)
+        session.keep_files = session.model["feedback"]
         show_answers(session, session.model, api, texts)
     _show_history(session, texts)
     st.caption(texts.privacy)
+    if session.model and session.model["feedback"]:
+        st.caption(texts.privacy_kept)
 
 
 def _choose(session: Session, texts: Texts) -> None:

@@ -117,7 +117,8 @@ def try_out(state: TeachState, model: dict[str, Any], api: LessonApi, texts: Tex
     st.html(html_parts.step(texts.teach_try))
     st.html(html_parts.text("p", "knows", texts.teach_try_help))
     key = f"teach-try-{state.widget_generation}"
-    note = limits_sentence(current_session().model["limits"], texts)
+    limits = (current_session().model or {})["limits"]
+    note = limits_sentence(limits, texts)
     file_box("upload-to-try", texts.choose, key, partial(_take_to_try, state, key), note)
     if session.in_view:
         st.toggle(texts.teach_why, key=WHY, on_change=session.ask_anew)
