@@ -101,6 +101,13 @@ def test_every_answer_about_lessons_is_as_described(taught, operation):
     hold_to_description(app, operation, 20, lessons)
 
 
+@pytest.mark.slow
+def test_every_answer_to_feedback_is_as_described(tmp_path):
+    options = {"feedback": tmp_path, "max_feedback_pictures": 2, "max_upload_bytes": 20_000}
+    app = create_app(Settings(model=SHIPPED["cifar10-lite"], **options))
+    hold_to_description(app, "POST /feedback", 20)
+
+
 def test_answers_about_pictures_are_as_described(app, subtests):
     """Random bytes are hardly ever a picture."""
     good, bad = ("a.png", picture_file()), ("b.png", b"no picture")

@@ -54,6 +54,6 @@ def test_a_confidence_is_never_said_to_be_0_or_100_percent(fraction, words):
 def test_none_of_these_is_said_whatever_the_confidence():
     ranking = [("cat", 0.99), ("frog", 0.01)]
     assert answer_sentence(ranking, False, EN) == EN.none_of_these
-    assert closest_sentence(ranking, EN) == "What it reminds me of most: a cat, then a frog."
+    assert closest_sentence(ranking, EN) == "What comes closest: a cat, then a frog."
     assert short_answer(ranking, False, FR) == FR.none_short
     assert short_answer(ranking, True, EN) == "cat 99%"

@@ -77,7 +77,8 @@ window.imagetteUploads ??= {
         Object.assign(image, { onload: resolve, onerror: reject, src: address });
       });
       const { naturalWidth: width, naturalHeight: height } = image; // upright, by EXIF
-      if (file.size <= this.heavy && width * height <= this.limits().pixels) return file;
+      const { bytes, pixels } = this.limits();
+      if (file.size <= Math.min(this.heavy, bytes) && width * height <= pixels) return file;
       const [short, long] = [width, height].sort((a, b) => a - b);
       const enough = Math.max(this.longer / long, this.shorter / short);
       const scale = Math.min(1, enough, Math.sqrt(this.area / (width * height)));
