@@ -59,7 +59,7 @@ def test_a_large_photograph_is_made_smaller_and_stays_upright(open_page, shipped
 def test_fifty_megapixels_are_answered(open_page, server, expect):
     """As an API that takes a hundredth of it says, too."""
     page = open_page(server.ui_port, "fr")
-    expect(page.get_by_text("0,3 Mo par image, et 200 mégapixels")).to_be_visible()
+    expect(page.get_by_text("0,3\u00a0Mo par image, et 200\u00a0mégapixels")).to_be_visible()
     photo = large_jpeg(8192, 6144)
     assert len(photo) > 700_000
     upload(page, "photo.jpg", photo, "image/jpeg")

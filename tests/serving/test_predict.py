@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from support.images import noise
+from support.images import large_jpeg, noise
 from support.running_server import picture_file
 
 from imagette import Classifier
@@ -41,6 +41,23 @@ def test_a_picture_in_every_way(client, bundle_path, body, content_type):
     assert response.status_code == 200
     assert response.mimetype == "application/json"
     assert_is(response.json, Classifier(bundle_path).predict(FILE))
+
+
+@pytest.mark.parametrize(("width", "height"), [(8192, 6144), (16320, 12240)])
+def test_photographs_of_phones_are_answered(make_client, bundle_path, width, height):
+    photo = large_jpeg(width, height)
+    response = make_client(decoding_bytes=100_000_000).post("/predict", data=as_form(("", photo)))
+    assert_is(response.json, Classifier(bundle_path).predict(photo))
+
+
+def test_a_progressive_photograph_that_takes_too_much_is_told_what_would_help(make_client):
+    photo = Image.new("RGB", (3000, 2000))
+    file = io.BytesIO()
+    photo.save(file, "JPEG", progressive=True)
+    client = make_client(decoding_bytes=12_000_000)
+    answer = client.post("/predict", data=as_form(("a.jpg", file.getvalue())))
+    assert answer.status_code == 413
+    assert "save it as a JPEG that is not progressive" in answer.json["detail"]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (40, 20), (512, 64), (2, 512)])

@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from support.images import written
+from support.images import noise, written
 
 from imagette.images.colour import BACKGROUND
 from imagette.webapp.previews import preview
@@ -45,6 +45,16 @@ def test_transparency_is_laid_over_what_the_network_sees_it_over():
     clear = Image.new("RGBA", (20, 20), (0, 0, 0, 0))
     shown = np.asarray(opened(preview(written(clear, "PNG")).url))
     np.testing.assert_allclose(shown, np.broadcast_to(BACKGROUND, shown.shape), atol=2)
+
+
+def test_every_pixel_of_a_tiny_image_is_shown_as_it_is():
+    content = noise(1, 32, 32)
+    made = preview(content)
+    assert made.content == base64.b64decode(made.url.partition(",")[2])
+    pixels = [
+        np.asarray(Image.open(io.BytesIO(one)).convert("RGB")) for one in (content, made.content)
+    ]
+    np.testing.assert_array_equal(*pixels)
 
 
 def test_an_image_lying_on_its_side_is_turned():

@@ -6,6 +6,7 @@ from imagette.webapp.sentences import (
     answer_sentence,
     closest_sentence,
     confidence_percent,
+    limits_sentence,
     short_answer,
     with_article,
 )
@@ -49,6 +50,18 @@ def test_a_name_without_a_known_article_is_quoted():
 )
 def test_a_confidence_is_never_said_to_be_0_or_100_percent(fraction, words):
     assert confidence_percent(fraction, EN) == words
+
+
+def test_limits_are_said_in_megabytes_and_megapixels():
+    limits = {
+        "max_upload_bytes": 25_000_000,
+        "max_pixels": 50_000_000,
+        "max_jpeg_pixels": 2 * 10**8,
+    }
+    assert limits_sentence(limits, EN).startswith("Up to 25 MB per picture, and 200 megapixels")
+    small = limits | {"max_upload_bytes": 4_500_000, "max_pixels": 16_000_000}
+    assert "4,5\u00a0Mo par image" in limits_sentence(small, FR)
+    assert "(16 dans" in limits_sentence(small, FR)
 
 
 def test_none_of_these_is_said_whatever_the_confidence():

@@ -12,6 +12,7 @@ pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
 
 from imagette.webapp import session as session_module
 from imagette.webapp.client import ApiDown, Refused
+from imagette.webapp.previews import Preview
 from imagette.webapp.session import MAX_IMAGES, Session, to_csv
 from imagette.webapp.session_image import Answer, SessionImage, same_words
 from imagette.webapp.tabs import predict
@@ -83,6 +84,55 @@ def test_what_may_pass_can_be_tried_again_and_nothing_is_lost(kind):
     if may_pass:
         session.ask(image, api(SAID))
         assert image.answer is not None
+
+
+def test_of_many_one_is_opened_and_then_says_what_decided():
+    session = session_with(*"abcde")
+    assert session.are_many
+    briefly = SAID | {"explanation": None}
+    shown = Preview("data:image/webp;base64,bm90IG9uZQ==", "data:,", 4, 3)
+    asked = Mock(
+        recognise=Mock(return_value=briefly), predict=Mock(side_effect=[Refused("x"), SAID])
+    )
+    for one in session.in_view:
+        session.ask(one, asked, in_full=False)
+        one.shown = shown  # the file was none
+    first, second = session.in_view[:2]
+    assert not first.explained
+    assert first.answer.heat_map is None
+    session.open(first)
+    assert (session.opened, session.turned_to) == (first, "answer-1")
+    assert session.explain(first, asked) == "x"
+    assert session.explain(first, asked) is None
+    assert first.answer.heat_map == "data:image/png;base64,abc"
+    assert first.answer.mapped == {"en": "dog", "fr": "chien"}
+    assert session.explain(first, asked) is None
+    asked.predict.assert_called_with(b"not one")  # of which the file is not kept
+    assert asked.predict.call_count == 2
+    session.open(second)
+    session.open(second)
+    assert (session.opened, session.turned_to) == (None, "tile-2")
+    session.open(first)
+    session.look_at([second])
+    assert (session.opened, session.turned_to, session.are_many) == (None, "answers", False)
+
+
+def test_what_was_wrong_is_kept_from_the_file_as_long_as_it_is_in_view():
+    session = session_with("a.png", "b.png")
+    session.keep_files = True
+    first, second = session.in_view
+    keeps = Mock(predict=Mock(return_value=SAID), keep=Mock(side_effect=[Refused("no-room"), None]))
+    for one in (first, second):
+        session.ask(one, keeps)
+    cat = {"en": "cat", "fr": "chat"}
+    session.keep_as(first, "cat", cat, keeps)
+    assert (first.kept_as, first.not_kept) == (None, "no-room")
+    session.keep_as(first, "cat", cat, keeps)
+    keeps.keep.assert_called_with(b"...", "cat")
+    assert (first.kept_as, first.not_kept, first.content) == (cat, None, None)
+    assert second.content is not None
+    session.look_at([first])
+    assert second.content is None
 
 
 def test_new_images_take_the_view_and_old_ones_are_kept_up_to_a_limit():

@@ -32,7 +32,8 @@ REASONS = ("too-much-at-once", "page-full")
 _UPLOAD = re.compile("/_stcore/upload_file/(?P<session>[^/]+)/(?P<file>[^/]+)$")
 _FILE_NAME = re.compile(rb'filename="([^"]*)"')
 
-# The type of a file that was thrown away, before the reason: the short name of a problem.
+# The type of a file that was thrown away, here or in the browser (uploads.js), before the reason:
+# the short name of a problem.
 _REFUSED = "application/x-imagette-refused;"
 
 _HEAD = 8192  # bytes; the name of the file is in the first ones of a request
