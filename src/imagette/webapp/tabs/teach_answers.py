@@ -9,8 +9,7 @@ from imagette.webapp import html_parts, live_camera
 from imagette.webapp.answers import show_answers
 from imagette.webapp.client import LessonApi, NoAnswer
 from imagette.webapp.live_camera import Frame
-from imagette.webapp.sentences import answer_sentence, limits_sentence
-from imagette.webapp.session import current_session
+from imagette.webapp.sentences import answer_sentence
 from imagette.webapp.tabs.teach_images import FEW
 from imagette.webapp.teach_state import Lesson, TeachState
 from imagette.webapp.texts import Texts
@@ -117,9 +116,7 @@ def try_out(state: TeachState, model: dict[str, Any], api: LessonApi, texts: Tex
     st.html(html_parts.step(texts.teach_try))
     st.html(html_parts.text("p", "knows", texts.teach_try_help))
     key = f"teach-try-{state.widget_generation}"
-    limits = (current_session().model or {})["limits"]
-    note = limits_sentence(limits, texts)
-    file_box("upload-to-try", texts.choose, key, partial(_take_to_try, state, key), note)
+    file_box("upload-to-try", texts.choose, key, partial(_take_to_try, state, key))
     if session.in_view:
         st.toggle(texts.teach_why, key=WHY, on_change=session.ask_anew)
     show_answers(session, model, api, texts)

@@ -9,6 +9,8 @@ import streamlit as st
 from imagette.webapp import html_parts, styling
 from imagette.webapp.client import LessonApi, NoAnswer
 from imagette.webapp.literal import in_markdown
+from imagette.webapp.sentences import limits_sentence
+from imagette.webapp.session import current_session
 from imagette.webapp.teach_state import Lesson, TeachState
 from imagette.webapp.texts import Texts
 from imagette.webapp.uploads import Upload
@@ -27,6 +29,8 @@ def collect(state: TeachState, lesson: Lesson, api: LessonApi, texts: Texts) -> 
     for place, one in enumerate(lesson["classes"]):
         with st.container(border=True, key=f"teach-class-{place}"):
             _show_class(state, place, one, api, texts)
+    if model := current_session().model:
+        st.caption(limits_sentence(model["limits"], texts))
     if any(one["pictures"] for one in lesson["classes"]):
         st.caption(texts.teach_take_away_help)
 
