@@ -25,8 +25,8 @@ from imagette.webapp.uploads import UploadLimits
 # A browser sends little over its WebSocket: clicks, words, and what the open camera sees.
 _LARGEST_MESSAGE = 4 * 2**20  # bytes
 
-# Of larger files Streamlit would say something itself, in English; uploads.js leaves out what the API
-# would refuse before it comes to that.
+# Of larger files Streamlit would say something itself, in English; uploads.js leaves out, before it
+# comes to that, what the API would refuse.
 _LARGEST_SENT = 1024  # MiB
 
 
