@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.acting import drop, upload
-from support.images import BLUE, RED, large_jpeg, written
+from support.images import BLUE, RED, large_jpeg, noise, written
 
 from imagette.webapp.texts import TEXTS
 
@@ -65,6 +65,20 @@ def test_fifty_megapixels_are_answered(open_page, server, expect):
     upload(page, "photo.jpg", photo, "image/jpeg")
     expect(page.locator(".imagette-bars li")).to_have_count(10)
     assert shown_colours(page)[0] == (640, 480)
+
+
+def test_what_did_not_get_through_is_told_in_french(open_page, server, expect):
+    page = open_page(server.ui_port, "fr")
+    page.route("**/_stcore/upload_file/**", lambda route: route.abort())
+    upload(page, "a.png", noise(1))
+    expect(page.get_by_role("status")).to_have_text(FR.not_sent)
+    zone = page.get_by_test_id("stFileUploaderDropzone")
+    assert FR.not_sent in zone.evaluate("zone => getComputedStyle(zone, '::after').content")
+    assert page.get_by_text("Error").filter(visible=True).count() == 0
+    page.unroute_all()
+    page.get_by_test_id("stFileChipDeleteBtn").locator("svg").click()
+    upload(page, "a.png", noise(1))
+    expect(page.locator(".imagette-bars li")).to_have_count(10)
 
 
 @pytest.mark.parametrize("way", [upload, drop])

@@ -116,11 +116,12 @@ def _show_one(
     texts: Texts,
 ) -> None:
     problem = None
-    with st.spinner(texts.looking):
-        if image.waits:
-            session.ask(image, api)
-        else:
-            problem = session.explain(image, api)
+    if image.waits or not image.explained:
+        with st.spinner(texts.looking):
+            if image.waits:
+                session.ask(image, api)
+            else:
+                problem = session.explain(image, api)
     if image.answer is not None:
         _show_answer(image, image.answer, len(session.in_view) > 1, model, texts)
         if model.get("feedback") and isinstance(api, Api):

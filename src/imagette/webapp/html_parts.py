@@ -44,6 +44,7 @@ def script(texts: Texts, limits: Mapping[str, int]) -> str:
     return (
         f'<div id="imagette-page" data-language="{texts.language}"'
         f' data-pages="{in_html(texts.pages)}" data-preparing="{in_html(texts.preparing)}"'
+        f' data-not-sent="{in_html(texts.not_sent)}"'
         f' data-bytes="{limits.get("max_upload_bytes", "")}"'
         f' data-pixels="{limits.get("max_pixels", "")}"></div><script>{_PAGE}</script>'
     )

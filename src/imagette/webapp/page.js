@@ -13,6 +13,7 @@ window.imagettePage ??= {
   // Called at every change: Streamlit may draw the links later, or lead to another page of them.
   mark() {
     this.markTiles();
+    this.tellFailure();
     const links = document.querySelector(".st-key-pages");
     if (!links) return;
     links.setAttribute("role", "navigation");
@@ -22,6 +23,15 @@ window.imagettePage ??= {
       const isHere = link.getAttribute("href").split("/").pop() === here;
       isHere ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
     }
+  },
+
+  // A file that did not get through: Streamlit says so in English alone.
+  tellFailure() {
+    const failed = document.querySelector('[data-testid="stFileChipIconError"]');
+    if (failed && failed !== this.failed) {
+      this.say(document.getElementById("imagette-page").dataset.notSent);
+    }
+    this.failed = failed;
   },
 
   // Small images that are buttons say what they are called, and which of them is open.

@@ -18,11 +18,12 @@ def limits_sentence(limits: dict[str, int], texts: Texts) -> str:
         limits: of the API.
         texts: in which language to say it.
     """
-    megabytes, jpeg, other = (
-        texts.number(limits[name] / 1e6, digits=0 if limits[name] >= 1e7 else 1)
-        for name in ("max_upload_bytes", "max_jpeg_pixels", "max_pixels")
+    other = limits["max_pixels"]
+    sizes = limits["max_upload_bytes"], limits.get("max_jpeg_pixels", other), other
+    megabytes, jpeg, others = (
+        texts.number(size / 1e6, digits=0 if size >= 1e7 else 1) for size in sizes
     )
-    return texts.file_limits.format(megabytes=megabytes, jpeg=jpeg, other=other)
+    return texts.file_limits.format(megabytes=megabytes, jpeg=jpeg, other=others)
 
 
 def with_article(name: str, texts: Texts) -> str:

@@ -22,7 +22,7 @@ def widget_words(texts: Texts) -> str:
         '[data-testid="stFileUploaderDropzone"]:has([data-testid="stFileChipIconError"])::after': (
             texts.not_sent
         ),
-        '[data-testid="stFileUploaderDropzone"] button::after': texts.browse,
+        '[data-testid="stFileUploaderDropzone"] button:not([kind="minimal"])::after': texts.browse,
         '[data-testid="stCameraInputButton"]::after': texts.camera_take,
         '[data-testid="stCameraInputWebcamStyledBox"]:not(:has(video))::after': texts.camera_allow,
     }

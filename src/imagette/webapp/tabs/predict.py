@@ -31,11 +31,11 @@ def show(api: Api, texts: Texts) -> None:
     _choose(session, texts)
     if session.model:
         _offer_gallery(session, api, texts)
-        session.keep_files = session.model["feedback"]
+        session.keep_files = bool(session.model.get("feedback"))
         show_answers(session, session.model, api, texts)
     _show_history(session, texts)
     st.caption(texts.privacy)
-    if session.model and session.model["feedback"]:
+    if session.keep_files:
         st.caption(texts.privacy_kept)
 
 
