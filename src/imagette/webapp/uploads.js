@@ -43,8 +43,17 @@ window.imagetteUploads ??= {
   },
 
   isNeeded(files) {
-    return [...files].some((file) => file.size > this.light);
+    return this.isAble && [...files].some((file) => file.size > this.light);
   },
+
+  // Old browsers do not let a script make a list of files.
+  isAble: (() => {
+    try {
+      return Boolean(new DataTransfer());
+    } catch {
+      return false;
+    }
+  })(),
 
   send(target, event) {
     this.own.add(event);
@@ -56,8 +65,11 @@ window.imagetteUploads ??= {
     box.dataset.preparing = preparing;
     window.imagettePage.say(preparing);
     const transfer = new DataTransfer();
-    for (const file of files) transfer.items.add(await this.fitting(file));
-    delete box.dataset.preparing;
+    try {
+      for (const file of files) transfer.items.add(await this.fitting(file));
+    } finally {
+      delete box.dataset.preparing;
+    }
     return transfer;
   },
 
