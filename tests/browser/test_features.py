@@ -29,7 +29,7 @@ def test_several_pictures_at_once_one_of_them_damaged(open_page, shipped, expect
     expect(page.get_by_role("alert")).to_contain_text(EN.problems["unreadable-picture"])
     for name in files:
         expect(page.get_by_text(name, exact=True)).to_be_visible()
-    expect(page.locator(".imagette-tiles li").nth(1)).to_contain_text("–")
+    expect(page.locator(".imagette-tiles li").nth(1)).to_contain_text(EN.no_answer)
 
 
 @pytest.mark.slow

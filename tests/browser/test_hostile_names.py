@@ -162,6 +162,12 @@ def test_names_of_models_files_and_datasets_are_only_words(open_page, ui_port, e
     names = NAMES if texts.language == "en" else tuple(map(french, NAMES))
     page = open_page(ui_port, texts.language, width=390)
     files = {f"{name.translate(SAFE)[:60]}.png": picture_file() for name in NAMES[:5]}
+    unreadable = {f"x{name}": b"no picture" for name in files}
+    upload_all(page, files | unreadable)
+    expect(page.locator(".st-key-tiles button")).to_have_count(2 * len(files))
+    holds(page, expect, (*files, *unreadable))
+    files = dict(list(files.items())[:4])
+    press(page.get_by_role("button", name=texts.forget))
     upload_all(page, files)
     expect(page.locator(".st-key-history button")).to_have_count(len(files))
     page.locator("details summary").evaluate_all("all => all.map(one => one.click())")

@@ -25,7 +25,7 @@ def tell_problem(kind: str, texts: Texts, of: str = "") -> None:
     """
     message = texts.problems.get(kind, texts.other_problem)
     if of:
-        message = f"**{of}**  \n{message}"
+        message = f"{of}  \n{message}"
     if kind == ApiDown.kind:
         st.error(message, icon=":material/cloud_off:")
     else:
