@@ -41,20 +41,40 @@ def evaluate(
     ] = False,
 ) -> None:
     """Measure a network on pictures it has not seen, with a report to read."""
-    from imagette.evaluation import evaluate as evaluate_model
+    from imagette.cli.step_progress import StepProgress
 
-    kept = " The same command goes on with the corruptions measured so far." if corruptions else ""
-    with stoppable(lambda: say(f"Stopped.{kept}")):
-        evaluation = evaluate_model(
-            run_or_bundle, dataset, data_dir=data_dir, out=out_dir, flip=flip,
-            corruptions=corruptions, say=say,
-        )  # fmt: skip
+    steps = StepProgress()
+
+    def stopped() -> None:
+        steps.stop()
+        kept = " with the corruptions measured so far" if corruptions else ""
+        say(f"Stopped; what was measured before is as it was. The same command goes on{kept}.")
+
+    with stoppable(stopped):
+        from imagette.evaluation import evaluate as evaluate_model
+
+        if _lacks_bundle(run_or_bundle):
+            from imagette.training.stopped_run import make_missing_bundle
+
+            make_missing_bundle(run_or_bundle, dataset, data_dir=data_dir, on_step=steps.begin)
+        try:
+            evaluation = evaluate_model(
+                run_or_bundle, dataset, data_dir=data_dir, out=out_dir, flip=flip,
+                corruptions=corruptions, say=say, on_step=steps.begin,
+            )  # fmt: skip
+        finally:
+            steps.stop()
     if as_json:
         print(to_json(evaluation.metrics, indent=2))
         return
     print_metrics(evaluation.metrics)
     _print_classes(evaluation.metrics["per_class"])
     print_line(f"Report: {evaluation.folder / 'report.html'}")
+
+
+def _lacks_bundle(run: Path) -> bool:
+    """Whether it is a run that was stopped, whose network has not been made a bundle yet."""
+    return (run / "model.keras").is_file() and not (run / "model.onnx").is_file()
 
 
 def compare(

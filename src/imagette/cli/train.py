@@ -38,13 +38,15 @@ def train(
 ) -> None:
     """Train a network, measure it, and leave everything in a run folder.
 
-    Ctrl-C stops cleanly, with the best network so far saved; --resume goes on.
+    Ctrl-C stops cleanly, with the best network so far saved; --resume goes on, and `imagette
+    evaluate RUN` measures what there is.
     """
     from imagette.cli.progress import TrainingReporter
-    from imagette.training.recipe_tables import parse_settings
-    from imagette.training.run import train as train_run
 
     with TrainingReporter() as reporter, stoppable(reporter.interrupted):
+        from imagette.training.recipe_tables import parse_settings
+        from imagette.training.run import train as train_run
+
         run = train_run(
             dataset, recipe, changes=parse_settings(settings or []), name=name,
             runs_dir=runs_dir, resume=resume, data_dir=data_dir, reporter=reporter,

@@ -23,6 +23,7 @@ from imagette.training.keras_files import load_keras_file
 from imagette.training.onnx_graph import update_metadata
 from imagette.training.other_formats import refuse_other_formats
 from imagette.training.quantize import quantize_all, quantize_weights
+from imagette.training.stopped_run import make_missing_bundle
 from imagette.training.teachable_machine import (
     is_download,
     is_teachable_machine,
@@ -104,6 +105,8 @@ def export(
             )  # fmt: skip
     is_run = source.is_dir()
     if is_run:
+        if format == "onnx":
+            make_missing_bundle(source, data_dir=data_dir)
         _check_run(source, format, quantize)
         if layout or image_size or (format == "onnx" and (classes is not None or pixels)):
             raise ImagetteError(
