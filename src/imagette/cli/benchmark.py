@@ -1,4 +1,4 @@
-"""`imagette benchmark`: Imagette beside what people use otherwise."""
+"""`imagette benchmark`: Imagette compared with the usual tools."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from imagette.errors import ImagetteError
 
 def time_to_accuracy(
     recipes: Annotated[
-        str | None, typer.Option(help="Recipes with commas between (default: the four sprints).")
+        str | None, typer.Option(help="Recipes, separated by commas (default: the four sprints).")
     ] = None,
     runs: Annotated[int, typer.Option(min=1, help="Trainings of each, with seeds 0, 1 …")] = 5,
     dataset: Annotated[str | None, typer.Option(help="As for `train`.")] = None,
@@ -31,7 +31,7 @@ def time_to_accuracy(
     ] = Path("time-to-accuracy"),
     data_dir: DataDirOption = None,
 ) -> None:
-    """Train recipes with several seeds, beside the classic recipe by Keras' fit on TensorFlow.
+    """Train recipes with several seeds, beside a classic one by Keras' fit on TensorFlow.
 
     Ctrl-C stops; the same command goes on.
     """
@@ -68,7 +68,7 @@ def inference(
     ),
     as_json: JsonOption = False,
 ) -> None:
-    """Measure how fast bundles answer, and draw it beside how right and how large they are."""
+    """Measure how fast bundles answer, and plot it against their accuracy and their size."""
     from imagette.benchmark.inference import measure_inference
 
     counts, sizes = _numbers("--threads", threads), _numbers("--batches", batches)
@@ -94,14 +94,14 @@ def _numbers(option: str, text: str) -> list[int]:
         return [int(number) for number in text.split(",")]
     except ValueError as error:
         raise ImagetteError(
-            f"{option} takes whole numbers with commas between, not {text!r}.",
+            f"{option} takes whole numbers separated by commas, not {text!r}.",
             f"Write, for example: {option} 1,2",
         ) from error
 
 
 def _print_times(rows: list[dict[str, Any]]) -> None:
     print_table(
-        ["recipe", "runs", "accuracy %", "flipped", "seconds", "beside", "per s", "peak"],
+        ["recipe", "runs", "accuracy %", "flipped", "seconds", "other s", "per s", "peak"],
         [
             [
                 row["name"],
@@ -116,13 +116,13 @@ def _print_times(rows: list[dict[str, Any]]) -> None:
             for row in rows
         ],
     )
-    print_line("Means ± standard deviations, below them the 95 % intervals of the means.")
+    print_line("Means ± standard deviations; below them, 95 % confidence intervals of the means.")
     print_line("flipped: accuracy averaged over each picture and its mirror image.")
     print_line(
-        "seconds: of training; beside: of compiling, warming up and validation, not among them."
+        "seconds: of training; other s: of compiling, warming up and validation, not among those."
     )
-    print_line("per s: pictures learned a second.")
-    print_line("peak: arithmetic a second, as a share of what matrix products reach here.")
+    print_line("per s: pictures learned from per second.")
+    print_line("peak: operations a second, as a share of what matrix products reach here.")
 
 
 def _print_speeds(rows: list[dict[str, Any]]) -> None:

@@ -28,7 +28,8 @@ def evaluate(
     flip: Annotated[
         bool,
         typer.Option(
-            "--flip", help="Also average over each picture and its mirror image, said beside."
+            "--flip",
+            help="Also report the accuracy of mean answers to each picture and its mirror image.",
         ),
     ] = False,
     corruptions: Annotated[
@@ -81,10 +82,17 @@ def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
     plot: Annotated[Path, typer.Option("--out", help="Where the plot goes.")] = Path("compare.png"),
 ) -> None:
-    """Set runs side by side: one table, one plot."""
+    """Compare runs: one table, one plot."""
     from imagette.evaluation.compare import compare as compare_runs
 
-    _print_comparison(compare_runs(runs, plot))
+    rows = compare_runs(runs, plot)
+    _print_comparison(rows)
+    measured = {(row["dataset"], row["split"], row["n"]) for row in rows if row["dataset"]}
+    if len(measured) > 1:
+        say(
+            "These runs were not measured on the same pictures, so their accuracies cannot be"
+            " compared. Measure them on the same ones with: imagette evaluate RUN DATASET"
+        )
     print_line(f"Plot: {plot}")
 
 
@@ -109,7 +117,7 @@ def print_metrics(metrics: dict[str, Any]) -> None:
         print_line(f"Not counted: {left_out:,} {were} learned by the model")
     if _is_imbalanced(metrics["per_class"]):
         print_line(
-            f"Balanced accuracy {metrics['balanced_accuracy']:.2%}: every class counts alike,"
+            f"Balanced accuracy {metrics['balanced_accuracy']:.2%}: every class counts the same,"
             " however many pictures it has"
         )
     if averaged := metrics.get("flip_averaged"):
@@ -141,10 +149,11 @@ def _print_classes(per_class: dict[str, dict[str, float]]) -> None:
 
 def _print_comparison(rows: list[dict[str, Any]]) -> None:
     forms = {
-        "run": "{}", "accuracy": "{:.2%}", "split": "{}", "loss": "{:.4f}", "epochs": "{}",
-        "best_epoch": "{}", "seconds": "{:,.0f}", "parameters": "{:,}",
+        "run": "{}", "dataset": "{}", "split": "{}", "accuracy": "{:.2%}", "loss": "{:.4f}",
+        "epochs": "{}", "best_epoch": "{}", "seconds": "{:,.0f}", "parameters": "{:,}",
     }  # fmt: skip
+    titles = {"split": "on", "best_epoch": "best"}
     print_table(
-        ["run", "accuracy", "on", "loss", "epochs", "best", "seconds", "parameters"],
+        [titles.get(key, key) for key in forms],
         [[shown(row[key], form) for key, form in forms.items()] for row in rows],
     )

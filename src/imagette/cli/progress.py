@@ -79,7 +79,7 @@ class TrainingReporter(Reporter):
         say(f"This will take {at_most}about {duration(seconds + after)}{then}.")
 
     def on_prepare(self) -> None:
-        say("Preparing the network that looks at pictures, which takes seconds, once ...")
+        say("Preparing the network that looks at the pictures, once; this takes some seconds ...")
 
     def on_collect(self, folder: Path, recipe: Recipe, pictures: int) -> None:
         self.folder, self.closed_form = folder, True
@@ -90,7 +90,7 @@ class TrainingReporter(Reporter):
 
     def on_fit(self, view: ViewName) -> None:
         what = "all of each picture" if view == "whole" else "the middle of each picture"
-        say(f"What tells the classes apart shows best in {what}.")
+        say(f"The classes are told apart best by {what}.")
 
     def on_head(self, accuracy: float | None, seconds: float) -> None:
         if self.closed_form:
@@ -114,7 +114,7 @@ class TrainingReporter(Reporter):
             f" {before:.2%}; {'all layers are' if kept else 'the last layer alone is'} kept"
         )
         if not kept:
-            say("Nothing was gained: --recipe photos does as well in seconds.")
+            say("Training all layers gained nothing: --recipe photos does as well in seconds.")
 
     def on_progress(self, progress: "EpochProgress") -> None:
         at_most = "≤ " if self.patience else ""  # it may stop earlier

@@ -64,7 +64,7 @@ def _print_run(run: "Run") -> None:
         print_metrics(run.metrics)
         if run.metrics["accuracy"] < POOR and not says_nothing(run.metrics):
             say(
-                "That is too little for most uses. More pictures of each class help most, then"
+                "That is too low for most uses. More pictures of each class help most, then"
                 " labels without mistakes (imagette explore --audit RUN); where the pictures are"
                 " unlike photographs, try --recipe finetune."
             )

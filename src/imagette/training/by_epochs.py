@@ -133,8 +133,8 @@ def _learn(
     except (KeyboardInterrupt, DivergedError):
         # The average needs the fitted head; until there is one, what an earlier stop saved stays.
         if state.epoch and (head or not plan.pretrained_share):
-            reporter.on_stop()
             with stops_answered(reporter.on_second_stop):
+                reporter.on_stop()
                 save_weights(job.folder, final, _averaged(plan, state, head))
         raise
     return state, head
@@ -207,8 +207,8 @@ def _build_final(model: "keras.Model", recipe: Recipe, found: DataSource) -> "ke
     final = _build(recipe, recipe.inference_size, found)
     if [each.shape for each in final.weights] != [each.shape for each in model.weights]:
         raise ImagetteError(
-            f"The network {recipe.model} has weights for pictures of {recipe.image_size} pixels"
-            " alone.",
+            f"The network {recipe.model} has weights that only fit pictures of"
+            f" {recipe.image_size} pixels.",
             "Leave inference_size at 0.",
         )
     return final

@@ -27,6 +27,6 @@ def load_checkpoint(folder: Path) -> State:
     # A damaged file makes PyTorch raise nearly anything.
     except Exception as error:
         raise ImagetteError(
-            f"{path} is damaged, so the run cannot go on from it.",
+            f"{path} is damaged, so the run cannot be resumed from it.",
             "Delete the run folder and train again.",
         ) from error

@@ -127,13 +127,13 @@ def _check(dataset: Dataset, collected: Collected, left_out: LeftOut) -> list[st
     if alike:
         lines.append(
             f"Nearly the same: {alike:,} pictures look nearly like another one of their class. Each"
-            " is measured without those, so that they do not flatter the accuracy."
+            " is measured without those, which would make the accuracy look better than it is."
         )
     if left_out.left_in:
         lines.append(
             f"Very much alike: {left_out.left_in:,} pictures look nearly like most of their class,"
-            " as those of one film do. What was measured on them is too high: test with pictures"
-            " taken on another day."
+            " as frames of one film do. The accuracy measured on them is too high: test with"
+            " pictures taken on another day."
         )
     return lines
 
@@ -201,7 +201,7 @@ def _compare(classifier: Classifier, answers: Answers) -> None:
     difference = np.abs(classifier.predict_proba(images) - answers.probabilities[: len(images)])
     if difference.max() > 0.02:
         raise ImagetteError(
-            "The bundle does not answer as its head did when it was measured.",
+            "The bundle does not give the answers that were measured before it was written.",
             "If pictures were changed meanwhile, train again. Otherwise delete the folder"
             " `features` in Imagette's cache first.",
         )
