@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from itertools import product
 from pathlib import Path
 from unittest import mock
@@ -199,19 +198,6 @@ def test_explore_and_compare_print_tables(tmp_path, digits_run):
     assert (tmp_path / "explore-digits" / "index.html").is_file()
     assert "167,562" in done("compare", digits_run.folder, cwd=tmp_path).stdout
     assert (tmp_path / "compare.png").is_file()
-
-
-def test_runs_measured_on_other_pictures_are_not_compared_without_a_word(tmp_path, digits_run):
-    shutil.copytree(digits_run.folder, tmp_path / "other")
-    same = done("compare", digits_run.folder, tmp_path / "other", cwd=tmp_path)
-    assert "digits" in same.stdout
-    assert "same pictures" not in same.stderr
-    metrics = json.loads((tmp_path / "other" / "metrics.json").read_bytes())
-    changed = json.dumps(metrics | {"dataset": "letters"})
-    (tmp_path / "other" / "metrics.json").write_text(changed, encoding="utf-8")
-    other = done("compare", digits_run.folder, tmp_path / "other", cwd=tmp_path)
-    assert "letters" in other.stdout
-    assert "not measured on the same pictures" in other.stderr
 
 
 def test_an_audit_says_where_its_page_is(tmp_path, digits_run):

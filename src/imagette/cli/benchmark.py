@@ -35,12 +35,13 @@ def time_to_accuracy(
 
     Ctrl-C stops; the same command goes on.
     """
-    from imagette.benchmark.time_to_accuracy import RECIPES, time_to_accuracy
     from imagette.cli.progress import TrainingReporter
 
-    names = [name.strip() for name in recipes.split(",")] if recipes else RECIPES
     kept = f"Stopped. The same command goes on with what is in {out_dir}."
     with TrainingReporter() as reporter, stoppable(lambda: say(kept)):
+        from imagette.benchmark.time_to_accuracy import RECIPES, time_to_accuracy
+
+        names = [name.strip() for name in recipes.split(",")] if recipes else RECIPES
         rows = time_to_accuracy(
             names, runs, out=out_dir, dataset=dataset, data_dir=data_dir, tensorflow=tensorflow,
             reporter=reporter, say=say,
@@ -69,10 +70,10 @@ def inference(
     as_json: JsonOption = False,
 ) -> None:
     """Measure how fast bundles answer, and plot it against their accuracy and their size."""
-    from imagette.benchmark.inference import measure_inference
-
     counts, sizes = _numbers("--threads", threads), _numbers("--batches", batches)
     with stoppable(lambda: say("Stopped; nothing was written.")):
+        from imagette.benchmark.inference import measure_inference
+
         rows = measure_inference(
             bundles or (), threads=counts, batches=sizes, rounds=rounds, out=out_dir,
             say=say,

@@ -83,9 +83,10 @@ def compare(
     plot: Annotated[Path, typer.Option("--out", help="Where the plot goes.")] = Path("compare.png"),
 ) -> None:
     """Compare runs: one table, one plot."""
-    from imagette.evaluation.compare import compare as compare_runs
+    with stoppable():
+        from imagette.evaluation.compare import compare as compare_runs
 
-    rows = compare_runs(runs, plot)
+        rows = compare_runs(runs, plot)
     _print_comparison(rows)
     measured = {(row["dataset"], row["split"], row["n"]) for row in rows if row["dataset"]}
     if len(measured) > 1:

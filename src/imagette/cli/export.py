@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from imagette.cli.console import print_line, say
+from imagette.cli.console import print_line, say, stoppable
 from imagette.cli.options import DataDirOption
 from imagette.errors import ImagetteError
 
@@ -68,14 +68,15 @@ def export(
     data_dir: DataDirOption = None,
 ) -> None:
     """Write a run, or a Keras or ONNX classifier from elsewhere, in another format."""
-    from imagette.training.export import export as export_model
+    with stoppable(lambda: say("Stopped; nothing was exported.")):
+        from imagette.training.export import export as export_model
 
-    if source.is_file() and format == "onnx":
-        say("Exporting it and comparing the answers; a large network takes minutes ...")
-    exported = export_model(
-        source, format, out=out_file, classes=_class_names(classes), pixels=pixels, layout=layout,
-        image_size=image_size, quantize=quantize, data_dir=data_dir,
-    )  # fmt: skip
+        if source.is_file() and format == "onnx":
+            say("Exporting it and comparing the answers; a large network takes minutes ...")
+        exported = export_model(
+            source, format, out=out_file, classes=_class_names(classes), pixels=pixels,
+            layout=layout, image_size=image_size, quantize=quantize, data_dir=data_dir,
+        )  # fmt: skip
     for note in exported.notes:
         say(note)
     print_line(str(exported.path))

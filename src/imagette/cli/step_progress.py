@@ -34,7 +34,8 @@ class StepProgress:
 
     def plan(self, seconds: dict[str, float]) -> None:
         """What is to be done, in order: about how many seconds each step takes, by its name."""
-        self.seconds = dict(seconds)
+        self.seconds, self.name = dict(seconds), ""
+        self._done = self._spent = 0.0
 
     def begin(self, name: str) -> None:
         """One of the steps begins, or one that was not planned; those before it are done."""

@@ -112,7 +112,7 @@ def _learn(
 ) -> tuple[State, FittedHead | None]:
     """Make the epochs, each with its checkpoint; what was learned is saved after a stop, too."""
     reporter, head = job.reporter, None
-    pictures = (plan.epochs - state.epoch) * len(data.train)
+    pictures = (plan.epochs - state.epoch) * plan.epoch_repeats * len(data.train)
 
     def estimate(seconds: float) -> None:
         reporter.on_eta(seconds, _last_steps(job, plan, data, state, seconds / pictures))
