@@ -122,7 +122,7 @@ def test_killed_and_resumed_ends_with_the_same_weights(uninterrupted, killed, tm
     shutil.copytree(killed / "run", tmp_path / "run")
     resumed = train_here(tmp_path, "--resume")
     assert resumed.returncode == 0, resumed.stderr
-    assert "going on after epoch" in resumed.stderr
+    assert "resuming after epoch" in resumed.stderr
     assert losses(tmp_path) == losses(uninterrupted)
     for ours, theirs in zip(weights(tmp_path), weights(uninterrupted), strict=True):
         assert np.array_equal(ours, theirs)

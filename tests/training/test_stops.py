@@ -114,7 +114,7 @@ def test_pressed_while_a_fitted_network_is_measured(tmp_path, backbone):
     assert terminal.finish() == 130
     said = " ".join(terminal.shown.split())
     assert "Traceback" not in said
-    assert "Go on with: imagette train --name run --runs-dir runs --resume" in said
+    assert "Resume it with: imagette train --name run --runs-dir runs --resume" in said
     resumed = imagette_here("train", "--name", "run", "--resume", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert json.loads((tmp_path / "runs/run/run.json").read_bytes())["finished"]

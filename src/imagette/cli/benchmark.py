@@ -14,7 +14,9 @@ def time_to_accuracy(
     recipes: Annotated[
         str | None, typer.Option(help="Recipes, separated by commas (default: the four sprints).")
     ] = None,
-    runs: Annotated[int, typer.Option(min=1, help="Trainings of each, with seeds 0, 1 …")] = 5,
+    runs: Annotated[
+        int, typer.Option(min=1, help="Trainings of each recipe, with seeds 0, 1 …")
+    ] = 5,
     dataset: Annotated[str | None, typer.Option(help="As for `train`.")] = None,
     tensorflow: Annotated[
         Path | None,
@@ -26,18 +28,19 @@ def time_to_accuracy(
     out_dir: Annotated[
         Path,
         typer.Option(
-            "--out", help="Folder for the results; what is there already is not measured again."
+            "--out",
+            help="Folder for the results; those already there are kept, not measured again.",
         ),
     ] = Path("time-to-accuracy"),
     data_dir: DataDirOption = None,
 ) -> None:
     """Train recipes with several seeds, beside a classic one by Keras' fit on TensorFlow.
 
-    Ctrl-C stops; the same command goes on.
+    Ctrl-C stops it; the same command continues.
     """
     from imagette.cli.progress import TrainingReporter
 
-    kept = f"Stopped. The same command goes on with what is in {out_dir}."
+    kept = f"Stopped. The same command continues with what is in {out_dir}."
     with TrainingReporter() as reporter, stoppable(lambda: say(kept)):
         from imagette.benchmark.time_to_accuracy import RECIPES, time_to_accuracy
 
@@ -60,11 +63,15 @@ def inference(
         ),
     ] = None,
     threads: Annotated[
-        str, typer.Option(metavar="N,N", help="CPU threads an answer may use.")
+        str, typer.Option(metavar="N,N", help="Numbers of CPU threads to measure with.")
     ] = "1,2",
-    batches: Annotated[str, typer.Option(metavar="N,N", help="Pictures given at once.")] = "1,256",
-    rounds: Annotated[int, typer.Option(min=1, help="Measurements of each, in turns.")] = 7,
-    out_dir: Annotated[Path, typer.Option("--out", help="Folder for what it leaves.")] = Path(
+    batches: Annotated[
+        str, typer.Option(metavar="N,N", help="Numbers of pictures given at once to measure with.")
+    ] = "1,256",
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Measurements of each bundle, taken in turns.")
+    ] = 7,
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path(
         "inference"
     ),
     as_json: JsonOption = False,

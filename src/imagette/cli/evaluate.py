@@ -37,7 +37,7 @@ def evaluate(
         typer.Option(
             "--corruptions",
             help="Also measure accuracy under 15 corruptions (noise, blur, weather, compression) of"
-            " five strengths; takes minutes, and goes on where it was when stopped.",
+            " five strengths; takes minutes; after a stop, the same command continues there.",
         ),
     ] = False,
 ) -> None:
@@ -48,8 +48,8 @@ def evaluate(
 
     def stopped() -> None:
         steps.stop()
-        kept = " with the corruptions measured so far" if corruptions else ""
-        say(f"Stopped; what was measured before is as it was. The same command goes on{kept}.")
+        kept = ": it continues after the corruptions measured so far" if corruptions else ""
+        say(f"Stopped; earlier results are unchanged. Run the same command again{kept}.")
 
     with stoppable(stopped):
         from imagette.evaluation import evaluate as evaluate_model

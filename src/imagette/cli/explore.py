@@ -23,8 +23,8 @@ def explore(
         typer.Option(
             "--audit",
             metavar="RUN",
-            help="Instead, list the labels that the model of this run (or bundle) doubts, and"
-            " near duplicates across train and test; by default of the run's own dataset.",
+            help="Instead, list labels that are probably wrong by the model of this run (or"
+            " bundle), and near duplicates across train and test; by default of the run's dataset.",
         ),
     ] = None,
 ) -> None:

@@ -39,7 +39,7 @@ LayoutOption = Annotated[
 ]
 ImageSizeOption = Annotated[
     int | None,
-    typer.Option(min=1, help="Rows and columns of the file's pictures, where it takes any number."),
+    typer.Option(min=1, help="Height and width in pixels that the file takes, where it takes any."),
 ]
 
 

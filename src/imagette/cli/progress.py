@@ -63,7 +63,7 @@ class TrainingReporter(Reporter):
         self.folder, self.epochs, self.last_epoch = folder, math.ceil(recipe.epochs), epochs_done
         self.patience = recipe.patience
         self.averaged = ", averaged with the start" if recipe.pretrained_share else ""
-        begins = f"going on after epoch {epochs_done}" if epochs_done else "beginning"
+        begins = f"resuming after epoch {epochs_done}" if epochs_done else "from the start"
         say(
             f"Training {recipe.model} by the recipe {recipe.name} on {dataset.name},"
             f" {begins}, {'at most ' if recipe.patience else ''}{round(recipe.epochs, 1):g} epochs;"
@@ -158,8 +158,8 @@ class TrainingReporter(Reporter):
             say("Stopped before the training began; nothing was written.")
         elif not (self.folder / "run.json").is_file():
             say(
-                "Stopped. What was computed from the pictures so far is kept: the same command goes"
-                " on from there."
+                "Stopped. What was computed from the pictures so far is kept: the same command"
+                " continues from there."
                 if self.closed_form
                 else "Stopped before the training began."
             )
@@ -169,7 +169,7 @@ class TrainingReporter(Reporter):
     def _what_is_left(self, folder: Path) -> str:
         run = shlex.quote(str(folder))
         again = shlex.join(["--name", folder.name, "--runs-dir", str(folder.parent), "--resume"])
-        go_on = f"Go on with: imagette train {again}"
+        go_on = f"Resume it with: imagette train {again}"
         if self.steps.name:
             kept = "" if self.closed_form else " The network is saved, and no epoch is lost."
             return f"Stopped while {self.steps.name}.{kept} {go_on}"

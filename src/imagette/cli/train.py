@@ -32,7 +32,10 @@ def train(
     ] = None,
     runs_dir: RunsDirOption = Path("runs"),
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a run that was stopped, or begin it.")
+        bool,
+        typer.Option(
+            "--resume", help="Resume a run that was stopped; start it if there is none yet."
+        ),
     ] = False,
     data_dir: DataDirOption = None,
 ) -> None:
@@ -59,7 +62,7 @@ def _print_run(run: "Run") -> None:
     from imagette.evaluation.metrics import POOR
 
     if run.metrics is None:
-        print_line(f"{run.folder} has finished already; nothing was left to do.")
+        print_line(f"{run.folder} is finished already; nothing was left to do.")
     else:
         print_metrics(run.metrics)
         if run.metrics["accuracy"] < POOR and not says_nothing(run.metrics):

@@ -59,7 +59,7 @@ def check(
     if counts.max() > HIGH_IMBALANCE_RATIO * counts.min():
         lines.append(
             f"Uneven classes: the largest has {counts.max() / counts.min():.1f} times as many"
-            " pictures as the smallest. Each class counts alike in the training; look at the"
+            " pictures as the smallest. In training every class counts the same; look at the"
             " balanced accuracy."
         )
     return lines
@@ -103,7 +103,8 @@ def _leaked(groups: tuple[tuple[Copy, ...], ...]) -> list[str]:
     others = {copy.split for group in both for copy in group} - {"train"}
     return [
         f"The same picture in train and {' and '.join(sorted(others))} ({leaked:,} in all): remove"
-        " them from one of the two. Copies of the same file are learned, and not measured on."
+        " them from one of the two. Copies of the same file are learned from, and the accuracy is"
+        " not measured on them."
     ]
 
 
