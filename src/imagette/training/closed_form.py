@@ -122,7 +122,7 @@ def _check(dataset: Dataset, collected: Collected, left_out: LeftOut) -> list[st
             zip(one.digests, one.examples.labels, strict=True)
         )
     ]
-    lines = check(dataset, group_copies(copies), single_will_do=True)
+    lines = check(dataset, group_copies(copies), single_is_enough=True)
     alike = sum(len(group) for group in left_out.groups)
     if alike:
         lines.append(
@@ -150,7 +150,7 @@ def _write(
     """Write the bundle, what was measured of it, and its report."""
     import onnx
 
-    folder, recipe = job.folder, job.recipe
+    folder, recipe, bundle = job.folder, job.recipe, job.folder / "model.onnx"
     proto = add_head(backbone.content, head)
     metadata = BundleMetadata(
         class_names=dataset.class_names,
@@ -167,7 +167,6 @@ def _write(
         learned_pictures=job.learned_pictures(collected.train.digests),
         licence=LICENCE,
     )
-    bundle = folder / "model.onnx"
 
     def save(told: BundleMetadata) -> None:
         onnx.helper.set_model_props(proto, told.to_properties())
