@@ -1,12 +1,15 @@
 """`imagette evaluate` and `imagette compare`: how good networks are."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from imagette.cli.console import print_line, print_table, say, shown, stoppable, to_json
 from imagette.cli.options import DataDirOption, JsonOption
+
+if TYPE_CHECKING:
+    from imagette.evaluation import Evaluation
 
 
 def evaluate(
@@ -42,14 +45,30 @@ def evaluate(
     ] = False,
 ) -> None:
     """Measure a network on pictures it has not seen, with a report to read."""
+    evaluation = _measure(
+        run_or_bundle, dataset, data_dir=data_dir, out=out_dir, flip=flip, corruptions=corruptions
+    )
+    if as_json:
+        print(to_json(evaluation.metrics, indent=2))
+        return
+    print_metrics(evaluation.metrics)
+    _print_classes(evaluation.metrics["per_class"])
+    print_line(f"Report: {evaluation.folder / 'report.html'}")
+
+
+def _measure(
+    run_or_bundle: Path, dataset: str | None, *, data_dir: Path | None, **options: Any
+) -> "Evaluation":
+    """Measure a model, of a run that was stopped after its bundle is made."""
     from imagette.cli.step_progress import StepProgress
 
     steps = StepProgress()
 
     def stopped() -> None:
         steps.stop()
-        kept = ": it continues after the corruptions measured so far" if corruptions else ""
-        say(f"Stopped; earlier results are unchanged. Run the same command again{kept}.")
+        kept = options["corruptions"]
+        after = ": it continues after the corruptions measured so far" if kept else ""
+        say(f"Stopped; earlier results are unchanged. Run the same command again{after}.")
 
     with stoppable(stopped):
         from imagette.evaluation import evaluate as evaluate_model
@@ -59,18 +78,11 @@ def evaluate(
 
             make_missing_bundle(run_or_bundle, dataset, data_dir=data_dir, on_step=steps.begin)
         try:
-            evaluation = evaluate_model(
-                run_or_bundle, dataset, data_dir=data_dir, out=out_dir, flip=flip,
-                corruptions=corruptions, say=say, on_step=steps.begin,
-            )  # fmt: skip
+            return evaluate_model(
+                run_or_bundle, dataset, data_dir=data_dir, say=say, on_step=steps.begin, **options
+            )
         finally:
             steps.stop()
-    if as_json:
-        print(to_json(evaluation.metrics, indent=2))
-        return
-    print_metrics(evaluation.metrics)
-    _print_classes(evaluation.metrics["per_class"])
-    print_line(f"Report: {evaluation.folder / 'report.html'}")
 
 
 def _lacks_bundle(run: Path) -> bool:
