@@ -88,3 +88,7 @@ def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'Clasifier'"):
         _ = imagette.Clasifier
     assert not hasattr(imagette, "clasifier")
+
+
+def test_completion_offers_the_public_names_alone():
+    assert {name for name in dir(imagette) if not name.startswith("__")} == set(imagette.__all__)

@@ -3,11 +3,11 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_STOPS = (signal.SIGINT, signal.SIGTERM)
+STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
@@ -24,6 +24,28 @@ def ctrl_c_ends_at_once() -> Iterator[None]:
 
 
 @contextmanager
+def stops_answered(answer: Callable[[], None]) -> Iterator[None]:
+    """Let what is being written after a stop be written: `answer` is called at the next Ctrl-C or
+    SIGTERM, and nothing at those after it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+
+    def hear(number: int, _: Any) -> None:
+        came.append(number)
+        if len(came) == 1:
+            answer()
+
+    before = {one: signal.signal(one, hear) for one in STOPS}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+@contextmanager
 def stops_held() -> Iterator[None]:
     """Let Ctrl-C and SIGTERM wait until the end of this.
 
@@ -33,11 +55,11 @@ def stops_held() -> Iterator[None]:
     came: list[int] = []
     before: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
-        for one in _STOPS:
+        for one in STOPS:
             before[one] = signal.signal(one, lambda number, _: came.append(number))
     # Not enough by itself, because another thread may take them; but processes inherit it.
     can_block = hasattr(signal, "pthread_sigmask")  # not on Windows
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS) if can_block else set()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS) if can_block else set()
     try:
         yield
     finally:

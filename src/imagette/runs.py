@@ -140,7 +140,7 @@ class RunFolder:
         command = ["imagette", "train", "--name", self.name]
         if self.path.parent != Path("runs"):
             command += ["--runs-dir", str(self.path.parent)]
-        return f"Finish it with `{shlex.join([*command, '--resume'])}`."
+        return f"Resume it with `{shlex.join([*command, '--resume'])}`."
 
 
 def read_run(path: Path) -> RunFolder:

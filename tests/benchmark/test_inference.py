@@ -57,7 +57,7 @@ def test_a_row_for_each_model_and_way(tmp_path, three):
     ways = [(row["name"], row["threads"], row["batch"]) for row in rows]
     assert ways == [
         (name, threads, batch)
-        for name in ("best", "small", "held") for batch in (1, 4) for threads in (1, 2)
+        for name in ("first", "small", "held") for batch in (1, 4) for threads in (1, 2)
     ]  # fmt: skip
     for row in rows:
         speeds = [row[f"pictures_per_second{end}"] for end in ("_low", "", "_high")]
@@ -71,7 +71,7 @@ def test_a_row_for_each_model_and_way(tmp_path, three):
     assert rows[-1]["accuracy"] is rows[-1]["parameters"] is None
     assert said[0] == "Round 1 of 3"
     assert [line for line in said if "held" in line] == [
-        "held: no accuracy on test pictures is known, so the plot is without it."
+        "held is not in the plot: its accuracy on test pictures is not known."
     ]
 
     with (out / "summary.csv").open() as file:
@@ -164,7 +164,7 @@ def test_the_table_fits_a_terminal(tmp_path, three, monkeypatch):
     assert answer.returncode == 0, answer.stderr
     *lines, _, files = answer.stdout.splitlines()
     assert max(map(len, lines)) <= 80
-    assert all(text in answer.stdout for text in ("best", "90.00", "2 threads", "batch 256", "–"))
+    assert all(text in answer.stdout for text in ("first", "90.00", "2 threads", "batch 256", "–"))
     table, plot = (Path("inference") / name for name in ("summary.csv", "frontier.png"))
     assert files == f"Table: {table}, plot: {plot}"
     assert "Round 2 of 2, about" in answer.stderr
@@ -184,7 +184,7 @@ def test_json_is_the_rows_and_nothing_else(tmp_path, three):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--threads", "one"], "--threads takes whole numbers with commas between, not 'one'"),
+        (["--threads", "one"], "--threads takes whole numbers separated by commas, not 'one'"),
         (["--batches", "1,"], "--batches takes whole numbers"),
         (["--out", "taken"], "taken cannot be a folder: a file has that name"),
         (["--out", "taken/inside"], "cannot be a folder: a file has that name"),

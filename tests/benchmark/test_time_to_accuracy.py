@@ -18,7 +18,7 @@ from PIL import Image
 from imagette import ImagetteError, Recipe
 from imagette.benchmark.reference import FIT as CLASSIC_FIT
 from imagette.benchmark.reference import REFERENCE
-from imagette.benchmark.time_to_accuracy import time_to_accuracy
+from imagette.benchmark.time_to_accuracy import _spread, time_to_accuracy
 from imagette.models.backend import load_torch_keras
 from imagette.training.reporter import Reporter
 
@@ -185,3 +185,9 @@ def test_the_reference_itself_trains_and_keeps_its_clock(tmp_path, digits, monke
     assert 0 < first["seconds"] < second["seconds"] == end["seconds"] < time.perf_counter() - start
     assert end["pictures"] == 720
     assert end["accuracy"] > 0.2
+
+
+def test_the_interval_of_an_accuracy_is_one_of_a_share():
+    found = _spread("accuracy", [0.999, 0.9, 1.0])
+    assert (0 < found["accuracy_low"] < 0.9, found["accuracy_high"]) == (True, 1.0)
+    assert _spread("seconds", [1.0, 9.0])["seconds_high"] > 9

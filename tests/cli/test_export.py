@@ -1,5 +1,7 @@
 """`imagette export` of models from elsewhere, as people type it."""
 
+import shutil
+
 import numpy as np
 from support.command_line import imagette_here
 from support.onnx_models import answers_of, onnx_classifier, scale
@@ -28,7 +30,7 @@ def test_a_model_from_elsewhere_becomes_a_bundle_that_predicts(tmp_path):
 def test_what_was_taken_for_granted_is_said(tmp_path):
     onnx_classifier(tmp_path / "m.onnx", front=scale(1 / 255), classes=2)
     done = imagette_here("export", "m.onnx", "--classes", "cat, dog", cwd=tmp_path)
-    assert "pixels in 0–255 (say otherwise with --pixels)" in done.stderr
+    assert "pixels in 0–255 (choose others with --pixels)" in done.stderr
     (tmp_path / "x.txt").write_bytes(b"")
     refused = imagette_here("predict", "x.txt", "--model", "m.onnx", cwd=tmp_path)
     assert "imagette export m.onnx --classes cat,dog,ship" in refused.stderr
@@ -44,3 +46,19 @@ def test_a_file_of_numbered_names_is_read_as_such(tmp_path):
     assert Classifier(tmp_path / "m-bundle.onnx").class_names == ("cat", "dog", "ship")
     absent = imagette_here("export", "m.onnx", "--classes", "absent.txt", cwd=tmp_path)
     assert "There is no file absent.txt" in absent.stderr
+
+
+def test_a_run_is_exported_without_a_word_on_where_to(digits_run, tmp_path):
+    """Beside what it holds, and over nothing."""
+    run = tmp_path / "run"
+    shutil.copytree(digits_run.folder, run)
+    for options, name in (
+        (["--format", "keras"], "model.keras"),
+        (["--format", "keras", "--pixels", "1"], "model-2.keras"),
+        (["--format", "h5"], "model.h5"),
+        (["--format", "h5"], "model-2.h5"),
+        (["--quantize", "weights"], "model-8-bit.onnx"),
+    ):
+        done = imagette_here("export", run, *options)
+        assert (done.returncode, done.stdout) == (0, f"{run / name}\n"), done.stderr
+        assert (run / name).is_file()

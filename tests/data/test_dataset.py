@@ -190,3 +190,7 @@ def test_every_class_is_on_both_sides(counts, fraction, held_out):
 def test_no_picture_at_all():
     with pytest.raises(ImagetteError, match="no picture to learn from"):
         split_validation(split(0, 0), 0.2, seed=0)
+
+
+def test_a_dataset_says_what_it_is_in_a_line(digits):
+    assert repr(digits) == "<Dataset digits: 1,437 train, 360 test; 32×32 pixels, 10 classes>"

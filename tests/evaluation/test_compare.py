@@ -19,12 +19,12 @@ def test_rows_and_plot(tmp_path, colours, make_run):
 
     assert rows[0] == {
         "run": "first", "dataset": "colours", "accuracy": metrics["accuracy"],
-        "split": "validation", "loss": metrics["loss"],
+        "split": "validation", "n": metrics["n"], "loss": metrics["loss"],
         "validation_accuracy": pytest.approx(0.9 - 0.7 / 3),
         "epochs": 4, "best_epoch": 3, "seconds": 12.5, "parameters": 30,
     }  # fmt: skip
     assert rows[1] == {
-        "run": "second", "dataset": None, "accuracy": None, "split": None, "loss": None,
+        "run": "second", "dataset": None, "accuracy": None, "split": None, "n": None, "loss": None,
         "validation_accuracy": pytest.approx(0.9 - 0.7 / 2),
         "epochs": 6, "best_epoch": 2, "seconds": 99.0, "parameters": 30,
     }  # fmt: skip

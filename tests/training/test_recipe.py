@@ -189,3 +189,9 @@ def test_what_a_run_began_with_is_told_field_by_field(tmp_path):
     with pytest.raises(ImagetteError) as told:
         earlier_recipe(tmp_path, recipe.change(optimizer={"learning_rate": 0.2}))
     assert told.value.problem.endswith("settings: optimizer.learning_rate = 0.001, not 0.2.")
+
+
+def test_without_epochs_no_other_field_of_learning_by_steps_is_taken():
+    assert Recipe.load("finetune").change(epochs=0).closed_form
+    with pytest.raises(ImagetteError, match=r"leaves nothing for `optimizer\.learning_rate`"):
+        Recipe.load("finetune").change(epochs=0, optimizer={"learning_rate": 0.1})

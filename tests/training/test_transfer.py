@@ -18,7 +18,6 @@ from imagette.training.export import export
 from imagette.training.keras_files import load_keras_file, save_keras
 from imagette.training.outputs import compute_logits
 from imagette.training.reporter import Reporter
-from imagette.training.state import State
 from imagette.training.transfer import (
     FittedHead,
     average_with_start,
@@ -207,9 +206,8 @@ def test_what_is_kept_is_an_average_with_the_start(shapes, finetuned, tmp_path):
 
 def test_an_average_takes_so_much_of_each():
     learned, begun_with = ([torch.tensor(rows)] for rows in ([1.0, 2.0], [5.0, 0.0]))
-    state = State(best_weights=learned)
-    average_with_start(state, FittedHead(0.5, begun_with), share=0.25)
-    assert state.best_weights[0].tolist() == [2.0, 1.5]
+    [averaged] = average_with_start(learned, FittedHead(0.5, begun_with), share=0.25)
+    assert averaged.tolist() == [2.0, 1.5]
 
 
 def test_a_start_that_cannot_be_had_leaves_no_folder(shapes, tmp_path, monkeypatch):

@@ -1,1 +1,1 @@
-"""Measurements that compare Imagette with what people use otherwise, side by side in one run."""
+"""Measurements that compare Imagette with the usual tools, side by side in one run."""

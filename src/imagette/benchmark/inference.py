@@ -142,11 +142,18 @@ def _open_all(bundles: Sequence[str | Path]) -> list[BenchmarkedBundle]:
     paths, metadata = zip(*unique.values(), strict=True)
     shipped = {path: name for name, path in SHIPPED.items()}
     names = [
-        shipped.get(path) or str((known.recipe or {}).get("name") or known.model or path.stem)
+        shipped.get(path)
+        or _name_of_run(path)
+        or str((known.recipe or {}).get("name") or known.model or path.stem)
         for path, known in unique.values()
     ]
     named = zip(_distinct(names, paths), paths, metadata, strict=True)
     return [BenchmarkedBundle(*one) for one in named]
+
+
+def _name_of_run(path: Path) -> str | None:
+    """The name of the run whose bundle it is; None for any other bundle."""
+    return path.resolve().parent.name if path.name == "model.onnx" else None
 
 
 def _distinct(names: Sequence[str], paths: Sequence[Path]) -> list[str]:
@@ -244,10 +251,10 @@ def _draw(rows: Sequence[dict[str, Any]], say: Say) -> bytes:
     ]
     for row in shown:
         if row["accuracy"] is None:
-            say(f"{row['name']}: no accuracy on test pictures is known, so the plot is without it.")
+            say(f"{row['name']} is not in the plot: its accuracy on test pictures is not known.")
     known = [row for row in shown if row["accuracy"] is not None]
     if len({row["dataset"] for row in known}) > 1:
-        say("The accuracies are of different datasets: compare them with care.")
+        say("The accuracies are of different datasets, so they cannot be compared.")
     speeds = [f"pictures_per_second{end}" for end in ("", "_low", "_high")]
     shown_of_each = ("name", "accuracy", *speeds, "megabytes", "shipped")
     dots = [Dot(*(row[field] for field in shown_of_each)) for row in known]

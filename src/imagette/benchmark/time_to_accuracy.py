@@ -244,7 +244,9 @@ def _mean(rows: list[dict[str, Any]], key: str) -> float | None:
 
 
 def _spread(name: str, values: list[float]) -> dict[str, float | None]:
-    """Mean, standard deviation, and the mean's 95 % interval by Student's t."""
+    """Mean, standard deviation, and the mean's 95 % interval by Student's t (Student, "The
+    probable error of a mean", Biometrika 6, 1908), of an accuracy cut to what one can be: 0 to 1.
+    """
     from scipy import stats
 
     mean, deviation, low, high = statistics.mean(values), None, None, None
@@ -252,4 +254,6 @@ def _spread(name: str, values: list[float]) -> dict[str, float | None]:
         deviation = statistics.stdev(values)
         half = float(stats.t.ppf(0.975, len(values) - 1)) * deviation / len(values) ** 0.5
         low, high = mean - half, mean + half
+        if name == "accuracy":
+            low, high = max(0.0, low), min(1.0, high)
     return {name: mean, f"{name}_sd": deviation, f"{name}_low": low, f"{name}_high": high}

@@ -82,9 +82,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-benchmark = typer.Typer(
-    help="Measure Imagette beside what people use otherwise.", no_args_is_help=True
-)
+benchmark = typer.Typer(help="Compare Imagette with the usual tools.", no_args_is_help=True)
 app.add_typer(benchmark, name="benchmark")
 for _command, _example in _BENCHMARKS.items():
     benchmark.command(epilog=f"Example: imagette benchmark {_example}")(_command)

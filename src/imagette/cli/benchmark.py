@@ -1,4 +1,4 @@
-"""`imagette benchmark`: Imagette beside what people use otherwise."""
+"""`imagette benchmark`: Imagette compared with the usual tools."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,9 +12,11 @@ from imagette.errors import ImagetteError
 
 def time_to_accuracy(
     recipes: Annotated[
-        str | None, typer.Option(help="Recipes with commas between (default: the four sprints).")
+        str | None, typer.Option(help="Recipes, separated by commas (default: the four sprints).")
     ] = None,
-    runs: Annotated[int, typer.Option(min=1, help="Trainings of each, with seeds 0, 1 …")] = 5,
+    runs: Annotated[
+        int, typer.Option(min=1, help="Trainings of each recipe, with seeds 0, 1 …")
+    ] = 5,
     dataset: Annotated[str | None, typer.Option(help="As for `train`.")] = None,
     tensorflow: Annotated[
         Path | None,
@@ -26,21 +28,23 @@ def time_to_accuracy(
     out_dir: Annotated[
         Path,
         typer.Option(
-            "--out", help="Folder for the results; what is there already is not measured again."
+            "--out",
+            help="Folder for the results; those already there are kept, not measured again.",
         ),
     ] = Path("time-to-accuracy"),
     data_dir: DataDirOption = None,
 ) -> None:
-    """Train recipes with several seeds, beside the classic recipe by Keras' fit on TensorFlow.
+    """Train recipes with several seeds, beside a classic one by Keras' fit on TensorFlow.
 
-    Ctrl-C stops; the same command goes on.
+    Ctrl-C stops it; the same command continues.
     """
-    from imagette.benchmark.time_to_accuracy import RECIPES, time_to_accuracy
     from imagette.cli.progress import TrainingReporter
 
-    names = [name.strip() for name in recipes.split(",")] if recipes else RECIPES
-    kept = f"Stopped. The same command goes on with what is in {out_dir}."
+    kept = f"Stopped. The same command continues with what is in {out_dir}."
     with TrainingReporter() as reporter, stoppable(lambda: say(kept)):
+        from imagette.benchmark.time_to_accuracy import RECIPES, time_to_accuracy
+
+        names = [name.strip() for name in recipes.split(",")] if recipes else RECIPES
         rows = time_to_accuracy(
             names, runs, out=out_dir, dataset=dataset, data_dir=data_dir, tensorflow=tensorflow,
             reporter=reporter, say=say,
@@ -59,20 +63,24 @@ def inference(
         ),
     ] = None,
     threads: Annotated[
-        str, typer.Option(metavar="N,N", help="CPU threads an answer may use.")
+        str, typer.Option(metavar="N,N", help="Numbers of CPU threads to measure with.")
     ] = "1,2",
-    batches: Annotated[str, typer.Option(metavar="N,N", help="Pictures given at once.")] = "1,256",
-    rounds: Annotated[int, typer.Option(min=1, help="Measurements of each, in turns.")] = 7,
-    out_dir: Annotated[Path, typer.Option("--out", help="Folder for what it leaves.")] = Path(
+    batches: Annotated[
+        str, typer.Option(metavar="N,N", help="Numbers of pictures given at once to measure with.")
+    ] = "1,256",
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Measurements of each bundle, taken in turns.")
+    ] = 7,
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path(
         "inference"
     ),
     as_json: JsonOption = False,
 ) -> None:
-    """Measure how fast bundles answer, and draw it beside how right and how large they are."""
-    from imagette.benchmark.inference import measure_inference
-
+    """Measure how fast bundles answer, and plot it against their accuracy and their size."""
     counts, sizes = _numbers("--threads", threads), _numbers("--batches", batches)
     with stoppable(lambda: say("Stopped; nothing was written.")):
+        from imagette.benchmark.inference import measure_inference
+
         rows = measure_inference(
             bundles or (), threads=counts, batches=sizes, rounds=rounds, out=out_dir,
             say=say,
@@ -94,14 +102,14 @@ def _numbers(option: str, text: str) -> list[int]:
         return [int(number) for number in text.split(",")]
     except ValueError as error:
         raise ImagetteError(
-            f"{option} takes whole numbers with commas between, not {text!r}.",
+            f"{option} takes whole numbers separated by commas, not {text!r}.",
             f"Write, for example: {option} 1,2",
         ) from error
 
 
 def _print_times(rows: list[dict[str, Any]]) -> None:
     print_table(
-        ["recipe", "runs", "accuracy %", "flipped", "seconds", "beside", "per s", "peak"],
+        ["recipe", "runs", "accuracy %", "flipped", "seconds", "other s", "per s", "peak"],
         [
             [
                 row["name"],
@@ -116,13 +124,13 @@ def _print_times(rows: list[dict[str, Any]]) -> None:
             for row in rows
         ],
     )
-    print_line("Means ± standard deviations, below them the 95 % intervals of the means.")
+    print_line("Means ± standard deviations; below them, 95 % confidence intervals of the means.")
     print_line("flipped: accuracy averaged over each picture and its mirror image.")
     print_line(
-        "seconds: of training; beside: of compiling, warming up and validation, not among them."
+        "seconds: of training; other s: of compiling, warming up and validation, not among those."
     )
-    print_line("per s: pictures learned a second.")
-    print_line("peak: arithmetic a second, as a share of what matrix products reach here.")
+    print_line("per s: pictures learned from per second.")
+    print_line("peak: operations a second, as a share of what matrix products reach here.")
 
 
 def _print_speeds(rows: list[dict[str, Any]]) -> None:

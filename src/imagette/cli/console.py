@@ -58,12 +58,29 @@ def duration(seconds: float) -> str:
 
 
 @contextmanager
-def stoppable(on_stop: Callable[[], None]) -> Iterator[None]:
+def stoppable(on_stop: Callable[[], None] = lambda: say("Stopped.")) -> Iterator[None]:
     """Long work that Ctrl-C or a service manager's SIGTERM stops cleanly; then `on_stop` is called
     and the command ends with status 130."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    came: list[int] = []
+
+    def stop(number: int, _: Any) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, stop)}
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as a shell's background jobs have it
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, stop)
     try:
         yield
-    except KeyboardInterrupt:
+    except BaseException as error:
+        # Modules in C make errors of their own of a stop that comes while they are loaded.
+        if not came and not isinstance(error, KeyboardInterrupt):
+            raise
+        for one in before:
+            signal.signal(one, signal.SIG_IGN)  # nothing is left to stop
         on_stop()
         raise typer.Exit(130) from None
+    finally:
+        if not came:
+            for one, handler in before.items():
+                signal.signal(one, handler)

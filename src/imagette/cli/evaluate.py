@@ -1,12 +1,15 @@
 """`imagette evaluate` and `imagette compare`: how good networks are."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from imagette.cli.console import print_line, print_table, say, shown, stoppable, to_json
 from imagette.cli.options import DataDirOption, JsonOption
+
+if TYPE_CHECKING:
+    from imagette.evaluation import Evaluation
 
 
 def evaluate(
@@ -28,7 +31,8 @@ def evaluate(
     flip: Annotated[
         bool,
         typer.Option(
-            "--flip", help="Also average over each picture and its mirror image, said beside."
+            "--flip",
+            help="Also report the accuracy of mean answers to each picture and its mirror image.",
         ),
     ] = False,
     corruptions: Annotated[
@@ -36,19 +40,14 @@ def evaluate(
         typer.Option(
             "--corruptions",
             help="Also measure accuracy under 15 corruptions (noise, blur, weather, compression) of"
-            " five strengths; takes minutes, and goes on where it was when stopped.",
+            " five strengths; takes minutes; after a stop, the same command continues there.",
         ),
     ] = False,
 ) -> None:
     """Measure a network on pictures it has not seen, with a report to read."""
-    from imagette.evaluation import evaluate as evaluate_model
-
-    kept = " The same command goes on with the corruptions measured so far." if corruptions else ""
-    with stoppable(lambda: say(f"Stopped.{kept}")):
-        evaluation = evaluate_model(
-            run_or_bundle, dataset, data_dir=data_dir, out=out_dir, flip=flip,
-            corruptions=corruptions, say=say,
-        )  # fmt: skip
+    evaluation = _measure(
+        run_or_bundle, dataset, data_dir=data_dir, out=out_dir, flip=flip, corruptions=corruptions
+    )
     if as_json:
         print(to_json(evaluation.metrics, indent=2))
         return
@@ -57,14 +56,56 @@ def evaluate(
     print_line(f"Report: {evaluation.folder / 'report.html'}")
 
 
+def _measure(
+    run_or_bundle: Path, dataset: str | None, *, data_dir: Path | None, **options: Any
+) -> "Evaluation":
+    """Measure a model, of a run that was stopped after its bundle is made."""
+    from imagette.cli.step_progress import StepProgress
+
+    steps = StepProgress()
+
+    def stopped() -> None:
+        steps.stop()
+        kept = options["corruptions"]
+        after = ": it continues after the corruptions measured so far" if kept else ""
+        say(f"Stopped; earlier results are unchanged. Run the same command again{after}.")
+
+    with stoppable(stopped):
+        from imagette.evaluation import evaluate as evaluate_model
+
+        if _lacks_bundle(run_or_bundle):
+            from imagette.training.stopped_run import make_missing_bundle
+
+            make_missing_bundle(run_or_bundle, dataset, data_dir=data_dir, on_step=steps.begin)
+        try:
+            return evaluate_model(
+                run_or_bundle, dataset, data_dir=data_dir, say=say, on_step=steps.begin, **options
+            )
+        finally:
+            steps.stop()
+
+
+def _lacks_bundle(run: Path) -> bool:
+    """Whether it is a run that was stopped, whose network has not been made a bundle yet."""
+    return (run / "model.keras").is_file() and not (run / "model.onnx").is_file()
+
+
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
     plot: Annotated[Path, typer.Option("--out", help="Where the plot goes.")] = Path("compare.png"),
 ) -> None:
-    """Set runs side by side: one table, one plot."""
-    from imagette.evaluation.compare import compare as compare_runs
+    """Compare runs: one table, one plot."""
+    with stoppable():
+        from imagette.evaluation.compare import compare as compare_runs
 
-    _print_comparison(compare_runs(runs, plot))
+        rows = compare_runs(runs, plot)
+    _print_comparison(rows)
+    measured = {(row["dataset"], row["split"], row["n"]) for row in rows if row["dataset"]}
+    if len(measured) > 1:
+        say(
+            "These runs were not measured on the same pictures, so their accuracies cannot be"
+            " compared. Measure them on the same ones with: imagette evaluate RUN DATASET"
+        )
     print_line(f"Plot: {plot}")
 
 
@@ -89,7 +130,7 @@ def print_metrics(metrics: dict[str, Any]) -> None:
         print_line(f"Not counted: {left_out:,} {were} learned by the model")
     if _is_imbalanced(metrics["per_class"]):
         print_line(
-            f"Balanced accuracy {metrics['balanced_accuracy']:.2%}: every class counts alike,"
+            f"Balanced accuracy {metrics['balanced_accuracy']:.2%}: every class counts the same,"
             " however many pictures it has"
         )
     if averaged := metrics.get("flip_averaged"):
@@ -121,10 +162,11 @@ def _print_classes(per_class: dict[str, dict[str, float]]) -> None:
 
 def _print_comparison(rows: list[dict[str, Any]]) -> None:
     forms = {
-        "run": "{}", "accuracy": "{:.2%}", "split": "{}", "loss": "{:.4f}", "epochs": "{}",
-        "best_epoch": "{}", "seconds": "{:,.0f}", "parameters": "{:,}",
+        "run": "{}", "dataset": "{}", "split": "{}", "accuracy": "{:.2%}", "loss": "{:.4f}",
+        "epochs": "{}", "best_epoch": "{}", "seconds": "{:,.0f}", "parameters": "{:,}",
     }  # fmt: skip
+    titles = {"split": "on", "best_epoch": "best"}
     print_table(
-        ["run", "accuracy", "on", "loss", "epochs", "best", "seconds", "parameters"],
+        [titles.get(key, key) for key in forms],
         [[shown(row[key], form) for key, form in forms.items()] for row in rows],
     )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imagette.cli.console import print_line, print_table
+from imagette.cli.console import print_line, print_table, say, stoppable
 from imagette.cli.options import DataDirOption, DatasetArgument
 
 if TYPE_CHECKING:
@@ -23,15 +23,20 @@ def explore(
         typer.Option(
             "--audit",
             metavar="RUN",
-            help="Instead, list the labels that the model of this run (or bundle) doubts, and"
-            " near duplicates across train and test; by default of the run's own dataset.",
+            help="Instead, list labels that are probably wrong by the model of this run (or"
+            " bundle), and near duplicates across train and test; by default of the run's dataset.",
         ),
     ] = None,
 ) -> None:
     """Look at a dataset: counts, examples, colours, duplicates, as pictures and one HTML page."""
-    if audit is not None:
-        _audit(audit, dataset, data_dir, out_dir)
-        return
+    with stoppable(lambda: say("Stopped; no page was written.")):
+        if audit is not None:
+            _audit(audit, dataset, data_dir, out_dir)
+        else:
+            _explore(dataset, data_dir, out_dir)
+
+
+def _explore(dataset: str | None, data_dir: Path | None, out_dir: Path | None) -> None:
     from imagette.data import load_dataset
     from imagette.data.explore import explore as explore_dataset
     from imagette.data.explore_page import write_page

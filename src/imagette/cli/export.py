@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from imagette.cli.console import print_line, say
+from imagette.cli.console import print_line, say, stoppable
 from imagette.cli.options import DataDirOption
 from imagette.errors import ImagetteError
 
@@ -14,32 +14,32 @@ ClassesOption = Annotated[
     str | None,
     typer.Option(
         metavar="NAMES|FILE",
-        help="Class names for the bundle of a file, in the order of its outputs, with commas"
-        " between, or a text file of one a line,"
-        " perhaps numbered. A single output stands for two classes: name first"
+        help="Class names for the bundle of a file, in the order of its outputs, separated by"
+        " commas, or a text file with one a line,"
+        " numbered or not. A single output stands for two classes: first name"
         " the one for 0.",
     ),
 ]
 PixelsOption = Annotated[
     str | None,
     typer.Option(
-        help="Values of pixels that the file takes: 1 (0 to 1), 255 (0 to 255), -1..1, imagenet (as"
+        help="Pixel values that the file expects: 1 (0 to 1), 255 (0 to 255), -1..1, imagenet (as"
         " torchvision and timm normalise), caffe (as Keras for VGG16 and ResNet50), or"
-        " mean=R,G,B:std=R,G,B. By default told from its first layers. For keras and h5: what the"
-        " file written takes, 1 or 255; an .h5 is written for 0–1 if not given, so that scripts"
+        " mean=R,G,B:std=R,G,B. By default found out from its first layers. For keras and h5: what"
+        " the file written takes, 1 or 255; an .h5 is written for 0–1 if not given, so that scripts"
         " that divide by 255 work with it."
     ),
 ]
 LayoutOption = Annotated[
     Literal["nchw", "nhwc"] | None,
     typer.Option(
-        help="Order of axes that the file takes, PyTorch's or TensorFlow's, where its shape does"
-        " not tell."
+        help="Order of the axes that the file takes, PyTorch's (nchw) or TensorFlow's (nhwc), where"
+        " its shape does not tell."
     ),
 ]
 ImageSizeOption = Annotated[
     int | None,
-    typer.Option(min=1, help="Rows and columns of the file's pictures, where it takes any number."),
+    typer.Option(min=1, help="Height and width in pixels that the file takes, where it takes any."),
 ]
 
 
@@ -62,20 +62,21 @@ def export(
         Literal["weights", "all"] | None,
         typer.Option(
             help="Write a run's bundle in 8 bits: its weights, a quarter of the size; or all of it,"
-            " which is faster too. Measure what that costs with `imagette evaluate`."
+            " which is faster too. Measure with `imagette evaluate` how much accuracy that costs."
         ),
     ] = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """Write a run, or a Keras or ONNX classifier from elsewhere, in another format."""
-    from imagette.training.export import export as export_model
+    with stoppable(lambda: say("Stopped; nothing was exported.")):
+        from imagette.training.export import export as export_model
 
-    if source.is_file() and format == "onnx":
-        say("Exporting it and comparing the answers; a large network takes minutes ...")
-    exported = export_model(
-        source, format, out=out_file, classes=_class_names(classes), pixels=pixels, layout=layout,
-        image_size=image_size, quantize=quantize, data_dir=data_dir,
-    )  # fmt: skip
+        if source.is_file() and format == "onnx":
+            say("Exporting it and comparing the answers; a large network takes minutes ...")
+        exported = export_model(
+            source, format, out=out_file, classes=_class_names(classes), pixels=pixels,
+            layout=layout, image_size=image_size, quantize=quantize, data_dir=data_dir,
+        )  # fmt: skip
     for note in exported.notes:
         say(note)
     print_line(str(exported.path))

@@ -7,7 +7,7 @@ from imagette.cli.options import JsonOption
 
 
 def models(as_json: JsonOption = False) -> None:
-    """List the networks that can be trained, with their sizes and their own arguments."""
+    """List the networks that can be trained, with their sizes and options."""
     from imagette.models import list_models
 
     rows = list_models()
@@ -27,5 +27,5 @@ def models(as_json: JsonOption = False) -> None:
         ],
     )
     print_line(
-        "For pictures of 32×32 and ten classes; a multiplication with its addition counts two."
+        "For pictures of 32×32 and ten classes; a multiplication and its addition count as two."
     )

@@ -39,7 +39,7 @@ ServedModelsOption = Annotated[
         help="A bundle (.onnx), a run, or a model that ships with Imagette: `cifar10`, the more"
         " accurate one, or `cifar10-lite`, small and fast. Give it once for each of several: the"
         " first one answers `/predict` and the page, and each `/models/NAME/predict`; without NAME="
-        " it is called like its file.",
+        " its file's name is used.",
         show_default=False,
     ),
 ]

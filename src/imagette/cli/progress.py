@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from rich.progress import BarColumn, Progress, TextColumn
 
 from imagette.cli.console import duration, err, say
+from imagette.cli.step_progress import StepProgress
 from imagette.data import Dataset
 from imagette.images.views import ViewName
 from imagette.training.recipe import Recipe
@@ -35,6 +36,7 @@ class TrainingReporter(Reporter):
         self.task = self.bar.add_task(
             "epoch", total=None, epoch="", loss=0.0, accuracy=0.0, speed=0.0, left=""
         )
+        self.steps = StepProgress()
         self.folder: Path | None = None
         self.closed_form = False
         self.epochs = self.patience = self.last_epoch = 0
@@ -44,7 +46,11 @@ class TrainingReporter(Reporter):
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stop_drawing()
+
+    def _stop_drawing(self) -> None:
         self.bar.stop()
+        self.steps.stop()
 
     def on_recipe(self, why: str) -> None:
         say(why)
@@ -57,7 +63,7 @@ class TrainingReporter(Reporter):
         self.folder, self.epochs, self.last_epoch = folder, math.ceil(recipe.epochs), epochs_done
         self.patience = recipe.patience
         self.averaged = ", averaged with the start" if recipe.pretrained_share else ""
-        begins = f"going on after epoch {epochs_done}" if epochs_done else "beginning"
+        begins = f"resuming after epoch {epochs_done}" if epochs_done else "from the start"
         say(
             f"Training {recipe.model} by the recipe {recipe.name} on {dataset.name},"
             f" {begins}, {'at most ' if recipe.patience else ''}{round(recipe.epochs, 1):g} epochs;"
@@ -65,11 +71,15 @@ class TrainingReporter(Reporter):
         )
         self.bar.start()
 
-    def on_eta(self, seconds: float) -> None:
-        say(f"This will take {'at most ' if self.patience else ''}about {duration(seconds)}.")
+    def on_eta(self, seconds: float, last_steps: dict[str, float]) -> None:
+        self.steps.plan(last_steps)
+        at_most = "at most " if self.patience and seconds else ""
+        after = self.steps.total
+        then = f", the last {duration(after)} to save and measure the network" if seconds else ""
+        say(f"This will take {at_most}about {duration(seconds + after)}{then}.")
 
     def on_prepare(self) -> None:
-        say("Preparing the network that looks at pictures, which takes seconds, once ...")
+        say("Preparing the network that looks at the pictures, once; this takes some seconds ...")
 
     def on_collect(self, folder: Path, recipe: Recipe, pictures: int) -> None:
         self.folder, self.closed_form = folder, True
@@ -80,17 +90,17 @@ class TrainingReporter(Reporter):
 
     def on_fit(self, view: ViewName) -> None:
         what = "all of each picture" if view == "whole" else "the middle of each picture"
-        say(f"What tells the classes apart shows best in {what}.")
+        say(f"The classes are told apart best by {what}.")
 
     def on_head(self, accuracy: float | None, seconds: float) -> None:
         if self.closed_form:
             good = (
                 "a single picture of each class does not tell how good it is."
                 if accuracy is None
-                else f"{accuracy:.2%} of the pictures are answered rightly without having been"
-                " learned."
+                else f"{accuracy:.2%} of the pictures are classified correctly by a layer that has"
+                " not learned from them."
             )
-            say(f"The last layer is fitted ({seconds:.1f} s): {good} Measuring ...")
+            say(f"The last layer is fitted ({seconds:.1f} s): {good}")
             return
         say(
             f"last layer, on frozen features: val accuracy {accuracy:.2%}  {seconds:.1f} s;"
@@ -104,7 +114,7 @@ class TrainingReporter(Reporter):
             f" {before:.2%}; {'all layers are' if kept else 'the last layer alone is'} kept"
         )
         if not kept:
-            say("Nothing was gained: --recipe photos does as well in seconds.")
+            say("Training all layers gained nothing: --recipe photos does as well in seconds.")
 
     def on_progress(self, progress: "EpochProgress") -> None:
         at_most = "≤ " if self.patience else ""  # it may stop earlier
@@ -116,7 +126,7 @@ class TrainingReporter(Reporter):
             loss=progress.loss,
             accuracy=progress.accuracy,
             speed=progress.images / progress.seconds,
-            left=f"{at_most}{duration(progress.seconds_left)} left",
+            left=f"{at_most}{duration(progress.seconds_left + self.steps.total)} left",
         )
 
     def on_epoch(self, row: dict[str, float], best: bool) -> None:
@@ -131,31 +141,42 @@ class TrainingReporter(Reporter):
         )
 
     def on_stop(self) -> None:
-        self.bar.stop()
+        self._stop_drawing()
         say("Stopping: saving the best network so far ...")
 
-    def on_evaluate(self) -> None:
+    def on_second_stop(self) -> None:
+        say("It ends as soon as the network is saved, in a moment.")
+
+    def on_step(self, name: str) -> None:
         self.bar.stop()
-        say("Saving and measuring the best network ...")
+        self.steps.begin(name)
 
     def interrupted(self) -> None:
         """Say what a stop by Ctrl-C left and how to go on."""
-        self.bar.stop()
-        if self.closed_form:
-            say(
-                "Stopped. What was seen of the pictures so far is kept; the same command goes on"
-                " from there (with --resume where the run has a --name)."
-            )
-            return
+        self._stop_drawing()
         if self.folder is None:
             say("Stopped before the training began; nothing was written.")
-            return
-        bundle = self.folder / "model.onnx"
-        kept = f"; the best network so far is {bundle}" if bundle.is_file() else ""
-        again = shlex.join(
-            ["--name", self.folder.name, "--runs-dir", str(self.folder.parent), "--resume"]
-        )
-        say(
-            f"Stopped; whole epochs done: {self.last_epoch}{kept}."
-            f" Go on with: imagette train {again}"
-        )
+        elif not (self.folder / "run.json").is_file():
+            say(
+                "Stopped. What was computed from the pictures so far is kept: the same command"
+                " continues from there."
+                if self.closed_form
+                else "Stopped before the training began."
+            )
+        else:
+            say(self._what_is_left(self.folder))
+
+    def _what_is_left(self, folder: Path) -> str:
+        run = shlex.quote(str(folder))
+        again = shlex.join(["--name", folder.name, "--runs-dir", str(folder.parent), "--resume"])
+        go_on = f"Resume it with: imagette train {again}"
+        if self.steps.name:
+            kept = "" if self.closed_form else " The network is saved, and no epoch is lost."
+            return f"Stopped while {self.steps.name}.{kept} {go_on}"
+        said = f"Stopped; whole epochs done: {self.last_epoch}."
+        if (folder / "model.keras").is_file():
+            said += (
+                f" The best network so far is saved in {folder / 'model.keras'}; measure it, and"
+                f" make its bundle, with: imagette evaluate {run}."
+            )
+        return f"{said} {go_on}"

@@ -32,19 +32,24 @@ def train(
     ] = None,
     runs_dir: RunsDirOption = Path("runs"),
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a run that was stopped, or begin it.")
+        bool,
+        typer.Option(
+            "--resume", help="Resume a run that was stopped; start it if there is none yet."
+        ),
     ] = False,
     data_dir: DataDirOption = None,
 ) -> None:
     """Train a network, measure it, and leave everything in a run folder.
 
-    Ctrl-C stops cleanly, with the best network so far saved; --resume goes on.
+    Ctrl-C stops cleanly, with the best network so far saved; --resume goes on, and `imagette
+    evaluate RUN` measures what there is.
     """
     from imagette.cli.progress import TrainingReporter
-    from imagette.training.recipe_tables import parse_settings
-    from imagette.training.run import train as train_run
 
     with TrainingReporter() as reporter, stoppable(reporter.interrupted):
+        from imagette.training.recipe_tables import parse_settings
+        from imagette.training.run import train as train_run
+
         run = train_run(
             dataset, recipe, changes=parse_settings(settings or []), name=name,
             runs_dir=runs_dir, resume=resume, data_dir=data_dir, reporter=reporter,
@@ -57,12 +62,12 @@ def _print_run(run: "Run") -> None:
     from imagette.evaluation.metrics import POOR
 
     if run.metrics is None:
-        print_line(f"{run.folder} has finished already; nothing was left to do.")
+        print_line(f"{run.folder} is finished already; nothing was left to do.")
     else:
         print_metrics(run.metrics)
         if run.metrics["accuracy"] < POOR and not says_nothing(run.metrics):
             say(
-                "That is too little for most uses. More pictures of each class help most, then"
+                "That is too low for most uses. More pictures of each class help most, then"
                 " labels without mistakes (imagette explore --audit RUN); where the pictures are"
                 " unlike photographs, try --recipe finetune."
             )

@@ -17,7 +17,7 @@ _SHOWN = 20
 def check(
     dataset: Dataset,
     groups: tuple[tuple[Copy, ...], ...] | None = None,
-    single_will_do: bool = False,
+    single_is_enough: bool = False,
 ) -> list[str]:
     """What there is, what was left out, and what may be wrong, a sentence or two each.
 
@@ -28,14 +28,14 @@ def check(
     Args:
         dataset: the images.
         groups: those that are the same; those with the same pixels if None.
-        single_will_do: whether a class may have a single image.
+        single_is_enough: whether a class may have a single image.
 
     Raises:
         ImagetteError: a class has a single image, and that will not do.
     """
     counts = np.bincount(dataset.train.labels, minlength=len(dataset.class_names))
-    single_will_do = single_will_do or dataset.validation is not None  # none is held out
-    if counts.min() == 1 and not single_will_do:
+    single_is_enough = single_is_enough or dataset.validation is not None  # none is held out
+    if counts.min() == 1 and not single_is_enough:
         raise too_few(f"The class {dataset.class_names[counts.argmin()]}")
     lines = [_counted(dataset, counts), *dataset.notes]
     left_out = [f"Left out: {path}: {reason}" for path, reason in dataset.skipped]
@@ -48,7 +48,7 @@ def check(
         height, width = dataset.train.images.shape[1:3]
         shown = f", as {height}×{width} pixels show it"
     lines += _contradicting(dataset, groups, shown) + _leaked(groups)
-    lines += _repeated(dataset, groups, single_will_do)
+    lines += _repeated(dataset, groups, single_is_enough)
     few = [name for name, count in zip(dataset.class_names, counts, strict=True) if count < FEW]
     if few:
         has = "has" if len(few) == 1 else "have"
@@ -59,7 +59,7 @@ def check(
     if counts.max() > HIGH_IMBALANCE_RATIO * counts.min():
         lines.append(
             f"Uneven classes: the largest has {counts.max() / counts.min():.1f} times as many"
-            " pictures as the smallest. Each class counts alike in the training; look at the"
+            " pictures as the smallest. In training every class counts the same; look at the"
             " balanced accuracy."
         )
     return lines
@@ -103,7 +103,8 @@ def _leaked(groups: tuple[tuple[Copy, ...], ...]) -> list[str]:
     others = {copy.split for group in both for copy in group} - {"train"}
     return [
         f"The same picture in train and {' and '.join(sorted(others))} ({leaked:,} in all): remove"
-        " them from one of the two. Copies of the same file are learned, and not measured on."
+        " them from one of the two. Copies of the same file are learned from, and the accuracy is"
+        " not measured on them."
     ]
 
 

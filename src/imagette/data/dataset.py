@@ -130,6 +130,11 @@ class Dataset(DataSource):
                 "Bring all of them to the same height and width.",
             )
 
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{len(split):,} {name}" for name, split in self.splits.items())
+        size = "×".join(map(str, self.train.images.shape[2:0:-1]))
+        return f"<Dataset {self.name}: {counts}; {size} pixels, {len(self.class_names)} classes>"
+
     @classmethod
     def from_arrays(
         cls,
@@ -175,8 +180,7 @@ class Dataset(DataSource):
                     "The test split holds no picture.",
                     "Give it pictures, or neither test_images nor test_labels.",
                 )
-        french = tuple(class_names_fr)
-        return cls(name, names, train, test, class_names_fr=french, notes=found.notes)
+        return cls(name, names, train, test, class_names_fr=(*class_names_fr,), notes=found.notes)
 
     @classmethod
     def from_source(

@@ -19,7 +19,8 @@ def compare(runs: Sequence[str | Path], out: str | Path) -> list[dict[str, Any]]
 
     Returns:
         One row a run, in the order given, of plain JSON values: `run` (its name), `dataset`,
-        `accuracy` (top-1 fraction) with the `split` it was measured on, `loss` (nats),
+        `accuracy` (top-1 fraction) with the `split` of it and the number of pictures `n` that it
+        was measured on, `loss` (nats),
         `validation_accuracy` (of the best epoch), `epochs`, `best_epoch`, `seconds` and
         `parameters`. What a run lacks is None.
 
@@ -31,7 +32,8 @@ def compare(runs: Sequence[str | Path], out: str | Path) -> list[dict[str, Any]]
         raise ImagetteError("There is nothing to compare.", "Give the folders of some runs.")
     if Path(out).suffix.lower() != ".png":
         raise ImagetteError(
-            f"The plot is a PNG file, which {out} does not say.", "Give it a name ending in .png."
+            f"The plot is a PNG file, so it cannot be called {out}.",
+            "Give it a name ending in .png.",
         )
     folders = [read_run(Path(run)) for run in runs]
     names = _names(folders)
@@ -54,7 +56,9 @@ def _names(runs: list[RunFolder]) -> list[str]:
 
 
 def _row(name: str, run: RunFolder, metrics: dict[str, Any] | None) -> dict[str, Any]:
-    measured = {key: (metrics or {}).get(key) for key in ("dataset", "accuracy", "split", "loss")}
+    measured = {
+        key: (metrics or {}).get(key) for key in ("dataset", "split", "n", "accuracy", "loss")
+    }
     info = run.info.model_dump() if run.info else {}
     trained = {key: info.get(key) for key in ("epochs", "best_epoch", "seconds", "parameters")}
     validation_accuracy = run.best.val_accuracy if run.best else None

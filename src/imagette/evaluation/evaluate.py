@@ -15,7 +15,7 @@ from imagette.evaluation.leave_one_out import Answers
 from imagette.evaluation.measured_pictures import Measured, answer
 from imagette.evaluation.metrics import measure
 from imagette.evaluation.robustness import measure_robustness
-from imagette.evaluation.write_evaluation import write_evaluation
+from imagette.evaluation.write_evaluation import MEASURE, REPORT, write_evaluation
 from imagette.inference.classifier import Classifier
 from imagette.runs import RunFolder, read_metrics, read_run
 
@@ -56,6 +56,7 @@ def evaluate(
     flip: bool = False,
     corruptions: bool = False,
     say: Callable[[str], None] = lambda line: None,
+    on_step: Callable[[str], None] = lambda name: None,
 ) -> Evaluation:
     """Measure a model as it will be served, and write metrics, plots and a report.
 
@@ -80,12 +81,14 @@ def evaluate(
             (`imagette.evaluation.corruptions`); takes minutes. Each is kept in corruptions.json,
             so that a stopped evaluation goes on where it was.
         say: called with a line of progress for each corruption.
+        on_step: called with the name of each step as it begins.
 
     Raises:
         ImagetteError: the run, the bundle or the dataset is missing, damaged or does not fit.
     """
     model = open_model(run_or_bundle)
     found = model.find(dataset, data_dir)
+    on_step(MEASURE)
     measured = answer(model, found)
     answers, in_own_size = measured.answers, measured.in_own_size
     if in_own_size is None and (flip or corruptions):
@@ -104,6 +107,7 @@ def evaluate(
         file = folder / "corruptions.json"
         more["corruptions"] = measure_robustness(model.classifier, in_own_size, file, say)
         more["corruption_accuracy"] = float(np.mean(list(more["corruptions"].values())))
+    on_step(REPORT)
     metrics = write_evaluation(
         folder, model.classifier, found.name, answers, model.run, model.name, more
     )

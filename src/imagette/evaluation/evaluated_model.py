@@ -1,5 +1,6 @@
 """The model of a run or a bundle, and the images that it can be measured on."""
 
+import shlex
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -106,6 +107,12 @@ def open_model(run_or_bundle: str | Path) -> EvaluatedModel:
         return EvaluatedModel(path, None, None, Classifier(path))
     run = read_run(path)
     if run.info is None or not run.bundle.is_file():
+        if run.info is not None and (path / "model.keras").is_file():
+            raise ImagetteError(
+                f"The run {path} was stopped before its bundle was made.",
+                f"Make it, and measure it, with `imagette evaluate {shlex.quote(str(path))}`."
+                f" {run.resume_remedy}",
+            )
         missing = "run.json" if run.info is None else "model.onnx"
         raise ImagetteError(
             f"The run {path} has no {missing}: its training stopped before it was written.",

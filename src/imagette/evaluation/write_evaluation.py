@@ -12,6 +12,9 @@ from imagette.inference.classifier import Classifier
 from imagette.runs import RunFolder, read_run
 from imagette.wording import LANGUAGES, Language
 
+MEASURE = "measuring it on pictures that it has not learned from"
+REPORT = "drawing the plots and writing the report"
+
 
 def write_evaluation(
     folder: Path,

@@ -167,6 +167,12 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
+        if (path.parent / "model.keras").is_file() and (path.parent / "run.json").is_file():
+            raise ImagetteError(
+                f"The run {path.parent} was stopped before its bundle was made.",
+                "Make it, and measure it, with `imagette evaluate"
+                f" {shlex.quote(str(path.parent))}`.",
+            ) from error
         raise ImagetteError(f"There is no model file {path}.", _MAKE_ONE) from error
     except (OSError, ValueError) as error:  # a folder, a name that cannot be one
         raise ImagetteError(

@@ -1,66 +1,49 @@
 """A training by epochs: the network learns, and what it comes to is written into the run folder."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from imagette.data import BUILT_IN, Dataset, DataSource, Split, train_and_validation
-from imagette.data.check import check
-from imagette.data.content import split_digests
-from imagette.data.splits import split_positions
+from imagette.data import DataSource
 from imagette.errors import ImagetteError
 from imagette.evaluation import evaluate
-from imagette.features.backbone import open_backbone
-from imagette.features.collect import choose_view
 from imagette.files import write_csv
-from imagette.images.views import ViewName
-from imagette.inference.bundle import open_bundle
+from imagette.interrupts import stops_answered, stops_held
 from imagette.models import APPLICATIONS, build_model, count_parameters
 from imagette.models.applications import IMAGENET
 from imagette.models.backend import load_torch_keras
 from imagette.runs import RunInfo
-from imagette.training.checkpoint import load_checkpoint, save_checkpoint, undisturbed
-from imagette.training.default_recipe import warn_of_size
+from imagette.training.checkpoint import load_checkpoint, save_checkpoint
 from imagette.training.hardware import choose_device, configure
 from imagette.training.job import Job
+from imagette.training.last_steps import (
+    CALIBRATE,
+    COMPARE,
+    EXPORT,
+    FAMILIARITY,
+    SAVE,
+    estimate_last_steps,
+)
 from imagette.training.recipe import Recipe
-from imagette.training.resume import check_device, check_unchanged
-from imagette.training.save_network import record_evaluation, save_network
+from imagette.training.resume import check_device
+from imagette.training.save_network import record_evaluation, save_bundle_of, save_weights
 from imagette.training.state import State
 from imagette.training.teacher import check_teacher, load_teacher
 from imagette.training.trainer import DivergedError, train_epochs
+from imagette.training.training_data import TrainingData, learned_digests, load_data
 from imagette.training.transfer import (
+    FittedHead,
     average_with_start,
     begin_with_head,
     check_start,
     keep_better,
     load_start,
 )
+from imagette.training.weights import set_weights
 
 if TYPE_CHECKING:
     import keras
-
-
-@dataclass(frozen=True)
-class _Data:
-    """The images of a training.
-
-    Attributes:
-        dataset: in the size that the network learns from.
-        train: the images to learn from.
-        validation: those that came to validate with, or were held out.
-        final: the dataset in the size that the finished network takes, or not yet resized.
-        splits: of that, the images to learn from, and those to validate with.
-        view: what of each image a network that knows photographs is given; None for all others.
-    """
-
-    dataset: Dataset
-    train: Split
-    validation: Split
-    final: Dataset
-    splits: tuple[Split, Split]
-    view: ViewName | None
+    from torch import Tensor
 
 
 def train_by_epochs(job: Job) -> dict[str, Any]:
@@ -69,33 +52,36 @@ def train_by_epochs(job: Job) -> dict[str, Any]:
     Raises:
         ImagetteError: the data, the recipe, its start or its teacher cannot be used, or the loss is
             no longer a number.
-        KeyboardInterrupt: stopped by Ctrl-C; the best network so far has been saved.
+        KeyboardInterrupt: stopped by Ctrl-C; the best network so far has been saved, without a
+            bundle.
     """
     folder, recipe = job.folder, job.recipe
     device = _prepare(job)
     model = _build(recipe, recipe.image_size, job.found)
     final = _build_final(model, recipe, job.found)
-    data = _load_data(job)
-    teacher = load_teacher(recipe.distillation.teacher, data.dataset)
-    if recipe.init_from:
-        load_start(model, recipe.init_from)
-    state = load_checkpoint(folder)
+    data = load_data(job)
+    state, teacher = load_checkpoint(folder), None
+    if not state.settled:
+        teacher = load_teacher(recipe.distillation.teacher, data.dataset)
+        if recipe.init_from:
+            load_start(model, recipe.init_from)
     job.write_choices()
     info = job.make_info(data.final.train.fingerprint(), device, count_parameters(model))
     _write_info(job, info, state)
     plan = recipe.resolve(device, len(data.train))
     job.reporter.on_start(folder, plan, data.dataset, state.epoch)
-
-    noted = job.learned_pictures(_learned_digests(job, data.final))
-
-    def save(state: State) -> None:
-        save_network(folder, final, recipe, data.final, *data.splits, state, data.view, noted)
-
-    state = _learn(job, plan, model, teacher, data, state, info, save)
-    job.reporter.on_evaluate()
+    noted = job.learned_pictures(learned_digests(job, data.final))
+    if state.settled or state.finished(plan):
+        seconds_a_picture = 1 / state.history[-1]["pictures_per_second"]
+        job.reporter.on_eta(0, _last_steps(job, plan, data, state, seconds_a_picture))
+    if not state.settled:
+        state, head = _learn(job, plan, model, final, teacher, data, state, info)
+        state = _settle(job, plan, model, final, data, state, head)
     _write_info(job, info, state)  # the epoch that was kept, for the report
-    save(state)
-    metrics = evaluate(folder, job.found).metrics
+    if not (folder / "model.onnx").is_file():
+        set_weights(final, state.best_weights)
+        save_bundle_of(job, final, data, noted, job.reporter.on_step)
+    metrics = evaluate(folder, job.found, on_step=job.reporter.on_step).metrics
     record_evaluation(folder, metrics)
     _write_info(job, info, state, finished=True)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
@@ -118,87 +104,83 @@ def _learn(
     job: Job,
     plan: Recipe,
     model: "keras.Model",
+    final: "keras.Model",
     teacher: "keras.Model | None",
-    data: _Data,
+    data: TrainingData,
     state: State,
     info: RunInfo,
-    save: Callable[[State], None],
-) -> State:
+) -> tuple[State, FittedHead | None]:
     """Make the epochs, each with its checkpoint; what was learned is saved after a stop, too."""
     reporter, head = job.reporter, None
+    pictures = (plan.epochs - state.epoch) * plan.epoch_repeats * len(data.train)
+
+    def estimate(seconds: float) -> None:
+        reporter.on_eta(seconds, _last_steps(job, plan, data, state, seconds / pictures))
+
     try:
         if plan.init_from:  # after a stop, too: to compare with, in the end
             head = begin_with_head(model, data.train, data.validation, reporter)
         for reached in train_epochs(
             model, data.train, data.validation, plan, state,
-            reporter.on_progress, reporter.on_eta, teacher,
+            reporter.on_progress, estimate, teacher,
         ):  # fmt: skip
-            state = reached
-            save_checkpoint(job.folder, state)
-            write_csv(job.folder / "history.csv", state.history)
-            _write_info(job, info, state)
+            with stops_held():
+                state = reached
+                save_checkpoint(job.folder, state)
+                write_csv(job.folder / "history.csv", state.history)
+                _write_info(job, info, state)
             reporter.on_epoch(state.history[-1], best=state.best_epoch == state.epoch)
     except (KeyboardInterrupt, DivergedError):
         # The average needs the fitted head; until there is one, what an earlier stop saved stays.
         if state.epoch and (head or not plan.pretrained_share):
-            reporter.on_stop()
-            with undisturbed():
-                if head:
-                    average_with_start(state, head, plan.pretrained_share)
-                save(state)
+            with stops_answered(reporter.on_second_stop):
+                reporter.on_stop()
+                save_weights(job.folder, final, _averaged(plan, state, head))
         raise
+    return state, head
+
+
+def _averaged(plan: Recipe, state: State, head: FittedHead | None) -> "list[Tensor]":
+    if head is None:
+        return state.best_weights
+    return average_with_start(state.best_weights, head, plan.pretrained_share)
+
+
+def _settle(
+    job: Job,
+    plan: Recipe,
+    model: "keras.Model",
+    final: "keras.Model",
+    data: TrainingData,
+    state: State,
+    head: FittedHead | None,
+) -> State:
+    """Save what was learned and, where the network began with others' weights, choose whether it is
+    better than the fitted last layer alone. From then on nothing needs to be trained anew."""
+    job.reporter.on_step(SAVE)
+    state = replace(state, best_weights=_averaged(plan, state, head))
+    with stops_held():
+        save_weights(job.folder, final, state.best_weights)
     if head:
-        average_with_start(state, head, plan.pretrained_share)
-        keep_better(model, data.validation, head, state, reporter)
+        job.reporter.on_step(COMPARE)
+        state = keep_better(model, data.validation, head, state, job.reporter)
+    with stops_held():
+        if not state.best_epoch:
+            save_weights(job.folder, final, state.best_weights)
+        state = state.settle()
+        save_checkpoint(job.folder, state)
     return state
 
 
-def _load_data(job: Job) -> _Data:
-    """The images in the recipe's size, looked over and split."""
-    found, recipe = job.found, job.recipe
-    view = _choose_view(recipe, found)
-    shown: ViewName = view or "whole"
-    dataset = found.load(recipe.image_size, shown)
-    if not job.earlier and dataset.source not in BUILT_IN:
-        job.reporter.on_data(check(dataset) + warn_of_size(found, recipe))
-    final = dataset
-    if recipe.inference_size:
-        final = found.decoded or found.load(recipe.inference_size, shown)
-    if job.earlier:
-        check_unchanged(job.folder, job.earlier, final)
-    train, validation = _split(dataset, recipe)
-    splits = (train, validation) if final is dataset else _split(final, recipe)
-    return _Data(dataset, train, validation, final, splits, view)
-
-
-def _choose_view(recipe: Recipe, found: DataSource) -> ViewName | None:
-    """What of each image a network that knows photographs is given; None for all others.
-
-    That is an EfficientNet-Lite that begins with ImageNet's weights, or those of a run that did.
-    """
-    if recipe.model != "efficientnet-lite" or not recipe.init_from:
-        return None
-    if recipe.init_from != IMAGENET:
-        start = open_bundle(Path(recipe.init_from) / "model.onnx")
-        if start.metadata.view is None:
-            return None
-    return choose_view(found, open_backbone(recipe.variant))
-
-
-def _split(dataset: Dataset, recipe: Recipe) -> tuple[Split, Split]:
-    return train_and_validation(dataset, recipe.validation_fraction, recipe.seed)
-
-
-def _learned_digests(job: Job, dataset: Dataset) -> list[bytes]:
-    """Of the content of each image that is learned."""
-    if job.found.source in BUILT_IN:
-        return []
-    digests = split_digests(job.found.raw_train, dataset.train)
-    if dataset.validation is not None:
-        return digests
-    recipe = job.recipe
-    learned, _ = split_positions(dataset.train, recipe.validation_fraction, recipe.seed)
-    return [digests[place] for place in learned]
+def _last_steps(
+    job: Job, plan: Recipe, data: TrainingData, state: State, seconds_a_picture: float
+) -> dict[str, float]:
+    """The last steps that are left to do, and about how many seconds each takes."""
+    done = {SAVE, COMPARE} if state.settled else set()
+    if state.settled and (job.folder / "model.onnx").is_file():
+        done |= {CALIBRATE, EXPORT, FAMILIARITY}
+    steps = estimate_last_steps(plan, data, seconds_a_picture)
+    return {name: seconds for name, seconds in steps.items() if name not in done}
 
 
 def _build(recipe: Recipe, size: int, found: DataSource) -> "keras.Model":
@@ -225,8 +207,8 @@ def _build_final(model: "keras.Model", recipe: Recipe, found: DataSource) -> "ke
     final = _build(recipe, recipe.inference_size, found)
     if [each.shape for each in final.weights] != [each.shape for each in model.weights]:
         raise ImagetteError(
-            f"The network {recipe.model} has weights for pictures of {recipe.image_size} pixels"
-            " alone.",
+            f"The network {recipe.model} has weights that only fit pictures of"
+            f" {recipe.image_size} pixels.",
             "Leave inference_size at 0.",
         )
     return final

@@ -1,10 +1,6 @@
 """What a training that was stopped goes on from."""
 
 import io
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -31,19 +27,6 @@ def load_checkpoint(folder: Path) -> State:
     # A damaged file makes PyTorch raise nearly anything.
     except Exception as error:
         raise ImagetteError(
-            f"{path} is damaged, so the run cannot go on from it.",
+            f"{path} is damaged, so the run cannot be resumed from it.",
             "Delete the run folder and train again.",
         ) from error
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Let a second, impatient Ctrl-C wait; only the main thread hears of it at all."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)

@@ -21,9 +21,9 @@ from imagette.evaluation.leave_one_out import (
     measure_collected,
     says_nothing,
 )
-from imagette.evaluation.write_evaluation import write_evaluation
+from imagette.evaluation.write_evaluation import REPORT, write_evaluation
 from imagette.features.backbone import LICENCE, PARAMETERS, Backbone, backbone_path, open_backbone
-from imagette.features.collect import Collected, choose_view, collect
+from imagette.features.collect import TO_CHOOSE_BY, Collected, choose_view, collect
 from imagette.files import write_bytes
 from imagette.heads.head import Head, LeftOut, fit_head
 from imagette.heads.head_graph import add_head
@@ -34,6 +34,10 @@ from imagette.training.job import Job
 from imagette.training.recipe import Recipe
 from imagette.training.reporter import Reporter
 from imagette.training.resume import changed
+
+FIT = "fitting the last layer"
+WRITE = "writing the bundle"
+CHECK = "checking that the bundle answers as was measured"
 
 _CHECKED = 16
 """So many answers of the bundle are compared with those that were measured."""
@@ -52,13 +56,17 @@ def train_closed_form(job: Job) -> dict[str, Any]:
     recipe, found, reporter = job.recipe, job.found, job.reporter
     backbone = _open_backbone(recipe, reporter)
     reporter.on_collect(job.folder, recipe, found.count)
+    looking = time.perf_counter()
     view = choose_view(found, backbone)
+    looked_at = min(TO_CHOOSE_BY, len(found.raw_train.images))
+    seconds = (time.perf_counter() - looking) / (2 * looked_at)  # in two views
+    reporter.on_eta(seconds * (found.count - looked_at), _estimate(len(found.raw_train.images)))
     collected = collect(found, backbone, view)
-    job.write_choices()
     # Their images are decoded when they are asked for.
     examples = {name: one.examples for name, one in collected.splits.items()}
     dataset = Dataset.from_source(found, examples, collected.skipped)
     reporter.on_fit(view)
+    reporter.on_step(FIT)
     fit_started = time.perf_counter()
     head, left_out = fit_head(collected.train.rows, dataset.train.labels, len(dataset.class_names))
     if dataset.source not in BUILT_IN:
@@ -72,11 +80,18 @@ def train_closed_form(job: Job) -> dict[str, Any]:
     info = job.make_info(collected.train.fingerprint(), "cpu", parameters)
     seconds = round(time.perf_counter() - started, 3)
     info = info.model_copy(update={"epochs": 0, "seconds": seconds})
+    # From here on there is a run to go on with.
+    job.write_choices()
     job.write_info(info)
     answers = measure_collected(collected, head, of_learned)
     metrics = _write(job, collected, dataset, backbone, head, answers, parameters)
     job.write_info(info.model_copy(update={"finished": True}))
     return metrics
+
+
+def _estimate(pictures: int) -> dict[str, float]:
+    """About how many seconds the last steps take on two cores, by their names."""
+    return {FIT: 1 + 5e-4 * pictures, WRITE: 1.0, CHECK: 1.0, REPORT: 5.0}
 
 
 def _check_earlier(job: Job, collected: Collected) -> None:
@@ -107,18 +122,18 @@ def _check(dataset: Dataset, collected: Collected, left_out: LeftOut) -> list[st
             zip(one.digests, one.examples.labels, strict=True)
         )
     ]
-    lines = check(dataset, group_copies(copies), single_will_do=True)
+    lines = check(dataset, group_copies(copies), single_is_enough=True)
     alike = sum(len(group) for group in left_out.groups)
     if alike:
         lines.append(
             f"Nearly the same: {alike:,} pictures look nearly like another one of their class. Each"
-            " is measured without those, so that they do not flatter the accuracy."
+            " is measured without those, which would make the accuracy look better than it is."
         )
     if left_out.left_in:
         lines.append(
             f"Very much alike: {left_out.left_in:,} pictures look nearly like most of their class,"
-            " as those of one film do. What was measured on them is too high: test with pictures"
-            " taken on another day."
+            " as frames of one film do. The accuracy measured on them is too high: test with"
+            " pictures taken on another day."
         )
     return lines
 
@@ -135,7 +150,7 @@ def _write(
     """Write the bundle, what was measured of it, and its report."""
     import onnx
 
-    folder, recipe = job.folder, job.recipe
+    folder, recipe, bundle = job.folder, job.recipe, job.folder / "model.onnx"
     proto = add_head(backbone.content, head)
     metadata = BundleMetadata(
         class_names=dataset.class_names,
@@ -152,19 +167,21 @@ def _write(
         learned_pictures=job.learned_pictures(collected.train.digests),
         licence=LICENCE,
     )
-    bundle = folder / "model.onnx"
 
     def save(told: BundleMetadata) -> None:
         onnx.helper.set_model_props(proto, told.to_properties())
         write_bytes(bundle, proto.SerializeToString())
         open_bundle(bundle, made_here=True)
 
+    job.reporter.on_step(WRITE)
     save(metadata)
+    job.reporter.on_step(CHECK)
     classifier = Classifier(bundle)
     _compare(classifier, answers)
     given = collected.splits.get(answers.split)
     left_out = len(given.digests) - len(answers.examples) if given else 0
     more = {"learned_left_out": left_out} if left_out else None
+    job.reporter.on_step(REPORT)
     metrics = write_evaluation(folder, classifier, dataset.name, answers, more=more)
     told = {"accuracy_split": metrics["split"]}
     if not says_nothing(metrics):
@@ -183,7 +200,7 @@ def _compare(classifier: Classifier, answers: Answers) -> None:
     difference = np.abs(classifier.predict_proba(images) - answers.probabilities[: len(images)])
     if difference.max() > 0.02:
         raise ImagetteError(
-            "The bundle does not answer as its head did when it was measured.",
+            "The bundle does not give the answers that were measured before it was written.",
             "If pictures were changed meanwhile, train again. Otherwise delete the folder"
             " `features` in Imagette's cache first.",
         )

@@ -26,12 +26,12 @@ def choose_recipe(found: DataSource) -> tuple[Recipe, str]:
     images = len(found.raw_train.images)
     if min(width, height) <= SMALL and images > MANY:
         name = DEFAULT
-        why = f"{images:,} pictures of {width}×{height} pixels are enough to learn from"
-        why += " nothing"
+        why = f"{images:,} pictures of {width}×{height} pixels are enough to train a network"
+        why += " from scratch"
     else:
         name = PHOTOS
-        why = "a network that knows the photographs of ImageNet looks at your pictures, and a last"
-        why += " layer is fitted to what it sees"
+        why = "a network already trained on ImageNet's photographs is used, and only its last layer"
+        why += " is fitted to your pictures"
     return Recipe.load(name), f"Recipe {name}: {why}. Choose another with --recipe."
 
 
@@ -59,6 +59,6 @@ def warn_of_size(found: DataSource, recipe: Recipe) -> list[str]:
     if min(width, height) < 2 * recipe.image_size:
         return []
     return [
-        f"Reduced: your pictures have about {width}×{height} pixels, and the recipe {recipe.name}"
-        f" sees {recipe.image_size}×{recipe.image_size}. The recipe {PHOTOS} sees 224×224."
+        f"Made smaller: your pictures have about {width}×{height} pixels, the recipe {recipe.name}"
+        f" learns from {recipe.image_size}×{recipe.image_size}, the recipe {PHOTOS} from 224×224."
     ]

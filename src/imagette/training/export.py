@@ -23,6 +23,7 @@ from imagette.training.keras_files import load_keras_file
 from imagette.training.onnx_graph import update_metadata
 from imagette.training.other_formats import refuse_other_formats
 from imagette.training.quantize import quantize_all, quantize_weights
+from imagette.training.stopped_run import make_missing_bundle
 from imagette.training.teachable_machine import (
     is_download,
     is_teachable_machine,
@@ -68,8 +69,9 @@ def export(
         source: a run folder, or a `.keras`, `.h5` or `.onnx` classifier of pictures; or a zip or a
             folder that holds a Keras file, as Teachable Machine gives it.
         format: `onnx` for a bundle, `keras` or `h5` for Keras.
-        out: the file to write; by default beside the source, with the format's ending (of an
-            `.onnx` file, `NAME-bundle.onnx`).
+        out: the file to write; by default beside the source, with the format's ending, numbered
+            where a Keras file has that name (of an `.onnx` file, `NAME-bundle.onnx`; in 8 bits,
+            `model-8-bit.onnx`).
         classes: class names for the bundle of a file, in the order of its outputs, two for a single
             output; by default those of `labels.txt` beside it, or CIFAR-10's for ten
             outputs of 32×32 colour pictures.
@@ -104,6 +106,8 @@ def export(
             )  # fmt: skip
     is_run = source.is_dir()
     if is_run:
+        if format == "onnx":
+            make_missing_bundle(source, data_dir=data_dir)
         _check_run(source, format, quantize)
         if layout or image_size or (format == "onnx" and (classes is not None or pixels)):
             raise ImagetteError(
@@ -120,7 +124,8 @@ def export(
             raise ImagetteError(f"A .{format} file holds no class names.", "Leave out --classes.")
         return _export_keras(source, format, out, pixels)
     if is_run:
-        target = _target(source / "model.keras", format, out)
+        default = source / "model-8-bit.onnx" if quantize else None
+        target = _target(source / "model.keras", format, out or default)
         _write_bundle_of_run(source / "model.onnx", target, quantize, data_dir)
         return Exported(target)
     return _export_bundle(source, out, classes, pixels, layout, image_size)
@@ -172,7 +177,9 @@ def _check_run(run: Path, format: Format, quantize: Quantize | None) -> None:
             "Name the folder of a run that `imagette train` made, such as runs/NAME.",
         )
     if quantize and open_bundle(bundle).metadata.view:
-        raise ImagetteError(f"The bundle of {run} is in 8 bits already.", "Leave out --quantize.")
+        raise ImagetteError(
+            f"The bundle of {run} is stored in 8 bits already.", "Leave out --quantize."
+        )
     if not has_keras and format != "onnx":
         raise ImagetteError(
             f"{run} has no Keras network: its last layer was fitted to features that ONNX Runtime"
@@ -182,21 +189,28 @@ def _check_run(run: Path, format: Format, quantize: Quantize | None) -> None:
 
 
 def _target(model_file: Path, format: Format, out: str | Path | None) -> Path:
-    """The file to write; never the model itself, and no other Keras file that was not named."""
+    """The file to write; no Keras file that is there already and was not named."""
     target = Path(out) if out else model_file.with_suffix(f".{format}")
     if target.suffix != f".{format}":
         raise ImagetteError(
             f"{target} does not end in .{format}.", f"Give --out a name that ends in .{format}."
         )
+    if out is None and format != "onnx":
+        return _free(target)
     if target.resolve() == model_file.resolve():
         raise ImagetteError(
             f"{target} would be written over itself.", "Name another file with --out."
         )
-    if out is None and format != "onnx" and target.exists():
-        raise ImagetteError(
-            f"{target} exists already, and was left as it is.", "Name the file to write with --out."
-        )
     return target
+
+
+def _free(target: Path) -> Path:
+    """The same name, or with a number the first that no file has: model.h5, model-2.h5 …"""
+    number, free = 1, target
+    while free.exists():
+        number += 1
+        free = target.with_stem(f"{target.stem}-{number}")
+    return free
 
 
 def _write_bundle_of_run(

@@ -47,7 +47,7 @@ def write_keras_file(
     if str(pixels) not in ("None", "1", "255"):
         raise ImagetteError(
             f"A {target.suffix} file is written for pixels in 0–1 or 0–255, not in {pixels}.",
-            "Say --pixels 1 or --pixels 255, or leave it out.",
+            "Give --pixels 1 or --pixels 255, or leave it out.",
         )
     if source.suffix.lower() == ".onnx":
         raise ImagetteError(
@@ -75,7 +75,7 @@ def write_keras_file(
         save_keras(written, file)
         if not np.allclose(_answers(load_keras_file(file), gives), expected, 1e-4, MOST_DIFFERENCE):
             raise ImagetteError(
-                f"The {target.suffix} file would answer otherwise than {source.name} itself."
+                f"The {target.suffix} file would not answer as {source.name} itself does."
                 " Nothing was written.",
                 "Export it to the other format of Keras, or to onnx.",
             )
@@ -109,8 +109,8 @@ def _range_of_file(model: "keras.Model", name: str, needed: bool) -> PixelValues
             values = infer_pixel_values(classifier.network, classifier.takes)
     if values is None and needed:
         raise ImagetteError(
-            f"What values of pixels {name} takes cannot be told, so they cannot be changed.",
-            "Leave out --pixels: the file is written for the same as now.",
+            f"Which pixel values {name} expects cannot be found out, so they cannot be changed.",
+            "Leave out --pixels: the file then takes the same values as now.",
         )
     return values
 

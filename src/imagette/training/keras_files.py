@@ -119,7 +119,7 @@ def _check_classifier(model: "keras.Model", path: Path) -> None:
         case [(_, _, _) | (_, _, _, _)], [(_, int())]:
             return
     raise ImagetteError(
-        f"{path} is no classifier of pictures: it goes from {takes} to {gives}.",
+        f"{path} is not an image classifier: it goes from {takes} to {gives}.",
         "Export a model that goes from (batch, height, width, channels) to (batch, classes).",
     )
 

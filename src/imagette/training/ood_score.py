@@ -55,11 +55,13 @@ def fit_score(learned: Features, labels: NDArray[np.int64], outliers: Features) 
     `(n,)`, and features `(m, features)` of images of nothing."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
+    from threadpoolctl import threadpool_limits
 
     directions = _directions(np.concatenate([learned, outliers]))
     middle, spread = directions.mean(axis=0), directions.std(axis=0) + np.float32(1e-6)
     network = MLPClassifier((_UNITS,), alpha=1e-3, max_iter=_EPOCHS, random_state=0)
-    with warnings.catch_warnings():
+    # One thread: with more, each of many small products waits for the others most of the time.
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)  # it is to stop early
         network.fit((directions - middle) / spread, np.arange(len(directions)) < len(learned))
     first, last = (weights.astype(np.float32) for weights in network.coefs_)

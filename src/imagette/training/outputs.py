@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     import keras
 
 EVALUATION_BATCH = 500
-# In float32 and, after Ctrl-C, beside the training's memory, so in smaller batches.
-CALIBRATION_BATCH = 100
 
 Network = Callable[..., Tensor]
 """From images `(n, height, width, channels)` and `training=` to float32 logits."""
@@ -57,7 +55,7 @@ def compute_outputs(
     It is computed in `precision`.
     """
     network, device = TorchNetwork(model, until=layer), choose_device()
-    size = default_batch_size(CALIBRATION_BATCH, *images.shape[1:3])
+    size = default_batch_size(EVALUATION_BATCH, *images.shape[1:3])
     with torch.no_grad():
         outputs = [
             network(batch.to(device, precision)).cpu()

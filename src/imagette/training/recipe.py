@@ -166,7 +166,7 @@ class Recipe(Table):
             return cls._validated(tomllib.loads(text), origin)
         except tomllib.TOMLDecodeError as error:
             raise ImagetteError(
-                f"{origin} is not valid TOML: {error}.", "Mend that line and try again."
+                f"{origin} is not valid TOML: {error}.", "Correct that line and try again."
             ) from error
 
     def change(self, **changes: Any) -> "Recipe":
@@ -193,7 +193,11 @@ class Recipe(Table):
             gpu = to_tables(unchanged | to_dotted(gpu))
         literal = {"min_steps": 0} if "epochs" in asked else {}
         values = to_tables(mine | literal | asked | {"gpu": gpu})
-        return self._validated(values, "The recipe with these settings")
+        changed = self._validated(values, "The recipe with these settings")
+        if changed.closed_form:
+            without_epochs = {name: value for name, value in asked.items() if name != "epochs"}
+            changed._refuse_unused(mine, without_epochs)
+        return changed
 
     def _refuse_unused(self, mine: dict[str, Any], asked: dict[str, Any]) -> None:
         for name in asked:

@@ -40,8 +40,9 @@ class Reporter:
     def on_start(self, folder: Path, recipe: Recipe, dataset: Dataset, epochs_done: int) -> None:
         """Everything is loaded and the first (or next) epoch is about to begin."""
 
-    def on_eta(self, seconds: float) -> None:
-        """Everything is prepared; about how long all epochs will take (less, if it stops early)."""
+    def on_eta(self, seconds: float, last_steps: dict[str, float]) -> None:
+        """Everything is prepared; about how long what goes before the last steps (all epochs: less,
+        if it stops early) will take, and then each of those, by its name and in order."""
 
     def on_prepare(self) -> None:
         """The network that looks at pictures is made of its weights first, once on a machine."""
@@ -69,8 +70,12 @@ class Reporter:
     def on_stop(self) -> None:
         """The training ends early, and the best network so far is about to be saved."""
 
+    def on_second_stop(self) -> None:
+        """Ctrl-C was pressed again while that is being saved; it is saved nevertheless."""
+
     def on_epoch(self, row: dict[str, float], best: bool) -> None:
         """An epoch is over; `row` is its row of the history."""
 
-    def on_evaluate(self) -> None:
-        """Training is over, the files are being written and the best network measured."""
+    def on_step(self, name: str) -> None:
+        """One of the last steps begins; all those before it are done, and what they wrote is
+        kept."""

@@ -41,7 +41,7 @@ def choose_folder(runs_dir: Path, name: str | None, default: str, resume: bool) 
     if folder.exists() and not resume:
         raise ImagetteError(
             f"{folder} exists already, and nothing in it was changed.",
-            "Choose another --name, or go on with that run by --resume.",
+            "Choose another --name, or resume that run with --resume.",
         )
     return folder
 
@@ -96,14 +96,14 @@ def read_earlier(folder: Path) -> RunInfo | None:
         for name in ("checkpoint.pt", "history.csv", "model.keras"):
             if (folder / name).exists():
                 raise ImagetteError(
-                    f"{folder} holds a {name} but no run.json, so the run cannot go on.",
+                    f"{folder} holds a {name} but no run.json, so the run cannot be resumed.",
                     _START_ANEW,
                 )
         return None
     info = read_run(folder).info
     if info and info.epochs and not info.finished and not (folder / "checkpoint.pt").exists():
         raise ImagetteError(
-            f"{folder} has no checkpoint.pt, so the run cannot go on after its"
+            f"{folder} has no checkpoint.pt, so the run cannot be resumed after its"
             f" {info.epochs} epochs.",
             _START_ANEW,
         )
@@ -124,7 +124,7 @@ def earlier_recipe(folder: Path, wanted: Recipe | None) -> Recipe:
         ]
         raise ImagetteError(
             f"{folder} began with other settings: {'; '.join(changed)}.",
-            "Go on without changing them, or start a new run under another --name.",
+            "Resume it without changing them, or start a new run under another --name.",
         )
     return recipe
 
@@ -156,7 +156,7 @@ def changed(folder: Path, info: RunInfo, source: str) -> ImagetteError:
         return ImagetteError(
             f"{folder} began with the dataset {info.dataset}, and {source} holds other pictures, or"
             " the same in another order.",
-            "Go on without naming a dataset, or start a new run under another --name.",
+            "Resume it without naming a dataset, or start a new run under another --name.",
         )
     return ImagetteError(
         f"The pictures of {source} have changed since {folder} began to learn them.", _START_ANEW
@@ -174,5 +174,5 @@ def check_device(folder: Path, info: RunInfo, device: str) -> None:
         raise ImagetteError(
             f"{folder} began {names[info.device]}, where its recipe may have other values than"
             f" {names[device]}.",
-            "Go on with it on the same kind of machine, or start a new run under another --name.",
+            "Resume it on the same kind of machine, or start a new run under another --name.",
         )

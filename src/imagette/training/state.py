@@ -1,6 +1,6 @@
 """Where a training stands: after each epoch, and during one."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
@@ -23,6 +23,8 @@ class State:
             count in it), `accuracy`, `val_loss` (of the labels alone), `val_accuracy`,
             `seconds` (of training), `pictures_per_second`, `validation_seconds`, and
             `preparation_seconds` (compiling and warming up before the first epoch, 0 after it).
+        settled: whether nothing is left to learn or to choose: `best_weights` are what is saved,
+            and the other weights and the optimizers are no longer kept.
     """
 
     epoch: int = 0
@@ -31,6 +33,7 @@ class State:
     best_epoch: int = 0
     best_weights: list[Tensor] = field(default_factory=list)
     history: list[dict[str, float]] = field(default_factory=list)
+    settled: bool = False
 
     def finished(self, recipe: Recipe) -> bool:
         """Whether the recipe asks for no further epoch."""
@@ -56,6 +59,10 @@ class State:
             best_weights=weights if improved else self.best_weights,
             history=[*self.history, row],
         )
+
+    def settle(self) -> "State":
+        """The state once the network to keep has been chosen."""
+        return replace(self, weights=[], optimizers=[], settled=True)
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def names_beside(model_file: Path, outputs: int) -> list[str] | None:
     if len(names) != (2 if outputs == 1 else outputs):
         raise ImagetteError(
             f"{labels} names {len(names)} classes, and the model has {outputs} outputs.",
-            "Mend it, or name every class in the order of the outputs: --classes red,green,blue.",
+            "Correct it, or name all in the order of the outputs: --classes red,green,blue.",
         )
     return names
 

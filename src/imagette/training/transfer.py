@@ -8,6 +8,7 @@ Pre-training*, 2019, section 3.1).
 """
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -124,30 +125,32 @@ def begin_with_head(
     return FittedHead(accuracy, get_weights(model))
 
 
-def average_with_start(state: State, head: FittedHead, share: float) -> None:
-    """Average the weights that will be kept with those that the training began with.
+def average_with_start(
+    weights: list[torch.Tensor], head: FittedHead, share: float
+) -> list[torch.Tensor]:
+    """Average the weights that were learned with those that the training began with.
 
     Normalisations are frozen, so that the averaged network needs no new statistics.
     """
-    state.best_weights = [
+    return [
         torch.lerp(learned, start, share) if learned.is_floating_point() else learned
-        for learned, start in zip(state.best_weights, head.weights, strict=True)
+        for learned, start in zip(weights, head.weights, strict=True)
     ]
 
 
 def keep_better(
     model: "keras.Model", validation: Split, head: FittedHead, state: State, reporter: Reporter
-) -> None:
-    """Where training all layers made nothing better, keep the network of the fitted last layer.
+) -> State:
+    """The state in which, where training all layers made nothing better, the network of the fitted
+    last layer is kept.
 
     `best_epoch` is 0 then, as before the first.
     """
     set_weights(model, state.best_weights)
     accuracy = _measure_accuracy(model, validation)
     better = accuracy >= head.accuracy
-    if not better:
-        state.best_epoch, state.best_weights = 0, head.weights
     reporter.on_finetune(head.accuracy, accuracy, better)
+    return state if better else replace(state, best_epoch=0, best_weights=head.weights)
 
 
 def _measure_accuracy(model: "keras.Model", split: Split) -> float:

@@ -65,7 +65,9 @@ def test_the_range_is_read_or_asked_for(tmp_path, front, first, expected):
     back = [("Mul", [np.float32(1 / temperature)], {}), *SOFTMAX]
     path = onnx_classifier(tmp_path / "m.onnx", front=front, first=first, back=back)
     if expected is None:
-        with pytest.raises(ImagetteError, match=r"cannot be told.*--pixels: 1 \(0 to 1\), 255"):
+        with pytest.raises(
+            ImagetteError, match=r"cannot be found out.*--pixels: 1 \(0 to 1\), 255"
+        ):
             export(path, classes=["a", "b", "c"])
         assert list(tmp_path.iterdir()) == [path]
         return
@@ -147,6 +149,6 @@ def test_a_graph_without_weights_is_asked_for(tmp_path):
     graph = onnx.helper.make_graph(nodes, "colours", [shape], [rows])
     opset = onnx.helper.make_opsetid("", 17)
     onnx.save(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), path)
-    with pytest.raises(ImagetteError, match="cannot be told"):
+    with pytest.raises(ImagetteError, match="cannot be found out"):
         export(path, classes=["red", "green", "blue"])
     assert export(path, classes=["red", "green", "blue"], pixels=1).path.exists()

@@ -81,7 +81,7 @@ def test_the_bundle_answers_as_keras_does(tmp_path, front, of, pixels):
 def test_without_preprocessing_the_values_are_asked_for(tmp_path, pixels):
     model = classifier_behind(same)
     model.save(tmp_path / "m.keras")
-    with pytest.raises(ImagetteError, match=r"cannot be told.*--pixels"):
+    with pytest.raises(ImagetteError, match=r"cannot be found out.*--pixels"):
         export(tmp_path / "m.keras", classes=NAMES)
     assert not (tmp_path / "m.onnx").exists()
     bundle = export(tmp_path / "m.keras", classes=NAMES, pixels=pixels).path
@@ -144,8 +144,8 @@ def test_what_is_no_classifier_is_refused(tmp_path):
         "depth": classifier_behind(same, shape=(32, 32, 4)),
     }
     for name, problem in (
-        ("rows", "no classifier of pictures"),
-        ("pictures", "no classifier of pictures"),
+        ("rows", "not an image classifier"),
+        ("pictures", "not an image classifier"),
         ("any size", r"any size.*--image-size"),
         ("depth", "no pictures that a bundle can give"),
     ):
@@ -178,7 +178,9 @@ def test_answers_that_would_differ_are_not_written(tmp_path, monkeypatch):
     monkeypatch.setattr(  # as an error in the graph would
         "imagette.training.fold_batchnorm._factor_and_offset", lambda norm: (norm.gamma.value, 1.0)
     )
-    with pytest.raises(ImagetteError, match=r"otherwise than m\.keras itself: by .*Nothing was"):
+    with pytest.raises(
+        ImagetteError, match=r"would not answer as m\.keras itself: by .*Nothing was"
+    ):
         export(tmp_path / "m.keras")
     assert not (tmp_path / "m.onnx").exists()
 
@@ -202,7 +204,7 @@ def test_another_range_for_a_keras_file(tmp_path, front):
     assert np.abs(given - own).max() < 1e-4
     if front == "none":
         assert "as m.keras does" in exported.notes[0]
-        with pytest.raises(ImagetteError, match=r"cannot be told.*Leave out --pixels"):
+        with pytest.raises(ImagetteError, match=r"cannot be found out.*Leave out --pixels"):
             export(tmp_path / "m.keras", "h5", out=tmp_path / "other.h5", pixels=1)
     else:
         assert "0–1" in exported.notes[0]

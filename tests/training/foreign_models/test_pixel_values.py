@@ -39,7 +39,7 @@ def test_values_of_pixels(said, expected):
     "said", ["bright", "1..0", "0", "mean=0.5", "mean=0.5:std=0", "mean=1,2:std=1"]
 )
 def test_what_is_none_is_refused_with_those_that_are(said):
-    with pytest.raises(ImagetteError, match=r"no values of pixels.*-1\.\.1, imagenet"):
+    with pytest.raises(ImagetteError, match=r"not a range of pixel values.*-1\.\.1, imagenet"):
         parse_pixel_values(said)
 
 

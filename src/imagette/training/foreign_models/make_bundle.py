@@ -62,7 +62,7 @@ def write_foreign_bundle(
         )
     answers = read_answers(classifier.name, classifier.network, given)
     if answers == "logit":
-        notes.append("Its one output is taken for the logit of the second class.")
+        notes.append("Its one output is assumed to be the logit of the second class.")
     expected = to_probabilities(given, answers)
     _write(classifier, values, answers, metadata, target, images, expected)
     return tuple(notes)
@@ -82,9 +82,9 @@ def _choose_pixels(
         raise ImagetteError(
             f"What values of pixels {classifier.name} takes cannot be told: what comes before its"
             " first weights does not say it.",
-            f"Say what it was trained on with --pixels: {ways_to_say(classifier.takes.channels)}",
+            f"Give what it was trained on with --pixels: {ways_to_say(classifier.takes.channels)}",
         )
-    notes.append(f"Taken to expect pixels in {told.said} (say otherwise with --pixels).")
+    notes.append(f"Assumed to expect pixels in {told.said} (choose others with --pixels).")
     return told
 
 
@@ -113,7 +113,7 @@ def _metadata(
     like_cifar10 = (takes.height, takes.width, takes.channels) == (32, 32, 3)
     if classes is None and outputs == len(CLASS_NAMES) and like_cifar10:
         classes = list(CLASS_NAMES)
-        notes.append("Ten outputs: taken for CIFAR-10's classes (name others with --classes).")
+        notes.append("Ten outputs: assumed to be CIFAR-10's classes (name others with --classes).")
     if classes is None or len(classes) != count:
         had = f"The model has {outputs} output{'s' if outputs > 1 else ' for two classes'}"
         raise ImagetteError(
@@ -161,7 +161,7 @@ def _write(
             save_bundle(proto, target)
             return
     raise ImagetteError(
-        f"The bundle would answer otherwise than {classifier.name} itself: by"
+        f"The bundle would not answer as {classifier.name} itself: by"
         f" {min(differences):.2g}, where {MOST_DIFFERENCE:g} is allowed. Nothing was written.",
         "Save it in float32 where it was made, and export that; if it is, please report this with"
         " the file.",

@@ -187,7 +187,7 @@ def _read_input(
     takes = read_picture_input(path.name, shape, dtype, layout, image_size)
     if takes.batch not in (None, 1):
         raise ImagetteError(
-            f"{path} takes {takes.batch} pictures at once, no more and no less.",
+            f"{path} takes {takes.batch} pictures at once, neither more nor fewer.",
             "Export it again with a batch of one, or with a dynamic one.",
         )
     return takes
@@ -205,7 +205,7 @@ def _class_scores(
         height, width = takes.height, takes.width
         raise ImagetteError(
             f"{path} does not run on pictures of {height}×{width}, read as {takes.layout}.",
-            "Say the other --layout, or the --image-size that it was trained on.",
+            "Give the other --layout, or the --image-size that it was trained on.",
         ) from error
     names = [each.name for each in session.get_outputs()]
     rows = [

@@ -85,7 +85,7 @@ def read_picture_input(
             raise ImagetteError(
                 f"{name} takes pictures of shape {_written(shape)}: read as {axes}, they have"
                 f" {given} channels, and only 3 (colours) or 1 (greys) can be given.",
-                "Say the other --layout, or leave it out."
+                "Give the other --layout, or leave it out."
                 if layout
                 else "Export a network that takes RGB pictures or greys.",
             )
@@ -105,7 +105,7 @@ def _tell_layout(name: str, shape: Sequence[int | None]) -> Layout:
     raise ImagetteError(
         f"{name} takes pictures of shape {_written(shape)}, which does not tell where the channels"
         " are.",
-        "Say it with --layout nchw (PyTorch's order) or --layout nhwc (TensorFlow's).",
+        "Give --layout nchw (PyTorch's order) or --layout nhwc (TensorFlow's).",
     )
 
 
@@ -114,7 +114,7 @@ def _sides(name: str, sides: Sequence[int | None], asked: int | None) -> tuple[i
     if height is None or width is None:
         raise ImagetteError(
             f"{name} takes pictures of any size, and a bundle has one.",
-            "Say the size it was trained on with --image-size, such as --image-size 224.",
+            "Give the size it was trained on with --image-size, such as --image-size 224.",
         )
     if asked and asked not in (height, width):
         raise ImagetteError(

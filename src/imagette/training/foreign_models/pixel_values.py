@@ -38,7 +38,7 @@ class PixelValues:
         if images.shape[-1] == 1 and (self.bgr or max(len(self.factor), len(self.offset)) > 1):
             raise ImagetteError(
                 f"The network takes one channel, and pixels in {self.said} have three.",
-                f"Say --pixels as one of: {ways_to_say(1)}",
+                f"Choose one of these for --pixels: {ways_to_say(1)}",
             )
         pixels = (images[..., ::-1] if self.bgr else images).astype(np.float32)
         return pixels * np.array(self.factor, np.float32) + np.array(self.offset, np.float32)
@@ -84,7 +84,8 @@ def parse_pixel_values(text: str | int) -> PixelValues:
         if min(std) > 0:
             return _normalised(said, mean, std)
     raise ImagetteError(
-        f"{text} are no values of pixels.", f"Say --pixels as one of: {ways_to_say()}"
+        f"{text} is not a range of pixel values.",
+        f"Choose one of these for --pixels: {ways_to_say()}",
     )
 
 
