@@ -15,9 +15,9 @@ from typer.core import TyperGroup
 
 from imagette import __version__
 from imagette.cli.benchmark import inference, time_to_accuracy
-from imagette.cli.console import err
+from imagette.cli.console import err, local
+from imagette.cli.french import localize, speak_french
 from imagette.errors import ImagetteError
-from imagette.wording import without_controls
 
 # What `imagette[train]` brings, by import names.
 _TRAIN_MODULES = (
@@ -49,7 +49,7 @@ class _LazyCommands(Mapping[str, Any]):
     """Commands that are made when they are asked for, so that none waits for what others import."""
 
     def __init__(self, made: Mapping[str, Any]) -> None:
-        self._made = dict(made)
+        self._made = {name: localize(command) for name, command in made.items()}
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._made:
@@ -57,7 +57,7 @@ class _LazyCommands(Mapping[str, Any]):
             alone = typer.Typer(add_completion=False)
             command = alone.command(epilog=f"Example: imagette {name} {example}".rstrip())
             command(getattr(import_module(f"imagette.cli.{module}"), name))
-            self._made[name] = typer.main.get_command(alone)
+            self._made[name] = localize(typer.main.get_command(alone))
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -70,6 +70,7 @@ class _LazyCommands(Mapping[str, Any]):
 class _Group(TyperGroup):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        localize(self)
         self.commands = _LazyCommands(self.commands)  # type: ignore[assignment]
 
 
@@ -103,6 +104,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    speak_french()
     try:
         app()
     except ImagetteError as error:
@@ -122,6 +124,6 @@ def main() -> None:
 
 
 def _fail(problem: str, remedy: str) -> NoReturn:
-    err.print(f"[bold red]Error:[/] {escape(without_controls(problem))}", soft_wrap=True)
-    err.print(escape(without_controls(remedy)), soft_wrap=True)
+    err.print(f"[bold red]{local('Error:')}[/] {escape(local(problem))}", soft_wrap=True)
+    err.print(escape(local(remedy)), soft_wrap=True)
     sys.exit(1)

@@ -13,15 +13,21 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from imagette.translate import system_language, translated
 from imagette.wording import without_controls
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
+def local(text: str) -> str:
+    """A sentence in the language of the person's system, without what could upset a terminal."""
+    return without_controls(translated(text, system_language()))
+
+
 def print_line(text: str) -> None:
-    """Print a line of the result as it is, however long."""
-    out.print(without_controls(text), markup=False, soft_wrap=True)
+    """Print a line of the result, however long."""
+    out.print(local(text), markup=False, soft_wrap=True)
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
@@ -31,15 +37,15 @@ def to_json(value: Any, indent: int | None = None) -> str:
 
 
 def say(text: str) -> None:
-    """Tell people something beside the result, as it is, however long."""
-    err.print(without_controls(text), markup=False, soft_wrap=True)
+    """Tell people something beside the result, however long."""
+    err.print(local(text), markup=False, soft_wrap=True)
 
 
 def print_table(columns: list[str], rows: list[list[str]]) -> None:
     """Print a table, its first column to the left and all others to the right."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for number, name in enumerate(columns):
-        table.add_column(name, justify="right" if number else "left", overflow="fold")
+        table.add_column(local(name), justify="right" if number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(escape(without_controls(cell)) for cell in row))
     out.print(table)
