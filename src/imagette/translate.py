@@ -59,7 +59,7 @@ def _in_french(text: str) -> str:
             continue
         if found := _pattern(template).fullmatch(text):
             values = {name: _value(value) for name, value in found.groupdict().items()}
-            return french.format_map(values)
+            return _PLACE.sub(lambda place: values[place[1]], french)
     return text
 
 
