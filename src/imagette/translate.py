@@ -58,9 +58,12 @@ def _in_french(text: str) -> str:
         if not all(part in text for part in _literals(template)):
             continue
         if found := _pattern(template).fullmatch(text):
-            values = {name: _value(value) for name, value in found.groupdict().items()}
-            return _PLACE.sub(lambda place: values[place[1]], french)
+            return _filled(french, found.groupdict())
     return text
+
+
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    return _PLACE.sub(lambda place: _value(values[place[1]]), template)
 
 
 def _value(text: str) -> str:

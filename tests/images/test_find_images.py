@@ -203,7 +203,7 @@ def test_a_link_to_a_whole_disk_is_told(tmp_path, monkeypatch):
         (tmp_path / "disk" / f"{number}.txt").write_text("words")
     assert len(find_images(tmp_path / "set").images) == 3
     (tmp_path / "set" / "b").symlink_to(tmp_path / "disk")
-    with pytest.raises(ImagetteError, match=r"30 files that are no pictures.*set/b") as told:
+    with pytest.raises(ImagetteError, match=r"30 files that are not pictures.*set/b") as told:
         find_images(tmp_path / "set")
     assert "take out the link" in told.value.remedy
 

@@ -115,7 +115,7 @@ def test_workers_of_a_server_share_what_a_trial_found(tmp_path, monkeypatch, chi
 
 def test_a_process_that_is_brought_down_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(ImagetteError, match=r"brings down the process .* \(exit status 1\)"):
+    with pytest.raises(ImagetteError, match=r"crashes the process .* \(exit status 1\)"):
         open_bundle(write_bundle(tmp_path / "a.onnx"))
 
 

@@ -56,9 +56,11 @@ def _raising(trees: Collection[ast.Module]) -> Iterator[str]:
 
 def _functions_giving(errors: set[str], tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and node.returns:
-            if ast.unparse(node.returns) in errors:
-                yield node.name
+        if (
+            isinstance(node, ast.FunctionDef)
+            and (ast.unparse(node.returns) if node.returns else "") in errors
+        ):
+            yield node.name
 
 
 def _said_in(tree: ast.Module, saying: set[str]) -> Iterator[str]:
@@ -72,9 +74,9 @@ def _said_in(tree: ast.Module, saying: set[str]) -> Iterator[str]:
                     yield from _texts(given)
                     variables |= {given.id} if isinstance(given, ast.Name) else set()
         for node in ast.walk(function):
-            if isinstance(node, ast.Assign):
-                if variables & {ast.unparse(target) for target in node.targets}:
-                    yield from _texts(node.value)
+            targets = node.targets if isinstance(node, ast.Assign) else ()
+            if variables & {ast.unparse(target) for target in targets}:
+                yield from _texts(node.value)
 
 
 def _help_of(path: Path, tree: ast.Module) -> Iterator[str]:

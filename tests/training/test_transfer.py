@@ -214,6 +214,6 @@ def test_a_start_that_cannot_be_had_leaves_no_folder(shapes, tmp_path, monkeypat
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setitem(os.environ, "https_proxy", "http://127.0.0.1:9")  # where nobody answers
     recipe = Recipe.load("finetune").change(model="mobilenetv3", image_size=32)
-    with pytest.raises(ImagetteError, match="weights imagenet of MobileNetV3Small cannot be had"):
+    with pytest.raises(ImagetteError, match="weights imagenet of MobileNetV3Small could not be"):
         imagette.train(shapes, recipe, runs_dir=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()

@@ -76,7 +76,7 @@ class DataSource(ABC):
         if len(set(self.class_names)) != classes:
             twice = next(name for name in self.class_names if self.class_names.count(name) > 1)
             raise ImagetteError(
-                f"Two classes are called {twice!r}.", "Give every class a name of its own."
+                f"Two classes are called {twice!r}.", "Give each class its own name."
             )
         if len(self.class_names_fr) != classes:
             raise ImagetteError(
@@ -157,7 +157,7 @@ class DataSource(ABC):
             problem = f"{number} {whose}{self.source} {be_read} be read: {why[0]}"
         remedy = "Add pictures of it, or remove the class."
         if not len(labels):
-            remedy = "Put the pictures themselves in their place."
+            remedy = "Replace them with the pictures themselves."
         raise ImagetteError(problem, remedy)
 
 

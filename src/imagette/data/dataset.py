@@ -127,7 +127,7 @@ class Dataset(DataSource):
         if len(sizes) > 1:
             raise ImagetteError(
                 "The pictures of the splits differ in size.",
-                "Bring all of them to the same height and width.",
+                "Resize all of them to the same height and width.",
             )
 
     def __repr__(self) -> str:

@@ -79,6 +79,6 @@ def _split_each_class(split: Split, fraction: float, seed: int) -> list[NDArray[
 def too_few(of: str) -> ImagetteError:
     """What is wrong with a class of a single image."""
     return ImagetteError(
-        f"{of} has a single picture, and one is needed to learn from and another to check with.",
+        f"{of} has only one picture; one is needed to train on and another to validate with.",
         "Add pictures to it, or remove the class.",
     )

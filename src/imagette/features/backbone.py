@@ -70,8 +70,8 @@ class Backbone:
             with suppress(OSError):
                 self.path.unlink()
             raise ImagetteError(
-                f"The network that was kept in {self.path} is damaged, and was deleted.",
-                "Do the same again: it is made anew from the installed weights.",
+                f"The cached network in {self.path} was damaged, and was deleted.",
+                "Run the command again: it is rebuilt from the installed weights.",
             ) from error
 
     def compute(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:

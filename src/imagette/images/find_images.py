@@ -180,7 +180,7 @@ class _Walk:
         self._others += bool(reason)
         if self._others > max(_MOST_OTHERS, 10 * self._pictures):
             raise ImagetteError(
-                f"Below {self._folders[0]} are more than {_MOST_OTHERS:,} files that are no"
+                f"{self._folders[0]} holds more than {_MOST_OTHERS:,} files that are not"
                 f" pictures, such as {path}.",
                 "Name the folder of the pictures themselves; if it is that, take out the link in it"
                 " that leads elsewhere.",

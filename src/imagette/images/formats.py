@@ -141,8 +141,8 @@ def open_input(image: ImageInput) -> Image.Image:
         ) from error
     except PermissionError as error:
         raise ImageError(
-            f"{_name(image)} may not be read.",
-            "Give yourself the right to read it, then try again.",
+            f"{_name(image)} cannot be read: permission denied.",
+            "Change its permissions, then try again.",
         ) from error
     except Exception as error:
         raise unreadable(image) from error

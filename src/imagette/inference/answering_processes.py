@@ -209,7 +209,7 @@ def _receive(worker: _Worker) -> list[Row]:
 
 def _killed() -> ImagetteError:
     return ImagetteError(
-        "A process that answered was killed, most likely for want of memory.",
+        "A worker process was killed, most likely because memory ran out.",
         "Free some memory, then try again.",
     )
 

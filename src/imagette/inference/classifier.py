@@ -233,7 +233,7 @@ class Classifier:
             raise ImagetteError(
                 f"Pictures of {what} are not what this model takes: uint8"
                 f" (n, {self.height}, {self.width}, 3).",
-                "Bring each to that by `views`, or give any pictures to `predict`.",
+                "Resize them with `views`, or give any pictures to `predict`.",
             )
         batch_size = batch_size or default_batch_size(BATCH_SIZE, self.height, self.width)
         if len(images) <= batch_size:

@@ -207,7 +207,7 @@ class RowFile:
         if model != self._model:
             raise ImagetteError(
                 f"{self.path} holds answers of another model ({model}; this one is {self._model}).",
-                "Give another file, or delete this one to begin anew.",
+                "Give another file, or delete this one to start over.",
             )
         self.done.add(name)
         self.unreadable += "error" in row

@@ -177,6 +177,6 @@ def _run_trial(content: bytes, path: Path) -> None:
         )
     else:
         raise ImagetteError(
-            f"{path} brings down the process that tries it out (exit status {child.returncode}).",
+            f"{path} crashes the process that tests it (exit status {child.returncode}).",
             _REMEDY,
         )

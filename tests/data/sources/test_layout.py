@@ -64,7 +64,7 @@ def test_given_validation_without_a_test_split(tmp_path):
         (("a/x/mug", "a/x/pen", "web/x/mug", "web/x/pen"), "mug, pen.*: a, web"),
         (("x/train/a", "x/train/b", "x/val/a", "x/val/b", "runs"), "x has splits .*own .a, b"),
         (("x/train/a", "x/train/b", "x/test/a", "x/test/b", "y/train/a"), "x has splits"),
-        (("images", "masks"), "images, masks in .* what is drawn over them"),
+        (("images", "masks"), "images, masks in .* named like pictures and their masks"),
         (("train/images", "train/annotations/x", "val/images"), "annotations, images in"),
     ],
 )  # fmt: skip

@@ -66,7 +66,7 @@ def test_tables_of_which_any_could_be_meant(folder):
     write(folder, "a.csv", ["cat", "dog"] * 2)
     write(folder, "b.csv", ["dog", "cat"] * 2)
     error = not_opened(folder, r"several tables: a\.csv, b\.csv")
-    assert "Give the one that is meant" in error.remedy
+    assert "Name the table to use" in error.remedy
 
 
 def test_a_table_that_is_of_no_use_either(folder):
@@ -96,7 +96,7 @@ def test_folders_that_are_parts_of_one_are_no_classes(tmp_path, stem):
     write(tmp_path, "labels.csv", ["cat", "dog"] * 2)
     assert open_source(tmp_path).class_names == ("cat", "dog")
     write(tmp_path, "labels.csv", ["cat"] * 4)
-    not_opened(tmp_path, f"called like parts of one .{stem}1, {stem}2.* labels.csv in it cannot be")
+    not_opened(tmp_path, f"parts of a dataset .{stem}1, {stem}2.* labels.csv in it cannot be")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_table_beside_folders_of_classes(tmp_path, labels, header, contradicts
         paint(tmp_path / ("cat", "owl")[number // 4] / f"{number}.png", (30 * number, 0, 0))
     write(tmp_path, "notes.csv", labels, header)
     if contradicts:
-        error = not_opened(tmp_path, r"notes.csv tells other classes \(x, y\) than .*\(cat, owl\)")
+        error = not_opened(tmp_path, r"notes.csv lists other classes \(x, y\) than .*\(cat, owl\)")
         assert "in place of the folder" in error.remedy
     else:
         found = open_source(tmp_path)

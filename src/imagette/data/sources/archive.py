@@ -217,12 +217,13 @@ def _check_size(file: Path, sizes: Iterable[int], folder: Path) -> None:
         needed += -(-size // _BLOCK) * _BLOCK
         if needed > max(_MOST_UNASKED, _MOST_TIMES * packed):
             raise ImagetteError(
-                f"{file} is packed {needed / packed:,.0f} times as small as what is in it or more,"
-                " as no pictures are: it seems made to fill the disk.",
+                f"{file} unpacks to {needed / packed:,.0f} times its size or more, which pictures"
+                " never do: it seems made to fill the disk.",
                 "If you know what it is, unpack it yourself, and give the folder.",
             )
         if needed > free:
             raise ImagetteError(
-                f"{file} holds {needed / 1e9:,.1f} GB or more, which there is no room for.",
+                f"{file} unpacks to {needed / 1e9:,.1f} GB or more, and the disk has no"
+                " room for that.",
                 "Free some space, or let IMAGETTE_CACHE_DIR name a folder on a larger disk.",
             )

@@ -84,7 +84,7 @@ def find_label(
     if would_do:
         raise ImagetteError(
             f"Several columns of {where} could tell the classes: {listed(would_do, 'en')}.",
-            "Call the one that does `label`.",
+            "Rename the right one to `label`.",
         )
     raise ImagetteError(
         f"{where} has no column of classes: it has {listed(there, 'en')}, and none of them sorts"

@@ -38,7 +38,8 @@ def open_csv(file: Path) -> ImageIndex:
     names = {ref.class_name for ref in splits["train"]}
     if not names and any(splits.values()):
         raise ImagetteError(
-            f"No picture that {file} lists is one to train with.", "Write train for some of them."
+            f"None of the pictures in {file} is in the train split.",
+            "Set the split of some of them to train.",
         )
     if len(names) < 2 and found.skipped:
         raise _too_few(file, rows, splits["train"], found.skipped[0])

@@ -137,8 +137,8 @@ def ask_about_masks(root: Path, classes: Iterable[str]) -> None:
     if by_name.keys() & _PICTURES and by_name.keys() & _DRAWN:
         found = [by_name[name] for name in by_name if name in _PICTURES | _DRAWN]
         raise ImagetteError(
-            f"{listed(sorted(found), 'en')} in {printable(root)} are called like pictures and what"
-            " is drawn over them, not like classes.",
+            f"{listed(sorted(found), 'en')} in {printable(root)} are named like pictures and"
+            " their masks, not like classes.",
             "Put the pictures of each class into a folder that is named after it, and give the"
             " folder around those.",
         )

@@ -25,7 +25,7 @@ def check_for_parts(index: ImageIndex, tables: list[Path]) -> None:
     """
     if tables and all(map(_PARTS.fullmatch, map(str.lower, index.class_names))):
         raise ImagetteError(
-            f"The folders of {index.source} are called like parts of one"
+            f"The folders of {index.source} are named like parts of a dataset"
             f" ({listed(index.class_names, 'en', most=3)}), not like classes.",
             f"Give them names of classes, and move {tables[0].name} elsewhere.",
         )
@@ -47,7 +47,7 @@ def with_tables_beside(index: ImageIndex, tables: list[Path]) -> ImageIndex:
             classes = listed(sorted(set(told.values())), "en", most=3)
             names = listed(index.class_names, "en", most=3)
             raise ImagetteError(
-                f"{table} tells other classes ({classes}) than the folders beside it ({names}).",
+                f"{table} lists other classes ({classes}) than the folders beside it ({names}).",
                 f"Give {table} in place of the folder if it is right; if not, move it elsewhere.",
             )
     files = listed([table.name for table in tables], "en", most=5)

@@ -127,7 +127,7 @@ def _find_image(columns: dict[str, list[str]], file: Path, finder: PictureFinder
     if would_do:
         raise ImagetteError(
             f"Several columns of {file} could name the pictures: {listed(would_do, 'en')}.",
-            "Call the one that does `path`.",
+            "Rename the right one to `path`.",
         )
     raise ImagetteError(
         f"{file} has no column of pictures: it has {listed(list(columns), 'en', most=10)}, and none"

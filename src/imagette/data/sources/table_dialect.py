@@ -72,7 +72,7 @@ def _decode(content: bytes, file: Path) -> tuple[str, tuple[str, ...]]:
             f"{file.name} is not UTF-8 and was read as Windows-1252: see that accents are right.",
         )
     if "\0" in text:
-        raise _unreadable(file, "it is no text")
+        raise _unreadable(file, "it is not text")
     return text, notes
 
 

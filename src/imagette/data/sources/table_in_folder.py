@@ -71,7 +71,7 @@ def _open_tables(folder: Path, tables: list[Path], error: ImagetteError) -> Imag
     else:
         raise ImagetteError(
             f"{folder} has no folders of classes, and several tables: {listed([*opened], 'en')}.",
-            "Give the one that is meant instead, or keep that one alone.",
+            "Name the table to use, or leave only that one in the folder.",
         ) from error
     told = f"There are no folders of classes; those of {listed([*opened], 'en')} are taken."
     return replace(
