@@ -56,11 +56,8 @@ def _raising(trees: Collection[ast.Module]) -> Iterator[str]:
 
 def _functions_giving(errors: set[str], tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.FunctionDef)
-            and (ast.unparse(node.returns) if node.returns else "") in errors
-        ):
-            yield node.name
+        if isinstance(node, ast.FunctionDef) and node.returns:
+            yield from {node.name} if ast.unparse(node.returns) in errors else ()
 
 
 def _said_in(tree: ast.Module, saying: set[str]) -> Iterator[str]:

@@ -33,7 +33,7 @@ def speak_french() -> None:
         error.format_message = lambda: text
         show_error(error)
 
-    rich_utils.rich_format_error = show_french_error
+    setattr(rich_utils, "rich_format_error", show_french_error)  # noqa: B010
 
 
 def localize(command: Any) -> Any:

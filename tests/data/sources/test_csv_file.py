@@ -147,7 +147,7 @@ def test_numbers_for_classes(photos):
         (lines("path,label,split", [(*row, "A") for row in ROWS]), "says A, which names no"),
         (lines("path,label,partition", [(*row, "0") for row in ROWS]), "says 0, which names no"),
         (lines("path,age", [(path, "20.5") for path, _ in ROWS]), "of classes: it has path, age"),
-        (lines("path,label,split", [(*row, "test") for row in ROWS]), "None of .* in the train split"),
+        (lines("path,label,split", [(*row, "test") for row in ROWS]), "None of .* is in the train"),
         (b"path,label\n\xff\xfe\x00", "cannot be read as a table: it is not text"),
         (b"PK\x03\x04 and so on", "is a spreadsheet"),
     ],
