@@ -99,7 +99,8 @@ def video_frames(
             "Save it again as MP4.",
         )
     try:
-        with av.open(io.BytesIO(video) if isinstance(video, bytes) else video, format=kind) as file:
+        opened = io.BytesIO(video) if isinstance(video, bytes) else video
+        with av.open(opened, "r", format=kind) as file:
             if not file.streams.video:
                 raise ImageError(f"{name} holds no pictures, only sound.", "Choose another file.")
             stream = file.streams.video[0]
@@ -147,9 +148,20 @@ def _frames(
                     reading = True
                     break
     if bad:
-        raise ImageError(
-            f"{name} is damaged: parts of it could not be read.", "Save or download it anew."
-        )
+        why = "is damaged: parts of it could not be read"
+    elif max(due, last) < (whole := _seconds(file, stream)) - 1:
+        why = f"is cut short: it ends after {last:.0f} of {whole:.0f} seconds"
+    else:
+        return
+    raise ImageError(f"{name} {why}.", "Save or download it anew.")
+
+
+def _seconds(file: "InputContainer", stream: "VideoStream") -> float:
+    """How long a video says that it is; 0 where that is not sure."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    # Of the longest stream, which may be the sound.
+    return file.duration / 1_000_000 if file.duration and len(file.streams) == 1 else 0.0
 
 
 def _decoded(file: "InputContainer", stream: "VideoStream") -> "Iterator[VideoFrame | None]":
@@ -187,7 +199,7 @@ def camera_moments(index: int, every: float) -> Iterator[Moment]:
 
     try:
         device, kind = _camera(index)
-        with av.open(device, format=kind) as camera:
+        with av.open(device, "r", format=kind) as camera:
             due = time.monotonic()
             for frame in camera.decode(video=0):
                 if (now := time.monotonic()) >= due:
