@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from imagette.cli.console import say
 from imagette.errors import ImagetteError
-from imagette.images.download import is_address
+from imagette.images.signatures import is_address
 from imagette.wording import listed
 
 if TYPE_CHECKING:
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 def refuse_mistyped(names: list[str]) -> None:
     """Say so before anything is written; what cannot be read for another reason has a row."""
+    for one in names:
+        if is_address(one) and "@" in one[8:].partition("/")[0]:
+            raise ImagetteError(
+                f"The address {one[:8]}… holds a user name or a password, which would stand in"
+                " every answer.",
+                "Download the file yourself, then give its path.",
+            )
     missing = [one for one in names if one != "-" and not is_address(one) and _is_missing(one)]
     if missing:
         raise ImagetteError(

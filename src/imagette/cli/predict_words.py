@@ -6,7 +6,7 @@ is to be doubted.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from rich.cells import cell_len
@@ -41,7 +41,11 @@ class Words:
     def __init__(self, class_names: Sequence[str], top: int | None, knows: bool) -> None:
         self._top = top
         self._knows = knows
-        self._width = min(_WIDEST, max(map(cell_len, class_names)))
+        width = min(_WIDEST, max(map(cell_len, class_names)))
+        self._cells = {label: _padded(label, width) for label in class_names}
+        width = max(width + 1, len(NONE_OF_THESE) if knows else 0)
+        self._answers = {label: _padded(label, width) for label in (*class_names, NONE_OF_THESE)}
+        self._doubts = {label: _padded(f"{label}?", width) for label in class_names}
 
     def lines(self, row: Row) -> list[str]:
         """About a picture that could be read."""
@@ -57,28 +61,26 @@ class Words:
         return f"{problem if name in problem else f'{name}: {problem}'} {row['remedy']}"
 
     def _line(self, row: Row) -> str:
-        unknown, where = row["known"] is False, _where(row["file"])
+        where, label, sure = _where(row["file"]), row["label"], row["confidence"]
         if self._top is not None:
-            verdict = [_padded(NONE_OF_THESE if unknown else "", len(NONE_OF_THESE))]
-            cells = [self._cell(*item) for item in likeliest(row, self._top)]
-            return "  ".join([*(verdict if self._knows else []), *cells, where])
-        ranked = likeliest(row, 3)
-        (label, sure), others = ranked[0], ranked[1:]
-        width = max(self._width + 1, len(NONE_OF_THESE) if self._knows else 0)
-        if unknown:
-            return (
-                f"{_padded(NONE_OF_THESE, width)}        {where}  (closest: {_listed(ranked[:1])})"
-            )
-        doubt = ""
-        if sure < _SURE:
-            label += "?"
-            doubt = f"  (or {_listed(others[:1])})"
-        if sure < _PERHAPS:
-            doubt = f"  (a guess: or {_listed(others)})"
-        return f"{_padded(label, width)}  {_percent(sure):>4}  {where}{doubt}"
+            return self._ranking(row, where)
+        if row["known"] is False:
+            closest = f"(closest: {label} {_percent(sure)})"
+            return f"{self._answers[NONE_OF_THESE]}        {where}  {closest}"
+        if sure >= _SURE:
+            return f"{self._answers[label]}  {_percent(sure):>4}  {where}"
+        most = 1 if sure >= _PERHAPS else 2
+        others = ", ".join(f"{one} {_percent(p)}" for one, p in likeliest(row, most + 1)[1:])
+        doubt = f"(or {others})" if sure >= _PERHAPS else f"(a guess: or {others})"
+        return f"{self._doubts[label]}  {_percent(sure):>4}  {where}  {doubt}"
 
-    def _cell(self, label: str, probability: float) -> str:
-        return f"{_padded(label, self._width)}  {_percent(probability):>4}"
+    def _ranking(self, row: Row, where: str) -> str:
+        cells = [] if self._top is None else likeliest(row, self._top)
+        ranked = [f"{self._cells[label]}  {_percent(p):>4}" for label, p in cells]
+        if self._knows:
+            verdict = NONE_OF_THESE if row["known"] is False else ""
+            ranked.insert(0, _padded(verdict, len(NONE_OF_THESE)))
+        return "  ".join([*ranked, where])
 
 
 def answer_of(row: Row) -> str:
@@ -102,6 +104,8 @@ def counted(answers: Counter[str]) -> list[str]:
 
 def _where(name: str) -> str:
     """The name of a picture; of one of a video or a camera with its time as people write it."""
+    if "#t=" not in name:
+        return name
     if found := _IN_VIDEO.fullmatch(name):
         minutes, seconds = divmod(float(found[2]), 60)
         hours, minutes = divmod(int(minutes), 60)
@@ -111,10 +115,6 @@ def _where(name: str) -> str:
         time = datetime.fromisoformat(found[2]).astimezone()
         return f"{time:%H:%M:%S}  {found[1]}"
     return name
-
-
-def _listed(ranked: Iterable[tuple[str, float]]) -> str:
-    return ", ".join(f"{label} {_percent(probability)}" for label, probability in ranked)
 
 
 def _percent(probability: float) -> str:

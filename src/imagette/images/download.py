@@ -10,7 +10,13 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from imagette import __version__
 from imagette.errors import ImageError
-from imagette.images.signatures import first_bytes, is_image, is_web_page, video_kind
+from imagette.images.signatures import (
+    first_bytes,
+    is_address,
+    is_image,
+    is_web_page,
+    video_kind,
+)
 
 MAX_BYTES = 50_000_000
 """A larger file is refused."""
@@ -28,11 +34,6 @@ _HEADERS = {
 }
 # Addresses of IPv6 that lead to one of IPv4, in their last 32 bits.
 _IPV4_INSIDE = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96"))
-
-
-def is_address(text: str) -> bool:
-    """Whether a text is the address of something on the web."""
-    return text[:8].lower().startswith(("http://", "https://"))
 
 
 def download(address: str, allow_private: bool = False) -> bytes:
@@ -119,8 +120,7 @@ def _split(here: str, address: str) -> tuple[SplitResult, str, int]:
     if not host:
         raise _failed(address, "it names no server", "Check how it is spelled.")
     if "@" in parts.netloc:
-        why = "it holds a user name, and the answer would show the password"
-        raise _failed(address, why, "Download the file itself, then give its path.")
+        raise _failed(address, "it leads on to an address with a user name or a password")
     return parts, host, port
 
 

@@ -1,4 +1,5 @@
-"""What a file is by its first bytes: a picture, whatever its name, or what is taken for one."""
+"""What a file is by its first bytes: a picture, whatever its name, or what is taken for one; and
+what is no file, but an address of the web."""
 
 import re
 from contextlib import suppress
@@ -51,6 +52,11 @@ def first_bytes(file: Path | bytes) -> bytes:
     with suppress(OSError), file.open("rb") as opened:
         return opened.read(_ENOUGH)
     return b""
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is the address of something on the web."""
+    return text[:8].lower().startswith(("http://", "https://"))
 
 
 def is_image(head: bytes) -> bool:

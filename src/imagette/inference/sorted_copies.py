@@ -17,9 +17,9 @@ from PIL.Image import Image
 
 from imagette.errors import ImageError, ImagetteError
 from imagette.files import COPIES, MARK, make_folder
-from imagette.images.download import is_address
 from imagette.images.find_images import holds_copies
 from imagette.images.formats import SUFFIXES, open_file
+from imagette.images.signatures import is_address
 from imagette.inference.answering_processes import Picture, Row
 from imagette.wording import why_no_file_name
 

@@ -8,7 +8,6 @@ from itertools import islice
 from threading import Thread
 
 from imagette.errors import ImageError
-from imagette.images.download import download
 from imagette.images.formats import MAX_PIXELS
 from imagette.images.video import camera_moments, is_video, video_frames
 from imagette.inference.answering_processes import Picture
@@ -138,6 +137,8 @@ class _Download(Thread):
 
     def run(self) -> None:
         """Fetch it."""
+        from imagette.images.download import download  # of which no file needs anything
+
         try:
             self._content = download(*self._asked)
         except Exception as error:
