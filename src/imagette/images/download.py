@@ -95,14 +95,17 @@ def _follow(address: str, allow_private: bool, limit: "_TimeLimit") -> bytes:
             connection.sock = _connect(host, port, here, allow_private, limit)
             connection.secure(limit)
             path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
-            query = parts.query and "?" + quote(parts.query, safe="/?%:@!$&'()*+,;=~")
+            query = parts.query and "?" + quote(parts.query, safe="/?%:@!$&'()*+,;=~[]")
             connection.request("GET", path + query, headers=_HEADERS)
             response = connection.getresponse()
+            limit.check()
             if response.status in _REDIRECTS and (to := response.getheader("Location")):
                 here = urljoin(here, to)
                 continue
             _check_status(response, address)
-            return _read(response, address)
+            content = _read(response, address)
+            limit.check()  # what was shut looks as if it had come to its end
+            return content
     raise _failed(address, f"it leads on more than {MAX_REDIRECTS} times")
 
 
@@ -202,6 +205,10 @@ class _TimeLimit:
     def watch(self, sock: socket.socket) -> None:
         """This is the connection now."""
         self._sock = sock
+        self.check()
+
+    def check(self) -> None:
+        """Raise a TimeoutError where the time is over."""
         if self.passed:
             raise TimeoutError
 
