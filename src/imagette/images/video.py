@@ -94,15 +94,14 @@ def video_frames(
 
     kind = video_kind(first_bytes(Path(video) if isinstance(video, str) else video))
     if not kind:
-        raise ImageError(
-            f"{name} cannot be read as a video: it is damaged, or of a kind that is not known.",
-            "Save it again as MP4.",
-        )
+        raise _unreadable(name)
     try:
         opened = io.BytesIO(video) if isinstance(video, bytes) else video
         with av.open(opened, "r", format=kind) as file:
-            if not file.streams.video:
+            if not file.streams.video and file.streams.audio:
                 raise ImageError(f"{name} holds no pictures, only sound.", "Choose another file.")
+            if not file.streams.video:
+                raise _unreadable(name)
             stream = file.streams.video[0]
             stream.thread_type = "AUTO"
             pixels = stream.codec_context.width * stream.codec_context.height
@@ -115,11 +114,15 @@ def video_frames(
                 )
             yield from _frames(file, stream, name, every)
     except (av.FFmpegError, ValueError) as error:  # a ValueError where nothing decodes its codec
-        raise ImageError(
-            f"{name} cannot be read as a video: it is damaged, or of a kind that is not known"
-            f" ({_said(error)}).",
-            "Save it again as MP4.",
-        ) from error
+        raise _unreadable(name, f" ({_said(error)})") from error
+
+
+def _unreadable(name: str, said: str = "") -> ImageError:
+    return ImageError(
+        f"{name} cannot be read as a video: it is damaged, cut short, or of a kind that is not"
+        f" known{said}.",
+        "Save it again as MP4.",
+    )
 
 
 def _frames(
