@@ -64,7 +64,7 @@ def test_an_address_is_fetched_once_for_a_file_of_answers(server, predict, tmp_p
     for _ in range(2):
         answer = predict(*command)
         assert answer.returncode == 0
-    assert "1 pictures are already answered" in answer.stderr
+    assert "1 picture is already answered" in answer.stderr
     assert server.asked == ["/cat.png"]
 
 
@@ -102,6 +102,21 @@ def test_a_video_has_a_line_for_each_second(predict, tmp_path):
     more = predict("film.mp4", "--out", rows, "--every", 0.5, cwd=tmp_path).stderr
     assert "3 pictures answered" in more
     assert len(rows.read_text().splitlines()) == 7
+
+
+def test_how_often_is_a_number_of_seconds(predict):
+    for every in ("-1", "nan", "inf", "1e9"):
+        answer = predict(".", "--every", every)
+        assert answer.returncode == 1
+        assert "is no number of seconds from 0 to 86,400." in answer.stderr
+
+
+def test_a_video_in_a_folder_is_left_out_and_that_is_said(predict, tmp_path):
+    (tmp_path / "film.mp4").write_bytes(video())
+    (tmp_path / "a.png").write_bytes(noise(1))
+    answer = predict(".", "--json", cwd=tmp_path)
+    assert names(answer) == ["a.png"]
+    assert "Videos are answered where they are named: imagette predict film.mp4" in answer.stderr
 
 
 def test_a_video_comes_from_anywhere(predict, bundle_path):

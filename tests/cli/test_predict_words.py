@@ -25,7 +25,7 @@ def row(*probabilities, known=True, name="a.png"):
         (row(0.004, 0.001, 0.995), "automobile     >99%  a.png"),
         (row(0.45, 0.5, 0.05), "dog?            50%  a.png  (or cat 45%)"),
         (
-            row(0.34, 0.33, 0.33),
+            row(0.34, 0.33, 0.3),
             "cat?            34%  a.png  (a guess: or dog 33%, automobile 30%)",
         ),
         (row(0.9, 0.1, 0, known=False), "none of these        a.png  (closest: cat 90%)"),

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 _MANY = 256
 """Files in a folder, from which on several processes answer; fewer are answered before those have
 begun."""
+_LONGEST = 86_400
+"""Seconds from one picture of a video to the next."""
 _WORTH_COUNTING = 10
 """Lines, from which on nobody counts them by eye."""
 
@@ -65,6 +67,11 @@ def predict(
     if len(chosen) > 1:
         raise ImagetteError(
             f"The answers go to one place, and not by {' and '.join(chosen)}.", "Give one of them."
+        )
+    if not 0 <= every <= _LONGEST:
+        raise ImagetteError(
+            f"{every} is no number of seconds from 0 to {_LONGEST:,}.",
+            "Give --every how many seconds lie between two pictures of a video, such as 0.5.",
         )
     asked = Asked(
         pictures or [], model, top, as_json, as_csv, out, sort_into, explain, camera, every,
@@ -109,8 +116,9 @@ def _predict(asked: Asked, processes: "AnsweringProcesses | None") -> int:
             is_done = file.holds
             new = [one for one in sources if not is_answered(one, is_done)]
             if len(new) < len(sources):
-                done = f"{len(sources) - len(new):,} pictures are already answered in {asked.out}"
-                say(f"{done}; going on with the others.")
+                done = len(sources) - len(new)
+                done_ones = "1 picture is" if done == 1 else f"{done:,} pictures are"
+                say(f"{done_ones} already answered in {asked.out}; going on with the others.")
             sources = new
         pictures: Iterable[Picture] = pictures_of(
             sources, asked.every, asked.allow_private, classifier.max_pixels, is_done

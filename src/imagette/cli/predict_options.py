@@ -66,7 +66,6 @@ EveryOption = Annotated[
     float,
     typer.Option(
         metavar="SECONDS",
-        min=0,
         help="How often a picture of a video or a camera is answered; 0 for every one.",
     ),
 ]

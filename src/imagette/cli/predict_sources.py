@@ -51,6 +51,7 @@ def find_sources(names: list[str]) -> "Iterator[Source]":
     """What each word names, in order; of a folder the pictures in it."""
     from imagette.images.find_images import find_images
     from imagette.images.formats import SUFFIXES
+    from imagette.images.video import SUFFIXES as VIDEOS
     from imagette.images.video import is_video, require_video
     from imagette.inference.sources import Address, Video
 
@@ -69,6 +70,8 @@ def find_sources(names: list[str]) -> "Iterator[Source]":
                 )
             if left_out:
                 say(f"In {name} {left_out}.")
+            if videos := [path for path, _ in found.left_out if path.suffix.lower() in VIDEOS]:
+                say(f"Videos are answered where they are named: imagette predict {videos[0]}")
             yield from ((str(path), str(path)) for path in found.images)
         elif os.path.splitext(name)[1].lower() not in SUFFIXES and is_video(name):  # noqa: PTH122
             require_video()
