@@ -75,6 +75,7 @@ def test_a_password_is_written_nowhere(predict):
     assert "secret" not in answer.stderr
 
 
+@pytest.mark.slow
 def test_a_stop_waits_for_no_server(server, bundle_path):
     command = [sys.executable, "-m", "imagette", "predict", f"{server.address}/slow-body"]
     server.asked.clear()

@@ -118,7 +118,8 @@ def _predict(asked: Asked, processes: "AnsweringProcesses | None") -> int:
             if len(new) < len(sources):
                 done = len(sources) - len(new)
                 done_ones = "1 picture is" if done == 1 else f"{done:,} pictures are"
-                say(f"{done_ones} already answered in {asked.out}; going on with the others.")
+                told = ", and so not copied" if asked.sort_into else ""
+                say(f"{done_ones} already answered in {asked.out}{told}; going on with the others.")
             sources = new
         pictures: Iterable[Picture] = pictures_of(
             sources, asked.every, asked.allow_private, classifier.max_pixels, is_done
