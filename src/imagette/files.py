@@ -19,6 +19,10 @@ SOFTWARE = "Imagette"
 """What the field `Software` of the PNG files says that Imagette writes."""
 SHARED_VARIABLE = "IMAGETTE_SHARED_DIR"
 """How a server names the folder of `shared_folder` to the processes that it starts."""
+COPIES = (
+    "Imagette copies pictures into this folder, sorted. Where they came from they lie as well.\n"
+)
+"""What `MARK` holds in a folder of which nothing is read but where it is asked for by its name."""
 _MARKED = "Imagette made this folder. Unless pictures of yours lie in it, it is no class of them.\n"
 
 

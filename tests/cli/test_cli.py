@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from itertools import product
 from pathlib import Path
 from unittest import mock
@@ -94,9 +95,15 @@ def predicted(*arguments, cwd="."):
 
 def test_predict_shows_the_likeliest_classes(pictures, bundle_path):
     command = pictures / "a.png", "--model", bundle_path
-    said = done("predict", *command).stdout
-    assert said.startswith(f"{pictures / 'a.png'}: {predicted(*command)['label']} ")
-    assert said.count("%") == 3
+    found = predicted(*command)
+    said = done("predict", *command, "--top", 3).stdout
+    best = sorted(found["probabilities"].values(), reverse=True)[:3]
+    assert re.findall(r"\d+%", said) == [f"{one:.0%}" for one in best]
+    assert said.startswith(found["label"])
+    assert said.endswith(f"%  {pictures / 'a.png'}\n")
+    few = predicted(*command, "--top", 2)
+    assert list(few["probabilities"].values()) == best[:2]
+    assert few | {"probabilities": found["probabilities"]} == found
 
 
 def test_predict_with_the_lite_model(pictures):
@@ -108,8 +115,7 @@ def test_predict_with_the_lite_model(pictures):
 def test_predict_says_plainly_when_it_is_none_of_these(tmp_path):
     (tmp_path / "noise.png").write_bytes(noise(0, 64, 64))
     said = done("predict", "noise.png", cwd=tmp_path).stdout
-    assert said.startswith("noise.png: none of these, by its familiarity of ")
-    assert said.count("%") == 4  # the closest classes are still named
+    assert re.fullmatch(r"none of these +noise.png  \(closest: \w+ \d+%\)\n", said)
     found = predicted("noise.png", cwd=tmp_path)
     assert found["known"] is False
     assert found["familiarity"] < 0.5

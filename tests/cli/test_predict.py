@@ -195,7 +195,7 @@ def test_on_a_terminal_a_bar_says_how_far_it_is(bundle_path, tmp_path):
         assert b"64 of 70 pictures" in shown
         assert b"/s, 0 s left" in shown
         for path in tmp_path.glob("*.png"):
-            assert (f"{path}: ".encode() in shown) == (not options)
+            assert (f"  {path}".encode() in shown) == (not options)
 
 
 def test_what_is_mistyped_is_told_before_anything_is_written(many, bundle_path, tmp_path):
@@ -252,8 +252,8 @@ def test_names_of_files_do_not_steer_the_terminal(bundle_path, tmp_path):
     Image.new("RGB", (32, 32), "red").save(tmp_path / "a\x1b[2J.png")
     (tmp_path / "b\x1b[2J.png").write_bytes(b"none")
     answer = imagette_here("predict", tmp_path, "--model", bundle_path)
-    assert answer.stdout.startswith(f"{tmp_path}/a\\x1b[2J.png: ")
-    assert answer.stderr.startswith(f"{tmp_path}/b\\x1b[2J.png: ")
+    assert f"  {tmp_path}/a\\x1b[2J.png" in answer.stdout
+    assert answer.stderr.startswith(f"{tmp_path}/b\\x1b[2J.png cannot be read")
     assert "\x1b" not in answer.stdout + answer.stderr
 
 

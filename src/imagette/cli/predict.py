@@ -1,111 +1,142 @@
 """`imagette predict`."""
 
-import errno
-import io
 import os
 import shlex
 import sys
-from collections.abc import Generator, Iterator
-from contextlib import closing, nullcontext
-from itertools import count, groupby, islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable
+from contextlib import ExitStack, closing, nullcontext
+from itertools import groupby, islice
+from typing import TYPE_CHECKING
 
 import typer
 
 from imagette.cli.console import duration, say, stoppable, to_json
 from imagette.cli.options import ModelOption
-from imagette.errors import ImageError, ImagetteError
+from imagette.cli.predict_options import (
+    AllowPrivateOption,
+    Asked,
+    CameraOption,
+    CsvOption,
+    EveryOption,
+    ExplainOption,
+    JsonLinesOption,
+    OutOption,
+    PicturesArgument,
+    SortIntoOption,
+    TopOption,
+)
+from imagette.cli.predict_sources import camera_index, find_sources, refuse_mistyped
+from imagette.errors import ImagetteError
 from imagette.interrupts import ctrl_c_ends_at_once
-from imagette.wording import listed, without_controls
 
 if TYPE_CHECKING:
     from imagette.cli.predict_progress import PredictProgress
-    from imagette.images.find_images import LeftOut
+    from imagette.cli.predict_words import Words
     from imagette.inference.answering_processes import AnsweringProcesses, Picture, Row
-    from imagette.inference.classifier import Classifier, Explanation
+    from imagette.inference.classifier import Classifier
     from imagette.inference.row_file import RowFile
+    from imagette.inference.sorted_copies import SortedCopies
+    from imagette.inference.sources import Source
 
 _MANY = 256
 """Files in a folder, from which on several processes answer; fewer are answered before those have
 begun."""
+_LONGEST = 86_400
+"""Seconds from one picture of a video to the next."""
+_WORTH_COUNTING = 10
+"""Lines, from which on nobody counts them by eye."""
 
 
 def predict(
-    pictures: Annotated[
-        list[str], typer.Argument(metavar="PICTURE...", help="Files, folders, or - for stdin.")
-    ],
+    pictures: PicturesArgument = None,
     model: ModelOption = None,
-    explain: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Also draw where in each picture lies what decided: NAME-why.png in this folder.",
-            show_default=False,
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write the answers to a file, .jsonl (JSON Lines) or .csv. Run again with the same"
-            " file, the command goes on where it stopped: pictures whose path is in it are left"
-            " out.",
-            show_default=False,
-        ),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON Lines on stdout, one for each picture.")
-    ] = False,
+    top: TopOption = None,
+    as_json: JsonLinesOption = False,
+    as_csv: CsvOption = False,
+    out: OutOption = None,
+    sort_into: SortIntoOption = None,
+    explain: ExplainOption = None,
+    camera: CameraOption = False,
+    every: EveryOption = 1.0,
+    allow_private: AllowPrivateOption = False,
 ) -> None:
-    """Say what pictures show, the likeliest classes first."""
-    if out and as_json:
+    """Say what pictures show."""
+    places = {"--json": as_json, "--csv": as_csv, "--out": out}
+    chosen = [option for option, value in places.items() if value]
+    if len(chosen) > 1:
         raise ImagetteError(
-            "--json prints the answers and --out writes them to a file.", "Give one of them."
+            f"The answers go to one place, and not by {' and '.join(chosen)}.", "Give one of them."
         )
-    _refuse_mistyped(pictures)
-    processes = None if explain else _begin_processes(pictures)
+    if not 0 <= every <= _LONGEST:
+        raise ImagetteError(
+            f"{every} is no number of seconds from 0 to {_LONGEST:,}.",
+            "Give --every how many seconds lie between two pictures of a video, such as 0.5.",
+        )
+    asked = Asked(
+        pictures or [], model, top, as_json, as_csv, out, sort_into, explain, camera, every,
+        allow_private,
+    )  # fmt: skip
+    if not camera:
+        if not pictures:
+            raise ImagetteError(
+                "No picture is named.", "Give files, folders, addresses, or - for stdin."
+            )
+        refuse_mistyped(pictures)
+    processes = None if explain or camera else _begin_processes(asked.pictures)
     with processes or nullcontext():
-        unreadable = _predict(pictures, model, explain, out, as_json, processes)
+        unreadable = _predict(asked, processes)
     if unreadable:
         raise typer.Exit(1)
 
 
-def _predict(
-    pictures: list[str],
-    model: ModelOption,
-    drawings: Path | None,
-    out: Path | None,
-    as_json: bool,
-    processes: "AnsweringProcesses | None",
-) -> int:
+def _predict(asked: Asked, processes: "AnsweringProcesses | None") -> int:
     """Answer; how many pictures could not be read, with those in a file that is gone on with."""
     from imagette.inference.answering_processes import loading_quickly
 
     with ctrl_c_ends_at_once(), loading_quickly():
         from imagette.cli.predict_progress import PredictProgress
-        from imagette.inference.batch import model_digest, predict_files
+        from imagette.cli.predict_words import UNREADABLE
+        from imagette.inference.batch import model_digest
         from imagette.inference.classifier import Classifier
         from imagette.inference.row_file import RowFile
+        from imagette.inference.sorted_copies import SortedCopies
+        from imagette.inference.sources import Camera, Video, is_answered, pictures_of
 
-    classifier = Classifier(model)
+    classifier = Classifier(asked.model)
+    sources: list[Source] = (
+        [Camera(camera_index(asked.pictures))] if asked.camera else [*find_sources(asked.pictures)]
+    )
+    file = copies = None
+    is_done: Callable[[str], bool] = _never
+    with ExitStack() as stack:
+        if asked.out:
+            file = RowFile(asked.out, classifier.class_names, model_digest(classifier), asked.top)
+            stack.enter_context(file)
+            is_done = file.holds
+            new = [one for one in sources if not is_answered(one, is_done)]
+            if len(new) < len(sources):
+                done = len(sources) - len(new)
+                done_ones = "1 picture is" if done == 1 else f"{done:,} pictures are"
+                told = ", and so not copied" if asked.sort_into else ""
+                say(f"{done_ones} already answered in {asked.out}{told}; going on with the others.")
+            sources = new
+        pictures: Iterable[Picture] = pictures_of(
+            sources, asked.every, asked.allow_private, classifier.max_pixels, is_done
+        )
+        if asked.sort_into:
+            copies = SortedCopies(asked.sort_into, classifier.class_names)
+            pictures = copies.watch(pictures)
+        from_files = all(isinstance(one, tuple) for one in sources)
+        answers = _answers(classifier, pictures, from_files, asked, processes)
+        endless = any(isinstance(one, Video | Camera) for one in sources)
+        shown = PredictProgress(None if endless else len(sources), prints=file is None)
+        counts = _answer(answers, shown, asked, _writer(asked, classifier, shown, file), copies)
+    return file.unreadable if file else counts[UNREADABLE]
 
-    def answers(pictures: list["Picture"]) -> Generator[list["Row"], None, None]:
-        if drawings:
-            return _explained(classifier, pictures, drawings)
-        return predict_files(classifier, pictures, processes)
 
-    found = list(_sources(pictures))
-    if out is None:
-        return _answer(answers(found), PredictProgress(len(found), prints=True), as_json, None)
-    with RowFile(out, classifier.class_names, model_digest(classifier)) as file:
-        # What came from stdin has no name to know it by.
-        new = [one for one in found if isinstance(one[1], bytes) or not file.holds(one[0])]
-        if len(new) < len(found):
-            done = f"{len(found) - len(new):,} pictures are already answered in {out}"
-            say(f"{done}; going on with the others.")
-        _answer(answers(new), PredictProgress(len(new), prints=False), as_json, file)
-        return file.unreadable
+def _never(_: str) -> bool:
+    return False
 
 
 def _begin_processes(pictures: list[str]) -> "AnsweringProcesses | None":
@@ -119,163 +150,122 @@ def _begin_processes(pictures: list[str]) -> "AnsweringProcesses | None":
     return AnsweringProcesses() if available_cores() > 1 else None
 
 
-def _refuse_mistyped(pictures: list[str]) -> None:
-    """Say so before anything is written; what cannot be read for another reason has a row."""
-    missing = [one for one in pictures if one != "-" and _is_missing(one)]
-    if missing:
-        raise ImagetteError(
-            f"There is no file or folder {listed(missing, 'en', 3)}.",
-            "Check how that is spelled, then run the command again; nothing was answered yet.",
-        )
+def _answers(
+    classifier: "Classifier",
+    pictures: "Iterable[Picture]",
+    from_files: bool,
+    asked: Asked,
+    processes: "AnsweringProcesses | None",
+) -> Generator[list["Row"], None, None]:
+    """The rows of a few pictures at a time: of one where it may have come slowly."""
+    from imagette.cli.predict_why import explained
+    from imagette.inference.batch import answer_pictures, model_digest, predict_files
+
+    if asked.explain:
+        yield from explained(classifier, pictures, asked.explain)
+    elif processes or from_files:
+        yield from predict_files(classifier, pictures, processes)
+    else:
+        model = model_digest(classifier)
+        yield from (list(answer_pictures(classifier, [one], model)) for one in pictures)
 
 
-def _is_missing(path: str) -> bool:
-    try:
-        os.stat(path)  # noqa: PTH116 (which fails on names that cannot be one, too)
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return True
-    except OSError as error:
-        return error.errno == errno.ENAMETOOLONG
-    return False
+def _writer(
+    asked: Asked, classifier: "Classifier", shown: "PredictProgress", file: "RowFile | None"
+) -> "Callable[[list[Row]], None]":
+    """What prints or writes rows, as it was asked for."""
+    from imagette.cli.predict_words import Words
+    from imagette.inference.row_file import Csv
+
+    if file is not None:
+        return file.write
+    if asked.json:
+        return lambda rows: shown.print_lines([to_json(row) for row in rows])
+    if asked.csv:
+        csv = Csv(classifier.class_names, asked.top)
+        shown.print_lines([_text(csv.header)])
+        return lambda rows: shown.print_lines([_text(csv.to_bytes(row)) for row in rows])
+    knows = classifier.metadata.familiarity_threshold is not None
+    words = Words(classifier.class_names, asked.top, knows)
+    return lambda rows: _print_words(rows, words, shown)
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "surrogateescape").removesuffix("\n")
+
+
+def _print_words(rows: list["Row"], words: "Words", shown: "PredictProgress") -> None:
+    """What rows say, for people: on stdout, and on stderr for pictures that cannot be read."""
+    for error, some in groupby(rows, key=lambda row: "error" in row):
+        if error:
+            shown.say_lines([words.problem(row) for row in some])
+        else:
+            shown.print_lines([line for row in some for line in words.lines(row)])
 
 
 def _answer(
     answers: Generator[list["Row"], None, None],
     shown: "PredictProgress",
-    as_json: bool,
-    file: "RowFile | None",
-) -> int:
-    """Print or write a row for each picture; how many could not be read."""
-    unreadable = 0
+    asked: Asked,
+    write: "Callable[[list[Row]], None]",
+    copies: "SortedCopies | None",
+) -> Counter[str]:
+    """Print or write a row for each picture; how often each answer was given."""
+    from imagette.cli.predict_words import answer_of
+    from imagette.inference.batch import likeliest
+
+    counts: Counter[str] = Counter()
     with (
         shown,
-        stoppable(lambda: _say_stopped(shown, file)),
+        stoppable(lambda: _say_stopped(shown, asked, counts, copies)),
         closing(answers),
     ):
         for rows in answers:
-            if file is not None:
-                file.write(rows)
-            elif as_json:
-                shown.print_lines([to_json(row) for row in rows])
-            else:
-                _print_words(rows, shown)
-            unreadable += sum("error" in row for row in rows)
+            if copies is not None and (problems := copies.sort(rows)):
+                shown.say_lines(problems)
+            if asked.top is not None:
+                for row in rows:
+                    if "error" not in row:
+                        row["probabilities"] = dict(likeliest(row, asked.top))
+            write(rows)
+            counts.update(map(answer_of, rows))
             shown.advance(len(rows))
-    if file is not None:
-        _say_done(shown, file, unreadable)
-    return unreadable
+    _say_done(shown, asked, counts, copies)
+    return counts
 
 
-def _explained(
-    classifier: "Classifier", pictures: list["Picture"], drawings: Path
-) -> Generator[list["Row"], None, None]:
-    """A row a picture, with the file where its heat map is drawn; each costs many answers."""
-    from imagette.inference.batch import model_digest, to_row
-
-    model = model_digest(classifier)
-    for name, picture in pictures:
-        try:
-            explanation = classifier.explain(picture)
-        except ImageError as error:
-            yield [to_row(name, error, model)]
-            continue
-        row = to_row(name, explanation.prediction, model)
-        row["explanation"] = str(_draw_why(explanation, name, picture, drawings))
-        yield [row]
-
-
-def _print_words(rows: list["Row"], shown: "PredictProgress") -> None:
-    """What a row says, for people: on stdout, and on stderr for a picture that cannot be read."""
-    for error, some in groupby(rows, key=lambda row: "error" in row):
-        if error:
-            shown.say_lines([f"{row['file']}: {row['error']} {row['remedy']}" for row in some])
-        else:
-            shown.print_lines([without_controls(line) for row in some for line in _in_words(row)])
-
-
-def _in_words(row: "Row") -> Iterator[str]:
-    best = sorted(row["probabilities"].items(), key=lambda item: -item[1])[:3]
-    closest = ", ".join(f"{label} {value:.1%}" for label, value in best)
-    if row["known"] is False:
-        closest = f"none of these, by its familiarity of {row['familiarity']:.1%}; {closest}"
-    yield f"{row['file']}: {closest}"
-    if "explanation" in row:
-        yield f"  why: {row['explanation']}"
-
-
-def _say_stopped(shown: "PredictProgress", file: "RowFile | None") -> None:
+def _say_stopped(
+    shown: "PredictProgress", asked: Asked, counts: Counter[str], copies: "SortedCopies | None"
+) -> None:
     shown.stop()
-    if file is None:
-        say(f"Stopped after {shown.done:,} of {shown.total:,} pictures.")
+    stopped = f"Stopped after {shown.count}"
+    if asked.out is not None:
+        again = shlex.join(["imagette", *sys.argv[1:]])
+        say(f"{stopped}; their answers are in {asked.out}. Go on with: {again}")
         return
-    say(
-        f"Stopped after {shown.done:,} of {shown.total:,} pictures; their answers are in"
-        f" {file.path}. Go on with: {shlex.join(['imagette', *sys.argv[1:]])}"
-    )
+    say(f"{stopped}.")
+    _say_counts(asked, counts, copies)
 
 
-def _say_done(shown: "PredictProgress", file: "RowFile", unreadable: int) -> None:
-    speed = f" ({shown.done / shown.seconds:,.0f}/s)" if shown.done > 1 else ""
-    pictures = "1 picture" if shown.done == 1 else f"{shown.done:,} pictures"
-    say(f"{pictures} answered in {duration(shown.seconds)}{speed}: {file.path}")
-    if unreadable:
-        say(f"{unreadable:,} of them cannot be read; their rows have an `error`.")
+def _say_done(
+    shown: "PredictProgress", asked: Asked, counts: Counter[str], copies: "SortedCopies | None"
+) -> None:
+    shown.stop()
+    if asked.out is not None or (shown.done >= _WORTH_COUNTING and not (asked.json or asked.csv)):
+        speed = f" ({shown.done / shown.seconds:,.0f}/s)" if shown.done > 1 else ""
+        pictures = "1 picture" if shown.done == 1 else f"{shown.done:,} pictures"
+        where = f": {asked.out}" if asked.out else ""
+        say(f"{pictures} answered in {duration(shown.seconds)}{speed}{where}")
+    _say_counts(asked, counts, copies)
 
 
-def _draw_why(explanation: "Explanation", name: str, picture: str | bytes, folder: Path) -> Path:
-    """Write the picture with its heat map over it; the file that was written."""
-    from PIL.PngImagePlugin import PngInfo
+def _say_counts(asked: Asked, counts: Counter[str], copies: "SortedCopies | None") -> None:
+    """How often each answer was given, where nobody would count it, and what was copied."""
+    from imagette.cli.predict_words import UNREADABLE, counted
 
-    from imagette.files import SOFTWARE, write_bytes
-    from imagette.images.open_image import open_image
-    from imagette.inference.explain import overlay
-
-    image = open_image(picture).to_rgb()
-    image.thumbnail((1024, 1024))
-    enlarged = max(1, 256 // max(image.size))  # a picture of 32 pixels would show nothing
-    image = image.resize((image.width * enlarged, image.height * enlarged), resample=0)
-    file = io.BytesIO()
-    signature = PngInfo()
-    signature.add_text("Software", SOFTWARE)  # so that it is never taken for a picture to answer
-    overlay(image, explanation.heat).save(file, format="PNG", pnginfo=signature)
-    path = _free(folder / f"{Path(name).stem}-why.png")
-    write_bytes(path, file.getvalue())
-    return path
-
-
-def _free(path: Path) -> Path:
-    """The path, or a numbered one where that is taken: nothing is written over."""
-    numbered = (path.with_stem(f"{path.stem}-{number}") for number in count(2))
-    return path if not path.exists() else next(one for one in numbered if not one.exists())
-
-
-def _sources(pictures: list[str]) -> Iterator[tuple[str, str | bytes]]:
-    """Name and contents of each picture; folders give the pictures in them."""
-    from imagette.images.find_images import find_images
-
-    for picture in pictures:
-        if picture == "-":
-            yield "stdin", sys.stdin.buffer.read()
-        elif Path(picture).is_dir():
-            found = find_images(Path(picture))
-            left_out = _count_left_out(found.left_out)
-            if not found.images:
-                raise ImagetteError(
-                    f"There are no pictures in {picture}{left_out and f' ({left_out})'}.",
-                    "Name a folder that holds some.",
-                )
-            if left_out:
-                say(f"In {picture} {left_out}.")
-            yield from ((str(path), str(path)) for path in found.images)
-        else:
-            yield picture, picture
-
-
-def _count_left_out(left_out: "LeftOut") -> str:
-    """How many files were left out, with the first one and why; empty where none was."""
-    if not left_out:
-        return ""
-    path, reason = left_out[0]
-    number = "1 file was" if len(left_out) == 1 else f"{len(left_out):,} files were"
-    first = "" if len(left_out) == 1 else ", the first"
-    return f"{number} left out{first}: {path} {reason.rstrip('.')}"
+    if counts.total() >= _WORTH_COUNTING and not (asked.json or asked.csv):
+        say("\n".join(counted(counts)))
+    elif asked.out is not None and counts[UNREADABLE]:
+        say(f"{counts[UNREADABLE]:,} of them cannot be read; their rows have an `error`.")
+    if copies is not None:
+        say(copies.in_words())

@@ -18,19 +18,19 @@ class PredictProgress:
     """A bar where somebody looks at a terminal; elsewhere a line on stderr every half minute.
 
     Args:
-        total: pictures to answer.
+        total: pictures to answer; None where nobody knows, as of a video.
         prints: whether rows are printed on stdout. Where that is a terminal the bar is drawn there,
             below the rows, as stderr is mostly the same terminal.
     """
 
-    def __init__(self, total: int, prints: bool) -> None:
+    def __init__(self, total: int | None, prints: bool) -> None:
         console: Console = out if prints and out.is_terminal else err
         self.total, self.done = total, 0
         self._begun = time.monotonic()
         self._say_at = self._begun + _LINE_AFTER
         self._bar = Progress(
-            TextColumn("{task.completed:,.0f} of {task.total:,.0f} pictures"),
-            BarColumn(bar_width=20),
+            TextColumn("{task.fields[count]}"),
+            *([BarColumn(bar_width=20)] if total is not None else []),
             TextColumn("{task.fields[speed]}"),
             console=console,
             transient=True,
@@ -38,7 +38,7 @@ class PredictProgress:
             redirect_stdout=False,  # nothing but rows may come there
             redirect_stderr=False,
         )
-        self._task = self._bar.add_task("answers", total=total, speed="")
+        self._task = self._bar.add_task("answers", total=total, count="", speed="")
 
     def __enter__(self) -> Self:
         return self
@@ -54,6 +54,13 @@ class PredictProgress:
     def seconds(self) -> float:
         """Since it began."""
         return time.monotonic() - self._begun
+
+    @property
+    def count(self) -> str:
+        """How many are answered, in words."""
+        if self.total is None:
+            return "1 picture" if self.done == 1 else f"{self.done:,} pictures"
+        return f"{self.done:,} of {self.total:,} picture{'s' if self.total != 1 else ''}"
 
     def print_lines(self, lines: list[str]) -> None:
         """Print rows as they are, at once, whatever is drawn below them."""
@@ -78,12 +85,13 @@ class PredictProgress:
         if seconds < _BAR_AFTER or self.done == self.total:
             return
         per_second = self.done / seconds
-        speed = f"{per_second:,.0f}" if per_second >= 10 else f"{per_second:.1f}"
-        left = duration((self.total - self.done) / per_second)
+        speed = f"{per_second:,.0f}/s" if per_second >= 10 else f"{per_second:.1f}/s"
+        if self.total is not None:
+            speed += f", {duration(max(0, self.total - self.done) / per_second)} left"
         if not self._bar.disable:
             if not self._bar.live.is_started:
                 self._bar.start()
-            self._bar.update(self._task, completed=self.done, speed=f"{speed}/s, {left} left")
+            self._bar.update(self._task, completed=self.done, count=self.count, speed=speed)
         elif now >= self._say_at:
             self._say_at = now + _LINE_EVERY
-            say(f"{self.done:,} of {self.total:,} pictures, {speed}/s, {left} left")
+            say(f"{self.count}, {speed}")

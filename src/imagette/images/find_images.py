@@ -7,11 +7,12 @@ Links are followed, but for those that lead nowhere, back, or to what is found a
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from imagette.errors import ImagetteError
-from imagette.files import MARK, SOFTWARE
+from imagette.files import COPIES, MARK, SOFTWARE
 from imagette.images.formats import SUFFIXES
 from imagette.images.signatures import first_bytes, is_image
 
@@ -144,6 +145,13 @@ def in_short(left_out: LeftOut) -> LeftOut:
     return lines
 
 
+def holds_copies(folder: Path) -> bool:
+    """Whether Imagette copies into a folder what lies elsewhere, and so would be found twice."""
+    with suppress(OSError, UnicodeDecodeError):
+        return (folder / MARK).read_text(encoding="utf-8") == COPIES
+    return False
+
+
 class _Walk:
     """One look through a folder.
 
@@ -193,8 +201,9 @@ class _Walk:
         if entry.path in _OF_THE_SYSTEM:
             return "is the system's, and holds no files of people."
         if entry.is_dir():
-            program = os.path.exists(os.path.join(entry.path, "pyvenv.cfg"))  # noqa: PTH110, PTH118
-            return "is a virtual environment of Python." if program else ""
+            if (Path(entry.path) / "pyvenv.cfg").exists():
+                return "is a virtual environment of Python."
+            return _OWN if holds_copies(Path(entry.path)) else ""
         reason = _judge_file(entry)
         if entry.is_symlink() and not reason:
             self.links.add(Path(entry.path))

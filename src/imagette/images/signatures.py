@@ -1,4 +1,5 @@
-"""What a file is by its first bytes: a picture, whatever its name, or what is taken for one."""
+"""What a file is by its first bytes: a picture, whatever its name, or what is taken for one; and
+what is no file, but an address of the web."""
 
 import re
 from contextlib import suppress
@@ -15,14 +16,22 @@ _IMAGE = re.compile(
 )
 """Formats whose first bytes nothing else has."""
 
+_VIDEO = re.compile(
+    rb"(?P<mp4>.{4}(?:ftyp(?!avi|hei|hev|mif|msf)|moov|mdat|wide))"
+    rb"|(?P<avi>RIFF.{4}AVI )|(?P<matroska>\x1aE\xdf\xa3)",
+    re.DOTALL,
+)
+"""Each by the name that FFmpeg has for what reads it."""
+_WEB_PAGE = rb"\s*(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)?<(!doctype )?html"
+
 UNPACK = "unpack it"
 
 _ELSE = (
     (rb"version https://git-lfs", "a Git LFS pointer", "run `git lfs pull`"),
-    (rb"\s*(<!--.*?-->\s*)?<(!doctype )?html", "a web page", "download the file itself"),
+    (_WEB_PAGE, "a web page", "download the file itself"),
     (rb"\s*(<\?xml.*)?(<!.*)?<svg", "an SVG drawing", "save it as PNG"),
     (rb"%PDF", "a PDF document", "save its pictures"),
-    (rb".{4}ftyp(?!avi|hei|hev|mif|msf)|RIFF.{4}AVI |\x1aE\xdf\xa3", "a video", "save pictures"),
+    (_VIDEO.pattern, "a video", "save pictures"),
     (rb"PK\x03\x04", "a zip file", UNPACK),
     (rb"Rar!\x1a\x07", "a RAR file", UNPACK),
     (rb"7z\xbc\xaf\x27\x1c", "a 7-Zip file", UNPACK),
@@ -35,16 +44,36 @@ _ELSE = (
 )
 
 
-def first_bytes(file: Path) -> bytes:
-    """As many bytes as tell what a file is; none where it cannot be read."""
+def first_bytes(file: Path | bytes) -> bytes:
+    """As many bytes as tell what a file is, by its path or its content; none where it cannot be
+    read."""
+    if isinstance(file, bytes):
+        return file[:_ENOUGH]
     with suppress(OSError), file.open("rb") as opened:
         return opened.read(_ENOUGH)
     return b""
 
 
+def is_address(text: str) -> bool:
+    """Whether a text is the address of something on the web."""
+    return text[:8].lower().startswith(("http://", "https://"))
+
+
 def is_image(head: bytes) -> bool:
     """Whether a file that begins with `head` is a picture of a usual format."""
     return bool(_IMAGE.match(head))
+
+
+def video_kind(head: bytes) -> str:
+    """What FFmpeg calls the reader of a video that begins with `head`: `mp4`, `avi` or `matroska`
+    (which WebM is too); empty where it is no video of these kinds."""
+    found = _VIDEO.match(head)
+    return found.lastgroup or "" if found else ""
+
+
+def is_web_page(head: bytes) -> bool:
+    """Whether what begins with `head` is HTML."""
+    return bool(re.match(_WEB_PAGE, head, re.DOTALL | re.IGNORECASE))
 
 
 def what_else(head: bytes) -> tuple[str, str] | None:

@@ -26,14 +26,18 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from imagette.errors import ImagetteError
+from imagette.errors import ImageError, ImagetteError
 from imagette.inference.decoding_room import DecodingRoom
 from imagette.interrupts import stops_held
 
-Picture = tuple[str, str | bytes]
-"""What a picture is called, and its path or the bytes of its file."""
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Picture = tuple[str, "str | bytes | Image | ImageError"]
+"""What a picture is called, and its path, the bytes of its file, its pixels, or why there are none
+(of what could not be fetched, say)."""
 Row = dict[str, Any]
 """An answer: `file`, then the fields of a `Prediction`, or `error` and `remedy` of a picture that
 cannot be read; and `model`, what `model_digest` says."""

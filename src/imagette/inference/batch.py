@@ -7,9 +7,12 @@ thread, because two such networks answer more pictures than one of two threads.
 """
 
 import os
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import nullcontext
+from heapq import nlargest
 from itertools import chain, islice
+
+from PIL.Image import Image
 
 from imagette.errors import ImageError
 from imagette.images.batches import default_batch_size
@@ -83,9 +86,15 @@ def to_row(name: str, answer: Prediction | ImageError, model: str) -> Row:
     return {"file": name, **vars(answer), "model": model}
 
 
+def likeliest(row: Row, number: int) -> list[tuple[str, float]]:
+    """The most probable classes of a row, by English name, each with its probability."""
+    probabilities = row["probabilities"]
+    return nlargest(number, probabilities.items(), key=lambda item: item[1])
+
+
 def predict_files(
     classifier: Classifier,
-    pictures: Sequence[Picture],
+    pictures: Iterable[Picture],
     processes: int | AnsweringProcesses | None = None,
 ) -> Generator[list[Row], None, None]:
     """Say what each of many pictures shows, on all cores.
@@ -95,7 +104,8 @@ def predict_files(
 
     Args:
         classifier: what answers; other processes open its bundle again.
-        pictures: any number of them.
+        pictures: any number of them; where each comes slowly and is waited for, give them to
+            `answer_pictures` one by one instead.
         processes: how many answer, or those that were begun for this call and end with it; if None
             one a core, or this one alone for few pictures.
 
@@ -127,7 +137,7 @@ def _chunks(pictures: Iterable[Picture]) -> Iterator[list[Picture]]:
     total = 0
     for picture in pictures:
         chunk.append(picture)
-        total += _file_size(picture[1])
+        total += _size(picture[1])
         if len(chunk) == _CHUNK_PICTURES or total >= _CHUNK_BYTES:
             yield chunk
             chunk, total = [], 0
@@ -135,18 +145,25 @@ def _chunks(pictures: Iterable[Picture]) -> Iterator[list[Picture]]:
         yield chunk
 
 
-def _file_size(picture: str | bytes) -> int:
+def _size(picture: str | bytes | Image | ImageError) -> int:
+    """About how many bytes it is given to another process as, or read there."""
+    if isinstance(picture, str):
+        try:
+            return os.stat(picture).st_size  # noqa: PTH116 (as quick as can be, for each of many)
+        except (OSError, ValueError):  # which its row will tell
+            return 0
     if isinstance(picture, bytes):
         return len(picture)
-    try:
-        return os.stat(picture).st_size  # noqa: PTH116 (as quick as can be, for each of many)
-    except (OSError, ValueError):  # which its row will tell
-        return 0
+    return 0 if isinstance(picture, ImageError) else 3 * picture.width * picture.height
 
 
 def _look_at(
-    classifier: Classifier, picture: str | bytes, room: DecodingRoom | None
+    classifier: Classifier,
+    picture: str | bytes | Image | ImageError,
+    room: DecodingRoom | None,
 ) -> Views | ImageError:
+    if isinstance(picture, ImageError):
+        return picture
     try:
         opened = open_image(picture, classifier.max_pixels, classifier.at_least)
         with room.take(opened.decoding_bytes) if room else nullcontext():

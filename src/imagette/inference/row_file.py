@@ -59,18 +59,31 @@ class Csv:
 
     Args:
         class_names: in English, in the classes' order.
+        top: of how many classes a row holds the probabilities, the most probable first; then there
+            are `label_1`, `probability_1`, `label_2` and so on. None for all, in their order.
     """
 
-    def __init__(self, class_names: Iterable[str]) -> None:
+    def __init__(self, class_names: Iterable[str], top: int | None = None) -> None:
         self._class_names = tuple(class_names)
-        columns = [*_COLUMNS, *(f"probability_{name}" for name in self._class_names)]
-        self.begins = self.header = self._line(columns)
+        self._top = top and min(top, len(self._class_names))
+        if self._top is None:
+            more = [f"probability_{name}" for name in self._class_names]
+        else:
+            ranks = range(1, self._top + 1)
+            more = [f"{what}_{rank}" for rank in ranks for what in ("label", "probability")]
+        self.begins = self.header = self._line([*_COLUMNS, *more])
 
     def to_bytes(self, row: Row) -> bytes:
         """The line of a row; more than one where a file is called so."""
-        probabilities = row.get("probabilities", {})
+        probabilities: dict[str, float] = row.get("probabilities", {})
         values = [row.get(column) for column in _COLUMNS]
-        return self._line([*values, *(probabilities.get(name) for name in self._class_names)])
+        if self._top is None:
+            values += [probabilities.get(name) for name in self._class_names]
+        elif probabilities:
+            values += [cell for item in probabilities.items() for cell in item]
+        else:
+            values += [None] * (2 * self._top)
+        return self._line(values)
 
     def to_row(self, record: bytes) -> Any:
         """The row, but for its probabilities."""
@@ -96,6 +109,7 @@ class RowFile:
         path: a file that ends in `.jsonl` or `.csv`.
         class_names: in English, in the classes' order.
         model: what `imagette.inference.batch.model_digest` says of the bundle that answers.
+        top: as of `Csv`.
 
     Attributes:
         path: the file.
@@ -107,12 +121,14 @@ class RowFile:
             cannot be opened, or another program is writing to it.
     """
 
-    def __init__(self, path: Path, class_names: Iterable[str], model: str) -> None:
+    def __init__(
+        self, path: Path, class_names: Iterable[str], model: str, top: int | None = None
+    ) -> None:
         self._format: _Format
         if path.suffix.lower() == ".jsonl":
             self._format = JsonLines()
         elif path.suffix.lower() == ".csv":
-            self._format = Csv(class_names)
+            self._format = Csv(class_names, top)
         else:
             raise ImagetteError(
                 f"Answers cannot be written to {path}.",
