@@ -69,7 +69,7 @@ def _as_a_page(text: str) -> str:
     """What notebooks say to a notebook's reader, as a page says it."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
     text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
-    parts = re.split(r"(^```.*?^```$|`[^`\n]+`|^    .*$)", text, flags=re.DOTALL | re.MULTILINE)
+    parts = re.split(r"(^```.*?^```$|`[^`\n]+`|^    [^\n]*$)", text, flags=re.DOTALL | re.MULTILINE)
     text = "".join(part if place % 2 else _with_formulas(part) for place, part in enumerate(parts))
     text = re.sub(r"\n{3,}", "\n\n", text)
     return "\n".join(line.rstrip() for line in text.splitlines()).strip()
