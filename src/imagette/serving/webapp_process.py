@@ -14,6 +14,7 @@ from threading import Event, Lock
 from imagette.errors import ImagetteError
 from imagette.local_network import addresses_for_others, can_be_reached, host_names
 from imagette.serving.certificate import own_certificate
+from imagette.serving.memory import page_upload_bytes
 from imagette.serving.phones import tell_phones
 from imagette.serving.ports import accepts, check_ports, is_up, resolve, url
 
@@ -84,6 +85,7 @@ class WebappProcess:
                 "port": port,
                 "base_path": base_path,
                 "max_upload_bytes": max_upload_bytes,
+                "upload_memory": page_upload_bytes(),
                 "https_port": https_port,
                 "certificate": _certificate(address) if https_port else "",
             }

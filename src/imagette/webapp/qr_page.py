@@ -105,7 +105,7 @@ def _page(body: str, texts: Texts) -> str:
     other = next(one for one in LANGUAGES if one != texts.language)
     return (
         f'<!doctype html><html lang="{texts.language}"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
+        '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
         f"<title>{escape(texts.qr_title)} – Imagette</title><style>{_STYLES}</style></head>"
         f'<body><main>{body}</main><footer><a href="?lang={other}" lang="{other}">'
         f"{escape(texts.other_language)}</a></footer></body></html>"

@@ -41,6 +41,7 @@ def run(
     port: int,
     base_path: str,
     max_upload_bytes: int,
+    upload_memory: int,
     https_port: int,
     certificate: str,
 ) -> None:
@@ -51,6 +52,7 @@ def run(
         port: port to listen on.
         base_path: below which the page is, such as `/imagette`; at the top if empty.
         max_upload_bytes: the largest file that the API accepts.
+        upload_memory: bytes that files of all visitors together may take.
         https_port: port to speak HTTPS on too; 0 for none.
         certificate: path of the certificate for that, with its private key.
     """
@@ -61,7 +63,7 @@ def run(
         routes=[QrPage(address, port, https_port, base_path).route()],
         middleware=[
             Middleware(SecurityHeaders),
-            Middleware(UploadLimits, largest=max_upload_bytes),
+            Middleware(UploadLimits, largest=max_upload_bytes, memory=upload_memory),
         ],
     )
     # These win over the environment and the files config.toml of whoever runs this.
