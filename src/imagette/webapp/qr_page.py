@@ -18,7 +18,8 @@ from imagette.webapp.texts import TEXTS, Texts
 from imagette.wording import LANGUAGES, Language
 
 _STYLES = Path(__file__).with_name("styles").joinpath("qr.css").read_text(encoding="utf-8")
-_HOST = re.compile(r"(?P<name>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?P<port>:\d{1,5})?")
+_HOST = re.compile(r"(?P<name>[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?P<port>:\d{1,5})?")
+_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 _THIS_MACHINE = re.compile(r"localhost|127\.[\d.]+|\[::1\]")
 
 
@@ -55,13 +56,19 @@ class QrPage:
         elif self._https_port:
             body = self._found([found["name"]], texts)
         else:
-            path, scheme = self._base_path, request.url.scheme
-            if os.environ.get("IMAGETTE_TRUSTED_PROXIES", "0") != "0":
-                path = request.headers.get("x-forwarded-prefix", "").rstrip("/") or path
-                scheme = request.headers.get("x-forwarded-proto", scheme)
-            body = _address(f"{scheme}://{found[0]}{path}", texts)
+            body = _address(self._as_asked(request, found[0]), texts)
         html = _page(body, texts)
         return HTMLResponse(html, headers={"Cache-Control": "no-store", "Vary": "Accept-Language"})
+
+    def _as_asked(self, request: Request, host: str) -> str:
+        """The page's address as whoever asks has it, by what a trusted proxy says."""
+        path, scheme = self._base_path, request.url.scheme
+        if os.environ.get("IMAGETTE_TRUSTED_PROXIES", "0") != "0":
+            told = request.headers.get("x-forwarded-prefix", "").rstrip("/")[:200]
+            path = told if told and _PREFIX.fullmatch(told) else path
+            if request.headers.get("x-forwarded-proto") == "https":
+                scheme = "https"
+        return f"{scheme}://{host}{path}"
 
     def _found(self, hosts: list[str], texts: Texts) -> str:
         plain = [f"http://{host}:{self._port}{self._base_path}" for host in hosts]
