@@ -196,6 +196,7 @@ def phone(
     seen = io.BytesIO()
     with Image.open(io.BytesIO(photographs[number % len(CLASSES)][0])) as opened:
         opened.resize((400, 300)).save(seen, "JPEG", quality=90)
+    visit = None
     try:
         with findings.step("open"):
             visit = Visit("127.0.0.1", ports[1], f"127.0.1.{number + 1}")
@@ -214,11 +215,13 @@ def phone(
             with findings.step("answer"):
                 visit.look(seen.getvalue())
             time.sleep(max(0.0, BETWEEN - (time.monotonic() - start)))
-        visit.close()
         with findings.step("all pictures are there"):
             check_lesson(ports[0], lesson, sum(map(len, photographs)))
     except Exception:  # counted by the step
         at_once.abort()
+    finally:
+        if visit:
+            visit.close()
 
 
 def check_lesson(port: int, lesson: str, pictures: int) -> None:

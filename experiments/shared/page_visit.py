@@ -57,6 +57,8 @@ class Visit:
             subprotocols=[Subprotocol("streamlit"), Subprotocol(self._token)],
             additional_headers={"Cookie": f"_streamlit_xsrf={self._token}"},
             max_size=None,
+            max_queue=None,  # what is not listened to must not keep the next answer from coming
+            ping_interval=None,
         )
 
     def open(self) -> None:
