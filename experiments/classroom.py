@@ -259,7 +259,8 @@ def browsers(
             teach_by_camera(page)
             pages.append(page)
         wait_at(at_once)
-        findings.seconds.pop("answer in Chromium", None)  # those before were not beside the others
+        pages[0].wait_for_timeout(2000)  # Playwright tells now what it saw while it was waited
+        findings.seconds.pop("answer in Chromium", None)
         pages[0].wait_for_timeout(1000 * options.seconds)
         for page in pages:
             if page.get_by_test_id("stException").count():
