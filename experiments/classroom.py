@@ -14,8 +14,9 @@ is timed of them is the camera. What is simulated: the other phones speak the pa
 nothing, share the processors with the server they load, and reach it without any Wi-Fi. Each comes
 from an address of its own, as in a classroom, which needs Linux: all of 127.0.0.0/8 is here there.
 
-Prints median, 95th and 99th percentile of each step, what went wrong, and the most memory that API
-and page took; writes results/classroom/seconds.json, but for a short run.
+Prints median, 95th and 99th percentile of each step, what went wrong, the most memory that API and
+page took, and how long they computed for each live answer, which other work beside hardly changes.
+Writes results/classroom/seconds.json, but for a short run.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Barrier, BrokenBarrierError, Event, Lock
 
@@ -67,12 +69,23 @@ CHROMIUM_OPTIONS = [
 STEPS = ("open", "begin", "upload of a class", "open camera", "answer", "answer in Chromium")
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What page and API have taken by some time: memory in bytes, and seconds of a processor."""
+
+    time: float
+    memory: dict[str, int]
+    seconds: dict[str, float]
+
+
 class Findings:
     """What all phones measure, in seconds by step, and what went wrong."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, list[float]] = defaultdict(list)
         self.troubles: dict[str, int] = defaultdict(int)
+        self.taken: list[Taken] = []
+        self.cameras_began = 0.0
         self._lock = Lock()
 
     @contextmanager
@@ -90,6 +103,19 @@ class Findings:
     def add(self, name: str, seconds: float) -> None:
         with self._lock:
             self.seconds[name].append(round(seconds, 3))
+
+    def most_memory(self) -> dict[str, int]:
+        """The most that page and API took at any time, each by itself."""
+        return {name: max(one.memory[name] for one in self.taken) for name in ("page", "API")}
+
+    def computing(self) -> dict[str, float]:
+        """Seconds of a processor that each live answer took, in the page and in the API."""
+        answers = len(self.seconds["answer"]) + len(self.seconds["answer in Chromium"])
+        live = [one for one in self.taken if one.time > self.cameras_began]
+        return {
+            name: round((live[-1].seconds[name] - live[0].seconds[name]) / max(1, answers), 4)
+            for name in ("page", "API")
+        }
 
     def summary(self) -> dict[str, dict[str, float]]:
         """Of each step, how many there were and what they took."""
@@ -138,13 +164,12 @@ def main() -> None:
         log = Path(folder) / "log"
         with running(command, f"http://127.0.0.1:{port}/predict", post, log, {}) as server:
             wait_for_page(https_port)
-            memory: dict[str, int] = {}
-            with beside(lambda done: watch_memory(server, memory, done)):
+            with beside(lambda done: watch(server, findings, done)):
                 teach(options, photographs, (port, https_port), chromium or "", findings)
         for line in log.read_text(errors="replace").splitlines():
             if "Traceback" in line or "Error" in line:
                 findings.troubles[f"log: {line}"] += 1
-    tell(findings, memory, options, before)
+    tell(findings, options, before)
 
 
 def make_photographs(count: int, megapixels: float) -> list[list[bytes]]:
@@ -175,8 +200,12 @@ def teach(
 ) -> None:
     """Have all phones teach at once, at the ports of API and page."""
     simulated = options.phones - options.browsers
+
     # All cameras at once, too; the windows of Chromium are of one thread, as Playwright wants it.
-    at_once = Barrier(simulated + bool(options.browsers))
+    def begin() -> None:
+        findings.cameras_began = time.monotonic()
+
+    at_once = Barrier(simulated + bool(options.browsers), action=begin)
     with ThreadPoolExecutor(simulated + 1) as pool:
         for number in range(simulated):
             pool.submit(phone, number, options, photographs, ports, at_once, findings)
@@ -314,24 +343,22 @@ def wait_for_page(port: int) -> None:
     sys.exit("The page does not come up.")
 
 
-def watch_memory(server: psutil.Process, most: dict[str, int], done: Event) -> None:
-    """Keep the most memory that the page takes, and all processes of the API together."""
+def watch(server: psutil.Process, findings: Findings, done: Event) -> None:
+    """Note twice a second what the page takes, and all processes of the API together."""
     while not done.wait(0.5):
-        taken = {"page": 0, "API": 0}
+        memory, seconds = {"page": 0, "API": 0}, {"page": 0.0, "API": 0.0}
         for one in (server, *descendants(server)):
             try:
-                is_page = "imagette.webapp.server" in one.cmdline()
-                taken["page" if is_page else "API"] += one.memory_full_info().uss
+                name = "page" if "imagette.webapp.server" in one.cmdline() else "API"
+                memory[name] += one.memory_full_info().uss
+                seconds[name] += sum(one.cpu_times()[:2])
             except psutil.Error:
                 continue
-        for name, size in taken.items():
-            most[name] = max(size, most.get(name, 0))
+        findings.taken.append(Taken(time.monotonic(), memory, seconds))
 
 
-def tell(
-    findings: Findings, memory: dict[str, int], options: argparse.Namespace, before: object
-) -> None:
-    summary = findings.summary()
+def tell(findings: Findings, options: argparse.Namespace, before: object) -> None:
+    summary, memory = findings.summary(), findings.most_memory()
     for name, one in summary.items():
         say(
             f"{name:20}{one['count']:6.0f} times   median {one['median']:6.2f} s   p95"
@@ -342,13 +369,18 @@ def tell(
     rate = answers / options.seconds / max(1, simulated)
     say(f"Answers a second for each phone: {rate:.2f}; of all: {answers / options.seconds:.1f}.")
     say(", ".join(f"{name} at most {size / 1e6:.0f} MB" for name, size in memory.items()))
+    computing = findings.computing()
+    told = ", ".join(
+        f"{1000 * seconds:.0f} ms in the {name}" for name, seconds in computing.items()
+    )
+    say(f"Computing of one processor for each live answer: {told}.")
     for trouble, count in findings.troubles.items():
         say(f"{count} times {trouble}")
     say(f"Failures: {sum(findings.troubles.values())}")
     if not options.short:
         kept = {
             "machine": before, "options": vars(options), "summary": summary, "memory": memory,
-            "troubles": findings.troubles,
+            "computing": computing, "troubles": findings.troubles,
         }  # fmt: skip
         write_json(RESULTS / "seconds.json", kept)
 
