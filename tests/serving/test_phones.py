@@ -128,6 +128,7 @@ def test_whatever_is_asked_for_is_no_markup(secure_page, host):
     assert answer.startswith(b"HTTP/1.1 4") or lan_address().encode() in answer
 
 
+@pytest.mark.slow
 def test_behind_a_proxy_the_public_address_is_shown(monkeypatch):
     page = make_page("127.0.0.1")
     behind = {

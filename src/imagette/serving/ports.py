@@ -102,7 +102,7 @@ def _in_use(port: int, option: str) -> ImagetteError:
 
 def accepts(address: str, port: int) -> bool:
     """Whether something listens on a port of an address of this machine."""
-    with suppress(OSError), socket.create_connection((_reached(address), port), timeout=1):
+    with suppress(OSError), socket.create_connection((_reached(address), port), timeout=0.3):
         return True
     return False
 

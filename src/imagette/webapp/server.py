@@ -7,6 +7,7 @@ How Streamlit looks and behaves is said in `.streamlit/config.toml`, where it lo
 """
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -26,6 +27,7 @@ from streamlit.web.bootstrap import load_config_options
 
 from imagette.webapp.headers import SecurityHeaders
 from imagette.webapp.qr_page import QrPage
+from imagette.webapp.tabs import dataset, model, predict, teach  # noqa: F401  # loaded once, here
 from imagette.webapp.uploads import UploadLimits
 
 # A browser sends little over its WebSocket: clicks, words, and what the open camera sees.
@@ -80,6 +82,10 @@ def run(
             "browser.gatherUsageStats": False,
         }
     )
+    # After each run of the page's script, as after each image of an open camera, Streamlit has
+    # Python look through all there is for garbage: not through what stays for good.
+    gc.collect()
+    gc.freeze()
     plain = _configure(app, address, port)
     if https_port:
         # The application begins and ends with the other server.
