@@ -6,7 +6,7 @@ from support.command_line import PROGRAM
 from support.images import stripes
 from support.networks import lan_address
 from support.running_server import free_port, picture_file
-from support.terminal import Terminal
+from support.screen import Screen
 
 from imagette.webapp.texts import TEXTS
 
@@ -20,7 +20,7 @@ def phones(backbone):
     lan, port, ui_port, https_port = lan_address(), *(str(free_port()) for _ in range(3))
     ports = ["--port", port, "--ui-port", ui_port, "--https-port", https_port]
     options = ["--teach", "--model", "cifar10-lite", "--host", "0.0.0.0", "--https"]
-    with Terminal([*PROGRAM, "demo", *options, *ports], IMAGETTE_WORKERS="1") as terminal:
+    with Screen([*PROGRAM, "demo", *options, *ports], IMAGETTE_WORKERS="1") as terminal:
         terminal.wait_for("Press Ctrl-C to stop.")
         urls = {"http": f"http://{lan}:{ui_port}", "https": f"https://{lan}:{https_port}"}
         assert f"Phones in the same network: {urls['https']}\n" in terminal.words

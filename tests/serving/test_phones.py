@@ -10,7 +10,7 @@ import pytest
 from support.command_line import imagette_here
 from support.networks import lan_address, pretend
 from support.running_server import free_port, is_listening, wait_until
-from support.terminal import Terminal
+from support.screen import Screen
 
 pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
 pytest.importorskip("cryptography", reason="the page needs imagette[webapp]")
@@ -170,7 +170,7 @@ def matrix(address):
 @pytest.mark.parametrize("https_port", [0, 8443])
 def test_a_terminal_shows_a_code_that_is_black_on_white(https_port):
     lan = lan_address()
-    with Terminal([sys.executable, "-c", TELL, str(https_port)]) as terminal:
+    with Screen([sys.executable, "-c", TELL, str(https_port)]) as terminal:
         assert terminal.finish() == 0
     address = f"https://{lan}:8443/x" if https_port else f"http://{lan}:8501/x"
     assert f"Phones in the same network: {address}\n" in terminal.words
@@ -190,7 +190,7 @@ def test_a_terminal_shows_a_code_that_is_black_on_white(https_port):
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"COLUMNS": "20"}])
 def test_where_no_code_could_be_read_none_is_shown(environment):
     lan = lan_address()
-    with Terminal([sys.executable, "-c", TELL, "0"], **environment) as terminal:
+    with Screen([sys.executable, "-c", TELL, "0"], **environment) as terminal:
         assert terminal.finish() == 0
     assert f"http://{lan}:8501/x" in terminal.words.replace("\n", "")
     assert not set("▀▄█") & set(terminal.words)
