@@ -146,7 +146,7 @@ def test_a_port_that_metrics_cannot_have_is_told(bundle_path, taken):
     with socket.create_server(("127.0.0.1", 0)) as other:
         ports = {"port": free_port(), "ui_port": free_port()}
         known = {"metrics": other.getsockname()[1], "api": ports["port"], "page": ports["ui_port"]}
-        with pytest.raises(ImagetteError, match=r"port \d+ (is in use|too)[^$]*--metrics-port"):
+        with pytest.raises(ImagetteError, match=r"port \d+( is in use|\.)[^$]*--metrics-port"):
             serve(Settings(model=bundle_path, metrics_port=known[taken]), ui=True, **ports)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
 
+from imagette.webapp import teach_state
 from imagette.webapp.client import ApiDown, Refused
 from imagette.webapp.live_camera import Frame, _read
 from imagette.webapp.teach_state import TeachState
@@ -23,32 +24,57 @@ class Scripted:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        self.kept += [name for name, _ in files]
-        kept = [{"name": name, "thumbnail": "data:"} for name, _ in files]
-        return {"kept": kept, "refused": answer, "lesson": {"after": class_name}}
+        told = {problem["file"] for problem in answer}
+        kept = [content[0] for name, content in files if name not in told]
+        self.kept += kept
+        small = [{"name": number, "thumbnail": "data:"} for number in kept]
+        return {"kept": small, "refused": answer, "lesson": {"after": class_name}}
 
 
 def files(*sizes):
-    return [(f"{number}.png", Upload(bytes(size))) for number, size in enumerate(sizes)]
+    return [("image.png", Upload(bytes([number]) * size)) for number, size in enumerate(sizes)]
+
+
+def problem(place, kind):
+    return {"file": f"{place}", "type": f"urn:imagette:problem:{kind}"}
 
 
 def test_what_an_api_that_goes_down_did_not_take_waits_for_it():
     state = TeachState(waiting={"cat": files(*[10] * 7), "dog": files(10)})
-    problem = {"type": "urn:imagette:problem:same-picture"}
-    api = Scripted([problem], ApiDown("gone"))
+    api = Scripted([problem(1, "same-picture")], ApiDown("gone"))
     with pytest.raises(ApiDown):
         state.send_waiting(api, LIMITS)
-    assert [name for name, _ in state.waiting["cat"]] == ["3.png", "4.png", "5.png", "6.png"]
+    assert [file.data[0] for _, file in state.waiting["cat"]] == [3, 4, 5, 6]
     assert state.refused["cat"] == ["same-picture"]
 
     api = Scripted([], Refused("lesson-full"), [])
     state.send_waiting(api, LIMITS)
     assert state.waiting == {}
     assert state.refused == {"cat": ["same-picture", "lesson-full"], "dog": []}
-    assert api.kept == ["3.png", "4.png", "5.png", "0.png"]
+    assert api.kept == [3, 4, 5, 0]
     # Where the lesson stands, and what its images look like, need not be asked for.
     assert state.latest == {"after": "dog"}
-    assert set(state.thumbnails) == {f"{n}.png" for n in range(6)}
+    assert set(state.thumbnails) == {0, 2, 3, 4, 5}
+
+
+def test_what_an_api_with_much_to_do_has_no_time_for_is_sent_again(monkeypatch):
+    monkeypatch.setattr(teach_state, "_PAUSE", 0)
+    state = TeachState(waiting={"cat": files(10, 10, 10, 10)})
+    busy = [problem(0, "out-of-time"), problem(2, "unreadable-picture")]
+    api = Scripted(busy, Refused("overloaded"), [problem(1, "overloaded")], [])
+    state.send_waiting(api, LIMITS)
+    assert api.kept == [1, 0, 3]
+    assert state.refused == {"cat": ["unreadable-picture"]}
+    assert state.waiting == {}
+
+
+def test_what_an_api_never_has_time_for_is_told(monkeypatch):
+    monkeypatch.setattr(teach_state, "_PAUSE", 0)
+    monkeypatch.setattr(teach_state, "_PATIENCE", 0)
+    state = TeachState(waiting={"cat": files(10, 10)})
+    state.send_waiting(Scripted(Refused("overloaded")), LIMITS)
+    assert state.refused == {"cat": ["overloaded", "overloaded"]}
+    assert state.waiting == {}
 
 
 def test_requests_hold_no_more_than_the_api_takes():

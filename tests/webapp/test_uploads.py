@@ -101,6 +101,16 @@ def test_one_visitor_and_all_together_have_so_much_room(files):
     assert held(files, "four") == {"0": ("café.png", 0), "1": ("kept", 10_000)}
 
 
+def test_where_there_is_more_memory_a_whole_classroom_has_room(files):
+    limits = UploadLimits(keep, LARGEST, memory=4 * ROOM)
+    for session in ("one", "two", "three", "four"):
+        for number in range(3):
+            put(limits, session, f"{number}", 20_000)
+    assert sum(size for _, size in held(files, "four").values()) == ROOM
+    put(limits, "five", "0", 10_000)
+    assert refused(files, "five", "0") == ("café.png", "page-full")
+
+
 def test_what_the_api_would_not_take_is_not_taken_in(files):
     limits = UploadLimits(keep, LARGEST)
     assert put(limits, "one", "0", LARGEST + 5_000) == (204, [])

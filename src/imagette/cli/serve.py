@@ -11,6 +11,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 from imagette.cli.options import ModelOption, ServedModelsOption
+from imagette.errors import ImagetteError
 from imagette.serving.settings import Settings
 
 
@@ -44,6 +45,17 @@ def _option_type(annotation: Any) -> Any:
     return next((one for one in get_args(annotation) if one is not type(None)), annotation)
 
 
+HttpsOption = Annotated[
+    bool,
+    typer.Option(
+        "--https",
+        help="Let the web page speak HTTPS too, with a certificate made here: phones lend it their"
+        " camera then.",
+    ),
+]
+HttpsPortOption = Annotated[int, typer.Option(help="Port of the web page's HTTPS.")]
+
+
 @_with_settings
 def serve(
     model: ServedModelsOption = None,
@@ -51,12 +63,26 @@ def serve(
     port: Annotated[int, typer.Option(help="Port of the API.")] = 5000,
     ui: Annotated[bool, typer.Option("--ui", help="Serve the web page too.")] = False,
     ui_port: Annotated[int, typer.Option(help="Port of the web page.")] = 8501,
+    https: HttpsOption = False,
+    https_port: HttpsPortOption = 8443,
     **settings: Any,
 ) -> None:
     """Answer over HTTP, and with --ui on a web page, until Ctrl-C."""
     from imagette.serving.server import serve as serve_model
 
-    serve_model(Settings(model=model, **settings), host=host, port=port, ui=ui, ui_port=ui_port)
+    if https and not ui:
+        raise ImagetteError(
+            "--https is for the web page, which is not served.",
+            "Add --ui; for the API, put a proxy that speaks HTTPS in front.",
+        )
+    serve_model(
+        Settings(model=model, **settings),
+        host=host,
+        port=port,
+        ui=ui,
+        ui_port=ui_port,
+        https_port=https_port if https else 0,
+    )
 
 
 def page(
@@ -65,6 +91,8 @@ def page(
     ] = "http://127.0.0.1:5000",
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of the page.")] = 8501,
+    https: HttpsOption = False,
+    https_port: HttpsPortOption = 8443,
     base_path: Annotated[
         str | None,
         typer.Option(
@@ -86,20 +114,40 @@ def page(
     key = os.environ.get("IMAGETTE_API_KEY", "")
     # A stop asked for by a service manager is as clean as one from the keyboard.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    serve_webapp(api, host, port, settings.max_upload_bytes, key, settings.base_path)
+    serve_webapp(
+        api,
+        host,
+        port,
+        settings.max_upload_bytes,
+        key,
+        settings.base_path,
+        https_port if https else 0,
+    )
 
 
 def demo(
     model: ModelOption = Path("cifar10"),
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 to let phones in.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of the API.")] = 5000,
     ui_port: Annotated[int, typer.Option(help="Port of the web page.")] = 8501,
+    https: HttpsOption = False,
+    https_port: HttpsPortOption = 8443,
     teach: Annotated[
         bool,
         typer.Option("--teach", help="Let people teach classes of their own, on the page too."),
     ] = False,
 ) -> None:
-    """Serve a model that ships with Imagette, with its page, on this machine."""
+    """Serve a model that ships with Imagette, with its page: here, or to phones nearby."""
     from imagette.serving.server import serve as serve_model
 
     settings = Settings(model=model, teach=teach or None)
-    serve_model(settings, port=port, ui=True, ui_port=ui_port)
+    serve_model(
+        settings,
+        host=host,
+        port=port,
+        ui=True,
+        ui_port=ui_port,
+        https_port=https_port if https else 0,
+    )

@@ -16,6 +16,7 @@ _OF_SERVER = 120_000_000
 _OF_WORKER = 230_000_000
 _SHARE = 0.9  # of what there is: threads, sockets, and what the kernel keeps for them
 _FOR_DECODING = 0.87  # the rest is for the bodies of requests (`body_room.py`)
+_FOR_PAGE = 1 / 8  # 1 GB of 8 GB: thirty times ten photos
 _LEAST = 24_000_000
 _IF_UNKNOWN = 2_000_000_000
 
@@ -33,6 +34,11 @@ def default_decoding_bytes(workers: int) -> int:
     usable = min(limits) * _SHARE if limits else (_machine_memory() or _IF_UNKNOWN) / 2
     of_worker = (usable - _OF_SERVER) / workers - _OF_WORKER
     return max(_LEAST, int(of_worker * _FOR_DECODING))
+
+
+def page_upload_bytes() -> int:
+    """The memory that what visitors send to the page may take there, in bytes."""
+    return int(min(_limits(), default=_machine_memory() or _IF_UNKNOWN) * _FOR_PAGE)
 
 
 def hand_back_freed_memory() -> None:

@@ -24,7 +24,8 @@ from imagette.serving.connections import allow_connections
 from imagette.serving.memory import hand_back_freed_memory
 from imagette.serving.metrics import FOLDER_VARIABLE
 from imagette.serving.metrics_server import metrics_server
-from imagette.serving.ports import check_free, is_up, resolve, url
+from imagette.serving.phones import lines_for_phones
+from imagette.serving.ports import check_ports, is_up, resolve, url
 from imagette.serving.settings import Settings
 from imagette.serving.stop import SECONDS_TO_STOP, Interrupt
 from imagette.serving.webapp_process import WebappProcess
@@ -42,6 +43,7 @@ def serve(
     port: int = 5000,
     ui: bool = False,
     ui_port: int = 8501,
+    https_port: int = 0,
 ) -> None:
     """Serve the API, and the web page if wanted, until Ctrl-C or SIGTERM.
 
@@ -54,6 +56,8 @@ def serve(
         port: port of the API.
         ui: whether to serve the web page too.
         ui_port: port of the web page.
+        https_port: port on which the web page speaks HTTPS too, with a certificate made here; 0 for
+            none.
 
     Raises:
         ImagetteError: the model cannot be loaded, an address cannot be listened on, the web page
@@ -65,22 +69,11 @@ def serve(
         open_bundle(model.path, threads=1)
     KeyRing(settings.api_keys, settings.api_keys_file)  # tells what cannot be read
     address = resolve(host)
-    check_free(address, port, "--port")
-    if settings.metrics_port:
-        if settings.metrics_port in (port, ui_port if ui else None):
-            raise ImagetteError(
-                f"The metrics cannot have the port {settings.metrics_port} too.",
-                "Choose another one with --metrics-port.",
-            )
-        check_free(address, settings.metrics_port, "--metrics-port")
+    page_ports = {"--ui-port": ui_port, "--https-port": https_port or None} if ui else {}
+    other_ports = {"--port": port, "--metrics-port": settings.metrics_port or None}
+    check_ports(address, other_ports | page_ports)
     webapp = None
     if ui:
-        if ui_port == port:
-            raise ImagetteError(
-                f"The API and the page cannot both have the port {port}.",
-                "Choose another one with --port or --ui-port.",
-            )
-        check_free(address, ui_port, "--ui-port")
         introduce_page(settings.trusted_proxies)
         webapp_key = ""
         if settings.asks_for_keys:
@@ -94,6 +87,7 @@ def serve(
             settings.max_upload_bytes,
             webapp_key,
             settings.base_path,
+            https_port,
         )
     with tempfile.TemporaryDirectory(prefix="imagette-", ignore_cleanup_errors=True) as folder:
         settings = _share_among_workers(settings, Path(folder))
@@ -263,6 +257,7 @@ def _watch_processes(
                 and _all_have_loaded(server, folder)
                 and is_up(server.bind_addr, server.bind_port, "/readyz")
             ):
+                lines += lines_for_phones(webapp) if webapp else []
                 print("Imagette is ready:", *lines, "Press Ctrl-C to stop.", sep="\n", flush=True)
                 break
     except ImagetteError as error:

@@ -12,7 +12,11 @@ import time
 from threading import Event, Lock
 
 from imagette.errors import ImagetteError
-from imagette.serving.ports import check_free, is_up, resolve, url
+from imagette.local_network import addresses_for_others, can_be_reached, host_names
+from imagette.serving.certificate import own_certificate
+from imagette.serving.memory import page_upload_bytes
+from imagette.serving.phones import tell_phones
+from imagette.serving.ports import accepts, check_ports, is_up, resolve, url
 
 _PROGRAM = "imagette.webapp.server"
 
@@ -44,12 +48,13 @@ class WebappProcess:
         max_upload_bytes: the largest file that the API accepts.
         api_key: the page's key to the API; empty where that asks for none.
         base_path: below which the page is, such as `/imagette`; at the top if empty.
+        https_port: port to speak HTTPS on too, with a certificate made here; 0 for none.
 
     Attributes:
         url: where this machine finds the page.
 
     Raises:
-        ImagetteError: what the page needs is not installed.
+        ImagetteError: what the page needs is not installed, or there is no place for a certificate.
     """
 
     def __init__(
@@ -60,8 +65,9 @@ class WebappProcess:
         max_upload_bytes: int,
         api_key: str = "",
         base_path: str = "",
+        https_port: int = 0,
     ) -> None:
-        for package in ("streamlit", "requests"):
+        for package in ("streamlit", "requests", "psutil", "segno"):
             if importlib.util.find_spec(package) is None:
                 raise ImagetteError(
                     f"The web page needs the package {package}, which is not installed.",
@@ -69,6 +75,8 @@ class WebappProcess:
                 )
         self.address = address
         self.port = port
+        self.base_path = base_path
+        self.https_port = https_port
         self.url = url(address, port) + base_path
         self._health = f"{base_path}/_stcore/health"
         self._options = json.dumps(
@@ -77,6 +85,9 @@ class WebappProcess:
                 "port": port,
                 "base_path": base_path,
                 "max_upload_bytes": max_upload_bytes,
+                "upload_memory": page_upload_bytes(),
+                "https_port": https_port,
+                "certificate": _certificate(address) if https_port else "",
             }
         )
         self._environment = (
@@ -92,7 +103,7 @@ class WebappProcess:
         if unused := [name for name in _OTHER_PLACES if os.environ.get(name)]:
             print(
                 f"Not used: {', '.join(unused)}. Say where the page is with --base-path, --host"
-                " and the option for its port; HTTPS is left to a proxy in front.",
+                " and the option for its port; HTTPS comes from --https or a proxy in front.",
                 file=sys.stderr,
                 flush=True,
             )
@@ -118,7 +129,9 @@ class WebappProcess:
         Raises:
             ImagetteError: it does not, and has had the time to start.
         """
-        if is_up(self.address, self.port, self._health):
+        if is_up(self.address, self.port, self._health) and (
+            not self.https_port or accepts(self.address, self.https_port)
+        ):
             return True
         if time.monotonic() - self._started < _SECONDS_TO_START:
             return False
@@ -180,6 +193,21 @@ class WebappProcess:
                 self._process.wait()
 
 
+def _certificate(address: str) -> str:
+    """The path of a certificate for all names and addresses at which the page is found.
+
+    Raises:
+        ImagetteError: nobody but this machine finds it, or there is no place for a certificate.
+    """
+    if not can_be_reached(address):
+        raise ImagetteError(
+            "With --https phones may use their camera, but only this computer reaches the page.",
+            "Add --host 0.0.0.0 to let phones in, or leave --https out: here the camera works.",
+        )
+    here = ["localhost", "127.0.0.1", "::1"]
+    return str(own_certificate([*here, *host_names(), *addresses_for_others(address)]))
+
+
 def serve_webapp(
     api_url: str,
     host: str,
@@ -187,6 +215,7 @@ def serve_webapp(
     max_upload_bytes: int,
     api_key: str = "",
     base_path: str = "",
+    https_port: int = 0,
 ) -> None:
     """Serve the page alone, beside an API that runs elsewhere, until Ctrl-C.
 
@@ -200,19 +229,21 @@ def serve_webapp(
         max_upload_bytes: the largest file that the API accepts.
         api_key: the page's key to the API; empty where that asks for none.
         base_path: below which the page is, such as `/imagette`; at the top if empty.
+        https_port: port to speak HTTPS on too, with a certificate made here; 0 for none.
 
     Raises:
         ImagetteError: the address cannot be listened on, the page is not installed, it does not
             answer, or it stopped before it did.
     """
     address = resolve(host)
-    check_free(address, port, "--port")
-    webapp = WebappProcess(address, port, api_url, max_upload_bytes, api_key, base_path)
+    check_ports(address, {"--port": port, "--https-port": https_port or None})
+    webapp = WebappProcess(address, port, api_url, max_upload_bytes, api_key, base_path, https_port)
     try:
         webapp.start()
         while not webapp.has_stopped():
             if webapp.is_ready():
                 print(f"The page is ready: {webapp.url}", flush=True)
+                tell_phones(webapp)
                 webapp.keep_running(Event())
             time.sleep(0.1)
     except KeyboardInterrupt:

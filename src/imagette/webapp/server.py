@@ -6,12 +6,18 @@ is gone.
 How Streamlit looks and behaves is said in `.streamlit/config.toml`, where it looks for that.
 """
 
+import asyncio
+import gc
 import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from types import FrameType
+from typing import Any
 
 import streamlit.net_util
 import uvicorn
@@ -20,6 +26,8 @@ from streamlit.starlette import App
 from streamlit.web.bootstrap import load_config_options
 
 from imagette.webapp.headers import SecurityHeaders
+from imagette.webapp.qr_page import QrPage
+from imagette.webapp.tabs import dataset, model, predict, teach  # noqa: F401  # loaded once, here
 from imagette.webapp.uploads import UploadLimits
 
 # A browser sends little over its WebSocket: clicks, words, and what the open camera sees.
@@ -30,7 +38,15 @@ _LARGEST_MESSAGE = 4 * 2**20  # bytes
 _LARGEST_SENT = 1024  # MiB
 
 
-def run(address: str, port: int, base_path: str, max_upload_bytes: int) -> None:
+def run(
+    address: str,
+    port: int,
+    base_path: str,
+    max_upload_bytes: int,
+    upload_memory: int,
+    https_port: int,
+    certificate: str,
+) -> None:
     """Serve the page.
 
     Args:
@@ -38,14 +54,18 @@ def run(address: str, port: int, base_path: str, max_upload_bytes: int) -> None:
         port: port to listen on.
         base_path: below which the page is, such as `/imagette`; at the top if empty.
         max_upload_bytes: the largest file that the API accepts.
+        upload_memory: bytes that files of all visitors together may take.
+        https_port: port to speak HTTPS on too; 0 for none.
+        certificate: path of the certificate for that, with its private key.
     """
     # Streamlit would ask a machine elsewhere for this one's public address.
     streamlit.net_util.get_external_ip = lambda: None
     app = App(
         Path(__file__).with_name("app.py"),
+        routes=[QrPage(address, port, https_port, base_path).route()],
         middleware=[
             Middleware(SecurityHeaders),
-            Middleware(UploadLimits, largest=max_upload_bytes),
+            Middleware(UploadLimits, largest=max_upload_bytes, memory=upload_memory),
         ],
     )
     # These win over the environment and the files config.toml of whoever runs this.
@@ -62,7 +82,21 @@ def run(address: str, port: int, base_path: str, max_upload_bytes: int) -> None:
             "browser.gatherUsageStats": False,
         }
     )
-    uvicorn.run(
+    # After each run of the page's script, as after each image of an open camera, Streamlit has
+    # Python look through all there is for garbage: not through what stays for good.
+    gc.collect()
+    gc.freeze()
+    plain = _configure(app, address, port)
+    if https_port:
+        # The application begins and ends with the other server.
+        options: dict[str, Any] = {"ssl_certfile": certificate, "lifespan": "off"}
+        _serve_both(plain, _configure(app, address, https_port, **options))
+    else:
+        uvicorn.Server(plain).run()
+
+
+def _configure(app: App, address: str, port: int, **options: Any) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         host=address,
         port=port,
@@ -75,7 +109,46 @@ def run(address: str, port: int, base_path: str, max_upload_bytes: int) -> None:
         ws_max_size=_LARGEST_MESSAGE,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=3,
+        **options,
     )
+
+
+class _Beside(uvicorn.Server):
+    """A server that another one stops, and no signal."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _Leading(uvicorn.Server):
+    """A server that stops another one together with itself."""
+
+    def __init__(self, config: uvicorn.Config, other: uvicorn.Server) -> None:
+        super().__init__(config)
+        self._other = other
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._other.should_exit = True
+        super().handle_exit(sig, frame)
+
+
+def _serve_both(plain: uvicorn.Config, secure: uvicorn.Config) -> None:
+    """Serve one application over HTTP and HTTPS until a signal comes."""
+    beside = _Beside(secure)
+    leading = _Leading(plain, beside)
+
+    async def serve() -> None:
+        async def follow() -> None:
+            while not leading.started and not beside.should_exit:
+                await asyncio.sleep(0.05)
+            if not beside.should_exit:
+                await beside.serve()
+
+        await asyncio.gather(leading.serve(), follow())
+
+    with asyncio.Runner(loop_factory=plain.get_loop_factory()) as runner:
+        runner.run(serve())
 
 
 def _stop_with_parent() -> None:

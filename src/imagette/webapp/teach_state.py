@@ -3,6 +3,7 @@
 What is taught lives in the API; here is only what is on its way there, and small images.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,11 @@ from imagette.webapp.uploads import Upload
 
 MAX_TRIED = 12
 """So many images that the lesson is tried on are kept, to be asked about anew."""
+
+_PASS = frozenset(("overloaded", "out-of-time"))
+"""Problems that pass, as when a whole classroom sends photographs at once."""
+_PATIENCE = 60  # seconds for which such files are sent again, since the last one was taken
+_PAUSE = 1  # second before they are
 
 Lesson = dict[str, Any]
 """Where a lesson stands, as the API says it."""
@@ -80,7 +86,8 @@ class TeachState:
     def send_waiting(self, api: LessonApi, limits: dict[str, Any]) -> None:
         """Send the files that wait; what the API refuses is kept in `refused`.
 
-        Where it does not answer, those that are left wait for the next time.
+        What it has no time for is sent again for a while. Where it does not answer, those that are
+        left wait for the next time.
 
         Args:
             api: the lesson's.
@@ -89,15 +96,24 @@ class TeachState:
         Raises:
             ApiDown: the API does not answer.
         """
+        since = time.monotonic()
         for class_name, files in list(self.waiting.items()):
             refused = self.refused.setdefault(class_name, [])
             while files:
                 batch = _first(files, limits)
                 if len(batch[0][1].data) > limits["max_upload_bytes"]:
+                    del files[0]
                     refused.append("request-too-large")
-                else:
-                    refused += self._send(api, class_name, batch)
-                del files[: len(batch)]
+                    continue
+                problems = self._send(api, class_name, batch)
+                if len(problems) < len(batch):
+                    since = time.monotonic()
+                passing = _PASS if time.monotonic() < since + _PATIENCE else ()
+                refused += [kind for kind in problems.values() if kind not in passing]
+                again = [batch[place] for place, kind in problems.items() if kind in passing]
+                files[: len(batch)] = again
+                if again:
+                    time.sleep(_PAUSE)
             del self.waiting[class_name]
 
     def remove(self, api: LessonApi, image: str) -> None:
@@ -113,15 +129,18 @@ class TeachState:
             self.session.ask_anew()
             self.live_answer = None
 
-    def _send(self, api: LessonApi, class_name: str, files: list[_File]) -> list[str]:
-        """Send files in one request; the kinds of the problems of those that were refused."""
+    def _send(self, api: LessonApi, class_name: str, files: list[_File]) -> dict[int, str]:
+        """Send files in one request; of those that were refused, by place, the problems' kinds."""
         try:
-            response = api.add(class_name, [(name, file.data) for name, file in files])
+            # By place, as several may have one name: every photograph of some phones is image.jpg.
+            response = api.add(
+                class_name, [(f"{n}", file.data) for n, (_, file) in enumerate(files)]
+            )
         except Refused as refusal:
-            return [refusal.kind] * len(files)
+            return dict.fromkeys(range(len(files)), refusal.kind)
         self.latest = response["lesson"]
         self.thumbnails |= {one["name"]: one["thumbnail"] for one in response["kept"]}
-        return [one["type"].rpartition(":")[2] for one in response["refused"]]
+        return {int(one["file"]): one["type"].rpartition(":")[2] for one in response["refused"]}
 
 
 def _first(files: list[_File], limits: dict[str, Any]) -> list[_File]:

@@ -202,6 +202,18 @@ class Texts:
     teach_forget_sure: str
     teach_forget_yes: str
     teach_anew: str
+    # For phones.
+    qr_title: str
+    qr_alt: str
+    qr_same_network: str
+    qr_warning: str
+    qr_chrome: str
+    qr_safari: str
+    qr_firefox: str
+    qr_empty: str
+    qr_other_networks: str
+    qr_no_network: str
+    qr_only_here: str
     # What went wrong.
     other_problem: str
 

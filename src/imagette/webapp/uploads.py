@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from queue import SimpleQueue
 from threading import Thread
 
+import streamlit as st
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.runtime import Runtime, get_instance
@@ -24,7 +25,8 @@ VISITOR_BYTES = 100_000_000
 """So much is held of one visitor at once, or one file if that may be larger."""
 
 VISITORS = 3
-"""Of all visitors together, so many times as much is held as of one."""
+"""Of all visitors together, so many times as much is held as of one, or more where there is more
+memory: thirty people who send ten photos each at once are a lesson in a classroom."""
 
 REASONS = ("too-much-at-once", "page-full")
 """Short names of the problems that only the page has."""
@@ -65,6 +67,15 @@ class Upload:
         return upload
 
 
+def chosen(key: str) -> list[UploadedFile]:
+    """The files in the widget of a key.
+
+    What an open camera sends may say once more what was in one before it was emptied; those files
+    are let go of by then, and are not among them.
+    """
+    return [file for file in st.session_state[key] if isinstance(file, UploadedFile)]
+
+
 def discard(files: Sequence[UploadedFile]) -> None:
     """Let go of what a widget was given and nobody wants."""
     if context := get_script_run_ctx():
@@ -94,12 +105,15 @@ class UploadLimits:
     Args:
         app: the application that keeps the files.
         largest: bytes of the largest file that the API takes.
+        memory: bytes that may be held of all visitors together; what `VISITORS` says if that is
+            more.
     """
 
-    def __init__(self, app: ASGIApp, largest: int) -> None:
+    def __init__(self, app: ASGIApp, largest: int, memory: int = 0) -> None:
         self._app = app
         self._largest = largest
         self._visitor = max(VISITOR_BYTES, largest + _FORM)
+        self._all = max(VISITORS * self._visitor, memory)
         self._arriving: Counter[str] = Counter()  # bytes, by session
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -132,7 +146,7 @@ class UploadLimits:
         held = {key: _size_of(files) for key, files in list(_files(runtime).file_storage.items())}
         if held.get(session, 0) + self._arriving[session] + size > self._visitor:
             return REASONS[0]
-        if sum(held.values()) + self._arriving.total() + size > VISITORS * self._visitor:
+        if sum(held.values()) + self._arriving.total() + size > self._all:
             return REASONS[1]
         return None
 

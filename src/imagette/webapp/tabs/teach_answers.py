@@ -13,7 +13,7 @@ from imagette.webapp.sentences import answer_sentence
 from imagette.webapp.tabs.teach_images import FEW
 from imagette.webapp.teach_state import Lesson, TeachState
 from imagette.webapp.texts import Texts
-from imagette.webapp.uploads import Upload
+from imagette.webapp.uploads import Upload, chosen
 from imagette.webapp.widgets import camera_button, file_box, tell_problem
 
 WHY = "teach-why"
@@ -133,5 +133,6 @@ def try_out(state: TeachState, model: dict[str, Any], api: LessonApi, texts: Tex
 
 
 def _take_to_try(state: TeachState, key: str) -> None:
-    state.session.show_files(st.session_state[key])
-    state.widget_generation += 1
+    if files := chosen(key):
+        state.session.show_files(files)
+        state.widget_generation += 1

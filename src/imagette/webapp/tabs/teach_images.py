@@ -13,7 +13,7 @@ from imagette.webapp.sentences import limits_sentence
 from imagette.webapp.session import current_session
 from imagette.webapp.teach_state import Lesson, TeachState
 from imagette.webapp.texts import Texts
-from imagette.webapp.uploads import Upload
+from imagette.webapp.uploads import Upload, chosen
 from imagette.webapp.widgets import file_box, image_buttons
 
 FEW = 10
@@ -90,5 +90,6 @@ def _show_images(
 
 def _take(state: TeachState, class_name: str, key: str) -> None:
     """Take what was chosen out of a widget."""
-    state.put(class_name, [(file.name, Upload.take(file)) for file in st.session_state[key]])
-    state.widget_generation += 1
+    if files := chosen(key):
+        state.put(class_name, [(file.name, Upload.take(file)) for file in files])
+        state.widget_generation += 1
