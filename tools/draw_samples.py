@@ -607,53 +607,13 @@ def truck() -> Array:
     return canvas
 
 
-def pizza() -> Array:
-    grain = noise(81, 3, 90, 2) + 0.3 * noise(82, 12, 90, 1)
-    canvas = speckled(flat((150, 104, 66)), grain, 0.13)
-    for y in (64, 150, 236):
-        paint(canvas, stroke((0, y), (320, y + 2), width=2), (74, 46, 28), edge=0.8)
-    shadow(canvas, ellipse(168, 172, 138, 134), 9, 0.6)
-    wobble = 4 * noise(83, 7, 7, 2)
-    radius = np.hypot(X - 160, Y - 160) + wobble
-    crust = (radius < 138).astype(np.float32)
-    baked = mix((222, 164, 92), (146, 84, 36), np.clip(noise(84, 14, 14, 2) * 0.9, 0, 0.8))
-    paint(canvas, crust, rounded(crust, baked, 9))
-    sauce = (radius + 3 * noise(85, 18, 18, 2) < 120).astype(np.float32)
-    paint(canvas, sauce, speckled((190, 52, 26), noise(86, 40, 40, 1), 0.1), edge=1.5)
-    melted = np.clip(noise(87, 11, 11, 3) * 2.2 + 1.25, 0, 1) * (radius < 115)
-    cheese = mix((248, 214, 128), (230, 168, 78), np.clip(noise(88, 16, 16, 3), 0, 1))
-    paint(canvas, melted, rounded(blur(melted, 1.5), cheese, 4), edge=1.5)
-    salami = (
-        (118, 98), (192, 88), (234, 140), (222, 212), (160, 240), (96, 206), (84, 146), (154, 166),
-    )  # fmt: skip
-    for x, y in salami:
-        slice_ = ellipse(x, y, 22, 21)
-        shadow(canvas, ellipse(x + 2, y + 3, 22, 21), 2.5, 0.5)
-        meat = speckled((178, 46, 36), noise(89 + x, 50, 50, 1), 0.18)
-        paint(canvas, slice_, rounded(slice_, meat, 4))
-    basil = ((152, 122, 20), (196, 176, -40), (122, 180, 70), (190, 128, 110), (130, 226, 0))
-    for x, y, angle in basil:
-        outline = [(x - 17, y), (x - 4, y - 8), (x + 16, y), (x - 4, y + 8)]
-        leaf = smooth(*turned(outline, angle, (x, y)))
-        shadow(canvas, np.roll(leaf, (6, 4), (0, 1)), 2, 0.45)
-        paint_body(canvas, leaf, (66, 126, 46), 4)
-        vein = turned([(x - 14, y), (x + 13, y)], angle, (x, y))
-        paint(canvas, stroke(*vein, width=1.2), (128, 172, 90))
-    for x, y in ((176, 64), (248, 178), (104, 246), (74, 118), (206, 250)):
-        olive = ellipse(x, y, 9, 8)
-        paint_body(canvas, olive, (52, 44, 44), 3)
-        paint(canvas, ellipse(x, y, 3.6, 3.2), (206, 156, 82))
-    return canvas
-
-
-def number() -> Array:
-    canvas = speckled(flat((243, 238, 224)), noise(91, 60, 60, 2), 0.02)
-    for y in range(40, 320, 40):
-        paint(canvas, stroke((0, y), (320, y + 1), width=1.2), (170, 196, 222))
-    ink = (34, 44, 108)
-    paint(canvas, stroke((92, 84), (150, 76), (226, 80), width=15, end=13), ink, edge=1)
-    paint(canvas, stroke((226, 80), (176, 158), (138, 250), width=13, end=17), ink, edge=1)
-    paint(canvas, stroke((122, 168), (166, 162), (208, 160), width=11, end=9), ink, edge=1)
+def orange() -> Array:
+    canvas = speckled(fade((120, 150, 180), (214, 206, 196), 140, 180), noise(3, 6, 6), 0.02)
+    shadow(canvas, ellipse(168, 262, 100, 18), 8, 0.4)
+    fruit = ellipse(160, 170, 96, 94)
+    paint_body(canvas, fruit, speckled(flat((238, 140, 30)), noise(5, 90, 90, 2), 0.06), 40)
+    leaf = smooth((160, 84), (190, 56), (228, 60), (196, 88))
+    paint_body(canvas, leaf, (70, 130, 54), 4)
     return canvas
 
 
@@ -679,12 +639,9 @@ SAMPLES = [
     (truck, "a truck", "un camion",
      "A truck with a blue cab and a white box drives along a road.",
      "Un camion à cabine bleue et à caisse blanche roule sur une route."),
-    (pizza, "a pizza (none of the ten classes)", "une pizza (aucune des dix classes)",
-     "A pizza with salami, olives and basil on a wooden table.",
-     "Une pizza au salami, aux olives et au basilic sur une table en bois."),
-    (number, "a written 7 (none of the ten classes)", "un 7 écrit (aucune des dix classes)",
-     "The number 7 written in blue ink on ruled paper.",
-     "Le chiffre 7 écrit à l'encre bleue sur du papier ligné."),
+    (orange, "an orange (none of the ten classes)", "une orange (aucune des dix classes)",
+     "An orange with a green leaf on a table.",
+     "Une orange avec une feuille verte, posée sur une table."),
 ]  # fmt: skip
 
 

@@ -33,6 +33,7 @@ class RunInfo(BaseModel):
         best_epoch: epoch whose weights were kept, counted from 1.
         seconds: time of the training.
         finished: whether it came to its end.
+        samples: whether its bundle may carry small pictures of each class (not by `--no-samples`).
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -49,6 +50,7 @@ class RunInfo(BaseModel):
     best_epoch: int | None = None
     seconds: float | None = None
     finished: bool = False
+    samples: bool = True
 
     def check_there(self, command: str) -> None:
         """Make sure that what the run learned from is still where it was.

@@ -38,6 +38,14 @@ def train(
         ),
     ] = False,
     data_dir: DataDirOption = None,
+    no_samples: Annotated[
+        bool,
+        typer.Option(
+            "--no-samples",
+            help="Leave out of the bundle the few small pictures of each class that its page shows:"
+            " where pictures are private.",
+        ),
+    ] = False,
 ) -> None:
     """Train a network, measure it, and leave everything in a run folder.
 
@@ -53,6 +61,7 @@ def train(
         run = train_run(
             dataset, recipe, changes=parse_settings(settings or []), name=name,
             runs_dir=runs_dir, resume=resume, data_dir=data_dir, reporter=reporter,
+            samples=not no_samples,
         )  # fmt: skip
     _print_run(run)
 
@@ -60,6 +69,7 @@ def train(
 def _print_run(run: "Run") -> None:
     from imagette.evaluation.leave_one_out import says_nothing
     from imagette.evaluation.metrics import POOR
+    from imagette.runs import read_run
 
     if run.metrics is None:
         print_line(f"{run.folder} is finished already; nothing was left to do.")
@@ -72,6 +82,10 @@ def _print_run(run: "Run") -> None:
                 " unlike photographs, try --recipe finetune."
             )
     print_line(f"Report: {run.folder / 'report.html'}")
+    print_line(f"Model card: {run.folder / 'README.md'}")
     bundle = shlex.quote(str(run.folder / "model.onnx"))
     print_line(f"Bundle: {bundle}")
+    info = read_run(run.folder).info
+    if info and info.samples:
+        print_line("It carries a few small pictures for its page; --no-samples leaves them out.")
     print_line(f"Try it: imagette serve --ui --model {bundle}")

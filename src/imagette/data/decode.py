@@ -16,6 +16,7 @@ from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from rich.console import Console
 from rich.progress import Progress
 
@@ -196,6 +197,18 @@ def decode_image(source: Source | bytes, size: int, view: ViewName) -> NDArray[n
     opened = open_image(content, _MAX_PIXELS_OF_OWN, REDUCING_GAP * size)
     with _ONE_LARGE if opened.pixels > MAX_PIXELS else nullcontext():
         return opened.views(size, size, view)[0].pixels
+
+
+def decode_whole(source: Source | bytes, at_least: int) -> Image.Image:
+    """All of a picture, upright and RGB, in its proportions; raises as `decode_image` does.
+
+    Args:
+        source: the picture.
+        at_least: how many pixels of its shorter side are enough, see `OpenedImage.to_rgb`.
+    """
+    opened = open_image(source() if callable(source) else source, _MAX_PIXELS_OF_OWN)
+    with _ONE_LARGE if opened.pixels > MAX_PIXELS else nullcontext():
+        return opened.to_rgb(at_least)
 
 
 def _keep_readable(

@@ -144,7 +144,8 @@ def _most_frequent_confusions(confusion: list[list[int]]) -> list[dict[str, Any]
 
 
 _TOLD_ELSEWHERE = {
-    "class_names", "class_names_fr", "recipe", "evaluation", "learned_pictures",
+    "class_names", "class_names_fr", "recipe", "evaluation", "learned_pictures", "counts",
+    "samples",
 }  # fmt: skip
 
 

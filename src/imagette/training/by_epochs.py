@@ -70,7 +70,6 @@ def train_by_epochs(job: Job) -> dict[str, Any]:
     _write_info(job, info, state)
     plan = recipe.resolve(device, len(data.train))
     job.reporter.on_start(folder, plan, data.dataset, state.epoch)
-    noted = job.learned_pictures(learned_digests(job, data.final))
     if state.settled or state.finished(plan):
         seconds_a_picture = 1 / state.history[-1]["pictures_per_second"]
         job.reporter.on_eta(0, _last_steps(job, plan, data, state, seconds_a_picture))
@@ -80,7 +79,8 @@ def train_by_epochs(job: Job) -> dict[str, Any]:
     _write_info(job, info, state)  # the epoch that was kept, for the report
     if not (folder / "model.onnx").is_file():
         set_weights(final, state.best_weights)
-        save_bundle_of(job, final, data, noted, job.reporter.on_step)
+        told = job.about_pictures(data.by_name, learned_digests(job, data.final))
+        save_bundle_of(job, final, data, told, job.reporter.on_step)
     metrics = evaluate(folder, job.found, on_step=job.reporter.on_step).metrics
     record_evaluation(folder, metrics)
     _write_info(job, info, state, finished=True)

@@ -21,6 +21,7 @@ from imagette.evaluation.leave_one_out import (
     measure_collected,
     says_nothing,
 )
+from imagette.evaluation.model_card import write_cards
 from imagette.evaluation.write_evaluation import REPORT, write_evaluation
 from imagette.features.backbone import LICENCE, PARAMETERS, Backbone, backbone_path, open_backbone
 from imagette.features.collect import TO_CHOOSE_BY, Collected, choose_view, collect
@@ -164,8 +165,8 @@ def _write(
         familiarity_threshold=THRESHOLD,
         familiarity_method=METHOD,
         view=collected.view,
-        learned_pictures=job.learned_pictures(collected.train.digests),
         licence=LICENCE,
+        **job.about_pictures(dataset.splits, collected.train.digests),
     )
 
     def save(told: BundleMetadata) -> None:
@@ -187,7 +188,9 @@ def _write(
     if not says_nothing(metrics):
         evaluation = evaluation_for_bundle(metrics, folder)
         told |= {"accuracy": metrics["accuracy"], "evaluation": evaluation}
-    save(metadata.model_copy(update=told))
+    metadata = metadata.model_copy(update=told)
+    save(metadata)
+    write_cards(folder, metadata)
     return metrics
 
 

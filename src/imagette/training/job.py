@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from imagette.data import BUILT_IN, DataSource
+from imagette.data import BUILT_IN, DataSource, Split
 from imagette.data.content import PictureSet
+from imagette.data.samples import choose_samples, count_classes
 from imagette.files import write_json
 from imagette.inference.bundle import open_bundle
 from imagette.models.applications import IMAGENET
@@ -27,6 +28,7 @@ class Job:
         data_dir: where to look for CIFAR-10 first.
         earlier: what the run has done so far; None where it begins.
         reporter: hears of the progress.
+        samples: whether the bundle is to carry small pictures of each class.
     """
 
     folder: Path
@@ -35,6 +37,7 @@ class Job:
     data_dir: str | Path | None
     earlier: RunInfo | None
     reporter: Reporter
+    samples: bool = True
 
     def write_choices(self) -> None:
         """Write `recipe.toml` and `environment.json`."""
@@ -54,9 +57,26 @@ class Job:
             seed=self.recipe.seed,
             device=device,
             parameters=parameters,
+            samples=self.samples,
         )
 
-    def learned_pictures(self, digests: Sequence[bytes]) -> str:
+    def about_pictures(self, splits: dict[str, Split], digests: Sequence[bytes]) -> dict[str, Any]:
+        """What the bundle says of its pictures: fields of `BundleMetadata`.
+
+        Args:
+            splits: by name the pictures that are learned from, and those held out.
+            digests: of the content of each picture that is learned from.
+        """
+        told: dict[str, Any] = {
+            "counts": count_classes(splits, len(self.found.class_names)),
+            "learned_pictures": self._learned_pictures(digests),
+        }
+        if self.samples:
+            samples = choose_samples(self.found, splits)
+            told |= {"sample_split": samples.split, "samples": samples.images}
+        return told
+
+    def _learned_pictures(self, digests: Sequence[bytes]) -> str:
         """What the bundle notes of the pictures learned, those that its start has learned included;
         nothing of a built-in dataset, whose name tells as much."""
         start = self.recipe.init_from

@@ -10,8 +10,11 @@ from filelock import FileLock, Timeout
 from imagette.data import Dataset, DataSource
 from imagette.errors import ImagetteError
 from imagette.evaluation.evaluated_model import open_model
-from imagette.files import make_folder, remove_if_empty
+from imagette.evaluation.model_card import write_cards
+from imagette.files import make_folder, remove_if_empty, write_bytes, write_json
+from imagette.inference.bundle import open_bundle
 from imagette.runs import RunInfo, read_run
+from imagette.training.onnx_graph import update_metadata
 from imagette.training.recipe import Recipe
 from imagette.training.recipe_tables import to_dotted
 from imagette.wording import why_no_file_name
@@ -137,6 +140,18 @@ def check_finished(folder: Path, info: RunInfo, found: DataSource) -> None:
     """
     if not open_model(folder).learned_from(found):
         raise changed(folder, info, found.source)
+
+
+def leave_out_samples(folder: Path, info: RunInfo) -> None:
+    """Take the small pictures out of a finished run's bundle, and write its card anew."""
+    import onnx
+
+    bundle = folder / "model.onnx"
+    proto = onnx.load(bundle)
+    update_metadata(proto, sample_split="", samples=())
+    write_bytes(bundle, proto.SerializeToString())
+    write_json(folder / "run.json", info.model_copy(update={"samples": False}).model_dump())
+    write_cards(folder, open_bundle(bundle, made_here=True).metadata)
 
 
 def check_unchanged(folder: Path, info: RunInfo, dataset: Dataset) -> None:

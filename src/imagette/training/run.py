@@ -9,6 +9,7 @@
         model.keras        the best network, for Keras
         model.onnx         the best network as a bundle, for serving
         metrics.json, confusion.png, curves.png, report.html   from the evaluation
+        README.md, README.fr.md   the model's card
 
 Every file is written whole or not at all, and the checkpoint before all others, so that a run
 killed at any moment loses at most the epoch under way. A head in closed form has no epochs, so
@@ -29,6 +30,7 @@ from imagette.training.resume import (
     choose_folder,
     claimed,
     earlier_recipe,
+    leave_out_samples,
     read_earlier,
 )
 
@@ -43,6 +45,7 @@ def train(
     resume: bool = False,
     data_dir: str | Path | None = None,
     reporter: Reporter | None = None,
+    samples: bool = True,
 ) -> Run:
     """Train a network, evaluate it, and leave everything in a run folder.
 
@@ -58,6 +61,8 @@ def train(
             from its last whole epoch; begin it if there is none.
         data_dir: where to look for CIFAR-10 first.
         reporter: hears of the progress.
+        samples: whether the bundle carries a few small pictures of each class, for its page to
+            show; of a run that is gone on with, not if it began without them.
 
     Raises:
         ImagetteError: the data, the recipe, its teacher or the run folder cannot be used, or the
@@ -87,6 +92,8 @@ def train(
         if earlier.finished:
             if dataset is not None:
                 check_finished(folder, earlier, found)
+            if not samples:
+                leave_out_samples(folder, earlier)
             return Run(folder, recipe, metrics=None)
         if dataset is None or earlier.data_dir:
             found = _open(dataset or earlier.dataset, data_dir)
@@ -100,7 +107,8 @@ def train(
     if not earlier:  # another run may have taken the name while the images were found
         folder = choose_folder(runs_dir, name, default, resume)
     with claimed(folder):
-        job = Job(folder, recipe, found, data_dir, earlier, reporter)
+        samples = samples and (earlier is None or earlier.samples)
+        job = Job(folder, recipe, found, data_dir, earlier, reporter, samples)
         return Run(folder, recipe, train_it(job))
 
 

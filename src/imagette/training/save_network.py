@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from imagette import __version__
 from imagette.evaluation import evaluation_for_bundle
 from imagette.evaluation.calibration import fit_temperature
+from imagette.evaluation.model_card import write_cards
 from imagette.features.backbone import LICENCE
-from imagette.inference.bundle import BundleMetadata
+from imagette.inference.bundle import BundleMetadata, open_bundle
 from imagette.models import count_parameters
 from imagette.training.bundle_writer import build_bundle, save_bundle, update_bundle
 from imagette.training.calibrate_bundle import calibrate_bundle
@@ -40,7 +41,7 @@ def save_bundle_of(
     job: Job,
     model: "keras.Model",
     data: TrainingData,
-    learned_pictures: str,
+    about_pictures: dict[str, Any],
     on_step: Callable[[str], None],
 ) -> None:
     """Calibrate the network that a run has saved, and write its bundle as `model.onnx`.
@@ -51,7 +52,7 @@ def save_bundle_of(
         job: the training.
         model: the network, with the weights to save; the last layer's are changed.
         data: the images.
-        learned_pictures: what the bundle notes of them, see `Job.learned_pictures`.
+        about_pictures: what the bundle says of them, see `Job.about_pictures`.
         on_step: hears of each step.
     """
     release_memory()
@@ -71,8 +72,8 @@ def save_bundle_of(
         recipe=recipe.to_metadata(),
         temperature=temperature,
         view=view,
-        learned_pictures=learned_pictures,
         licence=LICENCE if view else "",
+        **about_pictures,
     )
     on_step(EXPORT)
     proto = build_bundle(model, metadata)
@@ -85,13 +86,16 @@ def save_bundle_of(
 
 
 def record_evaluation(folder: Path, metrics: dict[str, Any]) -> None:
-    """Let the bundle of a run say how it was measured, by the content of `metrics.json`."""
+    """Let the bundle of a run say how it was measured, by the content of `metrics.json`, and write
+    its card."""
+    bundle = folder / "model.onnx"
     update_bundle(
-        folder / "model.onnx",
+        bundle,
         accuracy=metrics["accuracy"],
         accuracy_split=metrics["split"],
         evaluation=evaluation_for_bundle(metrics, folder),
     )
+    write_cards(folder, open_bundle(bundle).metadata)
 
 
 def _divide_logits(model: "keras.Model", temperature: float) -> None:

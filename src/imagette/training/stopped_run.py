@@ -53,5 +53,5 @@ def make_missing_bundle(
         recipe = Recipe.load(folder / "recipe.toml")
         job = Job(folder, recipe, found, data_dir, info, Reporter())
         data = load_data(job)
-        noted = job.learned_pictures(learned_digests(job, data.final))
-        save_bundle_of(job, load_keras_file(folder / "model.keras"), data, noted, on_step)
+        told = job.about_pictures(data.by_name, learned_digests(job, data.final))
+        save_bundle_of(job, load_keras_file(folder / "model.keras"), data, told, on_step)

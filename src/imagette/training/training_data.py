@@ -38,6 +38,12 @@ class TrainingData:
     splits: tuple[Split, Split]
     view: ViewName | None
 
+    @property
+    def by_name(self) -> dict[str, Split]:
+        """The images to learn from and those held out, as `final` has them."""
+        named = {"train": self.splits[0], "validation": self.splits[1], "test": self.final.test}
+        return {name: split for name, split in named.items() if split is not None}
+
 
 def load_data(job: Job) -> TrainingData:
     """The images in the recipe's size, looked over and split."""

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imagette.images.open_image import OpenedImage
+from imagette.images.thumbnail import make_thumbnail
 from imagette.images.views import ViewName
-from imagette.serving.teaching.thumbnails import make_thumbnail
+from imagette.serving.teaching.thumbnails import SIDE
 
 IMAGE_SIDE = 256
 """Pictures are kept with no more rows and columns than this."""
@@ -45,4 +46,4 @@ def _reduce(opened: OpenedImage) -> tuple[bytes, bytes]:
     pixels.paste(image)
     file = io.BytesIO()
     pixels.save(file, format="PNG")
-    return file.getvalue(), make_thumbnail(pixels)
+    return file.getvalue(), make_thumbnail(pixels, SIDE)

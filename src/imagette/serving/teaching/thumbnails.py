@@ -1,7 +1,6 @@
 """The small pictures that a lesson is shown by: made once, and kept beside its pictures."""
 
 import base64
-import io
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,21 +8,10 @@ from PIL import Image
 
 from imagette.errors import ImagetteError
 from imagette.files import write_bytes
+from imagette.images.thumbnail import make_thumbnail
 
-_SIDE = 96
-
-
-def make_thumbnail(image: Image.Image) -> bytes:
-    """A picture, small, as a JPEG file of some 3 kB.
-
-    Args:
-        image: RGB; it is left as it is.
-    """
-    small = image.copy()
-    small.thumbnail((_SIDE, _SIDE))
-    file = io.BytesIO()
-    small.save(file, format="JPEG", quality=85)
-    return file.getvalue()
+SIDE = 96
+"""Most pixels of a side."""
 
 
 def read_thumbnail(kept: Path, picture: Path) -> str:
@@ -42,7 +30,7 @@ def read_thumbnail(kept: Path, picture: Path) -> str:
             content = kept.read_bytes()
         except FileNotFoundError:
             with Image.open(picture, formats=["PNG"]) as image:
-                content = make_thumbnail(image)
+                content = make_thumbnail(image, SIDE)
             with suppress(ImagetteError):  # of a full disk: it is made again the next time
                 write_bytes(kept, content)
     return f"data:image/jpeg;base64,{base64.b64encode(content).decode('ascii')}" if content else ""
