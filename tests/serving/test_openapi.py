@@ -160,8 +160,8 @@ def test_it_is_openapi_3_1_and_names_every_endpoint(app):
     document = app.test_client().get("/openapi.json").json
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {
-        "/", "/predict", "/model", "/dataset", "/models/{model}", "/models/{model}/predict",
-        "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs",
+        "/", "/predict", "/model", "/model/card", "/dataset", "/models/{model}",
+        "/models/{model}/predict", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs",
         "/v2", "/v2/health/live", "/v2/health/ready",
         *(f"/v2/models/{{model}}{more}{last}" for more in ("", "/versions/{version}")
           for last in ("", "/ready", "/infer")),

@@ -84,7 +84,7 @@ class ModelFacts(BaseModel):
         return self
 
     @property
-    def pretrained_on(self) -> str | None:
+    def pretraining(self) -> str | None:
         """What the weights that it began with knew, `ImageNet`; None where it began with none, or
         that is not known."""
         began = (self.recipe or {}).get("init_from") == "imagenet" or "ImageNet" in self.licence

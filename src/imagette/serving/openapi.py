@@ -201,6 +201,11 @@ def feedback_request() -> dict[str, Any]:
     return {"parameters": [*parse_query(FeedbackOptions)[0], _ENCODING], "requestBody": body}
 
 
+def options_of(options: type[BaseModel]) -> dict[str, Any]:
+    """What may stand behind the question mark."""
+    return {"parameters": parse_query(options)[0]}
+
+
 def json_request(model: type[BaseModel]) -> dict[str, Any]:
     """A body that is JSON."""
     schema = model.model_json_schema(ref_template=_REFERENCE)

@@ -116,7 +116,8 @@ class ServedModels(dict[str, ServedModel]):
 
 def _describe(classifier: Classifier, settings: Settings) -> bytes:
     answer = ModelAnswer(
-        **classifier.metadata.model_dump(),
+        **classifier.metadata.model_dump(exclude={"sample_split", "samples"}),
+        pretrained_on=classifier.metadata.pretraining,
         input=InputSize(height=classifier.height, width=classifier.width),
         limits=Limits.model_validate(settings, from_attributes=True),
         feedback=settings.feedback is not None,

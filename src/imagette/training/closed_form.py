@@ -21,7 +21,6 @@ from imagette.evaluation.leave_one_out import (
     measure_collected,
     says_nothing,
 )
-from imagette.evaluation.model_card import write_cards
 from imagette.evaluation.write_evaluation import REPORT, write_evaluation
 from imagette.features.backbone import LICENCE, PARAMETERS, Backbone, backbone_path, open_backbone
 from imagette.features.collect import TO_CHOOSE_BY, Collected, choose_view, collect
@@ -31,6 +30,7 @@ from imagette.heads.head_graph import add_head
 from imagette.heads.ood_score import METHOD, THRESHOLD
 from imagette.inference.bundle import BundleMetadata, open_bundle
 from imagette.inference.classifier import Classifier
+from imagette.inference.model_card import write_cards
 from imagette.training.job import Job
 from imagette.training.recipe import Recipe
 from imagette.training.reporter import Reporter

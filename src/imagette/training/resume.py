@@ -10,9 +10,9 @@ from filelock import FileLock, Timeout
 from imagette.data import Dataset, DataSource
 from imagette.errors import ImagetteError
 from imagette.evaluation.evaluated_model import open_model
-from imagette.evaluation.model_card import write_cards
 from imagette.files import make_folder, remove_if_empty, write_bytes, write_json
 from imagette.inference.bundle import open_bundle
+from imagette.inference.model_card import write_cards
 from imagette.runs import RunInfo, read_run
 from imagette.training.onnx_graph import update_metadata
 from imagette.training.recipe import Recipe

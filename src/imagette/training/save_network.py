@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from imagette import __version__
 from imagette.evaluation import evaluation_for_bundle
 from imagette.evaluation.calibration import fit_temperature
-from imagette.evaluation.model_card import write_cards
 from imagette.features.backbone import LICENCE
 from imagette.inference.bundle import BundleMetadata, open_bundle
+from imagette.inference.model_card import write_cards
 from imagette.models import count_parameters
 from imagette.training.bundle_writer import build_bundle, save_bundle, update_bundle
 from imagette.training.calibrate_bundle import calibrate_bundle

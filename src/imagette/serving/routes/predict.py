@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from flask import Request, request
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from imagette.errors import ImageError, ModelError
 from imagette.inference.classifier import Classifier, Prediction
@@ -14,6 +13,7 @@ from imagette.reports.html import pixels_url, png_url
 from imagette.serving.asked_classifier import AskedClassifier
 from imagette.serving.openapi import make_blueprint, predict_request, responses
 from imagette.serving.problems import RequestError, describe, kind_of, log_failure
+from imagette.serving.schemas.base import read_options
 from imagette.serving.schemas.predict import PictureAnswer, PredictOptions, SeveralAnswers
 from imagette.serving.state import ServerState, server_state
 from imagette.serving.uploads import read_images
@@ -60,7 +60,7 @@ def answer_request(
         RequestError: an option or the request cannot be understood, or the one picture is refused.
         ImageError: the one picture cannot be read or has too many pixels.
     """
-    options = _read_options(request)
+    options = read_options(PredictOptions, request) if request.query_string else _NO_OPTIONS
     uploads = read_images(request, state)
     state.count_pictures(request, len(uploads.images), explained=options.explain != "0")
     asked = AskedClassifier(state, request, classifier, count_classes)
@@ -82,24 +82,6 @@ def answer_request(
     if len(overloads) == len(predictions):
         raise overloads[0]
     return {"predictions": predictions}
-
-
-def _read_options(request: Request) -> PredictOptions:
-    """What stands behind the question mark.
-
-    Raises:
-        RequestError: an option has another value than it may have.
-    """
-    if not request.query_string:
-        return _NO_OPTIONS
-    try:
-        return PredictOptions.model_validate(request.args.to_dict())
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = first["loc"][0]
-        raise RequestError(
-            "wrong-option", f"The option {name} cannot be {first['input']!r}.", f"{first['msg']}."
-        ) from error
 
 
 _NO_OPTIONS = PredictOptions()

@@ -1,12 +1,14 @@
 """What the schemas have in common, errors among it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from flask import Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from imagette.serving.problems import KINDS, problem_type
+from imagette.serving.problems import KINDS, RequestError, problem_type
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+_Options = TypeVar("_Options", bound=BaseModel)
 PngUrl = Annotated[str, Field(pattern="^data:image/png;base64,")]
 ImageUrl = Annotated[str, Field(pattern="^data:image/(png|jpeg);base64,")]
 
@@ -33,3 +35,19 @@ class FileProblem(Problem):
     """What is wrong with one picture of several."""
 
     file: Annotated[str, Field(description="the file's name as it was sent")]
+
+
+def read_options(options: type[_Options], request: Request) -> _Options:
+    """What stands behind the question mark.
+
+    Raises:
+        RequestError: an option has another value than it may have.
+    """
+    try:
+        return options.model_validate(request.args.to_dict())
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = first["loc"][0]
+        raise RequestError(
+            "wrong-option", f"The option {name} cannot be {first['input']!r}.", f"{first['msg']}."
+        ) from error

@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from imagette.inference.bundle import BundleMetadata
-from imagette.serving.schemas.base import PngUrl, ResponseModel
+from imagette.inference.metadata import ModelFacts, SplitName
+from imagette.serving.schemas.base import ImageUrl, ResponseModel
+from imagette.wording import Language
 
 
 class ModelPath(BaseModel):
@@ -45,11 +46,15 @@ class Teaching(ResponseModel):
     lesson_hours: Annotated[float, Field(description="a lesson unused for so long is deleted")]
 
 
-class ModelAnswer(BundleMetadata):
+class ModelAnswer(ModelFacts):
     """What the model is and knows, how good it is, and the limits of this server."""
 
     model_config = ConfigDict(extra="forbid")
 
+    pretrained_on: Annotated[
+        str | None,
+        Field(description="what the weights that it began with knew; null if it began with none"),
+    ]
     input: InputSize
     limits: Limits
     feedback: Annotated[
@@ -67,18 +72,29 @@ class DatasetClass(ResponseModel):
 
     name: str
     name_fr: str
-    train: Annotated[int, Field(description="how many pictures there are to learn from")]
-    test: Annotated[int, Field(description="how many pictures there are to test with")]
-    examples: Annotated[list[PngUrl], Field(description="up to ten of the test pictures")]
+    train: Annotated[int, Field(description="how many pictures it has learned")] = 0
+    validation: Annotated[int, Field(description="how many were there to validate with")] = 0
+    test: Annotated[int, Field(description="how many were there to test with")] = 0
+    examples: Annotated[list[ImageUrl], Field(description="some of them, small; ten at most")]
 
 
 class DatasetAnswer(ResponseModel):
     """What the model learned from."""
 
-    name: str
+    name: str | None
     classes: list[DatasetClass]
-    height: int
-    width: int
+    examples_of: Annotated[
+        SplitName | None,
+        Field(description="which pictures the examples are; null where there are none"),
+    ]
+
+
+class CardOptions(BaseModel):
+    """What may follow `/model/card?`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    language: Annotated[Language, Field(description="of the card")] = "en"
 
 
 class Health(ResponseModel):

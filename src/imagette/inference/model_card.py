@@ -76,8 +76,9 @@ def _front_matter(facts: ModelFacts) -> dict[str, Any]:
     }
     measured = facts.evaluation or {}
     if facts.accuracy is not None and measured:
+        left_out = facts.accuracy_split == "leave-one-out"
         values = {
-            "accuracy": ("Accuracy", measured["accuracy"]),
+            "accuracy": (f"Accuracy{' (leave-one-out)' if left_out else ''}", measured["accuracy"]),
             "f1": ("Macro F1", _macro_f1(measured)),
             "brier_score": ("Brier score", measured.get("brier")),
             "expected_calibration_error": (
@@ -93,7 +94,7 @@ def _front_matter(facts: ModelFacts) -> dict[str, Any]:
         learned_from = {
             "name": _dataset(facts),
             "type": "uoft-cs/cifar10" if built_in else "custom",
-            "split": facts.accuracy_split,
+            "split": "train" if left_out else facts.accuracy_split,
         }
         task = {"type": "image-classification", "name": "Image classification"}
         result = {"task": task, "dataset": learned_from, "metrics": metrics}
