@@ -657,7 +657,8 @@ def main() -> None:
     for draw, en, fr, alt_en, alt_fr in SAMPLES:
         file = f"{draw.__name__}.png"
         finish(draw()).save(FOLDER / file, optimize=True)
-        entries.append({"file": file, "en": en, "fr": fr, "alt_en": alt_en, "alt_fr": alt_fr})
+        entry = {"file": file, "class": None if draw is orange else draw.__name__}
+        entries.append(entry | {"en": en, "fr": fr, "alt_en": alt_en, "alt_fr": alt_fr})
         print(f"{file}: {(FOLDER / file).stat().st_size / 1000:.0f} kB")
     text = json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
     (FOLDER / "samples.json").write_text(text, encoding="utf-8")

@@ -99,6 +99,9 @@ def page(
             help="Path below which the page is found, such as `/imagette`; also IMAGETTE_BASE_PATH."
         ),
     ] = None,
+    title: Annotated[
+        str | None, typer.Option(help="What the page is called; also IMAGETTE_TITLE.")
+    ] = None,
     max_upload_bytes: Annotated[
         int | None,
         typer.Option(help="Largest file that the API takes; also IMAGETTE_MAX_UPLOAD_BYTES."),
@@ -110,7 +113,7 @@ def page(
     """
     from imagette.serving.webapp_process import serve_webapp
 
-    settings = Settings(max_upload_bytes=max_upload_bytes, base_path=base_path)
+    settings = Settings(max_upload_bytes=max_upload_bytes, base_path=base_path, title=title)
     key = os.environ.get("IMAGETTE_API_KEY", "")
     # A stop asked for by a service manager is as clean as one from the keyboard.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -122,6 +125,7 @@ def page(
         key,
         settings.base_path,
         https_port if https else 0,
+        settings.title,
     )
 
 

@@ -88,6 +88,7 @@ def serve(
             webapp_key,
             settings.base_path,
             https_port,
+            settings.title,
         )
     with tempfile.TemporaryDirectory(prefix="imagette-", ignore_cleanup_errors=True) as folder:
         settings = _share_among_workers(settings, Path(folder))

@@ -10,6 +10,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     SecretStr,
+    StringConstraints,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -74,6 +75,10 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """sites whose scripts may ask, with commas between, such as `https://example.org`; `*` for
     all"""
+    title: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)
+    ] = "Imagette"
+    """what the page is called, in its header and in the browser's title"""
     base_path: str = ""
     """path below which API and page are found, such as `/imagette`, where a proxy in front serves
     other things too; none if empty"""

@@ -49,6 +49,7 @@ class WebappProcess:
         api_key: the page's key to the API; empty where that asks for none.
         base_path: below which the page is, such as `/imagette`; at the top if empty.
         https_port: port to speak HTTPS on too, with a certificate made here; 0 for none.
+        title: what the page is called.
 
     Attributes:
         url: where this machine finds the page.
@@ -66,6 +67,7 @@ class WebappProcess:
         api_key: str = "",
         base_path: str = "",
         https_port: int = 0,
+        title: str = "Imagette",
     ) -> None:
         for package in ("streamlit", "requests", "psutil", "segno"):
             if importlib.util.find_spec(package) is None:
@@ -91,7 +93,9 @@ class WebappProcess:
             }
         )
         self._environment = (
-            _MEMORY | os.environ | {"IMAGETTE_API_URL": api_url, "IMAGETTE_API_KEY": api_key}
+            _MEMORY
+            | os.environ
+            | {"IMAGETTE_API_URL": api_url, "IMAGETTE_API_KEY": api_key, "IMAGETTE_TITLE": title}
         )
         self._process: subprocess.Popen | None = None
         self._started = 0.0
@@ -216,6 +220,7 @@ def serve_webapp(
     api_key: str = "",
     base_path: str = "",
     https_port: int = 0,
+    title: str = "Imagette",
 ) -> None:
     """Serve the page alone, beside an API that runs elsewhere, until Ctrl-C.
 
@@ -230,6 +235,7 @@ def serve_webapp(
         api_key: the page's key to the API; empty where that asks for none.
         base_path: below which the page is, such as `/imagette`; at the top if empty.
         https_port: port to speak HTTPS on too, with a certificate made here; 0 for none.
+        title: what the page is called.
 
     Raises:
         ImagetteError: the address cannot be listened on, the page is not installed, it does not
@@ -237,7 +243,9 @@ def serve_webapp(
     """
     address = resolve(host)
     check_ports(address, {"--port": port, "--https-port": https_port or None})
-    webapp = WebappProcess(address, port, api_url, max_upload_bytes, api_key, base_path, https_port)
+    webapp = WebappProcess(
+        address, port, api_url, max_upload_bytes, api_key, base_path, https_port, title
+    )
     try:
         webapp.start()
         while not webapp.has_stopped():

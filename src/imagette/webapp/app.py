@@ -9,6 +9,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from imagette.webapp import html_parts, styling
 from imagette.webapp.client import Api, ApiDown, NoAnswer
+from imagette.webapp.literal import in_markdown, plain
 from imagette.webapp.session import current_session
 from imagette.webapp.tabs import dataset, model, predict, teach
 from imagette.webapp.texts import TEXTS, Texts
@@ -17,6 +18,7 @@ from imagette.webapp.widgets import tell_problem
 from imagette.wording import LANGUAGES, Language
 
 _HERE = Path(__file__).parent
+_TITLE = plain(os.environ.get("IMAGETTE_TITLE", "")) or "Imagette"
 _API_URL = os.environ.get("IMAGETTE_API_URL", "http://127.0.0.1:5000")
 
 
@@ -33,11 +35,11 @@ def main() -> None:
     pages = [
         predict_page,
         *_teach_page(api, texts),
-        st.Page(lambda: model.show(texts), title=texts.page_model, url_path="about"),
+        st.Page(lambda: model.show(api, texts), title=texts.page_model, url_path="about"),
         dataset_page,
     ]
     chosen = st.navigation(pages, position="hidden")
-    title = "Imagette" if chosen == predict_page else f"{chosen.title} – Imagette"
+    title = _TITLE if chosen == predict_page else f"{chosen.title} – {_TITLE}"
     st.set_page_config(page_title=title, page_icon=str(_HERE / "icon.png"), layout="centered")
     st.html(styling.styles())
     _header(pages, texts)
@@ -72,7 +74,7 @@ def _switch_language() -> None:
 
 def _header(pages: list[StreamlitPage], texts: Texts) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="header"):
-        st.title("Imagette", anchor=False)
+        st.title(in_markdown(_TITLE), anchor=False)
         st.button(
             texts.other_language,
             icon=":material/translate:",

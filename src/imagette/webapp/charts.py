@@ -1,12 +1,16 @@
 """The charts of the page, which follow its light or dark theme."""
 
+import json
+
 import altair as alt
 
+from imagette.webapp.literal import plain
 from imagette.webapp.texts import Texts
 
 # They differ on light and dark, and to the colour-blind.
 _LEARNING, _SET_ASIDE = "#4a78ab", "#d9822b"
 _GREY = "#8a8d95"
+_SPLITS = (_LEARNING, _SET_ASIDE, _GREY)
 _HEIGHT = 340
 
 
@@ -92,6 +96,60 @@ def written(value: float, quantity: str, texts: Texts) -> str:
     if quantity == "accuracy":
         return texts.percent(value)
     return texts.number(value, digits=3)
+
+
+def counts(names: list[str], by_split: dict[str, list[int]], texts: Texts) -> alt.Chart:
+    """How many images there are of each class, in a bar of which each split is a part.
+
+    Args:
+        names: of the classes.
+        by_split: the numbers of images, in the order of the classes, by the name of the split.
+        texts: in which language to name what is shown.
+    """
+    rows = [
+        {
+            "place": place,
+            texts.class_name: plain(name),
+            "split": split,
+            "order": order,
+            "count": row[place],
+            texts.images: texts.number(row[place]),
+        }
+        for order, (split, row) in enumerate(by_split.items())
+        for place, name in enumerate(names)
+    ]
+    written = ", ".join(json.dumps(plain(name)) for name in names)
+    marks = "," if texts.language == "en" else "\u202f"
+    legend = alt.Legend(orient="bottom") if len(by_split) > 1 else None
+    return (
+        alt.Chart(alt.Data(values=rows))
+        .mark_bar()
+        .encode(
+            x=alt.X(
+                "count:Q",
+                title=texts.images,
+                axis=alt.Axis(
+                    labelExpr=f"replace(format(datum.value, ',.0f'), /,/g, '{marks}')",
+                    tickMinStep=1,
+                ),
+            ),
+            # By its place, as two classes may be called nearly alike.
+            y=alt.Y(
+                "place:O",
+                title=None,
+                axis=alt.Axis(labelExpr=f"[{written}][datum.value]", labelLimit=140, ticks=False),
+            ),
+            color=alt.Color(
+                "split:N",
+                title=None,
+                scale=alt.Scale(domain=list(by_split), range=list(_SPLITS[: len(by_split)])),
+                legend=legend,
+            ),
+            order="order:Q",
+            tooltip=[f"{texts.class_name}:N", "split:N", f"{texts.images}:N"],
+        )
+        .properties(height=alt.Step(24))
+    )
 
 
 def _percents(texts: Texts) -> alt.Axis:

@@ -267,10 +267,24 @@ def _scrolling(content: str, label: str) -> str:
     )
 
 
-def examples(name: str, urls: list[str], texts: Texts) -> str:
-    """Images of one class in a row, under its name."""
+def confusion_picture(url: str, texts: Texts) -> str:
+    """The confusion matrix of many classes, a dot for each cell."""
+    alt = in_html(texts.confusion_alt)
+    return f'<img class="imagette-matrix" src="{in_html(url)}" alt="{alt}">'
+
+
+def examples(name: str, urls: list[str], tiny: bool, texts: Texts) -> str:
+    """Images of one class in a row, under its name.
+
+    Args:
+        name: of the class.
+        urls: of the images, as data URLs.
+        tiny: whether they are so small that each of their pixels is to be seen.
+        texts: in which language to name them.
+    """
     row = "".join(
         f'<img src="{in_html(url)}" alt="{in_html(texts.example.format(name=name, number=place))}">'
         for place, url in enumerate(urls, start=1)
     )
-    return f'<h3>{in_html(name)}</h3><div class="imagette-examples">{row}</div>'
+    kind = " tiny" if tiny else ""
+    return f'<h3>{in_html(name)}</h3><div class="imagette-examples{kind}">{row}</div>'

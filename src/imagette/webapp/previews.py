@@ -14,6 +14,7 @@ from imagette.images.open_image import open_image
 _PREVIEW_SIZE = (640, 640)
 _THUMBNAIL_SIZE = (160, 160)
 _LOSSLESS = 64  # pixels of the longer side
+_RIGHT, _WRONG = (84, 130, 190), (224, 123, 36)
 
 # A large picture takes hundreds of megabytes while it is decoded, so one is at a time.
 _decoding = Lock()
@@ -46,6 +47,24 @@ def sample_thumbnail(sample: Sample) -> str:
     with Image.open(sample.path) as image:
         small = image.convert("RGB").resize((144, 144), Image.Resampling.LANCZOS)
     return _data_url(small)
+
+
+def confusion_url(counts: list[list[int]]) -> str:
+    """A confusion matrix as a small image, a pixel for each cell, as a data URL.
+
+    What is right is blue and what is wrong orange, the more opaque the larger its share of the row.
+    """
+    image = Image.new("RGBA", (len(counts), len(counts)))
+    for row, cells in enumerate(counts):
+        total = max(sum(cells), 1)
+        for column, count in enumerate(cells):
+            if count:
+                colour = _RIGHT if row == column else _WRONG
+                # The square root lets mistakes, which are few, be seen.
+                image.putpixel((column, row), (*colour, round(255 * (count / total) ** 0.5)))
+    file = io.BytesIO()
+    image.save(file, format="PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def preview(content: bytes) -> Preview | None:

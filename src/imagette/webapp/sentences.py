@@ -34,6 +34,15 @@ def with_article(name: str, texts: Texts) -> str:
     return texts.quoted.format(name=name)
 
 
+def parameter_count(count: int, texts: Texts) -> str:
+    """`3371008` becomes `3.4 million parameters`; less than a million is written out."""
+    if count < 1_000_000:
+        return texts.parameters.format(count=texts.number(count))
+    millions = round(count / 1e6, 1)
+    text = texts.parameters_millions if millions >= 2 else texts.parameters_million
+    return text.format(count=texts.number(millions, digits=1))
+
+
 def confidence_percent(confidence: float, texts: Texts) -> str:
     """`0.87` becomes `87%` or `87 %`; nothing that is possible is called 0 or 100 percent."""
     shown = texts.percent(min(max(confidence, 0.01), 0.99), digits=0)

@@ -40,13 +40,16 @@ def drop_words(key: str, words: str) -> str:
     return f'<style>{place} {{ content: "{escaped}" !important; }}</style>'
 
 
-def button_images(urls: dict[str, str]) -> str:
+def button_images(urls: dict[str, str], tiny: bool = False) -> str:
     """Puts an image on each of some buttons.
 
     Args:
         urls: what to show, as data URLs, by the buttons' keys.
+        tiny: whether they are so small that each of their pixels is to be seen.
     """
+    more = "; image-rendering: pixelated" if tiny else ""
     rules = (
-        f".st-key-{key} button {{ background-image: url({url}) }}" for key, url in urls.items()
+        f".st-key-{key} button {{ background-image: url({url}){more} }}"
+        for key, url in urls.items()
     )
     return f"<style>{' '.join(rules)}</style>"

@@ -50,8 +50,6 @@ class Texts:
     photo: str
     try_sample: str
     gallery: str
-    gallery_class: str
-    gallery_note: str
     example: str
     too_many_images: str
     # Predict: many images.
@@ -110,10 +108,15 @@ class Texts:
     interval: str
     chance: str
     network: str
+    parameters: str
+    parameters_million: str
+    parameters_millions: str
+    pretrained: str
     no_evaluation: str
     confusion: str
     confusion_help: str
     confusion_corner: str
+    confusion_alt: str
     mistakes: str
     mistake: str
     no_mistakes: str
@@ -146,15 +149,28 @@ class Texts:
     limit_no_unknown: str
     limit_size: str
     limit_wrong: str
+    card: str
+    card_help: str
     # Dataset.
     dataset_title: str
     dataset_facts: str
+    unnamed_facts: str
     counts: str
-    to_learn: str
-    to_test: str
+    split_train: str
+    split_validation: str
+    split_test: str
+    train_help: str
+    validation_help: str
+    test_help: str
+    all_learned: str
+    measured_on: str
+    counts_alt: str
+    examples_train: str
+    examples_validation: str
+    examples_test: str
+    choose_class: str
     total: str
     examples: str
-    examples_help: str
     ask_about: str
     no_dataset: str
     no_dataset_help: str

@@ -6,13 +6,15 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from imagette.webapp import styling
+from imagette.webapp import html_parts, styling
 from imagette.webapp.client import ApiDown
-from imagette.webapp.literal import in_markdown
+from imagette.webapp.literal import in_markdown, plain
 from imagette.webapp.texts import Texts
 
 Button = tuple[str, str, Callable[[], Any]]
 """Its words, its image as a data URL, and what a click does."""
+
+_MOST_PILLS = 20
 
 
 def tell_problem(kind: str, texts: Texts, of: str = "") -> None:
@@ -32,12 +34,34 @@ def tell_problem(kind: str, texts: Texts, of: str = "") -> None:
         st.warning(message, icon=":material/broken_image:")
 
 
-def image_buttons(group: str, buttons: dict[str, Button]) -> None:
-    """Buttons that are images, by key."""
-    st.html(styling.button_images({key: url for key, (_, url, _) in buttons.items()}))
+def image_buttons(group: str, buttons: dict[str, Button], tiny: bool = False) -> None:
+    """Buttons that are images, by key; of `tiny` ones, each pixel is to be seen."""
+    st.html(styling.button_images({key: url for key, (_, url, _) in buttons.items()}, tiny))
     with st.container(horizontal=True, key=group):
         for key, (words, _, click) in buttons.items():
             st.button(in_markdown(words), key=key, on_click=click)
+
+
+def choose_class(label: str, names: list[str], key: str) -> int:
+    """The position of a class that is chosen, of a few by buttons, of many from a list."""
+    places = range(len(names))
+    if len(names) > _MOST_PILLS:
+        # A list takes its words as they are.
+        return st.selectbox(label, places, format_func=lambda place: plain(names[place]), key=key)
+    return st.pills(
+        label,
+        places,
+        format_func=lambda place: in_markdown(names[place]),
+        default=0,
+        required=True,
+        key=key,
+    )
+
+
+def number_table(header: list[str], rows: list[list[str]], label: str, texts: Texts) -> None:
+    """A table that is folded away, for those who do not see the chart, or want the numbers."""
+    with st.expander(texts.as_table, icon=":material/table:"):
+        st.html(html_parts.table(header, rows, label))
 
 
 def file_box(

@@ -5,15 +5,18 @@ from typing import Any
 import streamlit as st
 
 from imagette.webapp import charts, html_parts
-from imagette.webapp.sentences import dataset_title
+from imagette.webapp.client import Api, NoAnswer
+from imagette.webapp.previews import confusion_url
+from imagette.webapp.sentences import dataset_title, parameter_count
 from imagette.webapp.session import class_names, current_session
 from imagette.webapp.texts import Texts
+from imagette.webapp.widgets import number_table
 
-_MAX_CLASSES = 30  # a larger confusion matrix cannot be read
+_MAX_CLASSES = 30  # the numbers in a larger confusion matrix cannot be read
 _MAX_MISTAKES = 5
 
 
-def show(texts: Texts) -> None:
+def show(api: Api, texts: Texts) -> None:
     model = current_session().model
     if model is None:
         return
@@ -34,6 +37,7 @@ def show(texts: Texts) -> None:
         st.info(texts.no_evaluation, icon=":material/info:")
     _section(texts.limits)
     st.html(html_parts.bullets(_limits(model, names, texts)))
+    _offer_card(api, texts)
 
 
 def _section(title: str) -> None:
@@ -55,16 +59,43 @@ def _facts(model: dict[str, Any], evaluation: dict[str, Any] | None, texts: Text
     if title := model["dataset"]:
         info.append(texts.learned_from.format(dataset=dataset_title(title)))
     if model["parameters"]:
-        parameters = texts.number(model["parameters"])
+        parameters = parameter_count(model["parameters"], texts)
         info.append(texts.network.format(model=model["model"], parameters=parameters))
+    if model["pretrained_on"]:
+        info.append(texts.pretrained)
     return info
+
+
+def _offer_card(api: Api, texts: Texts) -> None:
+    try:
+        card = _ask_card(api.url, texts.language, api)
+    except NoAnswer:
+        return
+    st.download_button(
+        texts.card,
+        card,
+        file_name="README.fr.md" if texts.language == "fr" else "README.md",
+        mime="text/markdown",
+        icon=":material/download:",
+        key="card",
+        help=texts.card_help,
+        on_click="ignore",
+    )
+
+
+# As what the model learned from: see tabs/dataset.py.
+@st.cache_data(ttl=60, show_spinner=False)
+def _ask_card(_url: str, language: str, _api: Api) -> bytes:
+    return _api.file(f"/model/card?language={language}")
 
 
 def _show_confusion(counts: list[list[int]], names: list[str], texts: Texts) -> None:
     _section(texts.confusion)
+    st.html(html_parts.paragraphs([texts.confusion_help]))
     if len(names) <= _MAX_CLASSES:
-        st.html(html_parts.paragraphs([texts.confusion_help]))
         st.html(html_parts.confusion(counts, names, texts))
+    else:
+        st.html(html_parts.confusion_picture(confusion_url(counts), texts))
     st.html(f"<h3>{texts.mistakes}</h3>")
     mistakes = [
         (count, names[truth], names[predicted], sum(row))
@@ -99,7 +130,7 @@ def _show_reliability(evaluation: dict[str, Any], texts: Texts) -> None:
         for one in bins
     ]
     header = [texts.how_sure, texts.how_right, texts.images]
-    _show_table(header, rows, texts.reliability, texts)
+    number_table(header, rows, texts.reliability, texts)
 
 
 def _show_classes(per_class: dict[str, dict[str, float]], names: list[str], texts: Texts) -> None:
@@ -136,13 +167,7 @@ def _show_curves(history: list[dict[str, float]], texts: Texts) -> None:
         ]
         for row in history
     ]
-    _show_table(header, rows, texts.curves, texts)
-
-
-def _show_table(header: list[str], rows: list[list[str]], label: str, texts: Texts) -> None:
-    """A table that is folded away, for those who do not see the chart, or want the numbers."""
-    with st.expander(texts.as_table, icon=":material/table:"):
-        st.html(html_parts.table(header, rows, label))
+    number_table(header, rows, texts.curves, texts)
 
 
 def _limits(model: dict[str, Any], names: list[str], texts: Texts) -> list[str]:

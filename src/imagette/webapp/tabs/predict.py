@@ -1,24 +1,27 @@
 """The tab that says what images show: choose some, see the answers, and those given before."""
 
 import base64
+from collections.abc import Iterator
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import streamlit as st
 
-from imagette.assets import Sample, list_samples
+from imagette.assets import Sample, samples_for
 from imagette.webapp import html_parts, styling
 from imagette.webapp.answers import show_answers
 from imagette.webapp.client import Api
-from imagette.webapp.literal import in_markdown
 from imagette.webapp.previews import sample_thumbnail
 from imagette.webapp.sentences import limits_sentence, short_answer
 from imagette.webapp.session import Session, class_names, current_session, to_csv
 from imagette.webapp.session_image import Words
-from imagette.webapp.tabs.dataset import ask_dataset
+from imagette.webapp.tabs.dataset import ask_dataset, examples_note, is_tiny, name_key
 from imagette.webapp.texts import TEXTS, Texts
 from imagette.webapp.uploads import Upload
-from imagette.webapp.widgets import camera_button, file_box, image_buttons
+from imagette.webapp.widgets import Button, camera_button, choose_class, file_box, image_buttons
+
+_MAX_SAMPLES = 8  # they fill a row, or two of a phone
 
 
 def show(api: Api, texts: Texts) -> None:
@@ -28,7 +31,7 @@ def show(api: Api, texts: Texts) -> None:
         names = class_names(session.model, texts.language)
         knows = texts.knows.format(count=len(names), names=texts.listed(names))
         st.html(html_parts.text("p", "knows", knows))
-    _choose(session, texts)
+    _choose(session, api, texts)
     if session.model:
         _offer_gallery(session, api, texts)
         session.keep_files = bool(session.model.get("feedback"))
@@ -39,26 +42,15 @@ def show(api: Api, texts: Texts) -> None:
         st.caption(texts.privacy_kept)
 
 
-def _choose(session: Session, texts: Texts) -> None:
+def _choose(session: Session, api: Api, texts: Texts) -> None:
     st.html(styling.widget_words(texts))
     # A widget whose key is new is empty again: what was chosen is the session's from then on.
     generation = st.session_state.setdefault("widget_generation", 0)
     note = limits_sentence(session.model["limits"], texts) if session.model else ""
     file_box("upload", texts.choose, f"files-{generation}", _take_files, note)
     _offer_camera(texts)
-    if samples := list_samples():
-        st.caption(texts.try_sample)
-        image_buttons(
-            "samples",
-            {
-                f"sample-{sample.path.stem}": (
-                    sample.name[texts.language],
-                    sample_thumbnail(sample),
-                    partial(_take_sample, session, sample),
-                )
-                for sample in samples
-            },
-        )
+    if session.model:
+        _offer_samples(session, session.model, api, texts)
 
 
 def _take_files() -> None:
@@ -66,6 +58,53 @@ def _take_files() -> None:
     files = st.session_state[f"files-{generation}"]
     st.session_state.widget_generation = generation + 1
     current_session().show_files(files)
+
+
+def _offer_samples(session: Session, model: dict[str, Any], api: Api, texts: Texts) -> None:
+    """Images to try: those that the model's bundle carries, or those that ship with the package, if
+    the model knows what they show."""
+    dataset, note, tiny = ask_dataset(api), texts.try_sample, False
+    if dataset and dataset["examples_of"] and dataset["name"] != "cifar10":
+        buttons = dict(islice(_own_samples(session, dataset, texts), _MAX_SAMPLES))
+        tiny = is_tiny(dataset)
+        if dataset["examples_of"] == "train":
+            note = f"{note} {texts.examples_train}"
+    else:
+        knows_unknown = model.get("familiarity_threshold") is not None
+        buttons = {
+            f"sample-{sample.path.stem}": (
+                sample.name[texts.language],
+                sample_thumbnail(sample),
+                partial(_take_sample, session, sample),
+            )
+            for sample in samples_for(model["class_names"], knows_unknown)
+        }
+    if buttons:
+        st.caption(note)
+        image_buttons("samples", buttons, tiny)
+
+
+def _own_samples(
+    session: Session, dataset: dict[str, Any], texts: Texts
+) -> Iterator[tuple[str, Button]]:
+    """Examples of the dataset as buttons, by key: one of each class, then a second one of each, of
+    classes that lie evenly among all where there are many."""
+    classes = dataset["classes"]
+    step = max(1, len(classes) / _MAX_SAMPLES)
+    some = [round(step * number) for number in range(min(len(classes), _MAX_SAMPLES))]
+    for place in range(_MAX_SAMPLES):
+        for index in some:
+            if place < len(classes[index]["examples"]):
+                yield (
+                    f"sample-{index}-{place}",
+                    _example_button(session, classes[index], place, texts),
+                )
+
+
+def _example_button(session: Session, chosen: dict[str, Any], place: int, texts: Texts) -> Button:
+    name, url = chosen[name_key(texts)], chosen["examples"][place]
+    words = texts.example.format(name=name, number=place + 1)
+    return words, url, partial(_take_example, session, chosen, place + 1, url)
 
 
 def _take_sample(session: Session, sample: Sample) -> None:
@@ -106,31 +145,21 @@ def _take_photo() -> None:
 
 def _offer_gallery(session: Session, api: Api, texts: Texts) -> None:
     dataset = ask_dataset(api)
-    if dataset is None:
+    if dataset is None or not dataset["examples_of"]:
         return
-    key = "name_fr" if texts.language == "fr" else "name"
+    classes = dataset["classes"]
     with st.expander(texts.gallery, icon=":material/photo_library:"):
-        index = st.pills(
-            texts.gallery_class,
-            range(len(dataset["classes"])),
-            format_func=lambda place: in_markdown(dataset["classes"][place][key]),
-            default=0,
-            required=True,
-            key="gallery-class",
-        )
-        chosen = dataset["classes"][index]
+        names = [one[name_key(texts)] for one in classes]
+        index = choose_class(texts.choose_class, names, "gallery-class")
         image_buttons(
             "gallery",
             {
-                f"example-{index}-{place}": (
-                    texts.example.format(name=chosen[key], number=place),
-                    url,
-                    partial(_take_example, session, chosen, place, url),
-                )
-                for place, url in enumerate(chosen["examples"], start=1)
+                f"example-{index}-{place}": _example_button(session, classes[index], place, texts)
+                for place in range(len(classes[index]["examples"]))
             },
+            is_tiny(dataset),
         )
-        st.caption(texts.gallery_note)
+        st.caption(examples_note(dataset, texts))
 
 
 def _take_example(session: Session, chosen: dict[str, Any], place: int, url: str) -> None:
