@@ -10,7 +10,7 @@ from imagette.webapp.texts import Texts
 # They differ on light and dark, and to the colour-blind.
 _LEARNING, _SET_ASIDE = "#4a78ab", "#d9822b"
 _GREY = "#8a8d95"
-_SPLITS = (_LEARNING, _SET_ASIDE, _GREY)
+_SPLITS = {"train": _LEARNING, "validation": _GREY, "test": _SET_ASIDE}
 _HEIGHT = 340
 
 
@@ -98,19 +98,22 @@ def written(value: float, quantity: str, texts: Texts) -> str:
     return texts.number(value, digits=3)
 
 
-def counts(names: list[str], by_split: dict[str, list[int]], texts: Texts) -> alt.Chart:
+def counts(
+    names: list[str], by_split: dict[str, list[int]], titles: dict[str, str], texts: Texts
+) -> alt.Chart:
     """How many images there are of each class, in a bar of which each split is a part.
 
     Args:
         names: of the classes.
-        by_split: the numbers of images, in the order of the classes, by the name of the split.
+        by_split: the numbers of images, in the order of the classes, by split.
+        titles: what to call each split.
         texts: in which language to name what is shown.
     """
     rows = [
         {
             "place": place,
             texts.class_name: plain(name),
-            "split": split,
+            "split": titles[split],
             "order": order,
             "count": row[place],
             texts.images: texts.number(row[place]),
@@ -120,7 +123,7 @@ def counts(names: list[str], by_split: dict[str, list[int]], texts: Texts) -> al
     ]
     written = ", ".join(json.dumps(plain(name)) for name in names)
     marks = "," if texts.language == "en" else "\u202f"
-    legend = alt.Legend(orient="bottom") if len(by_split) > 1 else None
+    legend = alt.Legend(orient="top") if len(by_split) > 1 else None
     return (
         alt.Chart(alt.Data(values=rows))
         .mark_bar()
@@ -131,6 +134,7 @@ def counts(names: list[str], by_split: dict[str, list[int]], texts: Texts) -> al
                 axis=alt.Axis(
                     labelExpr=f"replace(format(datum.value, ',.0f'), /,/g, '{marks}')",
                     tickMinStep=1,
+                    tickCount=6,
                 ),
             ),
             # By its place, as two classes may be called nearly alike.
@@ -142,7 +146,10 @@ def counts(names: list[str], by_split: dict[str, list[int]], texts: Texts) -> al
             color=alt.Color(
                 "split:N",
                 title=None,
-                scale=alt.Scale(domain=list(by_split), range=list(_SPLITS[: len(by_split)])),
+                scale=alt.Scale(
+                    domain=[titles[split] for split in by_split],
+                    range=[_SPLITS[split] for split in by_split],
+                ),
                 legend=legend,
             ),
             order="order:Q",

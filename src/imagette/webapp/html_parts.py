@@ -20,6 +20,7 @@ _VIEW = "imagettePage.show()"
 SCRIPTS = (_PAGE, _VIEW)
 """The scripts in what is below, which browsers know by their digests: they never change."""
 
+_FEW = 5  # classes whose names stand side by side above a confusion matrix
 _MAX_BARS = 10  # more classes than this are folded away
 
 NO_IMAGE = (
@@ -252,8 +253,10 @@ def confusion(counts: list[list[int]], names: list[str], texts: Texts) -> str:
             for column, count in enumerate(row)
         )
         rows.append(f'<tr><th scope="row"><div>{in_html(name)}</div></th>{"".join(cells)}</tr>')
+    few = f' few" style="--classes: {len(names)}' if len(names) <= _FEW else ""
+    corner = in_html(texts.confusion_corner)
     return _scrolling(
-        f'<table class="imagette-confusion"><thead><tr><td>{in_html(texts.confusion_corner)}</td>'
+        f'<table class="imagette-confusion{few}"><thead><tr><td>{corner}</td>'
         f"{columns}</tr></thead><tbody>{''.join(rows)}</tbody></table>",
         texts.confusion,
     )

@@ -6,9 +6,9 @@ Ranking = list[tuple[str, float]]
 """Names of the classes with their probabilities, the most probable first."""
 
 
-def dataset_title(name: str) -> str:
-    """`cifar10` becomes `CIFAR-10`; other names are titles already."""
-    return "CIFAR-10" if name == "cifar10" else name
+def dataset_title(name: str, texts: Texts) -> str:
+    """`cifar10` becomes `CIFAR-10`; other names, as of folders, are put in quotation marks."""
+    return "CIFAR-10" if name == "cifar10" else texts.quoted.format(name=name)
 
 
 def limits_sentence(limits: dict[str, int], texts: Texts) -> str:

@@ -75,10 +75,10 @@ def is_tiny(dataset: dict[str, Any]) -> bool:
 def _facts(dataset: dict[str, Any], counts: dict[str, list[int]], texts: Texts) -> list[str]:
     title, totals = dataset["name"], {split: sum(row) for split, row in counts.items()}
     if not totals:
-        known = texts.learned_from.format(dataset=dataset_title(title)) if title else ""
+        known = texts.learned_from.format(dataset=dataset_title(title, texts)) if title else ""
         return [known or texts.unnamed_dataset]
     facts = (texts.dataset_facts if title else texts.unnamed_facts).format(
-        dataset=dataset_title(title or ""),
+        dataset=dataset_title(title or "", texts),
         total=texts.number(sum(totals.values())),
         count=texts.number(len(dataset["classes"])),
     )
@@ -112,8 +112,7 @@ def _show_counts(names: list[str], counts: dict[str, list[int]], texts: Texts) -
         "train": texts.split_train, "validation": texts.split_validation, "test": texts.split_test,
     }  # fmt: skip
     if len(names) <= _MAX_ROWS:
-        named = {titles[split]: row for split, row in counts.items()}
-        st.altair_chart(charts.counts(names, named, texts), alt=texts.counts_alt)
+        st.altair_chart(charts.counts(names, counts, titles, texts), alt=texts.counts_alt)
     rows = [[name, *each] for name, *each in zip(names, *counts.values(), strict=True)]
     rows.append([texts.total, *map(sum, counts.values())])
     header = [texts.class_name, *(titles[split] for split in counts)]
@@ -130,7 +129,9 @@ def _show_facts(model: dict[str, Any], texts: Texts) -> None:
     names = class_names(model, texts.language)
     title = model["dataset"]
     info = [
-        texts.learned_from.format(dataset=dataset_title(title)) if title else texts.unnamed_dataset,
+        texts.learned_from.format(dataset=dataset_title(title, texts))
+        if title
+        else texts.unnamed_dataset,
         texts.knows.format(count=len(names), names=texts.listed(names)),
         texts.limit_size.format(**model["input"]),
     ]

@@ -27,7 +27,8 @@ def show(api: Api, texts: Texts) -> None:
         st.html(html_parts.text("p", "figure", texts.percent(model["accuracy"])))
     st.html(html_parts.paragraphs(_facts(model, evaluation, texts)))
     if evaluation:
-        _show_confusion(evaluation["confusion"], names, texts)
+        if evaluation["confusion"]:
+            _show_confusion(evaluation["confusion"], names, texts)
         if evaluation.get("reliability"):
             _show_reliability(evaluation, texts)
         _show_classes(evaluation["per_class"], names, texts)
@@ -57,7 +58,7 @@ def _facts(model: dict[str, Any], evaluation: dict[str, Any] | None, texts: Text
     chance = texts.percent(1 / len(model["class_names"]), digits=0)
     info.append(texts.chance.format(chance=chance))
     if title := model["dataset"]:
-        info.append(texts.learned_from.format(dataset=dataset_title(title)))
+        info.append(texts.learned_from.format(dataset=dataset_title(title, texts)))
     if model["parameters"]:
         parameters = parameter_count(model["parameters"], texts)
         info.append(texts.network.format(model=model["model"], parameters=parameters))

@@ -63,12 +63,11 @@ def _take_files() -> None:
 def _offer_samples(session: Session, model: dict[str, Any], api: Api, texts: Texts) -> None:
     """Images to try: those that the model's bundle carries, or those that ship with the package, if
     the model knows what they show."""
-    dataset, note, tiny = ask_dataset(api), texts.try_sample, False
+    dataset, note, tiny = ask_dataset(api), "", False
     if dataset and dataset["examples_of"] and dataset["name"] != "cifar10":
         buttons = dict(islice(_own_samples(session, dataset, texts), _MAX_SAMPLES))
         tiny = is_tiny(dataset)
-        if dataset["examples_of"] == "train":
-            note = f"{note} {texts.examples_train}"
+        note = texts.examples_train if dataset["examples_of"] == "train" else ""
     else:
         knows_unknown = model.get("familiarity_threshold") is not None
         buttons = {
@@ -80,8 +79,10 @@ def _offer_samples(session: Session, model: dict[str, Any], api: Api, texts: Tex
             for sample in samples_for(model["class_names"], knows_unknown)
         }
     if buttons:
-        st.caption(note)
+        st.caption(texts.try_sample)
         image_buttons("samples", buttons, tiny)
+    if note:
+        st.caption(note)
 
 
 def _own_samples(
