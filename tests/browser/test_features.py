@@ -104,6 +104,7 @@ def test_the_history_comes_back_downloads_and_is_forgotten(open_page, shipped, e
 
 def test_the_gallery_shows_the_datasets_own_pictures(open_page, shipped, expect):
     page = open_page(shipped.ui_port, "fr")
+    expect(page.locator(".st-key-samples button")).to_have_count(8)
     press(page.get_by_text(FR.gallery))
     ship = page.get_by_role("button", name="bateau", exact=True)
     press(ship.or_(page.get_by_role("radio", name="bateau", exact=True)).first)
@@ -157,7 +158,9 @@ def test_the_page_on_the_data(open_page, shipped, expect):
     page = open_page(shipped.ui_port, "fr", path="data")
     expect(page.get_by_role("heading", name=FR.dataset_title)).to_be_visible()
     expect(page.locator(".imagette-examples img")).to_have_count(100)
-    expect(page.locator(".imagette-table")).to_contain_text("avion")
+    expect(page.locator(".imagette-table")).to_contain_text(
+        "avion4\u202f5005001\u202f0006\u202f000"
+    )
     press(page.get_by_role("link", name=FR.ask_about))
     expect(page.get_by_text(FR.introduction)).to_be_visible()
 

@@ -14,7 +14,7 @@ HOME = "Rue des Lilas"
 
 
 def photograph(path, seed, size=(640, 480), turned=False):
-    """A JPEG with all that a camera may write into one: a comment, where it was, and who took it."""
+    """A JPEG with what a camera may write into one: a comment, where it was, who took it."""
     exif = Image.Exif()
     exif[0x010E], exif[0x013B] = HOME, "Ada"
     exif[0x0112] = 6 if turned else 1

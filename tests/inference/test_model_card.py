@@ -53,8 +53,6 @@ def test_the_hub_reads_it(name, language):
     assert {"expected_calibration_error", "brier_score"} <= results.keys()
     assert "45" in card.text
     assert "{{" not in card.text
-    again = hub.ModelCardData.from_dict if hasattr(hub.ModelCardData, "from_dict") else None
-    assert again is None or again(card.data.to_dict())
 
 
 def test_it_says_what_was_learned_how_good_it_is_and_how_to_use_it():

@@ -19,6 +19,8 @@ from support.tiny_bundle import CIFAR10_NAMES
 
 from imagette.inference.bundle import SHIPPED
 from imagette.inference.classifier import Classifier
+from imagette.inference.model_card import model_card
+from imagette.serving import described_dataset
 from imagette.serving.app import swap_model
 from imagette.serving.logs import RequestLog
 from imagette.serving.served_model import ServedModel
@@ -193,18 +195,36 @@ def test_a_new_model_comes_without_a_lost_request(start_server, tmp_path, make_b
     assert metric(text, "imagette_model_swaps_total", outcome="failed") == 2
 
 
-def test_the_dataset_is_shown_where_it_is_at_hand(monkeypatch, cifar10_dir, lite):
+def test_a_model_that_ships_has_counts_and_the_pictures_where_they_are_at_hand(
+    monkeypatch, cifar10_dir, lite
+):
+    monkeypatch.setattr(described_dataset, "find_cifar10", lambda: None)
+    told = lite.get("/dataset").json
+    assert (told["name"], told["examples_of"]) == ("cifar10", None)
+    for split, count in {"train": 4500, "validation": 500, "test": 1000}.items():
+        assert [one[split] for one in told["classes"]] == [count] * 10
+    assert not any(one["examples"] for one in told["classes"])
+    monkeypatch.undo()
+
     monkeypatch.setenv("IMAGETTE_CIFAR10_DIR", str(cifar10_dir))
     shown = lite.get("/dataset").json
-    assert (shown["name"], shown["height"], shown["width"]) == ("cifar10", 32, 32)
-    assert [one["test"] for one in shown["classes"]] == [1000] * 10
-    assert [one["train"] for one in shown["classes"]] == [5000] * 10
+    assert shown["examples_of"] == "test"
     assert all(len(one["examples"]) == 10 for one in shown["classes"])
+    assert [one | {"examples": []} for one in shown["classes"]] == told["classes"]
 
 
-def test_another_dataset_is_not(client):
+def test_a_model_that_does_not_say_what_it_learned_from(client):
     response = client.get("/dataset")
     assert (response.status_code, kind_of(response)) == (404, "no-dataset")
+
+
+def test_the_card_is_in_the_language_that_is_asked_for(lite):
+    response = lite.get("/model/card?language=fr")
+    assert response.content_type == "text/markdown; charset=utf-8"
+    assert response.text == model_card(Classifier("cifar10-lite").metadata, "fr")
+    assert "## Limits" in lite.get("/model/card").text
+    refused = lite.get("/model/card?language=de")
+    assert (refused.status_code, kind_of(refused)) == (400, "wrong-option")
 
 
 def test_an_answer_can_be_explained_and_says_how_familiar(lite):

@@ -61,8 +61,8 @@ def test_the_example_is_answered(app):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "operation",
-    ["GET /", "POST /predict", "GET /model", "GET /dataset", "GET /healthz", "GET /readyz",
-     "GET /metrics", "GET /openapi.json", "GET /docs"],
+    ["GET /", "POST /predict", "GET /model", "GET /model/card", "GET /dataset", "GET /healthz",
+     "GET /readyz", "GET /metrics", "GET /openapi.json", "GET /docs"],
 )  # fmt: skip
 def test_every_answer_is_as_described(app, operation):
     hold_to_description(app, operation, 60)

@@ -20,7 +20,7 @@ NASTY = '<img src=x onerror="alert(1)">'
         html_parts.tiles([("a", "data:,", NASTY)]),
         html_parts.table([NASTY], [[NASTY, NASTY]], NASTY),
         html_parts.confusion([[1, 0], [0, 1]], [NASTY, "b"], ENGLISH),
-        html_parts.examples(NASTY, ["data:,"], ENGLISH),
+        html_parts.examples(NASTY, ["data:,"], False, ENGLISH),
         html_parts.bullets([NASTY]),
     ],
 )

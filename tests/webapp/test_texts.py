@@ -13,7 +13,7 @@ from imagette.webapp.texts import TEXTS, Texts
 
 EN, FR = TEXTS["en"], TEXTS["fr"]
 FIELDS = list(Texts.__annotations__)
-SAME_IN_BOTH = ("pages", "photo", "teach_add_from_camera")
+SAME_IN_BOTH = ("pages", "photo", "split_test", "split_validation", "teach_add_from_camera")
 
 
 def sentences(texts):
