@@ -81,15 +81,9 @@ def serve(
             keys = (*settings.api_keys, SecretStr(f"page:{webapp_key}"))
             settings = settings.model_copy(update={"api_keys": keys})
         webapp = WebappProcess(
-            address,
-            ui_port,
-            url(address, port) + settings.base_path,
-            settings.max_upload_bytes,
-            webapp_key,
-            settings.base_path,
-            https_port,
-            settings.title,
-        )
+            address, ui_port, url(address, port) + settings.base_path,
+            settings.max_upload_bytes, webapp_key, settings.base_path, https_port, settings.title,
+        )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="imagette-", ignore_cleanup_errors=True) as folder:
         settings = _share_among_workers(settings, Path(folder))
         server = _make_server(address, port, settings)

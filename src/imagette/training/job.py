@@ -28,7 +28,7 @@ class Job:
         data_dir: where to look for CIFAR-10 first.
         earlier: what the run has done so far; None where it begins.
         reporter: hears of the progress.
-        samples: whether the bundle is to carry small pictures of each class.
+        samples: whether the bundle may carry small pictures of each class.
     """
 
     folder: Path
@@ -38,6 +38,11 @@ class Job:
     earlier: RunInfo | None
     reporter: Reporter
     samples: bool = True
+
+    @property
+    def carries_samples(self) -> bool:
+        """Whether it does: a run that began without them goes on without."""
+        return self.samples and (self.earlier is None or self.earlier.samples)
 
     def write_choices(self) -> None:
         """Write `recipe.toml` and `environment.json`."""
@@ -57,7 +62,7 @@ class Job:
             seed=self.recipe.seed,
             device=device,
             parameters=parameters,
-            samples=self.samples,
+            samples=self.carries_samples,
         )
 
     def about_pictures(self, splits: dict[str, Split], digests: Sequence[bytes]) -> dict[str, Any]:
@@ -71,7 +76,7 @@ class Job:
             "counts": count_classes(splits, len(self.found.class_names)),
             "learned_pictures": self._learned_pictures(digests),
         }
-        if self.samples:
+        if self.carries_samples:
             samples = choose_samples(self.found, splits)
             told |= {"sample_split": samples.split, "samples": samples.images}
         return told

@@ -21,6 +21,7 @@ from typing import Any
 
 from imagette.data import BUILT_IN, Dataset, DataSource, open_source
 from imagette.models import check_options
+from imagette.runs import RunInfo
 from imagette.training.default_recipe import choose_recipe
 from imagette.training.job import Job
 from imagette.training.recipe import DEFAULT, Recipe
@@ -90,10 +91,7 @@ def train(
         if dataset is None and not earlier.finished:
             earlier.check_there(f"imagette train FOLDER --name {folder.name} --resume")
         if earlier.finished:
-            if dataset is not None:
-                check_finished(folder, earlier, found)
-            if not samples:
-                leave_out_samples(folder, earlier)
+            _settle_finished(folder, earlier, None if dataset is None else found, samples)
             return Run(folder, recipe, metrics=None)
         if dataset is None or earlier.data_dir:
             found = _open(dataset or earlier.dataset, data_dir)
@@ -107,9 +105,17 @@ def train(
     if not earlier:  # another run may have taken the name while the images were found
         folder = choose_folder(runs_dir, name, default, resume)
     with claimed(folder):
-        samples = samples and (earlier is None or earlier.samples)
         job = Job(folder, recipe, found, data_dir, earlier, reporter, samples)
         return Run(folder, recipe, train_it(job))
+
+
+def _settle_finished(folder: Path, info: RunInfo, found: DataSource | None, samples: bool) -> None:
+    """Make sure that a run which has finished is of the pictures that were named, if any were, and
+    carries none where it is not to."""
+    if found is not None:
+        check_finished(folder, info, found)
+    if not samples:
+        leave_out_samples(folder, info)
 
 
 def _open(dataset: str | Path | Dataset | None, data_dir: str | Path | None) -> DataSource:
