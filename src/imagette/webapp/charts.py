@@ -122,21 +122,12 @@ def counts(
         for place, name in enumerate(names)
     ]
     written = ", ".join(json.dumps(plain(name)) for name in names)
-    marks = "," if texts.language == "en" else "\u202f"
     legend = alt.Legend(orient="top") if len(by_split) > 1 else None
     return (
         alt.Chart(alt.Data(values=rows))
         .mark_bar()
         .encode(
-            x=alt.X(
-                "count:Q",
-                title=texts.images,
-                axis=alt.Axis(
-                    labelExpr=f"replace(format(datum.value, ',.0f'), /,/g, '{marks}')",
-                    tickMinStep=1,
-                    tickCount=6,
-                ),
-            ),
+            x=alt.X("count:Q", title=texts.images, axis=_whole_numbers(texts)),
             # By its place, as two classes may be called nearly alike.
             y=alt.Y(
                 "place:O",
@@ -167,3 +158,9 @@ def _percents(texts: Texts) -> alt.Axis:
 def _decimals(texts: Texts) -> alt.Axis:
     mark = "." if texts.language == "en" else ","
     return alt.Axis(labelExpr=f"replace(datum.label, '.', '{mark}')", tickCount=6)
+
+
+def _whole_numbers(texts: Texts) -> alt.Axis:
+    mark = "," if texts.language == "en" else "\u202f"
+    label = f"replace(format(datum.value, ',.0f'), /,/g, '{mark}')"
+    return alt.Axis(labelExpr=label, tickMinStep=1, tickCount=6)

@@ -88,6 +88,7 @@ def fit_taught_model(
         class_names_fr=class_names,
         imagette_version=imagette.__version__,
         model="efficientnet-lite",
+        counts={"train": tuple(np.bincount(labels, minlength=len(class_names)).tolist())},
         parameters=PARAMETERS[0] + head.kernel.size + head.bias.size,
         temperature=head.temperature,
         familiarity_threshold=THRESHOLD,
