@@ -77,7 +77,7 @@ def train_by_epochs(job: Job) -> dict[str, Any]:
         state, head = _learn(job, plan, model, final, teacher, data, state, info)
         state = _settle(job, plan, model, final, data, state, head)
     _write_info(job, info, state)  # the epoch that was kept, for the report
-    if not (folder / "model.onnx").is_file():
+    if job.drops_samples or not (folder / "model.onnx").is_file():
         set_weights(final, state.best_weights)
         told = job.about_pictures(data.by_name, learned_digests(job, data.final))
         save_bundle_of(job, final, data, told, job.reporter.on_step)

@@ -4,6 +4,7 @@ Nothing here needs a training framework: ONNX Runtime computes the features and 
 """
 
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -184,14 +185,19 @@ def _write(
     more = {"learned_left_out": left_out} if left_out else None
     job.reporter.on_step(REPORT)
     metrics = write_evaluation(folder, classifier, dataset.name, answers, more=more)
+    metadata = metadata.model_copy(update=_about_evaluation(metrics, folder))
+    save(metadata)
+    write_cards(folder, metadata)
+    return metrics
+
+
+def _about_evaluation(metrics: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """What the bundle says of how it was measured: fields of `BundleMetadata`."""
     told = {"accuracy_split": metrics["split"]}
     if not says_nothing(metrics):
         evaluation = evaluation_for_bundle(metrics, folder)
         told |= {"accuracy": metrics["accuracy"], "evaluation": evaluation}
-    metadata = metadata.model_copy(update=told)
-    save(metadata)
-    write_cards(folder, metadata)
-    return metrics
+    return told
 
 
 def _compare(classifier: Classifier, answers: Answers) -> None:

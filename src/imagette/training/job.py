@@ -44,6 +44,11 @@ class Job:
         """Whether it does: a run that began without them goes on without."""
         return self.samples and (self.earlier is None or self.earlier.samples)
 
+    @property
+    def drops_samples(self) -> bool:
+        """Whether a bundle that the run has already may carry what it is not to carry any more."""
+        return self.earlier is not None and self.earlier.samples and not self.samples
+
     def write_choices(self) -> None:
         """Write `recipe.toml` and `environment.json`."""
         self.recipe.save(self.folder / "recipe.toml")
