@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 from support.images import noise
-from support.lessons import begin, folder_of, send
+from support.lessons import begin, lessons_in, send
 
 from imagette import load_dataset
 from imagette.serving.teaching import lesson_archive
@@ -18,7 +18,7 @@ def read(response):
 
 
 def test_it_holds_the_pictures_by_class_and_says_their_order(client, tmp_path, monkeypatch):
-    names = ("zebra", "<b> chat ?", "empty")
+    names = ("zebra", "chat & chien", "empty")
     lesson = begin(client, *names)
     client.patch(lesson, json={"name": "Mes dessins"})
     for seed in range(5):
@@ -35,18 +35,31 @@ def test_it_holds_the_pictures_by_class_and_says_their_order(client, tmp_path, m
     )
     assert [one["name"] for one in about["classes"]] == ["été", *names[1:]]
     listed = [one["pictures"] for one in client.get(lesson).json["classes"]]
+    [folder] = lessons_in(client)
     for one, pictures in zip(about["classes"], listed, strict=True):
-        assert one["pictures"] == [f"{one['name']}/{picture}.png" for picture in pictures]
-    on_disk = {path.name: path.read_bytes() for path in folder_of(client).glob("*/lesson/*/*.png")}
-    packed = archive.namelist()[1:]
-    assert {name.rpartition("/")[2]: archive.read(name) for name in packed} == on_disk
-    assert packed == [name for one in about["classes"] for name in one["pictures"]]
+        assert one["pictures"] == [
+            f"{one['name']}/{place:03}.png" for place in range(1, len(pictures) + 1)
+        ]
+        for path, picture in zip(one["pictures"], pictures, strict=True):
+            [kept] = folder.glob(f"lesson/*/{picture}.png")
+            assert archive.read(path) == kept.read_bytes()
+    assert archive.namelist()[1:] == [name for one in about["classes"] for name in one["pictures"]]
 
     monkeypatch.setenv("IMAGETTE_CACHE_DIR", str(tmp_path))
     (tmp_path / "lesson.zip").write_bytes(answer.data)
     dataset = load_dataset(tmp_path / "lesson.zip")
     assert sorted(dataset.class_names) == sorted(["été", names[1]])
     assert len(dataset.train) == 5
+
+
+@pytest.mark.parametrize("names", [("train", "test"), ("Testing", "val"), ("test tube", "data")])
+def test_classes_called_as_splits_are(client, tmp_path, monkeypatch, names):
+    lesson = begin(client, *names)
+    for place, name in enumerate(names):
+        send(client, lesson, name, noise(place))
+    monkeypatch.setenv("IMAGETTE_CACHE_DIR", str(tmp_path))
+    (tmp_path / "lesson.zip").write_bytes(client.get(f"{lesson}/archive").data)
+    assert sorted(load_dataset(tmp_path / "lesson.zip").class_names) == sorted(names)
 
 
 def test_it_is_written_piece_by_piece_while_pictures_go(client):

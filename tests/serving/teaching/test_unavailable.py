@@ -11,7 +11,7 @@ from imagette.serving import server
 from imagette.serving.app import create_app
 from imagette.serving.settings import Settings
 from imagette.serving.teaching import lesson as lesson_module
-from imagette.serving.teaching import lesson_file
+from imagette.serving.teaching import lesson_file, write_lock
 
 
 def test_deleted_while_a_picture_comes_nothing_of_it_is_left(client, monkeypatch):
@@ -67,3 +67,16 @@ def test_a_backbone_that_cannot_be_made_is_told(monkeypatch, capsys, tmp_path, b
 def test_processes_must_agree_on_the_folder(bundle_path):
     with pytest.raises(ImagetteError, match="IMAGETTE_LESSONS_DIR"):
         create_app(Settings(model=bundle_path, teach=True))
+
+
+def test_one_worker_at_a_time_changes_lessons(make_client, monkeypatch):
+    """Each has a lock of its own, on a file that all of them share."""
+    monkeypatch.setattr(write_lock, "_SECONDS", 0.2)
+    one, other = make_client(), make_client()
+    lesson = begin(one)
+    with one.application.extensions["imagette"].lessons.find(lesson.rpartition("/")[2]).lock:
+        late = other.patch(f"{lesson}/classes?class=cat", json={"name": "bird"})
+        assert (late.status_code, kind_of(late)) == (503, "out-of-time")
+        assert late.headers["Retry-After"]
+        assert other.get(lesson).status_code == 200
+    assert other.patch(f"{lesson}/classes?class=cat", json={"name": "bird"}).status_code == 200

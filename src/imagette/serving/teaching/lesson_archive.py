@@ -6,6 +6,7 @@ import json
 import zipfile
 from collections.abc import Iterator
 
+from imagette.data.sources.split_names import split_named
 from imagette.serving.problems import RequestError
 from imagette.serving.teaching.lesson import Lesson
 
@@ -25,30 +26,35 @@ def write_archive(lesson: Lesson) -> Iterator[bytes]:
         RequestError: there is no such lesson; before the first piece.
     """
     file, images = lesson.file(), lesson.images()
+    # A class called `test` would be taken for a split, unless it lies in one.
+    split = "train/" if any(map(split_named, images)) else ""
+    paths = {
+        name: {image: f"{split}{name}/{place:03}.png" for place, image in enumerate(found, start=1)}
+        for name, found in images.items()
+    }
     about = {
         "format": "imagette-lesson",
         "version": VERSION,
         "name": file.name,
         "classes": [
-            {"name": name, "pictures": [f"{name}/{image}.png" for image in found]}
-            for name, found in images.items()
+            {"name": name, "pictures": list(found.values())} for name, found in paths.items()
         ],
     }
-    return _pieces(lesson, json.dumps(about, indent=2, ensure_ascii=False), images)
+    return _pieces(lesson, json.dumps(about, indent=2, ensure_ascii=False), paths)
 
 
-def _pieces(lesson: Lesson, about: str, images: dict[str, list[str]]) -> Iterator[bytes]:
+def _pieces(lesson: Lesson, about: str, paths: dict[str, dict[str, str]]) -> Iterator[bytes]:
     written = _Written()
     # Pictures are packed already.
     with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(ABOUT, about + "\n")
-        for class_name, names in images.items():
-            for name in names:
+        for found in paths.values():
+            for image, path in found.items():
                 try:
-                    content = lesson.picture(name)
+                    content = lesson.picture(image)
                 except (RequestError, OSError):
                     continue
-                archive.writestr(f"{class_name}/{name}.png", content)
+                archive.writestr(path, content)
                 yield written.take()
     yield written.take()
 

@@ -186,7 +186,7 @@ class LessonStore:
             # Other folders may lie beside them.
             if not _ID.fullmatch(folder.name.removesuffix("-gone")):
                 continue
-            seconds = min(longest, UNDO_SECONDS) if is_forgotten(folder) else longest
+            seconds = longest if is_lesson(folder) else min(longest, UNDO_SECONDS)
             with suppress(RequestError):  # of a disk that fails, or deleted meanwhile
                 if (folder / "lesson").is_dir() and _last_used(folder) < now - seconds:
                     self._open(folder).delete()
