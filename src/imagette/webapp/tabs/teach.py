@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from imagette.webapp import html_parts, styling
+from imagette.webapp import html_parts, styling, teach_parts
 from imagette.webapp.client import Api, LessonApi, NoAnswer
 from imagette.webapp.lesson_zip import REASONS, LessonZipError, read_lesson_zip
 from imagette.webapp.session import current_session
@@ -81,7 +81,7 @@ def _show_forgotten(state: TeachState, api: Api, bounds: dict[str, Any], texts: 
     lesson_api = LessonApi(api, state.forgotten)
     with st.container(border=True, key="teach-forgotten"):
         words = texts.teach_forgotten.format(minutes=bounds["undo_minutes"])
-        st.html(html_parts.status(words))
+        st.html(teach_parts.status(words))
         with st.container(horizontal=True):
             st.button(
                 texts.teach_undo,
@@ -112,7 +112,7 @@ def _delete_for_good(state: TeachState, api: LessonApi) -> None:
 
 
 def _ask_names(state: TeachState, api: Api, bounds: dict[str, Any], texts: Texts) -> None:
-    st.html(html_parts.step(texts.teach_name_step))
+    st.html(teach_parts.step(texts.teach_name_step))
     examples = texts.teach_examples.split(", ")
     known: set[str] = set()
     for place, name in enumerate(state.names):
@@ -125,7 +125,7 @@ def _ask_names(state: TeachState, api: Api, bounds: dict[str, Any], texts: Texts
             placeholder=examples[place % len(examples)],
         )
         if (same := looks_the_same(name)) and same in known:
-            st.html(html_parts.field_problem(texts.teach_same_name))
+            st.html(teach_parts.field_problem(texts.teach_same_name))
         known.add(same)
     with st.container(horizontal=True):
         st.button(
@@ -142,7 +142,7 @@ def _ask_names(state: TeachState, api: Api, bounds: dict[str, Any], texts: Texts
             on_click=partial(_begin, state, api),
         )
     if state.problem == "too-few-names" and len(list(filter(str.strip, state.names))) < 2:
-        st.html(html_parts.field_problem(texts.teach_names_missing))
+        st.html(teach_parts.field_problem(texts.teach_names_missing))
     elif state.problem and state.problem not in ("too-few-names", "same-names", *REASONS):
         # Of two names that are the same it is told beside the second; of a zip file below its box.
         tell_problem(state.problem, texts)
@@ -162,7 +162,7 @@ def _begin(state: TeachState, api: Api) -> None:
 
 def _offer_to_open(state: TeachState, api: Api, model: dict[str, Any], texts: Texts) -> None:
     """A box for a lesson that was saved."""
-    st.html(html_parts.step(texts.teach_open))
+    st.html(teach_parts.step(texts.teach_open))
     st.html(html_parts.text("p", "knows", texts.teach_open_help))
     st.html(styling.widget_words(texts))
     st.html(styling.drop_words("teach-open", texts.teach_open_here))

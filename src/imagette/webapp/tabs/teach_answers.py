@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from imagette.webapp import html_parts, live_camera
+from imagette.webapp import html_parts, live_camera, teach_parts
 from imagette.webapp.answers import show_answers
 from imagette.webapp.client import LessonApi, NoAnswer
 from imagette.webapp.live_camera import Frame
@@ -114,7 +114,7 @@ def _show_live_answer(answer: dict[str, Any], names: list[str], texts: Texts) ->
     ranking = sorted(found.items(), key=lambda one: -one[1])
     sentence = answer_sentence(ranking, answer["known"], texts)
     in_order = [(name, found[name]) for name in names if name in found]
-    bars = html_parts.live_bars(in_order, answer["known"], texts)
+    bars = teach_parts.live_bars(in_order, answer["known"], texts)
     st.html(html_parts.text("p", "answer", sentence) + bars)
 
 
@@ -122,7 +122,7 @@ def try_out(state: TeachState, model: dict[str, Any], api: LessonApi, texts: Tex
     """Answers to images that it has not learned, given anew whenever the lesson changes."""
     session = state.session
     session.model = model
-    st.html(html_parts.step(texts.teach_try))
+    st.html(teach_parts.step(texts.teach_try))
     st.html(html_parts.text("p", "knows", texts.teach_try_help))
     key = f"teach-try-{state.widget_generation}"
     file_box("upload-to-try", texts.choose, key, partial(_take_to_try, state, key))

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from imagette.webapp import html_parts, pictures, styling
+from imagette.webapp import pictures, styling, teach_parts
 from imagette.webapp.client import LessonApi, NoAnswer
 from imagette.webapp.literal import in_markdown, plain
 from imagette.webapp.sentences import limits_sentence
@@ -59,7 +59,7 @@ def _show_class(
     name, count = lesson_class["name"], len(lesson_class["pictures"])
     counted = texts.teach_count.format(count=texts.number(count))
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.html(html_parts.class_header(name, counted, count / FEW))
+        st.html(teach_parts.class_header(name, counted, count / FEW))
         _offer_changes(state, place, lesson, api, texts)
     if count:
         _show_images(state, place, lesson_class, api, texts)
@@ -136,7 +136,7 @@ def _name_field(
 
     written = st.text_input(label, name, key=key, max_chars=40, on_change=hand_over)
     if _is_taken(written, others):
-        st.html(html_parts.field_problem(texts.teach_same_name))
+        st.html(teach_parts.field_problem(texts.teach_same_name))
     words = texts.teach_rename if name else texts.teach_add_class
     st.button(words, key=f"{key}-yes", on_click=hand_over)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from imagette.webapp import html_parts
+from imagette.webapp import html_parts, teach_parts
 from imagette.webapp.client import LessonApi
 from imagette.webapp.tabs import teach_answers, teach_images
 from imagette.webapp.teach_state import Lesson, TeachState, begin_anew
@@ -29,7 +29,7 @@ def show(
     with st.container(key="teach-step"):  # as of the head
         if lesson["name"]:
             st.html(html_parts.text("p", "lesson", lesson["name"]))
-        st.html(html_parts.step(texts.teach_images_step))
+        st.html(teach_parts.step(texts.teach_images_step))
         st.html(html_parts.text("p", "knows", texts.teach_images_help))
         if state.problem:
             tell_problem(state.problem, texts)
@@ -46,7 +46,7 @@ def _keep(
     state: TeachState, lesson: Lesson, api: LessonApi, bounds: dict[str, Any], texts: Texts
 ) -> None:
     """How it is kept and shared, and how to be rid of it."""
-    st.html(html_parts.step(texts.teach_keep))
+    st.html(teach_parts.step(texts.teach_keep))
     key = f"teach-lesson-name-{lesson['name']}"
     st.text_input(
         texts.teach_lesson_name,
@@ -56,7 +56,7 @@ def _keep(
         on_change=partial(_name_lesson, state, api, key),
     )
     url = (st.context.url or "").split("?")[0]
-    st.html(html_parts.link(f"{url}?lesson={state.address_of(lesson)}", texts))
+    st.html(teach_parts.link(f"{url}?lesson={state.address_of(lesson)}", texts))
     st.caption(texts.teach_address)
     if any(one["pictures"] for one in lesson["classes"]):
         _offer_file("save", "zip", texts.teach_save, texts.teach_save_help, api.archive)
@@ -118,7 +118,7 @@ def _offer_undo(state: TeachState, lesson: Lesson, api: LessonApi, texts: Texts)
         "rename": texts.teach_undo_rename,
     }[change["kind"]]
     with st.container(horizontal=True, vertical_alignment="center", key="teach-undo"):
-        st.html(html_parts.status(words.format(name=change["class_name"])))
+        st.html(teach_parts.status(words.format(name=change["class_name"])))
         st.button(
             texts.teach_undo,
             key="teach-undo-yes",
