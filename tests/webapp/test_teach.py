@@ -77,17 +77,6 @@ def test_what_an_api_never_has_time_for_is_told(monkeypatch):
     assert state.waiting == {}
 
 
-def test_what_a_busy_api_does_not_take_waits_too():
-    state = TeachState(waiting={"cat": files(*[10] * 5)})
-    told = []
-    api = Scripted([], Refused("too-many-requests"))
-    with pytest.raises(Refused):
-        state.send_waiting(api, LIMITS, lambda *done: told.append(done))
-    assert [name for name, _ in state.waiting["cat"]] == ["3.png", "4.png"]
-    assert told == [(3, 5)]
-    assert state.refused["cat"] == []
-
-
 def test_addresses_say_names_and_mean_ids():
     state = TeachState()
     for name, said in (("", ""), ("Mes tasses & bols !", "mes-tasses-bols."), ("猫_1", "猫-1.")):

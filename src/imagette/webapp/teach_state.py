@@ -42,7 +42,6 @@ class File(Protocol):
 _File = tuple[str, File]
 
 
-
 def id_in_address(said: str) -> str:
     """The id of a lesson in what an address says of it; empty if that is nothing."""
     return said.rpartition(".")[2]

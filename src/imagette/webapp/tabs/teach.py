@@ -175,7 +175,7 @@ def _offer_to_open(state: TeachState, api: Api, model: dict[str, Any], texts: Te
 
 def _open_zip(state: TeachState, api: Api, model: dict[str, Any], key: str) -> None:
     """Begin a lesson with what is in a file; its pictures wait to be sent, as any do."""
-    given, bounds = st.session_state[key], model["teaching"]
+    given, bounds = st.session_state.get(key), model["teaching"]
     state.widget_generation += 1
     if given is None:
         return
