@@ -57,6 +57,21 @@ def clean_name(name: str) -> str:
     return normalize("NFC", name).strip()
 
 
+# Joiners, and which form of a letter is meant: two names may differ in them and look the same.
+_UNSEEN = str.maketrans(dict.fromkeys(["\u200c", "\u200d", *map(chr, range(0xFE00, 0xFE10))]))
+
+
+def looks_the_same(name: str) -> str:
+    """What two names have in common that people take for the same: capitals, the ways in which
+    Unicode writes a letter (NFKC), spaces and what is not seen make no difference.
+
+    >>> looks_the_same("Élan") == looks_the_same("e\u0301lan")
+    True
+    """
+    plain = normalize("NFKC", normalize("NFKC", name).casefold()).translate(_UNSEEN)
+    return " ".join(plain.split())
+
+
 def printable(path: str | Path) -> str:
     """A path that can be printed and saved, also where its bytes are not UTF-8."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -1,11 +1,13 @@
 """Teaching on the page: what is shown is learned at once, and so is what is taken away."""
 
 import json
+import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from support.acting import press, wait_until_drawn
 from support.images import stripes
+from support.lessons import begin_over_http
 
 from imagette import Classifier
 from imagette.webapp.sentences import answer_sentence, confidence_percent
@@ -25,6 +27,10 @@ def count_of(page, place):
     return page.locator(f".st-key-teach-class-{place} .imagette-class .count")
 
 
+def pictures_of(page, place):
+    return page.locator(f".st-key-teach-images-{place} li")
+
+
 def accuracy_of(page):
     return page.locator(".st-key-teach-accuracy")
 
@@ -40,21 +46,19 @@ def test_from_two_names_to_live_answers(open_page, taught, expect, tmp_path):
     page = open_page(taught.ui_port, width=390)
     press(page.get_by_role("link", name=EN.page_teach))
     press(page.get_by_role("button", name=EN.teach_begin))
-    expect(page.get_by_text(EN.teach_names_missing)).to_be_visible()
-    wait_until_drawn(page)
-    page.locator(".st-key-teach-name-0 input").fill("debout")
-    page.locator(".st-key-teach-name-1 input").fill("couché/debout")
+    # What is missing is told, and nothing that is not about it.
+    expect(page.get_by_role("alert")).to_have_text(EN.teach_names_missing)
+    fill_names(page, "debout", "DEBOUT ")
     press(page.get_by_role("button", name=EN.teach_begin))
+    expect(page.get_by_role("alert")).to_have_text(EN.teach_same_name)
     # Names that could mean something elsewhere: these are told what to do, and nothing is lost.
+    fill_names(page, "debout", "couché/debout")
+    press(page.get_by_role("button", name=EN.teach_begin))
     expect(page.get_by_text(EN.problems["wrong-classes"])).to_be_visible()
     second = '<b>"couché" {x} *a* 🎈'
-    page.locator(".st-key-teach-name-1 input").fill(second)
+    fill_names(page, "debout", second)
     press(page.get_by_role("button", name=EN.teach_begin))
-    # Before there are pictures, a slip of the pen can be mended.
     expect(page.get_by_role("heading", name=second)).to_be_visible()
-    press(page.locator(".st-key-teach-rename button"))
-    expect(page.locator(".st-key-teach-name-1 input")).to_have_value(second)
-    press(page.get_by_role("button", name=EN.teach_begin))
     expect(page.get_by_text(EN.teach_no_model)).to_be_visible()
     (lesson,) = parse_qs(urlsplit(page.url).query)["lesson"]
 
@@ -72,9 +76,10 @@ def test_from_two_names_to_live_answers(open_page, taught, expect, tmp_path):
     choose(page, "teach-upload-0", [stripes(2, True), stripes(4, True)])
     # What was tried is answered by what is known now.
     expect(accuracy_of(page)).to_contain_text(EN.teach_right.format(right=5, count=5))
+    expect(accuracy_of(page)).to_contain_text("That is a small test")
     expect(accuracy_of(page)).to_contain_text(EN.teach_few.format(count=10))
     shows_answer_of(page, expect, taught, lesson, picture)
-    press(page.locator(".st-key-teach-images-0 button").last)
+    press(pictures_of(page, 0).last.locator(".remove"))
     expect(count_of(page, 0)).to_have_text(EN.teach_count.format(count=2))
     shows_answer_of(page, expect, taught, lesson, picture)
     assert page.locator("img.heat").count() == 0
@@ -91,77 +96,109 @@ def test_from_two_names_to_live_answers(open_page, taught, expect, tmp_path):
 
 @pytest.mark.slow
 def test_an_address_leads_back_from_another_device_in_another_language(open_page, taught, expect):
-    lesson = begin(taught)
-    page = open_page(taught.ui_port, path=f"teach?lesson={lesson}")
+    page = open_page(taught.ui_port, path="teach")
+    fill_names(page, "upright", "lying")
+    press(page.get_by_role("button", name=EN.teach_begin))
     choose(page, "teach-upload-0", [stripes(seed, True) for seed in range(2)])
     expect(count_of(page, 0)).to_have_text(EN.teach_count.format(count=2))
     choose(page, "teach-upload-1", [stripes(seed, False) for seed in range(2)])
     expect(count_of(page, 1)).to_have_text(EN.teach_count.format(count=2))
-    elsewhere = open_page(taught.ui_port, "fr-FR", path=f"teach?lesson={lesson}")
+    press(page.get_by_label(EN.teach_lesson_name))
+    page.get_by_label(EN.teach_lesson_name).fill("Mes rayures, été !")
+    page.keyboard.press("Enter")
+    link = page.locator(".imagette-link a")
+    expect(link).to_have_attribute(
+        "href", re.compile(r"/teach\?lesson=mes-rayures-.*t.*\.[2-9a-z-]{24}$")
+    )
+    expect(page.locator(".imagette-lesson")).to_have_text("Mes rayures, été !")
+    assert page.url == link.evaluate("link => link.href")
+    press(page.locator(".imagette-link button"))
+
+    elsewhere = open_page(
+        taught.ui_port, "fr-FR", path=urlsplit(page.url)._replace(scheme="", netloc="").geturl()[1:]
+    )
+    expect(elsewhere.locator(".imagette-lesson")).to_have_text("Mes rayures, été !")
     expect(accuracy_of(elsewhere)).to_contain_text(FR.teach_right.format(right=4, count=4))
     choose(elsewhere, "teach-upload-0", [stripes(seed, True) for seed in range(10, 33)])
     expect(count_of(elsewhere, 0)).to_have_text(FR.teach_count.format(count=25))
-    shown = elsewhere.locator(".st-key-teach-images-0 button")
-    expect(shown).to_have_count(24)
+    expect(pictures_of(elsewhere, 0)).to_have_count(24)
     elsewhere.get_by_text(FR.teach_show_all.format(count=25)).click()
-    expect(shown).to_have_count(25)
+    expect(pictures_of(elsewhere, 0)).to_have_count(25)
     page.reload()
     expect(count_of(page, 0)).to_have_text(EN.teach_count.format(count=25))
-    has_picture = "element => getComputedStyle(element).backgroundImage.startsWith('url')"
-    assert page.locator(".st-key-teach-images-0 button").last.evaluate(has_picture)
-
-    press(elsewhere.locator(".st-key-teach-forget button"))
-    press(elsewhere.locator(".st-key-teach-forget-yes button"))
-    expect(elsewhere.get_by_text(FR.teach_introduction)).to_be_visible()
-    assert "lesson" not in urlsplit(elsewhere.url).query
-    page.reload()
-    expect(page.get_by_text(EN.problems["no-lesson"])).to_be_visible()
-    press(page.get_by_role("button", name=EN.teach_anew))
-    expect(page.get_by_text(EN.teach_introduction)).to_be_visible()
+    # To other pages and back, and through the browser's history.
+    press(page.get_by_role("link", name=EN.page_model))
+    expect(page.get_by_role("heading", name=EN.model_title)).to_be_visible()
+    press(page.get_by_role("link", name=EN.page_teach))
+    expect(count_of(page, 0)).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name=EN.model_title)).to_be_visible()
+    page.go_back()
+    expect(count_of(page, 0)).to_be_visible()
+    assert "lesson=mes-rayures" in page.url
 
 
 @pytest.mark.slow
 def test_the_camera_is_answered_as_it_looks_on(open_page, taught, expect):
-    page = open_page(taught.ui_port, path=f"teach?lesson={begin(taught)}", permissions=["camera"])
+    page = open_page(
+        taught.ui_port,
+        path=f"teach?lesson={begin_over_http(taught, 'upright', 'camera')}",
+        permissions=["camera"],
+    )
     choose(page, "teach-upload-0", [stripes(seed, True) for seed in range(3)])
     expect(count_of(page, 0)).to_have_text(EN.teach_count.format(count=3))
     press(page.locator(".st-key-teach-camera button"))
-    add = page.get_by_role("button", name="+ camera")
-    expect(add).to_be_enabled()
+    record = page.get_by_role("button", name=EN.teach_record.format(name="camera"))
+    expect(record).to_be_enabled()
     said = page.locator(".st-key-teach-live-answer")
-    expect(said).to_contain_text(EN.teach_camera_help)  # nothing can be told apart yet
-    add.click()
+    expect(said).to_contain_text(EN.teach_no_model)
+    record.click()
     expect(count_of(page, 1)).to_have_text(EN.teach_count.format(count=1))
     expect(said).to_contain_text("“camera”")
-    # One click is one picture; held, the button takes more of them, and the keyboard presses it.
-    add.press("Enter")
+    page.evaluate("window.video = document.querySelector('video')")
+    # A short press is one picture, by the keyboard too; held, the button records, and counts.
+    record.press("Enter")
     expect(count_of(page, 1)).to_have_text(EN.teach_count.format(count=2))
-    add.hover()
+    record.hover()
     page.mouse.down()
-    page.locator(".st-key-teach-images-1 button").nth(3).wait_for()
+    expect(page.locator(".imagette-live .count")).to_have_text(re.compile(r"^\d\d$"))
     page.mouse.up()
+    pictures_of(page, 1).nth(9).wait_for()
     expect(said).to_contain_text("“camera”")
+    # The bars keep the order of the classes, and go on without a hand on anything.
+    expect(said.locator(".imagette-bars .name")).to_have_text(["upright", "camera"])
+    said.locator("li").first.evaluate("bar => (bar.dataset.old = 1)")
+    expect(said.locator("li[data-old]")).to_have_count(0)
+    # It was open all the time.
+    assert page.evaluate("window.video.isConnected && !window.video.paused")
     # A click elsewhere is not lost among the pictures that the camera sends.
     page.get_by_role("button", name=EN.camera_close).click()
     expect(page.locator("video")).to_have_count(0)
     expect(page.locator(".imagette-live")).to_have_count(0)
-    assert page.locator(".st-key-teach-images-1 button").count() >= 4
 
 
 def test_a_camera_that_may_not_be_used(open_page, taught, expect):
-    page = open_page(taught.ui_port, path=f"teach?lesson={begin(taught)}")
+    page = open_page(
+        taught.ui_port, path=f"teach?lesson={begin_over_http(taught, 'upright', 'camera')}"
+    )
     page.add_init_script("navigator.mediaDevices.getUserMedia = () => Promise.reject();")
     page.reload()
     press(page.locator(".st-key-teach-camera button"))
     expect(page.get_by_text(EN.camera_refused)).to_be_visible()
-    expect(page.get_by_role("button", name="+ camera")).to_be_disabled()
+    expect(page.get_by_role("button", name=EN.teach_record.format(name="camera"))).to_be_disabled()
+
+
+def fill_names(page, *names):
+    wait_until_drawn(page)
+    for place, name in enumerate(names):
+        page.locator(f".st-key-teach-name-{place} input").fill(name)
+    page.keyboard.press("Tab")
+    wait_until_drawn(page)
 
 
 def begin(taught):
-    """The id of a new lesson."""
-    body = json.dumps({"class_names": ["upright", "camera"]})
-    _, _, said = taught.ask("POST", "/lessons", body, {"Content-Type": "application/json"})
-    return json.loads(said)["id"]
+    """The path of a new lesson."""
+    return f"teach?lesson={begin_over_http(taught, 'upright', 'camera')}"
 
 
 def shows_answer_of(page, expect, taught, lesson, picture):

@@ -94,7 +94,11 @@ def taught(tmp_path_factory, backbone):
     "operation",
     ["POST /lessons", "GET /lessons/{lesson}", "POST /lessons/{lesson}/pictures",
      "GET /lessons/{lesson}/pictures", "DELETE /lessons/{lesson}/pictures/{picture}",
-     "GET /lessons/{lesson}/model", "POST /lessons/{lesson}/predict", "DELETE /lessons/{lesson}"],
+     "GET /lessons/{lesson}/pictures/{picture}", "PATCH /lessons/{lesson}",
+     "POST /lessons/{lesson}/classes", "PATCH /lessons/{lesson}/classes",
+     "DELETE /lessons/{lesson}/classes", "POST /lessons/{lesson}/undo",
+     "GET /lessons/{lesson}/archive", "GET /lessons/{lesson}/model",
+     "POST /lessons/{lesson}/predict", "DELETE /lessons/{lesson}"],
 )  # fmt: skip
 def test_every_answer_about_lessons_is_as_described(taught, operation):
     app, lessons = taught

@@ -1,6 +1,7 @@
 """What tests do with lessons over HTTP."""
 
 import io
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -48,3 +49,10 @@ def folder_of(client):
 
 def lessons_in(client):
     return [path for path in folder_of(client).iterdir() if path.is_dir()]
+
+
+def begin_over_http(running, *names):
+    """The id of a new lesson of a server in another process."""
+    body = json.dumps({"class_names": names})
+    _, _, answer = running.ask("POST", "/lessons", body, {"Content-Type": "application/json"})
+    return json.loads(answer)["id"]

@@ -7,7 +7,7 @@ pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
 from imagette.webapp import teach_state
 from imagette.webapp.client import ApiDown, Refused
 from imagette.webapp.live_camera import Frame, _read
-from imagette.webapp.teach_state import TeachState
+from imagette.webapp.teach_state import TeachState, id_in_address
 from imagette.webapp.uploads import Upload
 
 LIMITS = {"max_pictures": 3, "max_upload_bytes": 20_000}
@@ -77,6 +77,15 @@ def test_what_an_api_never_has_time_for_is_told(monkeypatch):
     assert state.waiting == {}
 
 
+def test_addresses_say_names_and_mean_ids():
+    state = TeachState()
+    for name, said in (("", ""), ("Mes tasses & bols !", "mes-tasses-bols."), ("猫_1", "猫-1.")):
+        address = state.address_of({"id": "7k2m-9qxe", "name": name})
+        assert address == f"{said}7k2m-9qxe"
+        assert id_in_address(address) == "7k2m-9qxe"
+    assert id_in_address("") == ""
+
+
 def test_requests_hold_no_more_than_the_api_takes():
     # The first two would be too much together; the third is alone, and is not even sent.
     state = TeachState(waiting={"cat": files(9_000, 9_000, 30_000)})
@@ -97,9 +106,13 @@ def test_what_is_tried_is_asked_about_anew_when_the_lesson_changes():
 
 
 def test_only_what_the_camera_sends_is_taken():
-    sent = {"number": 3, "label": 1, "content": "data:image/jpeg;base64,AAEC"}
-    assert _read(sent) == Frame(3, 1, b"\0\1\2")
-    assert _read(sent | {"label": None}) == Frame(3, None, b"\0\1\2")
-    damaged = ({"content": 5}, {"content": "data:,é"}, {"number": "x"})
+    image = "data:image/jpeg;base64,AAEC"
+    sent = {"number": 3, "label": 1, "contents": [image, image]}
+    assert _read(sent) == Frame(3, 1, [b"\0\1\2"] * 2)
+    assert _read(sent | {"label": None}) == Frame(3, None, [b"\0\1\2"] * 2)
+    damaged = (
+        {"contents": 5}, {"contents": []}, {"contents": [5]}, {"contents": ["data:,é"]},
+        {"number": "x"},
+    )  # fmt: skip
     for other in (None, {}, "x", *(sent | change for change in damaged)):
         assert _read(other) is None

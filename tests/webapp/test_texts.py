@@ -8,12 +8,12 @@ from pathlib import Path
 from imagette import webapp
 from imagette.assets import list_samples
 from imagette.serving.problems import KINDS
-from imagette.webapp import uploads
+from imagette.webapp import lesson_zip, uploads
 from imagette.webapp.texts import TEXTS, Texts
 
 EN, FR = TEXTS["en"], TEXTS["fr"]
 FIELDS = list(Texts.__annotations__)
-SAME_IN_BOTH = ("pages", "photo", "split_test", "split_validation", "teach_add_from_camera")
+SAME_IN_BOTH = ("pages", "photo", "split_test", "split_validation")
 
 
 def sentences(texts):
@@ -50,7 +50,7 @@ def test_both_languages_say_everything_with_the_same_blanks(subtests):
 
 def test_problems_are_those_of_the_api():
     assert EN.problems.keys() == FR.problems.keys()
-    assert EN.problems.keys() - {"api-down", *uploads.REASONS} <= set(KINDS)
+    assert EN.problems.keys() - {"api-down", *uploads.REASONS, *lesson_zip.REASONS} <= set(KINDS)
     # All but what only a mistake of the page or of the server could be answered with.
     assert set(KINDS) - EN.problems.keys() == {
         "bad-request", "internal-error", "invalid-json", "method-not-allowed", "no-dataset",

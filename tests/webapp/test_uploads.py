@@ -51,9 +51,9 @@ async def keep(scope, receive, send):
     await send({"type": "http.response.start", "status": 204})
 
 
-def put(limits, session, file, size, headers=None):
+def put(limits, session, file, size, headers=None, head=HEAD):
     """Send a file of some size, in two parts; the status of the answer."""
-    content = HEAD + bytes(size - len(HEAD))
+    content = head + bytes(size - len(head))
     chunks = [(content[: size // 2], True), (content[size // 2 :], False)]
     told = []
 
@@ -115,6 +115,17 @@ def test_what_the_api_would_not_take_is_not_taken_in(files):
     limits = UploadLimits(keep, LARGEST)
     assert put(limits, "one", "0", LARGEST + 5_000) == (204, [])
     assert refused(files, "one", "0") == ("café.png", "request-too-large")
+
+
+def test_a_zip_file_of_many_pictures_may_be_as_large_as_there_is_room(files):
+    limits = UploadLimits(keep, LARGEST)
+    head = HEAD.replace(b"caf\xc3\xa9.png", b"lesson.ZIP")
+    assert put(limits, "one", "0", ROOM - 5_000, head=head) == (204, [])
+    assert held(files, "one") == {"0": ("kept", ROOM - 5_000)}
+    put(limits, "one", "1", ROOM - 5_000, head=head)
+    assert refused(files, "one", "1") == ("lesson.ZIP", "too-much-at-once")
+    put(limits, "two", "0", ROOM + 5_000, head=head)
+    assert refused(files, "two", "0") == ("lesson.ZIP", "request-too-large")
 
 
 def test_a_size_that_is_not_told_is_asked_for_and_strangers_are_left_to_streamlit(files):

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 _EXPOSED = ("Access-Control-Expose-Headers", "Location, Retry-After, X-Request-ID")
 _PREFLIGHT = [
-    ("Access-Control-Allow-Methods", "GET, POST, DELETE"),
+    ("Access-Control-Allow-Methods", "GET, POST, PATCH, DELETE"),
     ("Access-Control-Allow-Headers", "Authorization, Content-Type, X-API-Key, X-Request-ID"),
     ("Access-Control-Max-Age", "3600"),
 ]

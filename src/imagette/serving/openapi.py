@@ -201,15 +201,16 @@ def feedback_request() -> dict[str, Any]:
     return {"parameters": [*parse_query(FeedbackOptions)[0], _ENCODING], "requestBody": body}
 
 
-def options_of(options: type[BaseModel]) -> dict[str, Any]:
-    """What may stand behind the question mark."""
-    return {"parameters": parse_query(options)[0]}
-
-
-def json_request(model: type[BaseModel]) -> dict[str, Any]:
-    """A body that is JSON."""
+def json_request(model: type[BaseModel], options: type[BaseModel] | None = None) -> dict[str, Any]:
+    """A body that is JSON, and what may follow the address, if anything."""
     schema = model.model_json_schema(ref_template=_REFERENCE)
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    body = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return {"requestBody": body} | (options_request(options) if options else {})
+
+
+def options_request(options: type[BaseModel]) -> dict[str, Any]:
+    """What may follow the address."""
+    return {"parameters": parse_query(options)[0]}
 
 
 def infer_request() -> dict[str, Any]:

@@ -56,7 +56,9 @@ def _teach_page(api: Api, texts: Texts) -> list[StreamlitPage]:
     known = current_session().model
     if known and not known.get("teaching"):
         return []
-    return [st.Page(lambda: teach.show(api, texts), title=texts.page_teach, url_path="teach")]
+    return [
+        st.Page(lambda: teach.show(api, texts), title=texts.page_teach, url_path=teach.URL_PATH)
+    ]
 
 
 def _language() -> Language:
@@ -84,7 +86,9 @@ def _header(pages: list[StreamlitPage], texts: Texts) -> None:
         )
     with st.container(horizontal=True, key="pages"):
         for page in pages:
-            st.page_link(page)
+            # The way back to a lesson is its address, as any link to it.
+            is_teach = page.url_path == teach.URL_PATH
+            st.page_link(page, query_params=teach.address() if is_teach else None)
 
 
 def _ask_model(api: Api) -> str | None:

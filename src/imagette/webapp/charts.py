@@ -1,6 +1,7 @@
 """The charts of the page, which follow its light or dark theme."""
 
 import json
+import math
 
 import altair as alt
 
@@ -31,7 +32,7 @@ def reliability(bins: list[dict[str, float]], texts: Texts) -> alt.LayerChart:
         for one in bins
     ]
     ends = [{"confidence": end, "accuracy": end} for end in (0, 1)]
-    scale, axis = alt.Scale(domain=[0, 1]), _percents(texts)
+    scale, axis = alt.Scale(domain=[0, 1]), _axis([0, 0.2, 0.4, 0.6, 0.8, 1], True, texts)
     x = alt.X("confidence:Q", title=texts.how_sure, scale=scale, axis=axis)
     y = alt.Y("accuracy:Q", title=texts.how_right, scale=scale, axis=axis)
     diagonal = alt.Chart(alt.Data(values=ends)).mark_line(strokeDash=[6, 4], color=_GREY)
@@ -68,16 +69,26 @@ def curves(history: list[dict[str, float]], quantity: str, texts: Texts) -> alt.
         for row in history
         for name, column in series.items()
     ]
+    is_share = quantity == "accuracy"
+    values = [row[column] for row in history for column in series.values()]
+    y_ticks = _ticks(min(values) if is_share else 0, max(values))
+    epochs = [row["epoch"] for row in history]
+    x_ticks = _ticks(min(epochs), max(epochs), least=1)
     return (
         alt.Chart(alt.Data(values=rows))
         .mark_line(point=len(history) < 30, strokeWidth=2.5)
         .encode(
-            x=alt.X("epoch:Q", title=texts.epoch, axis=alt.Axis(format="d", tickMinStep=1)),
+            x=alt.X(
+                "epoch:Q",
+                title=texts.epoch,
+                axis=_axis(x_ticks, False, texts),
+                scale=alt.Scale(domain=[x_ticks[0], x_ticks[-1]]),
+            ),
             y=alt.Y(
                 "value:Q",
                 title=title,
-                axis=_percents(texts) if quantity == "accuracy" else _decimals(texts),
-                scale=alt.Scale(zero=quantity == "loss"),
+                axis=_axis(y_ticks, is_share, texts),
+                scale=alt.Scale(domain=[y_ticks[0], y_ticks[-1]]),
             ),
             color=alt.Color(
                 "series:N",
@@ -121,13 +132,19 @@ def counts(
         for order, (split, row) in enumerate(by_split.items())
         for place, name in enumerate(names)
     ]
+    ticks = _ticks(0, max(map(sum, zip(*by_split.values(), strict=True))), least=1)
     written = ", ".join(json.dumps(plain(name)) for name in names)
     legend = alt.Legend(orient="top") if len(by_split) > 1 else None
     return (
         alt.Chart(alt.Data(values=rows))
         .mark_bar()
         .encode(
-            x=alt.X("count:Q", title=texts.images, axis=_whole_numbers(texts)),
+            x=alt.X(
+                "count:Q",
+                title=texts.images,
+                axis=_axis(ticks, False, texts),
+                scale=alt.Scale(domain=[0, ticks[-1]]),
+            ),
             # By its place, as two classes may be called nearly alike.
             y=alt.Y(
                 "place:O",
@@ -150,17 +167,39 @@ def counts(
     )
 
 
-def _percents(texts: Texts) -> alt.Axis:
-    sign = "%" if texts.language == "en" else "\u202f%"
-    return alt.Axis(labelExpr=f"format(datum.value * 100, '.0f') + '{sign}'", tickCount=6)
+def _ticks(low: float, high: float, least: float = 0.0001) -> list[float]:
+    """Round numbers in equal steps, from one that is not above `low` to one not below `high`.
+
+    Args:
+        low: the smallest value.
+        high: the largest value.
+        least: the smallest step.
+    """
+    wanted = max((high - low) / 5, least)
+    power = 10 ** math.floor(math.log10(wanted))
+    step = next(power * one for one in (1, 2, 5, 10) if power * one >= wanted * (1 - 1e-9))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(one * step, 9) for one in range(first, max(last, first + 1) + 1)]
 
 
-def _decimals(texts: Texts) -> alt.Axis:
-    mark = "." if texts.language == "en" else ","
-    return alt.Axis(labelExpr=f"replace(datum.label, '.', '{mark}')", tickCount=6)
+def _axis(ticks: list[float], is_share: bool, texts: Texts) -> alt.Axis:
+    """An axis whose labels have the digits that tell its ticks apart, and no more.
 
-
-def _whole_numbers(texts: Texts) -> alt.Axis:
-    mark = "," if texts.language == "en" else "\u202f"
-    label = f"replace(format(datum.value, ',.0f'), /,/g, '{mark}')"
-    return alt.Axis(labelExpr=label, tickMinStep=1, tickCount=6)
+    Args:
+        ticks: where the labels are.
+        is_share: whether they are written as percentages.
+        texts: in which language to write them.
+    """
+    write = texts.percent if is_share else texts.number
+    labels: list[str] = []
+    for digits in range(6):
+        labels = [write(tick, digits=digits) for tick in ticks]
+        size = 100 if is_share else 1
+        if all(round(size * tick, digits) == round(size * tick, 9) for tick in ticks):
+            break
+    # Vega knows no French numbers, and a tick by no more than its value.
+    pairs = ", ".join(
+        f"[{tick}, {json.dumps(words)}]" for tick, words in zip(ticks, labels, strict=True)
+    )
+    nearest = f"[{pairs}][indexof([{', '.join(map(str, ticks))}], datum.value)][1]"
+    return alt.Axis(values=ticks, labelExpr=nearest)

@@ -104,9 +104,10 @@ class Api:
         headers = {"Content-Type": "application/octet-stream"}
         self.ask("class", "POST", path, data=image, headers=headers)
 
-    def begin_lesson(self, class_names: list[str]) -> dict[str, Any]:
-        """Begin a lesson; where it stands."""
-        return self.ask("id", "POST", "/lessons", json={"class_names": class_names})
+    def begin_lesson(self, class_names: list[str], name: str = "") -> dict[str, Any]:
+        """Begin a lesson, perhaps with a name; where it stands."""
+        names = {"class_names": class_names, "name": name}
+        return self.ask("id", "POST", "/lessons", json=names)
 
     def ask(self, expected: str, method: str, path: str, **options: Any) -> dict[str, Any]:
         """The answer, an object that has the key `expected`; options are those of `requests`."""
@@ -156,6 +157,7 @@ class LessonApi:
         self._options = _ALL if explain else _SEEN
         # What no id has in it must not lead to another path, as `..` would.
         self._path = f"/lessons/{re.sub('[^A-Za-z0-9_-]', '-', lesson_id)}"
+        self._classes = f"{self._path}/classes"
 
     def status(self) -> dict[str, Any]:
         """Where it stands."""
@@ -178,9 +180,43 @@ class LessonApi:
         path = f"{self._path}/pictures/{quote(image, safe='')}"
         return self._api.ask("classes", "DELETE", path)
 
+    def picture(self, image: str) -> bytes:
+        """An image as it is kept, a PNG file."""
+        return self._api.file(f"{self._path}/pictures/{quote(image, safe='')}")
+
+    def set_name(self, name: str) -> dict[str, Any]:
+        """Give it a name; where it stands then."""
+        return self._api.ask("classes", "PATCH", self._path, json={"name": name})
+
+    def add_class(self, name: str) -> dict[str, Any]:
+        """Add a class; where the lesson stands then."""
+        return self._api.ask("classes", "POST", self._classes, json={"name": name})
+
+    def rename_class(self, class_name: str, name: str) -> dict[str, Any]:
+        """Give a class another name; where the lesson stands then."""
+        path = f"{self._classes}?class={quote(class_name, safe='')}"
+        return self._api.ask("classes", "PATCH", path, json={"name": name})
+
+    def delete_class(self, class_name: str) -> dict[str, Any]:
+        """Take a class and its images away; where the lesson stands then."""
+        path = f"{self._classes}?class={quote(class_name, safe='')}"
+        return self._api.ask("classes", "DELETE", path)
+
+    def undo(self, change: str = "") -> dict[str, Any]:
+        """Undo the last change, or bring a lesson back that was forgotten; where it stands then."""
+        return self._api.ask("classes", "POST", f"{self._path}/undo?change={quote(change)}")
+
     def forget(self) -> None:
-        """Delete it."""
+        """Delete it, so that it can be brought back for some minutes."""
+        self._api.ask("status", "DELETE", f"{self._path}?undo=1")
+
+    def delete(self) -> None:
+        """Delete it for good, also when it was forgotten."""
         self._api.ask("status", "DELETE", self._path)
+
+    def archive(self) -> bytes:
+        """It and its images as a zip file."""
+        return self._api.file(f"{self._path}/archive")
 
     def model(self) -> bytes:
         """What was learned, as a bundle."""

@@ -80,11 +80,6 @@ def section(title: str) -> str:
     return text("h2", "section", title)
 
 
-def step(title: str) -> str:
-    """A heading of one step of teaching."""
-    return text("h3", "step", title)
-
-
 def paragraphs(sentences: Iterable[str]) -> str:
     """Sentences, each in a paragraph of its own."""
     return "".join(text("p", "fact", sentence) for sentence in sentences)
@@ -93,17 +88,6 @@ def paragraphs(sentences: Iterable[str]) -> str:
 def bullets(sentences: Iterable[str]) -> str:
     """Sentences as a list."""
     return f'<ul class="imagette-list">{"".join(f"<li>{in_html(s)}</li>" for s in sentences)}</ul>'
-
-
-def class_header(name: str, count: str, share: float) -> str:
-    """How many images there are of a class, with a bar that fills up to 1."""
-    width = 100 * min(share, 1.0)
-    kind = " done" if share >= 1 else ""
-    return (
-        f'<div class="imagette-class{kind}"><h3>{in_html(name)}</h3>'
-        f'<span class="count">{in_html(count)}</span>'
-        f'<span class="track"><span style="width: {width:.0f}%"></span></span></div>'
-    )
 
 
 def images(
@@ -175,13 +159,18 @@ def bars(ranking: Ranking, known: bool | None, texts: Texts) -> str:
 
 
 def _bar_list(ranking: Ranking, texts: Texts) -> str:
-    rows = (
-        f'<li><span class="name">{in_html(name)}</span>'
+    rows = (bar(name, probability, texts) for name, probability in ranking)
+    return f'<ol class="imagette-bars">{"".join(rows)}</ol>'
+
+
+def bar(name: str, probability: float, texts: Texts, kind: str = "") -> str:
+    """One bar of a list of them; its kind is said to style sheets."""
+    kind = f' class="{kind}"' if kind else ""
+    return (
+        f'<li{kind}><span class="name">{in_html(name)}</span>'
         f'<span class="track"><span style="width: {100 * probability:.1f}%"></span></span>'
         f'<span class="percent">{in_html(confidence_percent(probability, texts))}</span></li>'
-        for name, probability in ranking
     )
-    return f'<ol class="imagette-bars">{"".join(rows)}</ol>'
 
 
 def familiarity(value: float, threshold: float, known: bool, texts: Texts) -> str:

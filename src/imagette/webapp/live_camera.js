@@ -1,10 +1,15 @@
-// A camera that shows what it sees, hands over an image about twice a second while there is
-// somebody to answer, and one for a class when its button is pressed, or some while it is held.
+// A camera that shows what it sees, hands over an image some times a second while there is somebody
+// to answer, and records images of a class as long as its button is held. One message is on its way
+// at a time, and where answers take long, fewer are asked for.
 // Streamlit calls the function below anew whenever Python has something to say.
 
-const BETWEEN = 400; // milliseconds from one image to the next
+const BETWEEN = 350; // milliseconds from one image that is only looked at to the next, at least
+const SLOW = 3000; // the same where there was no answer
+const RECORDED = 250; // milliseconds from one recorded image to the next
 const PATIENCE = 5000; // for the answer, before another image is sent
 const SIDE = 400; // of the images, in pixels
+const BATCH = 8; // recorded images in one message
+const MOST = 40; // recorded images that wait to be sent; then no more are recorded until some were
 
 const cameras = new WeakMap();
 
@@ -22,12 +27,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
 class Camera {
   constructor(place) {
     this.video = place.querySelector("video");
+    this.count = place.querySelector(".count");
     this.buttons = place.querySelector(".buttons");
     this.words = place.querySelector(".words");
     this.canvas = document.createElement("canvas");
-    this.data = { add: [] };
-    this.sent = this.answered = 0;
+    this.data = { record: [] };
+    this.sent = this.answered = this.took = this.recordedAt = 0;
     this.sentAt = -PATIENCE;
+    this.waiting = []; // recorded, and not sent yet
     this.timer = setInterval(() => this.look(), 50);
     this.open();
   }
@@ -52,17 +59,22 @@ class Camera {
   close() {
     this.closed = true;
     clearInterval(this.timer);
+    clearTimeout(this.hiding);
     if (this.stream) stop(this.stream);
   }
 
-  // What Python says: the classes, whether it answers, and how many images it has taken in.
+  // What Python says: the classes, whether it answers, and how many messages it has taken in.
   hear(data) {
+    if (this.answered < this.sent && data.taken >= this.sent) {
+      this.took = performance.now() - this.sentAt;
+    }
     this.data = data;
     this.answered = data.taken;
-    const names = JSON.stringify(data.add);
+    const names = JSON.stringify(data.record);
     if (names !== this.names) {
       this.names = names;
-      this.buttons.replaceChildren(...data.add.map((words, label) => this.makeButton(words, label)));
+      const buttons = data.record.map((words, label) => this.makeButton(words, label));
+      this.buttons.replaceChildren(...buttons);
     }
     this.tell();
   }
@@ -71,19 +83,50 @@ class Camera {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = words;
-    button.addEventListener("pointerdown", () => {
-      this.held = label;
-      this.took = false;
+    button.addEventListener("pointerdown", ({ button: which, pointerId }) => {
+      if (which !== 0 || button.disabled) return;
+      // Until it is let go, wherever the page or the pointer moves meanwhile.
+      button.setPointerCapture(pointerId);
+      this.pressed = true;
+      this.begin(label); // however short a press is, it takes an image
     });
-    for (const end of ["pointerup", "pointerleave", "pointercancel"]) {
-      button.addEventListener(end, () => (this.held = undefined));
+    for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
+      button.addEventListener(end, () => this.end());
     }
-    // However short a click is, it takes an image; so does the keyboard, which holds nothing.
+    // The keyboard and screen readers press without a pointer: each press takes an image.
     button.addEventListener("click", () => {
-      if (!this.took) this.wanted = label;
-      this.took = false;
+      if (!this.pressed) {
+        this.begin(label);
+        this.end();
+      }
+      this.pressed = false;
     });
+    button.addEventListener("contextmenu", (event) => event.preventDefault()); // of a long press
     return button;
+  }
+
+  begin(label) {
+    if (!this.isOpen) return;
+    this.held = label;
+    this.recorded = 0;
+    this.record();
+  }
+
+  end() {
+    if (this.held === undefined) return;
+    this.held = undefined;
+    clearTimeout(this.hiding);
+    this.hiding = setTimeout(() => (this.count.hidden = true), 1500);
+  }
+
+  record() {
+    if (this.waiting.length >= MOST) return;
+    this.recordedAt = performance.now();
+    this.waiting.push({ label: this.held, content: this.draw() });
+    this.recorded += 1;
+    clearTimeout(this.hiding);
+    this.count.hidden = false;
+    this.count.textContent = this.recorded;
   }
 
   tell() {
@@ -94,17 +137,30 @@ class Camera {
   }
 
   look() {
-    const waited = performance.now() - this.sentAt;
-    const isFree = this.answered >= this.sent || waited > PATIENCE;
-    if (!this.isOpen || document.hidden || !isFree) return;
-    const label = this.wanted ?? this.held;
-    if (label === undefined && !this.data.answers) return;
-    if (this.wanted === undefined && waited < BETWEEN) return;
-    if (this.wanted === undefined && label !== undefined) this.took = true;
-    this.wanted = undefined;
+    if (!this.isOpen || document.hidden) return this.end();
+    const now = performance.now();
+    if (this.held !== undefined && now - this.recordedAt >= RECORDED) this.record();
+    const waited = now - this.sentAt;
+    if (this.answered < this.sent && waited < PATIENCE) return;
+    if (this.waiting.length) {
+      const { label } = this.waiting[0];
+      const other = this.waiting.findIndex((image) => image.label !== label);
+      const batch = this.waiting.splice(0, Math.min(BATCH, other < 0 ? BATCH : other));
+      this.post(label, batch.map(({ content }) => content));
+    } else if (this.data.answers && waited >= this.pause()) {
+      this.post(null, [this.draw()]);
+    }
+  }
+
+  // Half of the time, at least, the server has nothing to do for this camera.
+  pause() {
+    return this.data.isSlow ? SLOW : Math.max(BETWEEN, 2 * Math.min(this.took, PATIENCE));
+  }
+
+  post(label, contents) {
     this.sent = this.answered + 1;
     this.sentAt = performance.now();
-    this.send({ number: this.sent, label: label ?? null, content: this.draw() });
+    this.send({ number: this.sent, label, contents });
   }
 
   draw() {

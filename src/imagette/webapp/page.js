@@ -91,6 +91,21 @@ if (!window.imagettePage.listens) {
       images.style.setProperty("--imagette-opacity", target.value / 100);
     }
   });
+  document.addEventListener("click", async ({ target }) => {
+    if (!target.matches(".imagette-link button")) return;
+    const link = target.previousElementSibling;
+    try {
+      await navigator.clipboard.writeText(link.href);
+    } catch {
+      // Only pages over https may; everybody can copy what is selected.
+      getSelection().selectAllChildren(link);
+      return;
+    }
+    const words = target.textContent;
+    target.textContent = target.dataset.copied;
+    window.imagettePage.say(target.dataset.copied);
+    setTimeout(() => (target.textContent = words), 2000);
+  });
 }
 
 window.imagettePage.arrive();

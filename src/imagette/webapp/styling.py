@@ -6,7 +6,14 @@ from pathlib import Path
 from imagette.webapp.texts import Texts
 
 _FOLDER = Path(__file__).with_name("styles")
-_SHEETS = ("base", "inputs", "teach", "answers", "tables")  # of equal rules, the later one counts
+_SHEETS = (
+    "base",
+    "inputs",
+    "teach",
+    "pictures",
+    "answers",
+    "tables",
+)  # of equal rules, the later one counts
 _STYLES = "".join((_FOLDER / f"{sheet}.css").read_text(encoding="utf-8") for sheet in _SHEETS)
 
 

@@ -182,41 +182,73 @@ class Texts:
     teach_name_step: str
     teach_name: str
     teach_examples: str
+    teach_lesson_name: str
     teach_add_class: str
     teach_begin: str
     teach_names_missing: str
-    teach_rename: str
+    teach_same_name: str
+    teach_open: str
+    teach_open_here: str
+    teach_open_help: str
     # Teach: the pictures.
     teach_images_step: str
     teach_images_help: str
     teach_count: str
     teach_camera: str
-    teach_add_from_camera: str
+    teach_record: str
     teach_camera_help: str
     teach_drop_here: str
     teach_sending: str
+    teach_sent: str
     teach_refused: str
-    teach_take_away: str
-    teach_take_away_help: str
+    teach_picture: str
+    teach_enlarge: str
+    teach_delete_picture: str
+    teach_delete_this: str
+    teach_previous: str
+    teach_next: str
+    teach_close: str
+    teach_pictures_help: str
     teach_show_all: str
+    teach_send_waiting: str
     teach_drop_waiting: str
+    teach_edit_class: str
+    teach_class_name: str
+    teach_rename: str
+    teach_delete_class: str
+    teach_new_class: str
+    # Teach: undoing.
+    teach_undo: str
+    teach_undo_picture: str
+    teach_undo_class: str
+    teach_undo_rename: str
+    teach_hide: str
     # Teach: what comes of them.
     teach_no_model: str
     teach_single: str
     teach_right: str
     teach_interval: str
+    teach_interval_small: str
     teach_unknown: str
     teach_few: str
     teach_try: str
     teach_try_help: str
     teach_why: str
+    teach_keep: str
+    teach_save: str
+    teach_save_help: str
     teach_download: str
     teach_download_help: str
     teach_address: str
+    teach_copy: str
+    teach_copied: str
     teach_privacy: str
+    teach_another: str
     teach_forget: str
     teach_forget_sure: str
     teach_forget_yes: str
+    teach_forgotten: str
+    teach_forget_now: str
     teach_anew: str
     # For phones.
     qr_title: str

@@ -104,7 +104,8 @@ class UploadLimits:
 
     Args:
         app: the application that keeps the files.
-        largest: bytes of the largest file that the API takes.
+        largest: bytes of the largest file that the API takes; a zip file of many of them may be as
+            large as what is held of one visitor.
         memory: bytes that may be held of all visitors together; what `VISITORS` says if that is
             more.
     """
@@ -128,7 +129,12 @@ class UploadLimits:
             await Response(status_code=411)(scope, receive, send)
             return
         session, size = upload["session"], int(length)
-        if reason := self._why_not(get_instance(), session, size):
+        largest = self._largest
+        if largest + _FORM < size <= self._visitor:  # only then does it matter what it is
+            head, receive = await _look_ahead(receive)
+            if _name_in(head).lower().endswith(".zip"):
+                largest = self._visitor - _FORM
+        if reason := self._why_not(get_instance(), session, size, largest):
             await _throw_away(scope, receive, send, upload, reason)
             return
         self._arriving[session] += size
@@ -139,9 +145,9 @@ class UploadLimits:
             if not self._arriving[session]:
                 del self._arriving[session]
 
-    def _why_not(self, runtime: Runtime, session: str, size: int) -> str | None:
+    def _why_not(self, runtime: Runtime, session: str, size: int, largest: int) -> str | None:
         """The short name of the problem with taking in so much more, if there is one."""
-        if size > self._largest + _FORM:
+        if size > largest + _FORM:
             return "request-too-large"
         held = {key: _size_of(files) for key, files in list(_files(runtime).file_storage.items())}
         if held.get(session, 0) + self._arriving[session] + size > self._visitor:
@@ -157,6 +163,28 @@ def _files(runtime: Runtime) -> MemoryUploadedFileManager:
 
 def _size_of(files: dict[str, UploadedFileRec]) -> int:
     return sum(len(file.data) for file in list(files.values()))
+
+
+def _name_in(head: bytes) -> str:
+    """The name of the file, as the first bytes of a request have it."""
+    found = _FILE_NAME.search(head)
+    return found[1].decode("utf-8", "replace") if found else ""
+
+
+async def _look_ahead(receive: Receive) -> tuple[bytes, Receive]:
+    """The first bytes of a request, and what receives all of it."""
+    messages: list[Message] = []
+    head, more = b"", True
+    while more and len(head) < _HEAD:
+        message = await receive()
+        messages.append(message)
+        head += message.get("body", b"")
+        more = message.get("more_body", False)
+
+    async def receive_again() -> Message:
+        return messages.pop(0) if messages else await receive()
+
+    return head, receive_again
 
 
 async def _throw_away(
@@ -176,8 +204,6 @@ async def _throw_away(
             head += message.get("body", b"")
     runtime = get_instance()
     if runtime.is_active_session(upload["session"]):
-        found = _FILE_NAME.search(head)
-        name = found[1].decode("utf-8", "replace") if found else ""
-        record = UploadedFileRec(upload["file"], name, _REFUSED + reason, b"")
+        record = UploadedFileRec(upload["file"], _name_in(head), _REFUSED + reason, b"")
         _files(runtime).add_file(upload["session"], record)
     await Response(status_code=204)(scope, receive, send)

@@ -65,7 +65,12 @@ def number_table(header: list[str], rows: list[list[str]], label: str, texts: Te
 
 
 def file_box(
-    key: str, label: str, widget_key: str, take: Callable[[], None], note: str = ""
+    key: str,
+    label: str,
+    widget_key: str,
+    take: Callable[[], None],
+    note: str = "",
+    several: bool = True,
 ) -> None:
     """A box that files are dropped into; see styling.py for its words.
 
@@ -76,12 +81,13 @@ def file_box(
         widget_key: of what holds the files; one that is new holds none.
         take: is called when files were chosen.
         note: what stands below it.
+        several: whether more than one may be.
     """
     with st.container(key=key):
         st.file_uploader(
             label,
             key=widget_key,
-            accept_multiple_files=True,
+            accept_multiple_files=several,
             label_visibility="collapsed",
             on_change=take,
         )

@@ -1,5 +1,6 @@
 """How many lessons there are at once, in all and of one client, and which makes room."""
 
+import json
 import os
 import time
 from functools import partial
@@ -92,9 +93,12 @@ def test_lessons_of_an_earlier_version_are_nobodys(make_client):
     client = make_client(max_lessons_per_client=1)
     lesson = begin(client)
     path = folder_of(client) / lesson.rpartition("/")[2] / "lesson.json"
+    for one, name in zip(json.loads(path.read_text())["folders"], ("cat", "dog"), strict=True):
+        (path.parent / "lesson" / one).rename(path.parent / "lesson" / name)
     path.write_text('{"class_names": ["cat", "dog"]}')
     begin(client)
     assert client.get(lesson).status_code == 200
+    assert len(send(client, lesson, "dog", noise(0)).json["kept"]) == 1
 
 
 def test_the_page_asks_for_whoever_looks_at_it(make_client, monkeypatch):

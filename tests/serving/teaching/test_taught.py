@@ -78,7 +78,7 @@ def test_any_worker_answers_by_what_another_was_sent(make_client):
     for client in (one, other):
         assert client.get(lesson).json["model"]["pictures"] == 4
         assert said(client, lesson, stripes(9, False))["class"] == "dog"
-    assert one.delete(lesson).json == {"status": "deleted"}
+    assert one.delete(lesson).json == {"status": "deleted", "undo_seconds": 0}
     for client in (one, other):
         assert kind_of(client.get(lesson)) == "no-lesson"
         assert kind_of(client.post(f"{lesson}/predict", data=noise(1))) == "no-lesson"

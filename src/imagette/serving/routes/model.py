@@ -5,7 +5,7 @@ from flask import Response, request
 from imagette.errors import ImagetteError
 from imagette.inference.model_card import model_card
 from imagette.serving.described_dataset import describe_dataset
-from imagette.serving.openapi import make_blueprint, options_of, responses
+from imagette.serving.openapi import make_blueprint, options_request, responses
 from imagette.serving.problems import RequestError
 from imagette.serving.schemas.base import read_options
 from imagette.serving.schemas.model import CardOptions, DatasetAnswer, ModelAnswer
@@ -23,7 +23,7 @@ def show_model() -> Response:
 @blueprint.get(
     "/model/card",
     responses=responses({"type": "string"}, "wrong-option", kind="text/markdown"),
-    openapi_extensions=options_of(CardOptions),
+    openapi_extensions=options_request(CardOptions),
 )
 def show_card() -> Response:
     """The model's card, as Markdown: what it is for, how good it is, and its limits"""

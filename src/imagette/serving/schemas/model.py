@@ -44,6 +44,9 @@ class Teaching(ResponseModel):
     max_classes: Annotated[int, Field(description="classes of one lesson")]
     max_lesson_pictures: Annotated[int, Field(description="pictures of one lesson")]
     lesson_hours: Annotated[float, Field(description="a lesson unused for so long is deleted")]
+    undo_minutes: Annotated[
+        int, Field(description="for so long, what is deleted can be brought back")
+    ] = 10
 
 
 class ModelAnswer(ModelFacts):

@@ -14,6 +14,15 @@ class LessonRequest(BaseModel):
     model_config = ConfigDict(strict=True)
 
     class_names: Annotated[list[str], Field(description="what to tell apart, in any language")]
+    name: Annotated[str, Field(description="of the lesson; empty for none")] = ""
+
+
+class NameRequest(BaseModel):
+    """What a lesson or a class is to be called."""
+
+    model_config = ConfigDict(strict=True)
+
+    name: str
 
 
 class LessonPath(BaseModel):
@@ -32,6 +41,29 @@ class PicturesOptions(BaseModel):
     """What may follow `/lessons/…/pictures?`."""
 
     label: Annotated[str, Field(alias="class", description="the class that the pictures show")]
+
+
+class ClassOption(BaseModel):
+    """What may follow `/lessons/…/classes?`."""
+
+    label: Annotated[str, Field(alias="class", description="one of the lesson's classes")]
+
+
+class DeleteOption(BaseModel):
+    """What may follow `DELETE /lessons/…?`."""
+
+    undo: Annotated[
+        Literal["0", "1"],
+        Field(description="`1` lets the lesson be brought back for some minutes"),
+    ] = "0"
+
+
+class UndoOption(BaseModel):
+    """What may follow `/lessons/…/undo?`."""
+
+    change: Annotated[
+        str, Field(description="id of the change to undo; the last one, whichever it is, if empty")
+    ] = ""
 
 
 class LessonClass(ResponseModel):
@@ -61,11 +93,25 @@ class LessonModel(ResponseModel):
     pictures: Annotated[int, Field(description="how many were learned")]
 
 
+class UndoableChange(ResponseModel):
+    """What was done last and can be undone."""
+
+    id: Annotated[str, Field(description="of this change")]
+    kind: Annotated[
+        Literal["picture", "class", "rename"],
+        Field(description="a picture or a class was deleted, or a class renamed"),
+    ]
+    class_name: Annotated[str, Field(description="the class, as it was called before")]
+    expires_in: Annotated[int, Field(ge=0, description="for so many seconds it can be undone")]
+
+
 class LessonAnswer(ResponseModel):
     """Where a lesson stands."""
 
     id: Annotated[str, Field(description="whoever knows it may do anything with the lesson")]
+    name: Annotated[str, Field(description="empty where nobody gave it one")]
     classes: list[LessonClass]
+    undo: Annotated[UndoableChange | None, Field(description="the last change; null if none")]
     model: Annotated[
         LessonModel | None,
         Field(description="what answers by all its pictures; null before two classes have one"),
@@ -99,3 +145,6 @@ class Deleted(ResponseModel):
     """What was named is gone."""
 
     status: Literal["deleted"]
+    undo_seconds: Annotated[
+        int, Field(ge=0, description="for so long it can be brought back; 0 if it is gone for good")
+    ]

@@ -7,79 +7,126 @@ from functools import partial
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from imagette.webapp import html_parts
-from imagette.webapp.client import Api, ApiDown, LessonApi, Refused
+from imagette.webapp import html_parts, styling, teach_parts
+from imagette.webapp.client import Api, LessonApi, NoAnswer
+from imagette.webapp.lesson_zip import REASONS, LessonZipError, read_lesson_zip
 from imagette.webapp.session import current_session
-from imagette.webapp.tabs import teach_answers, teach_images
-from imagette.webapp.teach_state import TeachState
+from imagette.webapp.tabs import teach_answers, teach_lesson
+from imagette.webapp.teach_state import TeachState, begin_anew, id_in_address
 from imagette.webapp.texts import Texts
-from imagette.webapp.widgets import tell_problem
+from imagette.webapp.uploads import Upload
+from imagette.webapp.widgets import file_box, tell_problem
+from imagette.wording import looks_the_same
+
+URL_PATH = "teach"
 
 
 def show(api: Api, texts: Texts) -> None:
     model = current_session().model
     if model is None or model.get("teaching") is None:
         return
-    state = _teach_state()
-    st.html(html_parts.section(texts.teach_title))
+    state, bounds = _teach_state(), model["teaching"]
+    # What comes and goes is in here, so that what is below keeps its place in the page: an open
+    # camera would be closed and opened again.
+    head = st.container(key="teach-head")
+    head.html(html_parts.section(texts.teach_title))
     if state.lesson_id is None:
+        _show_forgotten(state, api, bounds, texts)
         st.markdown(texts.teach_introduction)
-        _show_problem(state, texts)
-        _ask_names(state, api, model["teaching"], texts)
+        _ask_names(state, api, bounds, texts)
+        _offer_to_open(state, api, model, texts)
         return
     lesson_api = LessonApi(api, state.lesson_id, st.session_state.get(teach_answers.WHY, False))
     try:
-        state.latest, lesson = None, _send_and_ask(state, lesson_api, model["limits"], texts)
-    except ApiDown as problem:
-        tell_problem(problem.kind, texts)
-        if state.waiting:
-            st.button(texts.teach_drop_waiting, key="teach-drop", on_click=state.waiting.clear)
-    except Refused as refusal:
+        lesson = _send_and_ask(state, lesson_api, model["limits"], head, texts)
+        state.latest = None
+    except NoAnswer as problem:
         # An address may name anything, not all of which can be an id.
-        kind = "no-lesson" if refusal.kind == "not-found" else refusal.kind
+        kind = "no-lesson" if problem.kind == "not-found" else problem.kind
         tell_problem(kind, texts)
         if kind == "no-lesson":
-            st.button(texts.teach_anew, key="teach-anew", type="primary", on_click=_begin_anew)
+            st.button(texts.teach_anew, key="teach-anew", type="primary", on_click=begin_anew)
+        elif state.waiting:
+            st.button(texts.teach_send_waiting, key="teach-send", type="primary")
+            st.button(texts.teach_drop_waiting, key="teach-drop", on_click=state.waiting.clear)
     else:
-        _show_lesson(state, lesson, lesson_api, model["teaching"], texts)
+        teach_lesson.show(state, lesson, lesson_api, bounds, texts)
+
+
+def address() -> dict[str, str] | None:
+    """What the page's address says of the lesson that is open; None if none is."""
+    state: TeachState | None = st.session_state.get("teach_state")
+    said = st.query_params.get("lesson") or (state.in_address if state else "")
+    return {"lesson": said} if said else None
 
 
 def _teach_state() -> TeachState:
-    """What this person does; an address that names a lesson leads to that."""
-    state = st.session_state.setdefault("teach_state", TeachState())
-    asked = st.query_params.get("lesson")
-    if asked and asked != state.lesson_id:
-        state = st.session_state.teach_state = TeachState(lesson_id=asked)
-    elif state.lesson_id and not asked:  # back from another page
-        st.query_params["lesson"] = state.lesson_id
+    """What this person does; an address that names a lesson leads to that, and one that names none
+    to a new one."""
+    state: TeachState = st.session_state.setdefault("teach_state", TeachState())
+    asked = st.query_params.get("lesson", "")
+    if id_in_address(asked) != (state.lesson_id or ""):
+        state = TeachState(lesson_id=id_in_address(asked) or None, names=state.names)
+        st.session_state.teach_state = state
+    state.in_address = asked
     return state
 
 
-def _begin_anew(names: list[str] | None = None) -> None:
-    st.query_params.pop("lesson", None)
-    st.session_state.teach_state = TeachState(names=names or ["", ""])
-    for key in [key for key in st.session_state if str(key).startswith("teach-name-")]:
-        del st.session_state[key]
+def _show_forgotten(state: TeachState, api: Api, bounds: dict[str, Any], texts: Texts) -> None:
+    """Offer to bring back the lesson that was just deleted."""
+    if state.forgotten is None:
+        return
+    lesson_api = LessonApi(api, state.forgotten)
+    with st.container(border=True, key="teach-forgotten"):
+        words = texts.teach_forgotten.format(minutes=bounds["undo_minutes"])
+        st.html(teach_parts.status(words))
+        with st.container(horizontal=True):
+            st.button(
+                texts.teach_undo,
+                key="teach-bring-back",
+                icon=":material/undo:",
+                on_click=partial(_bring_back, state, lesson_api),
+            )
+            st.button(
+                texts.teach_forget_now,
+                key="teach-forget-now",
+                type="tertiary",
+                icon=":material/delete_forever:",
+                on_click=partial(_delete_for_good, state, lesson_api),
+            )
 
 
-def _show_problem(state: TeachState, texts: Texts) -> None:
-    if state.problem:
-        tell_problem(state.problem, texts)
+def _bring_back(state: TeachState, api: LessonApi) -> None:
+    if state.change(api.undo):
+        assert state.latest is not None
+        state.open(state.latest)
+    elif state.problem == "no-lesson":
+        state.forgotten = None
+
+
+def _delete_for_good(state: TeachState, api: LessonApi) -> None:
+    if state.attempt(api.delete) or state.problem == "no-lesson":
+        state.forgotten, state.problem = None, None
 
 
 def _ask_names(state: TeachState, api: Api, bounds: dict[str, Any], texts: Texts) -> None:
-    st.html(html_parts.step(texts.teach_name_step))
+    st.html(teach_parts.step(texts.teach_name_step))
     examples = texts.teach_examples.split(", ")
+    known: set[str] = set()
     for place, name in enumerate(state.names):
         key = f"teach-name-{place}"
         st.session_state.setdefault(key, name)
-        state.names[place] = st.text_input(
+        state.names[place] = name = st.text_input(
             texts.teach_name.format(number=place + 1),
             key=key,
             max_chars=40,
             placeholder=examples[place % len(examples)],
         )
+        if (same := looks_the_same(name)) and same in known:
+            st.html(teach_parts.field_problem(texts.teach_same_name))
+        known.add(same)
     with st.container(horizontal=True):
         st.button(
             texts.teach_add_class,
@@ -94,8 +141,11 @@ def _ask_names(state: TeachState, api: Api, bounds: dict[str, Any], texts: Texts
             type="primary",
             on_click=partial(_begin, state, api),
         )
-    if state.problem == "too-few-names":
-        st.info(texts.teach_names_missing, icon=":material/edit:")
+    if state.problem == "too-few-names" and len(list(filter(str.strip, state.names))) < 2:
+        st.html(teach_parts.field_problem(texts.teach_names_missing))
+    elif state.problem and state.problem not in ("too-few-names", "same-names", *REASONS):
+        # Of two names that are the same it is told beside the second; of a zip file below its box.
+        tell_problem(state.problem, texts)
 
 
 def _begin(state: TeachState, api: Api) -> None:
@@ -104,69 +154,75 @@ def _begin(state: TeachState, api: Api) -> None:
     names = [name.strip() for name in written if name.strip()]
     if len(names) < 2:
         state.problem = "too-few-names"
+    elif len(set(map(looks_the_same, names))) < len(names):
+        state.problem = "same-names"
+    else:
+        state.attempt(lambda: state.open(api.begin_lesson(names)))
+
+
+def _offer_to_open(state: TeachState, api: Api, model: dict[str, Any], texts: Texts) -> None:
+    """A box for a lesson that was saved."""
+    st.html(teach_parts.step(texts.teach_open))
+    st.html(html_parts.text("p", "knows", texts.teach_open_help))
+    st.html(styling.widget_words(texts))
+    st.html(styling.drop_words("teach-open", texts.teach_open_here))
+    key = f"teach-zip-{state.widget_generation}"
+    take = partial(_open_zip, state, api, model, key)
+    file_box("teach-open", texts.teach_open, key, take, several=False)
+    if state.problem in REASONS:
+        tell_problem(state.problem, texts)
+
+
+def _open_zip(state: TeachState, api: Api, model: dict[str, Any], key: str) -> None:
+    """Begin a lesson with what is in a file; its pictures wait to be sent, as any do."""
+    given, bounds = st.session_state.get(key), model["teaching"]
+    state.widget_generation += 1
+    if given is None:
+        return
+    file = Upload.take(given)
+    if file.refused:
+        state.problem = file.refused
+        return
+    try:
+        found = read_lesson_zip(
+            file,
+            bounds["max_classes"],
+            bounds["max_lesson_pictures"],
+            model["limits"]["max_upload_bytes"],
+        )
+    except LessonZipError as error:
+        state.problem = error.kind
         return
 
     def begin() -> None:
-        state.lesson_id = api.begin_lesson(names)["id"]
+        lesson = api.begin_lesson(list(found.classes), found.name)
+        state.open(lesson)
+        # The API writes names in its own way.
+        for one, pictures in zip(lesson["classes"], found.classes.values(), strict=True):
+            if pictures:
+                state.waiting[one["name"]] = list(pictures)
 
-    if state.attempt(begin):
-        st.query_params["lesson"] = state.lesson_id or ""
+    state.attempt(begin)
 
 
 def _send_and_ask(
-    state: TeachState, api: LessonApi, limits: dict[str, Any], texts: Texts
+    state: TeachState,
+    api: LessonApi,
+    limits: dict[str, Any],
+    head: DeltaGenerator,
+    texts: Texts,
 ) -> dict[str, Any]:
     """Send what waits, and see where the lesson stands, which the answer to that says too."""
     if state.waiting:
-        with st.spinner(texts.teach_sending):
-            state.send_waiting(api, limits)
+        with head:
+            bar = st.empty()
+
+            def tell(done: int, count: int) -> None:
+                if count > limits["max_pictures"]:
+                    words = texts.teach_sent.format(done=done, count=count)
+                    bar.progress(done / count, words)
+
+            with st.spinner(texts.teach_sending):
+                state.send_waiting(api, limits, tell)
+            bar.empty()
     return state.latest or api.status()
-
-
-def _show_lesson(
-    state: TeachState, lesson: dict[str, Any], api: LessonApi, bounds: dict[str, Any], texts: Texts
-) -> None:
-    model = lesson["model"]
-    state.ask_anew(lesson)
-    st.html(html_parts.step(texts.teach_images_step))
-    st.html(html_parts.text("p", "knows", texts.teach_images_help))
-    _show_problem(state, texts)
-    teach_answers.offer_camera(state, lesson, api, texts)
-    teach_answers.show_accuracy(lesson, texts)
-    teach_images.collect(state, lesson, api, texts)
-    if not any(one["pictures"] for one in lesson["classes"]):
-        names = [one["name"] for one in lesson["classes"]]
-        st.button(
-            texts.teach_rename,
-            key="teach-rename",
-            icon=":material/edit:",
-            type="tertiary",
-            on_click=partial(_rename, state, api, names),
-        )
-    if model:
-        teach_answers.try_out(state, model, api, texts)
-    _show_end(state, api, bounds, texts)
-
-
-def _rename(state: TeachState, api: LessonApi, names: list[str]) -> None:
-    if state.attempt(api.forget):
-        _begin_anew(names)
-
-
-def _show_end(state: TeachState, api: LessonApi, bounds: dict[str, Any], texts: Texts) -> None:
-    """Where it all is, and how to be rid of it."""
-    st.caption(texts.teach_address)
-    hours = texts.number(bounds["lesson_hours"])
-    st.caption(texts.teach_privacy.format(hours=hours))
-    with st.popover(
-        texts.teach_forget, key="teach-forget", type="tertiary", icon=":material/delete:"
-    ):
-        st.markdown(texts.teach_forget_sure)
-        st.button(
-            texts.teach_forget_yes, key="teach-forget-yes", on_click=partial(_forget, state, api)
-        )
-
-
-def _forget(state: TeachState, api: LessonApi) -> None:
-    if state.attempt(api.forget) or state.problem == "no-lesson":
-        _begin_anew()

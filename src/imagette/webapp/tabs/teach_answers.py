@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from imagette.webapp import html_parts, live_camera
+from imagette.webapp import html_parts, live_camera, teach_parts
 from imagette.webapp.answers import show_answers
 from imagette.webapp.client import LessonApi, NoAnswer
 from imagette.webapp.live_camera import Frame
@@ -36,8 +36,10 @@ def show_accuracy(lesson: Lesson, texts: Texts) -> None:
             count = model["pictures"]
             right = texts.number(round(model["accuracy"] * count))
             info.append(texts.teach_right.format(right=right, count=texts.number(count)))
-            low, high = (texts.percent(end, digits=0) for end in model["accuracy_interval"])
-            info.append(texts.teach_interval.format(low=low, high=high))
+            low, high = model["accuracy_interval"]
+            words = texts.teach_interval_small if fewest < FEW else texts.teach_interval
+            high = texts.percent(high, digits=0)
+            info.append(words.format(low=texts.number(100 * low), high=high))
         if unknown := [one["name"] for one in lesson["classes"] if not one["pictures"]]:
             info.append(texts.teach_unknown.format(names=texts.listed(unknown)))
         if fewest < FEW:
@@ -76,36 +78,43 @@ def _watch(state: TeachState, lesson: Lesson, api: LessonApi, texts: Texts) -> N
     def take(frame: Frame) -> None:
         state.frame, state.live_answer = frame, None
         if frame.label is not None:
-            state.put(names[frame.label], [("camera.jpg", Upload(frame.content))])
+            files = [("camera.jpg", Upload(content)) for content in frame.contents]
+            state.put(names[frame.label], files)
 
-    add = [texts.teach_add_from_camera.format(name=name) for name in names]
+    record = [texts.teach_record.format(name=name) for name in names]
     image, words = st.columns([3, 2])
     with image:
         taken = state.frame.number if state.frame else 0
-        live_camera.show(add, taken, model is not None, take, texts)
+        # Where the API had no answer, it is given time.
+        is_slow = bool(state.live_answer and state.live_answer.get("problem"))
+        live_camera.show(record, taken, model is not None, is_slow, take, texts)
     with words, st.container(key="teach-live-answer"):
         if state.frame and model:
             state.live_answer = state.live_answer or _ask(api, state.frame)
-            _show_live_answer(state.live_answer, texts)
-        else:
-            st.html(html_parts.paragraphs([texts.teach_camera_help]))
+            _show_live_answer(state.live_answer, names, texts)
+        elif model is None:
+            st.html(html_parts.paragraphs([texts.teach_no_model]))
+    st.caption(texts.teach_camera_help)
 
 
 def _ask(api: LessonApi, frame: Frame) -> dict[str, Any]:
     """What the API says of what the camera sees, or the kind of the problem."""
     try:
-        return api.glance(frame.content)
+        return api.glance(frame.contents[-1])
     except NoAnswer as problem:
         return {"problem": problem.kind}
 
 
-def _show_live_answer(answer: dict[str, Any], texts: Texts) -> None:
+def _show_live_answer(answer: dict[str, Any], names: list[str], texts: Texts) -> None:
+    """What the camera sees, in a sentence, and a bar for each class, which stays in its place."""
     if kind := answer.get("problem"):
         tell_problem(kind, texts)
         return
-    ranking = sorted(answer["probabilities"].items(), key=lambda one: -one[1])
+    found = answer["probabilities"]
+    ranking = sorted(found.items(), key=lambda one: -one[1])
     sentence = answer_sentence(ranking, answer["known"], texts)
-    bars = html_parts.bars(ranking, answer["known"], texts)
+    in_order = [(name, found[name]) for name in names if name in found]
+    bars = teach_parts.live_bars(in_order, answer["known"], texts)
     st.html(html_parts.text("p", "answer", sentence) + bars)
 
 
@@ -113,23 +122,13 @@ def try_out(state: TeachState, model: dict[str, Any], api: LessonApi, texts: Tex
     """Answers to images that it has not learned, given anew whenever the lesson changes."""
     session = state.session
     session.model = model
-    st.html(html_parts.step(texts.teach_try))
+    st.html(teach_parts.step(texts.teach_try))
     st.html(html_parts.text("p", "knows", texts.teach_try_help))
     key = f"teach-try-{state.widget_generation}"
     file_box("upload-to-try", texts.choose, key, partial(_take_to_try, state, key))
     if session.in_view:
         st.toggle(texts.teach_why, key=WHY, on_change=session.ask_anew)
     show_answers(session, model, api, texts)
-    st.download_button(
-        texts.teach_download,
-        api.model,
-        file_name="imagette-lesson.onnx",
-        mime="application/octet-stream",
-        icon=":material/download:",
-        key="teach-download",
-        on_click="ignore",
-    )
-    st.caption(texts.teach_download_help)
 
 
 def _take_to_try(state: TeachState, key: str) -> None:
