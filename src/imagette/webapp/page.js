@@ -23,6 +23,20 @@ window.imagettePage ??= {
       const isHere = link.getAttribute("href").split("/").pop() === here;
       isHere ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
     }
+    this.name();
+  },
+
+  // Gives names to buttons whose words are of a style, which not every screen reader reads.
+  name() {
+    const { lang } = document.documentElement;
+    const worded = '[data-testid="stFileUploaderDropzone"] button, [data-testid="stCameraInputButton"]';
+    for (const button of document.querySelectorAll(worded)) {
+      if (button.lang === lang) continue;
+      const words = getComputedStyle(button, "::after").content;
+      if (!words.startsWith('"')) continue; // the style is not there yet
+      button.lang = lang;
+      button.setAttribute("aria-label", words.slice(1, -1));
+    }
   },
 
   // A file that did not get through: Streamlit says so in English alone.

@@ -15,6 +15,7 @@ _PAGE = Path(__file__).parents[1] / "docs"
 _SWAGGER = Path(str(find_spec("flask_openapi3_swagger").origin)).parent / "templates" / "swagger"  # type: ignore[union-attr]
 _FILES = {
     "start.js": _PAGE / "start.js",
+    "style.css": _PAGE / "style.css",
     "swagger-ui-bundle.js": _SWAGGER / "js" / "swagger-ui-bundle.js",
     "swagger-ui.css": _SWAGGER / "css" / "swagger-ui.css",
 }
