@@ -1,15 +1,19 @@
 """What exploring finds, and the files it writes."""
 
+import base64
+import io
 import re
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
 from PIL import Image
 from support.html_pages import Page
+from support.sources import paint
 
-from imagette.data import Dataset, Split, load_dataset
+from imagette.data import SIZE, Dataset, Split, load_dataset, open_source
 from imagette.data.explore import Copy, Exploration, channel_statistics, explore, find_duplicates
 from imagette.data.explore_page import write_page
 
@@ -49,7 +53,7 @@ def test_writes_pictures_and_one_page_that_stands_alone(tmp_path, digits):
             assert image.format == "PNG"
             assert min(image.size) > 300
     page = Page(path)
-    assert len(page.images) == 2 + len(digits.class_names)  # the chart in two languages, examples
+    assert len(page.images) == 2 + 10 * len(digits.class_names)  # the chart twice, examples
     assert all(image["src"].startswith("data:image/png;base64,") for image in page.images)
     assert all(image["alt"] for image in page.images)
     assert "link" not in page.tags
@@ -142,7 +146,8 @@ def test_a_thousand_classes_without_test_split(tmp_path):
     assert list(found.counts) == ["train"]
     assert list(found.duplicates) == ["train"]
     page = Page(page)
-    assert len(page.images) == 2 + 39  # the chart twice; 20 largest, 20 smallest, one of them empty
+    # The chart twice; of the 20 largest two each, of the 20 smallest one, and of the last none.
+    assert len(page.images) == 2 + 2 * 20 + 19
     assert "Shown are the largest and the smallest classes" in page.text
     assert "class 999" in page.text
     assert "There is no test split" in page.text
@@ -154,7 +159,7 @@ def test_a_thousand_classes_without_test_split(tmp_path):
 def test_pictures_of_any_size(tmp_path, height, width):
     found, page = explored(dataset(noise(4, height, width), np.arange(4) % 2), tmp_path)
     assert (found.height, found.width) == (height, width)
-    assert len(Page(page).images) == 4
+    assert len(Page(page).images) == 2 + 4
 
 
 def test_pictures_are_shown_as_they_are(tmp_path):
@@ -165,6 +170,24 @@ def test_pictures_are_shown_as_they_are(tmp_path):
     with Image.open(tmp_path / "examples.png") as picture:
         pixels = np.asarray(picture.convert("RGB"))
     assert (pixels == [255, 0, 0]).all(axis=2).sum() == 128 * 128 / 2
+
+
+def test_pictures_are_shown_in_their_own_size_and_lead_to_their_files(tmp_path):
+    folder = tmp_path / "my pictures"
+    for name in ("cat/a b.png", "cat/#1.png", "dog/100%.png", "dog/é.png"):
+        paint(folder / name, (9, 9, 200), size=(300, 150))
+    (folder / "dog" / "notes.txt").write_text("no picture")
+    found = open_source(folder)
+    data = found.load(SIZE)
+    page = Page(write_page(data, explore(data), tmp_path / "out", found))
+
+    files = {(tmp_path / "out" / unquote(link)).resolve() for link in page.links}
+    assert files == {folder / path for path in data.train.paths}
+    shown = Image.open(io.BytesIO(base64.b64decode(page.images[-1]["src"].partition(",")[2])))
+    assert shown.size == (192, 96)
+    assert "dog/notes.txt: is no picture." in page.text
+    assert "dog/notes.txt\u00a0: n’est pas une image." in page.text
+    assert f"imagette train '{folder}'" in page.text
 
 
 def test_official_cifar10(cifar10_dir):

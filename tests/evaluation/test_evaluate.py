@@ -16,10 +16,11 @@ from support.html_pages import Page
 from support.sources import paint
 
 from imagette.data import Dataset, Split, load_dataset, split_validation
+from imagette.data.originals import Originals
 from imagette.errors import ImagetteError
 from imagette.evaluation import evaluate, evaluation_for_bundle
 from imagette.evaluation.corruptions import NAMES, corrupt
-from imagette.evaluation.report import most_confident_mistakes
+from imagette.evaluation.mistakes import most_confident_mistakes
 from imagette.inference.classifier import Classifier
 
 KEYS = {
@@ -75,10 +76,17 @@ def test_run_loads_its_own_dataset(tmp_path, make_run):
         paint(folder / ("left", "right")[number % 2] / f"{number}.png", (15 * number, 0, 0))
     run = make_run(tmp_path / "mine", load_dataset(folder))
 
-    metrics = evaluate(run).metrics
+    evaluation = evaluate(run)
 
+    metrics = evaluation.metrics
     assert (metrics["split"], metrics["n"]) == ("validation", 4)
     assert evaluate(run, folder).metrics == metrics  # named, it is still its own
+    page = Page(evaluation.report)
+    shown = {(run / link).resolve() for link in page.links}
+    assert shown <= {*folder.rglob("*.png")}
+    assert len(shown) == sum(image["alt"].startswith("What spoke for ") for image in page.images)
+    assert f"imagette serve --ui --model {run / 'model.onnx'}" in page.text
+    assert f"imagette explore --audit {run}" in page.text
 
 
 def test_held_out_pictures_of_a_changed_dataset_cannot_be_told(tmp_path, colours, make_run):
@@ -227,14 +235,17 @@ def test_model_without_mistakes(tmp_path, colours, tell_colours):
     assert "There is none: every answer was right." in Page(evaluation.report).text
 
 
-def test_the_most_confident_mistakes_come_first():
+def test_the_most_confident_mistakes_come_first(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (40, 4, 4, 3), dtype=np.uint8)
     confidence = np.linspace(0.55, 0.94, 40)
     probabilities = np.stack([confidence, 1 - confidence], axis=1).astype(np.float32)
     labels = np.arange(40) % 2  # the odd ones are mistakes
     heat_maps = Mock(return_value=np.zeros((20, 4, 4), np.float32))
 
-    mistakes = most_confident_mistakes(Split(images, labels), probabilities, heat_maps)
+    data = Dataset.from_arrays(images, labels)
+    mistakes = most_confident_mistakes(
+        data.train, probabilities, heat_maps, "whole", Originals(data), tmp_path
+    )
 
     [(pictures, indices)] = [call.args for call in heat_maps.call_args_list]
     assert (pictures == images[np.arange(39, 0, -2)]).all()
@@ -344,6 +355,13 @@ def test_run_without_history_or_environment(tmp_path, colours, make_run):
     evaluation = evaluate(run, colours)
     assert not (run / "curves.png").exists()
     assert "How it learned" not in Page(evaluation.report).text
+
+
+def test_a_single_epoch_makes_no_curve(tmp_path, colours, make_run):
+    run = make_run(tmp_path / "mine", colours, epochs=1)
+    page = Page(evaluate(run, colours).report)
+    assert not (run / "curves.png").exists()
+    assert "With a single epoch there is no curve to draw" in page.text
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ class Page(HTMLParser):
         source: the file's text.
         tags: names of all elements, in order.
         images: attributes of each picture.
+        links: where links lead.
         titles: what elements say when pointed at.
         text: what is written between the tags, in both languages.
     """
@@ -20,6 +21,7 @@ class Page(HTMLParser):
         self.source = path.read_text(encoding="utf-8")
         self.tags: list[str] = []
         self.images: list[dict[str, str | None]] = []
+        self.links: list[str] = []
         self.titles: list[str] = []
         self._texts: list[str] = []
         self.feed(self.source)
@@ -28,6 +30,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         self.titles += [value for name, value in attrs if name == "title" and value]
+        self.links += [value for name, value in attrs if name == "href" and value]
         if tag == "img":
             self.images.append(dict(attrs))
 

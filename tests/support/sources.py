@@ -8,10 +8,10 @@ from PIL import Image
 from imagette import ImagetteError, load_dataset
 
 
-def paint(path: Path, colour: tuple[int, int, int] | str) -> Path:
+def paint(path: Path, colour: tuple[int, int, int] | str, size: tuple[int, int] = (40, 30)) -> Path:
     """Write a small image of one colour; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (40, 30), colour).save(path)
+    Image.new("RGB", size, colour).save(path)
     return path
 
 

@@ -15,7 +15,7 @@ import imagette
 from imagette import ImagetteError, Recipe
 from imagette.evaluation.label_issues import find_label_issues
 from imagette.evaluation.leave_one_out import says_nothing
-from imagette.evaluation.report import MOST_LARGE_MISTAKES
+from imagette.evaluation.mistakes import MOST_LARGE_MISTAKES
 from imagette.training import default_recipe
 from imagette.training.default_recipe import choose_recipe
 from imagette.training.export import export

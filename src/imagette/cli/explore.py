@@ -37,13 +37,14 @@ def explore(
 
 
 def _explore(dataset: str | None, data_dir: Path | None, out_dir: Path | None) -> None:
-    from imagette.data import load_dataset
+    from imagette.data import SIZE, open_source
     from imagette.data.explore import explore as explore_dataset
     from imagette.data.explore_page import write_page
 
-    data = load_dataset(dataset or "cifar10", data_dir)
+    found = open_source(dataset or "cifar10", data_dir)
+    data = found.load(SIZE)
     exploration = explore_dataset(data)
-    page = write_page(data, exploration, out_dir or Path(f"explore-{data.name}"))
+    page = write_page(data, exploration, out_dir or Path(f"explore-{data.name}"), found)
     _print_exploration(exploration)
     print_line(f"Page: {page}")
 

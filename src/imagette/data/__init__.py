@@ -10,6 +10,7 @@ from imagette.images.views import ViewName
 
 __all__ = [
     "BUILT_IN",
+    "SIZE",
     "DataSource",
     "Dataset",
     "Split",

@@ -1,6 +1,8 @@
 """The charts and the page that show what is in a dataset."""
 
+import shlex
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,10 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
+from imagette.data.data_source import DataSource
 from imagette.data.dataset import Dataset
 from imagette.data.explore import Copy, Exploration
+from imagette.data.originals import Original, Originals
+from imagette.data.sources import BUILT_IN
 from imagette.files import write_bytes, write_text
-from imagette.reports.html import pixels_url, png_url, render
+from imagette.reports.html import PHOTOGRAPH_SIDE, file_url, pixels_url, png_url, render
 from imagette.reports.plotting import (
     BLUE,
     GREEN,
@@ -20,10 +25,9 @@ from imagette.reports.plotting import (
     contact_sheet,
     short,
     styled,
-    tile,
     to_png,
 )
-from imagette.reports.texts import Both, text
+from imagette.reports.texts import Both, both, text
 from imagette.wording import LANGUAGES, Language, number
 
 MOST_CLASSES_DRAWN = 40
@@ -36,16 +40,25 @@ MOST_GROUPS_DRAWN = 12
 
 _MOST_COPIES_DRAWN = 4
 
+_MOST_COPIES = 6
+
+_MOST_PIXELS = 192
+"""Of the longer side of a picture shown."""
+
 _COLOURS = {"train": BLUE, "validation": GREEN, "test": ORANGE}
 
 
-def write_page(dataset: Dataset, exploration: Exploration, out: str | Path) -> Path:
+def write_page(
+    dataset: Dataset, exploration: Exploration, out: str | Path, found: DataSource | None = None
+) -> Path:
     """Write classes.png, examples.png, duplicates.png (if there are any) and the page.
 
     Args:
         dataset: the dataset explored.
         exploration: what was found.
         out: the folder for all files.
+        found: where the dataset was found, for its pictures as they came; without it they are
+            shown in the size that was explored.
 
     Returns:
         The page, index.html, which stands alone.
@@ -61,15 +74,19 @@ def write_page(dataset: Dataset, exploration: Exploration, out: str | Path) -> P
         for language in LANGUAGES
     }
     write_bytes(out / "classes.png", charts["en"])
-    examples = _examples(dataset, drawn)
-    rows = [(short(dataset.class_names[label]), images) for label, images in examples]
+    originals = Originals(found or dataset)
+    examples = _examples(dataset, drawn, originals)
+    rows = [
+        (short(dataset.class_names[label]), [one.pixels for one in shown])
+        for label, shown in examples
+    ]
     title = f"{dataset.name}: examples"
     if len(drawn) < len(dataset.class_names):
         title += f" of {len(drawn)} of its {number(len(dataset.class_names), 'en')} classes"
     write_bytes(out / "examples.png", contact_sheet(rows, title))
     shown = exploration.duplicate_groups[:MOST_GROUPS_DRAWN]
     if shown:
-        rows = [_duplicate_row(group, dataset) for group in shown]
+        rows = [_duplicate_row(group, dataset, originals) for group in shown]
         title = f"{dataset.name}: pictures there more than once"
         write_bytes(out / "duplicates.png", contact_sheet(rows, title))
     else:
@@ -82,8 +99,16 @@ def write_page(dataset: Dataset, exploration: Exploration, out: str | Path) -> P
         names=[Both(en, fr) for en, fr in zip(*names.values(), strict=True)],
         drawn=drawn,
         charts={language: png_url(chart) for language, chart in charts.items()},
-        examples=[(label, _strip_url(images)) for label, images in examples],
-        groups=[(group, _strip_url([_image(group[0], dataset)])) for group in shown],
+        reduced=found is not None and found.decoded is None,
+        examples=[(label, [_shown(one, out) for one in shown]) for label, shown in examples],
+        groups=[
+            [
+                (copy, _shown(_original(copy, dataset, originals), out))
+                for copy in group[:_MOST_COPIES]
+            ]
+            for group in shown
+        ],
+        steps=_next_steps(dataset),
     )
     write_text(out / "index.html", page)
     return out / "index.html"
@@ -142,10 +167,13 @@ def _draw_bars(
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, language)))
     axes.set_xlabel(text("common.pictures", language))
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3)
+    if len(counts) > 1:
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3)
 
 
-def _examples(dataset: Dataset, drawn: list[int]) -> list[tuple[int, list[NDArray[np.uint8]]]]:
+def _examples(
+    dataset: Dataset, drawn: list[int], originals: Originals
+) -> list[tuple[int, list[Original]]]:
     """Some images of each class, the same at every call."""
     random = np.random.default_rng(0)
     examples = []
@@ -153,16 +181,35 @@ def _examples(dataset: Dataset, drawn: list[int]) -> list[tuple[int, list[NDArra
         positions = np.flatnonzero(dataset.train.labels == label)
         number = min(EXAMPLES_PER_CLASS, len(positions))
         chosen = random.choice(positions, number, replace=False)
-        examples.append((label, [dataset.train.images[position] for position in sorted(chosen)]))
+        copies = [Copy("train", int(position), label) for position in sorted(chosen)]
+        examples.append((label, [_original(copy, dataset, originals) for copy in copies]))
     return examples
 
 
-def _image(copy: Copy, dataset: Dataset) -> NDArray[np.uint8]:
-    return dataset.splits[copy.split].images[copy.position]
+def _original(copy: Copy, dataset: Dataset, originals: Originals) -> Original:
+    split = dataset.splits[copy.split]
+    path = None if split.paths is None else split.paths[copy.position]
+    return originals.find(path, split.images[copy.position], _MOST_PIXELS)
+
+
+def _shown(original: Original, out: Path) -> dict[str, Any]:
+    """What the page shows of a picture."""
+    return {
+        "url": pixels_url(original.pixels),
+        "small": max(original.pixels.shape) < PHOTOGRAPH_SIDE,
+        "link": file_url(original.file, out) if original.file else None,
+    }
+
+
+def _next_steps(dataset: Dataset) -> list[tuple[Both, str]]:
+    """What to do after reading, each with the command to type for it."""
+    if dataset.source not in BUILT_IN and not Path(dataset.source).exists():
+        return []  # arrays of a program
+    return [(both("explore.next"), shlex.join(["imagette", "train", dataset.source]))]
 
 
 def _duplicate_row(
-    group: tuple[Copy, ...], dataset: Dataset
+    group: tuple[Copy, ...], dataset: Dataset, originals: Originals
 ) -> tuple[str, list[NDArray[np.uint8]]]:
     shown = group[:_MOST_COPIES_DRAWN]
     lines = [
@@ -170,20 +217,4 @@ def _duplicate_row(
     ]
     if len(group) > len(shown):
         lines[-1] += f", and {len(group) - len(shown)} more"
-    return "\n".join(lines), [_image(copy, dataset) for copy in shown]
-
-
-def _strip_url(images: list[NDArray[np.uint8]]) -> str:
-    """Images side by side, with transparent gaps, as one data URL; empty without images."""
-    if not images:
-        return ""
-    side = min(max(images[0].shape[:2]), 96)
-    tiles = [tile(image, side) for image in images]
-    gap = max(1, side // 16)
-    height, width = tiles[0].shape[:2]
-    strip = np.zeros((height, len(tiles) * (width + gap) - gap, 4), dtype=np.uint8)
-    for column, pixels in enumerate(tiles):
-        left = column * (width + gap)
-        strip[:, left : left + width, :3] = pixels
-        strip[:, left : left + width, 3] = 255
-    return pixels_url(strip)
+    return "\n".join(lines), [_original(copy, dataset, originals).pixels for copy in shown]

@@ -34,8 +34,8 @@ class Evaluation:
             Where the model can tell, `unknown_share` is the share of pictures it takes for none of
             its classes (an out-of-distribution score under its threshold), and `learned_left_out`
             is how many pictures were left out because the model has learned them.
-        folder: where metrics.json, confusion.png, reliability.png, report.html and, for a run,
-            curves.png lie.
+        folder: where metrics.json, confusion.png, reliability.png, report.html and, for a run of
+            several epochs, curves.png lie.
     """
 
     metrics: dict[str, Any]
@@ -109,7 +109,7 @@ def evaluate(
         more["corruption_accuracy"] = float(np.mean(list(more["corruptions"].values())))
     on_step(REPORT)
     metrics = write_evaluation(
-        folder, model.classifier, found.name, answers, model.run, model.name, more
+        folder, model.classifier, found, answers, model.run, model.name, more
     )
     return Evaluation(metrics, folder)
 

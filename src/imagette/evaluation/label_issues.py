@@ -57,7 +57,7 @@ class Audit:
 
     Attributes:
         model: name of the run or path of the bundle.
-        dataset: the dataset's name.
+        dataset: where the pictures were found.
         class_names: English names, in the order of the labels found.
         class_names_fr: French names, in the same order.
         label_issues: for each split there is, those that the model did not learn from first, its
@@ -68,7 +68,7 @@ class Audit:
     """
 
     model: str
-    dataset: str
+    dataset: DataSource
     class_names: tuple[str, ...]
     class_names_fr: tuple[str, ...]
     label_issues: tuple[tuple[Subset, tuple[LabelIssue, ...]], ...]
@@ -118,7 +118,7 @@ def find_label_issues(
     compared = _to_compare(subsets)
     return Audit(
         model=model.name,
-        dataset=found.name,
+        dataset=found,
         class_names=classifier.class_names,
         class_names_fr=classifier.class_names_fr,
         label_issues=tuple(

@@ -1,20 +1,25 @@
 """The files that show label issues and near duplicates: one page and two tables."""
 
+import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from imagette.data.near_duplicates import THRESHOLD, Pair
+from imagette.data.originals import Originals
 from imagette.evaluation.label_issues import Audit, Subset
 from imagette.files import write_csv, write_text
-from imagette.reports.html import pixels_url, render
-from imagette.reports.plotting import shrink
-from imagette.reports.texts import Both
+from imagette.reports.html import PHOTOGRAPH_SIDE, file_url, pixels_url, render
+from imagette.reports.texts import Both, both
 
 MOST_LABEL_ISSUES = 100
 """Of each split; audit.csv has all."""
 
 MOST_PAIRS = 400
 """Near duplicates shown; duplicates.csv has all."""
+
+_MOST_PIXELS = 256
+"""Of the longer side of a picture shown."""
 
 _ISSUE_COLUMNS = ("split", "index", "path", "label", "suggested_label", "score")
 _PAIR_COLUMNS = (
@@ -33,7 +38,7 @@ def write_label_issues(found: Audit, out: str | Path | None = None) -> Path:
     Returns:
         The page.
     """
-    folder = Path(out or f"explore-{found.dataset}")
+    folder = Path(out or f"explore-{found.dataset.name}")
     issues = [
         {
             **_place(subset, issue.position),
@@ -49,7 +54,7 @@ def write_label_issues(found: Audit, out: str | Path | None = None) -> Path:
     ]
     write_csv(folder / "audit.csv", issues, _ISSUE_COLUMNS)
     write_csv(folder / "duplicates.csv", duplicates, _PAIR_COLUMNS)
-    write_text(folder / "audit.html", _page(found))
+    write_text(folder / "audit.html", _page(found, folder))
     return folder / "audit.html"
 
 
@@ -71,12 +76,13 @@ def _pair_row(found: Audit, ours: Subset, others: Subset, pair: Pair) -> dict[st
     return row | {"similarity": f"{pair.similarity:.4f}"}
 
 
-def _page(found: Audit) -> str:
+def _page(found: Audit, folder: Path) -> str:
+    show = _Shown(Originals(found.dataset), folder)
     pairs, disagreeing = [], 0
     if found.compared:
         ours, others = found.compared
         pairs = [
-            (_image(ours, pair.position), _image(others, pair.other), pair.similarity)
+            (show(ours, pair.position), show(others, pair.other), pair.similarity)
             for pair in found.duplicates[:MOST_PAIRS]
         ]
         disagreeing = sum(
@@ -92,20 +98,39 @@ def _page(found: Audit) -> str:
                 subset.split,
                 len(subset.examples),
                 len(issues),
-                [(issue, _image(subset, issue.position)) for issue in issues[:MOST_LABEL_ISSUES]],
+                [(issue, show(subset, issue.position)) for issue in issues[:MOST_LABEL_ISSUES]],
             )
             for subset, issues in found.label_issues
         ],
         pairs=pairs,
         disagreeing=disagreeing,
         threshold=THRESHOLD,
+        steps=_next_steps(found),
     )
 
 
-def _image(subset: Subset, index: int) -> dict[str, Any]:
-    """What the page says of one image."""
-    return {
-        "url": pixels_url(shrink(subset.examples.images[index])),
-        "label": int(subset.examples.labels[index]),
-        **_place(subset, index),
-    }
+@dataclass(frozen=True)
+class _Shown:
+    """Tells what the page says of one image."""
+
+    originals: Originals
+    folder: Path
+
+    def __call__(self, subset: Subset, index: int) -> dict[str, Any]:
+        place, seen = _place(subset, index), subset.examples.images[index]
+        original = self.originals.find(place["path"] or None, seen, _MOST_PIXELS)
+        return {
+            "url": pixels_url(original.pixels),
+            "small": max(original.pixels.shape) < PHOTOGRAPH_SIDE,
+            "link": file_url(original.file, self.folder) if original.file else None,
+            "label": int(subset.examples.labels[index]),
+            **place,
+        }
+
+
+def _next_steps(found: Audit) -> list[tuple[Both, str]]:
+    """What to do after reading, with the command to type for it; none of labels nobody can mend."""
+    source = found.dataset.source
+    if not Path(source).exists():
+        return []
+    return [(both("label_issues.next"), shlex.join(["imagette", "train", source]))]

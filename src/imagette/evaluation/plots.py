@@ -126,7 +126,7 @@ def reliability(bins: Sequence[dict[str, Any]], language: Language = "en") -> by
     )  # fmt: skip
     upper.set(xlim=(0, 1), ylim=(0, 1.02), ylabel=text("common.accuracy", language))
     upper.yaxis.set_major_formatter(_percents(language))
-    upper.legend(loc="upper left")
+    figure.legend(loc="outside upper left", ncols=3)  # nowhere over the bars
     bars = lower.bar(middles, counts, 0.92 * width, color=BLUE)
     texts = [number(count, language) for count in counts]
     lower.bar_label(bars, texts, padding=2, fontsize=8)

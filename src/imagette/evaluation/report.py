@@ -1,52 +1,65 @@
 """The page that tells a person how good a model is."""
 
 import math
-from collections.abc import Callable
+import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from imagette.data.dataset import Split
+from imagette.data import DataSource, Split
+from imagette.data.originals import Originals
 from imagette.evaluation.corruptions import SEVERITIES, corrupt
 from imagette.evaluation.metrics import POOR
+from imagette.evaluation.mistakes import most_confident_mistakes
 from imagette.evaluation.plots import MOST_NAMED_CLASSES
 from imagette.inference.bundle import BundleMetadata
 from imagette.inference.classifier import Classifier
-from imagette.inference.explain import overlay
-from imagette.reports.html import PHOTOGRAPH_SIDE, pixels_url, png_url, render
+from imagette.reports.html import pixels_url, png_url, render
 from imagette.reports.plotting import shrink
 from imagette.reports.texts import Both, both, flatten
 from imagette.runs import RunFolder
 from imagette.wording import Language
 
-MOST_MISTAKES = 24
-MOST_LARGE_MISTAKES = 8
-"""Of photographs, each of which takes the network a tenth of a second to explain."""
 MOST_CONFUSIONS = 10
 
 
-def page(
-    metrics: dict[str, Any],
-    classifier: Classifier,
-    figures: dict[str, dict[Language, bytes]],
-    examples: Split,
-    probabilities: NDArray[np.float32],
-    run: RunFolder | None,
-) -> str:
+@dataclass(frozen=True)
+class Reported:
+    """What a report is about.
+
+    Attributes:
+        folder: where the report goes.
+        model: the model.
+        run: the run whose model it is, if it is one.
+        found: the dataset measured on.
+        examples: its images that were asked about, as the network saw them.
+        probabilities: float32 `(n, classes)`, what the model answered.
+        metrics: what was measured; see `imagette.evaluation.Evaluation`.
+    """
+
+    folder: Path
+    model: Classifier
+    run: RunFolder | None
+    found: DataSource
+    examples: Split
+    probabilities: NDArray[np.float32]
+    metrics: dict[str, Any]
+
+
+def page(reported: Reported, figures: dict[str, dict[Language, bytes]]) -> str:
     """Write the report as HTML that stands alone.
 
     Args:
-        metrics: what was measured; see `imagette.evaluation.Evaluation`.
-        classifier: the model.
-        figures: the plots `confusion`, `reliability` and, for a run, `curves`, as PNG by language.
-        examples: the images measured on, as the network saw them.
-        probabilities: float32 `(n, classes)`, what the model answered.
-        run: the run whose model it is, if it is one.
+        reported: what it is about.
+        figures: the plots `confusion`, `reliability` and, for a run of several epochs, `curves`, as
+            PNG by language.
     """
-    classes, metadata = list(metrics["per_class"].values()), classifier.metadata
+    metrics, metadata, run = reported.metrics, reported.model.metadata, reported.run
+    examples, probabilities = reported.examples, reported.probabilities
+    classes = list(metrics["per_class"].values())
     return render(
         "evaluation/report.html.j2",
         title=Path(metrics["model"]).name,
@@ -62,54 +75,21 @@ def page(
         },
         named_in_plot=len(classes) <= MOST_NAMED_CLASSES,
         confusions=_most_frequent_confusions(metrics["confusion"]),
-        mistakes=most_confident_mistakes(examples, probabilities, classifier.heat_maps),
+        mistakes=most_confident_mistakes(
+            examples,
+            probabilities,
+            reported.model.heat_maps,
+            reported.model.view,
+            Originals(reported.found),
+            reported.folder,
+        ),
         corruptions=_corruption_results(metrics.get("corruptions", {}), examples, probabilities),
         metadata=metadata,
         poor=metrics["accuracy"] < POOR,
         run=run,
+        steps=_next_steps(reported),
         tables=_tables(metadata, run),
     )
-
-
-def most_confident_mistakes(
-    examples: Split,
-    probabilities: NDArray[np.float32],
-    heat_maps: Callable[[NDArray[np.uint8], NDArray[np.int64]], NDArray[np.float32]],
-) -> list[dict[str, Any]]:
-    """The images whose wrong answer the model was surest of, the surest first.
-
-    Args:
-        examples: the images measured on, as the network saw them.
-        probabilities: float32 `(n, classes)`, what the model answered.
-        heat_maps: tells what speaks for a class in images, see `Classifier.heat_maps`.
-
-    Returns:
-        For each its `position` among the images and its `path` (None where it comes from no file),
-        positions of its `true` class and the `predicted` one with its `confidence`, and data URLs:
-        `image`, what the network saw, and `heat`, the same under a map of what spoke for the wrong
-        class.
-    """
-    predicted = probabilities.argmax(axis=1)
-    confidence = probabilities.max(axis=1)
-    wrong = np.flatnonzero(predicted != examples.labels)
-    most = MOST_LARGE_MISTAKES if examples.images.shape[1] >= PHOTOGRAPH_SIDE else MOST_MISTAKES
-    surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:most]
-    if not len(surest):
-        return []
-    images = examples.images[surest]
-    heats = heat_maps(images, predicted[surest])
-    return [
-        {
-            "image": pixels_url(shrink(image)),
-            "heat": pixels_url(np.asarray(overlay(Image.fromarray(shrink(image)), heat))),
-            "position": int(position),
-            "path": examples.paths[position] if examples.paths is not None else None,
-            "true": int(examples.labels[position]),
-            "predicted": int(predicted[position]),
-            "confidence": float(confidence[position]),
-        }
-        for position, image, heat in zip(surest, images, heats, strict=True)
-    ]
 
 
 def _corruption_results(
@@ -141,6 +121,24 @@ def _most_frequent_confusions(confusion: list[list[int]]) -> list[dict[str, Any]
         if count and true != predicted
     ]
     return sorted(pairs, key=lambda pair: -pair["count"])[:MOST_CONFUSIONS]
+
+
+def _next_steps(reported: Reported) -> list[tuple[Both, str]]:
+    """What to do after reading, each with the command to type for it."""
+    metrics, run, source = reported.metrics, reported.run, reported.found.source
+    bundle = str(run.bundle if run else reported.model.path)
+    own = run is not None and run.info is not None and run.info.dataset == source
+    steps = [("try", ["serve", "--ui", "--model", bundle])]
+    steps += [("predict", ["predict", "PICTURE", "--model", bundle])]
+    if run and own:
+        steps.append(("labels", ["explore", "--audit", str(run.path)]))
+        if metrics["split"] != "leave-one-out" and "corruptions" not in metrics:
+            steps.append(("corruptions", ["evaluate", str(run.path), "--corruptions"]))
+        if metrics["accuracy"] < POOR and not run.history:
+            steps.append(("finetune", ["train", source, "--recipe", "finetune"]))
+    return [
+        (both(f"report.next.{name}"), shlex.join(["imagette", *command])) for name, command in steps
+    ]
 
 
 _TOLD_ELSEWHERE = {

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from imagette.data import DataSource
 from imagette.evaluation.leave_one_out import Answers
 from imagette.evaluation.metrics import measure
 from imagette.files import write_bytes, write_json, write_text
@@ -19,7 +20,7 @@ REPORT = "drawing the plots and writing the report"
 def write_evaluation(
     folder: Path,
     classifier: Classifier,
-    dataset: str,
+    found: DataSource,
     answers: Answers,
     run: RunFolder | None = None,
     model: str | None = None,
@@ -30,7 +31,7 @@ def write_evaluation(
     Args:
         folder: where they go.
         classifier: the model that answered.
-        dataset: name of the dataset.
+        found: the dataset.
         answers: what it answered.
         run: the run whose model it is; that of `folder`, or none, if None.
         model: what to call the model; the name of the run if None.
@@ -47,7 +48,7 @@ def write_evaluation(
     examples, probabilities = answers.examples, answers.probabilities
     metrics = {
         "model": model,
-        "dataset": dataset,
+        "dataset": found.name,
         "split": answers.split,
         **measure(probabilities, examples.labels, classifier.class_names),
     }
@@ -61,13 +62,13 @@ def write_evaluation(
         drawn = {"reliability": plots.reliability(metrics["reliability"], language)}
         if metrics["confusion"]:
             drawn["confusion"] = plots.confusion(metrics["confusion"], class_names, language)
-        if run is not None and run.history:
+        if run is not None and len(run.history) > 1:  # one epoch makes no curve
             drawn["curves"] = plots.curves(run.history, run.best, language)
         for name, png in drawn.items():
             figures.setdefault(name, {})[language] = png
     write_json(folder / "metrics.json", metrics)
     for name, by_language in figures.items():
         write_bytes(folder / f"{name}.png", by_language["en"])
-    page = report.page(metrics, classifier, figures, examples, probabilities, run)
-    write_text(folder / "report.html", page)
+    reported = report.Reported(folder, classifier, run, found, examples, probabilities, metrics)
+    write_text(folder / "report.html", report.page(reported, figures))
     return metrics

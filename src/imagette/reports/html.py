@@ -3,22 +3,24 @@
 A page is a Jinja template beside the module it belongs to, and extends `page.html.j2`. Its words
 are in `locales/`: `{{ both("report.chance", chance=0.1) }}` (see `imagette.reports.texts`); a
 number alone is written `{{ 0.683 | percent }}`. Class names and all other values are escaped; a
-page loads nothing, from the network or from its folder.
+page loads nothing, from the network or from its folder, but may link to people's own files.
 """
 
 import base64
 import io
+import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imagette.reports.texts import NUMBERS, Both, both
+from imagette.reports.texts import NUMBERS, Both, both, in_both
 from imagette.wording import LANGUAGES
 
 PHOTOGRAPH_SIDE = 128
@@ -48,6 +50,15 @@ def pixels_url(pixels: NDArray[np.uint8]) -> str:
     return png_url(buffer.getvalue())
 
 
+def file_url(file: Path, folder: Path) -> str:
+    """A link to a file from a page in a folder, relative, so that both may move together."""
+    try:
+        path = os.path.relpath(file, folder.resolve())
+    except ValueError:  # on another drive
+        return file.resolve().as_uri()
+    return quote(os.fsencode(path.replace(os.sep, "/")))
+
+
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -57,7 +68,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["both"] = both
+    environment.globals |= {"both": both, "in_both": in_both}
     environment.filters |= {name: _in_both_languages(write) for name, write in NUMBERS.items()}
     return environment
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup, escape
 
 from imagette import wording
+from imagette.translate import translated
 from imagette.wording import LANGUAGES, Language
 
 NUMBERS: dict[str, Callable[..., str]] = {
@@ -54,6 +55,12 @@ def both(key: str, /, **values: object) -> Both:
         Markup(_Filler(language, escape).vformat(load(language)[key], (), values))
         for language in LANGUAGES
     )
+    return Both(en, fr)
+
+
+def in_both(text: str) -> Both:
+    """A sentence that was made in English, such as a note on a dataset, for pages."""
+    en, fr = (translated(text, language) for language in LANGUAGES)
     return Both(en, fr)
 
 

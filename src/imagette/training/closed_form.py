@@ -184,7 +184,7 @@ def _write(
     left_out = len(given.digests) - len(answers.examples) if given else 0
     more = {"learned_left_out": left_out} if left_out else None
     job.reporter.on_step(REPORT)
-    metrics = write_evaluation(folder, classifier, dataset.name, answers, more=more)
+    metrics = write_evaluation(folder, classifier, job.found, answers, more=more)
     metadata = metadata.model_copy(update=_about_evaluation(metrics, folder))
     save(metadata)
     write_cards(folder, metadata)
