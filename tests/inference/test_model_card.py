@@ -79,6 +79,8 @@ def test_it_says_what_was_learned_how_good_it_is_and_how_to_use_it():
     assert "It does not notice pictures of other things" in card
     assert 'Classifier("model.onnx")' in card
     assert "license" not in front_matter(card)
+    [result] = front_matter(card)["model-index"][0]["results"]
+    assert result["dataset"]["name"] == metadata().dataset  # not as Markdown would have it
     assert "## Licence\n\nNot chosen yet." in card
 
 

@@ -42,10 +42,10 @@ def model_card(metadata: BundleMetadata, language: Language) -> str:
     names = metadata.class_names_fr if language == "fr" else metadata.class_names
     counts = metadata.counts
     values = {
-        "title": _title(metadata),
+        "title": _literal(_title(metadata)),
         "facts": metadata,
         "names": [_literal(name) for name in names],
-        "dataset": _dataset(metadata),
+        "dataset": _literal(_dataset(metadata)),
         "totals": {split: sum(each) for split, each in counts.items()},
         "total": sum(map(sum, counts.values())),
         "samples": sum(map(len, metadata.samples)),
@@ -127,11 +127,11 @@ def _macro_f1(measured: dict[str, Any]) -> float | None:
 
 def _title(facts: ModelFacts) -> str:
     name = (facts.evaluation or {}).get("model") or facts.dataset or facts.model or "model"
-    return _literal(Path(name).stem if name.endswith(".onnx") else name)
+    return Path(name).stem if name.endswith(".onnx") else name
 
 
 def _dataset(facts: ModelFacts) -> str:
-    return "CIFAR-10" if facts.dataset == "cifar10" else _literal(facts.dataset or "")
+    return "CIFAR-10" if facts.dataset == "cifar10" else facts.dataset or ""
 
 
 def _literal(words: str) -> str:
