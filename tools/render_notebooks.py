@@ -71,6 +71,7 @@ def _as_a_page(text: str) -> str:
     text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
     parts = re.split(r"(^```.*?^```$|`[^`\n]+`|^    [^\n]*$)", text, flags=re.DOTALL | re.MULTILINE)
     text = "".join(part if place % 2 else _with_formulas(part) for place, part in enumerate(parts))
+    text = re.sub(r"\]\(\.\./\.\./docs/(?:fr/)?", "](../", text)  # from one page to another
     text = re.sub(r"\n{3,}", "\n\n", text)
     return "\n".join(line.rstrip() for line in text.splitlines()).strip()
 
