@@ -16,6 +16,8 @@ from support import dockerfile
 from support.images import written
 from support.tiny_bundle import write_bundle
 
+os.environ["LANGUAGE"] = "en"  # whatever the system of who tests speaks
+
 # Where several processes test at once, each thread of a network would wait for those of the others.
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     threads = max(1, (os.cpu_count() or 1) // int(workers))

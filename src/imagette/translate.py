@@ -3,8 +3,10 @@
 The code writes them in English, where they arise. Here a sentence that is ready is found again in
 `locales/fr.toml`, by its template: `{count} pictures were left out.` is the key of `12 pictures
 were left out.`, and `12` goes into the French sentence, too. A sentence that is in a file or that
-came from another process is translated as well as one just made. One that has no French yet stays
-as it is; a test tells which.
+came from another process is translated as well as one just made. What stands at a place is
+translated too where it has several words, so that the name of a folder or a class stays as it is;
+a place called `n` takes nothing but a number. One that has no French yet stays as it is; a test
+tells which.
 """
 
 import ctypes
@@ -25,6 +27,11 @@ _THIN_SPACE = "\u202f"  # does not break
 
 # A number as commands write it: with a comma between thousands, a decimal point, a per cent sign.
 _NUMBER = re.compile(r"(?<![\w.,/:-])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(?: ?(%))?(?![\w/:]|[.,]\w)")
+
+_SEVERAL_WORDS = re.compile(r"\S\s+\S|^[ ,;:(]")
+_TAKES_NUMBERS = re.compile(r"n\d?")
+_ADDED = r"(?:(?:[,;:] | \().*?)?"
+"""What may stand directly behind another place: nothing, or more words after a mark."""
 
 
 def system_language() -> Language:
@@ -68,7 +75,9 @@ def _filled(template: str, values: Mapping[str, str]) -> str:
 
 def _value(text: str) -> str:
     """What stood at a place of a sentence: a number, a name, or words that have French as well."""
-    return numbers_in_french(text) if _NUMBER.fullmatch(text) else translated(text, "fr")
+    if _NUMBER.fullmatch(text):
+        return numbers_in_french(text)
+    return translated(text, "fr") if _SEVERAL_WORDS.search(text) else text
 
 
 def numbers_in_french(text: str) -> str:
@@ -81,6 +90,17 @@ def numbers_in_french(text: str) -> str:
         return whole + fraction + (f"{_THIN_SPACE}%" if percent else "")
 
     return _NUMBER.sub(write, text)
+
+
+_NUMBERS = re.compile(r"[\d.,%k±–<>≤ \n-]+")
+_AS_FRENCH_WRITES = str.maketrans({",": _THIN_SPACE, ".": ",", "%": f"{_THIN_SPACE}%"})
+
+
+def in_numbers(text: str, language: Language) -> str:
+    """What consists of numbers alone, as in the cell of a table; other texts as they are."""
+    if language == "en" or not _NUMBERS.fullmatch(text):
+        return text
+    return text.replace(" %", "%").translate(_AS_FRENCH_WRITES)
 
 
 @cache
@@ -113,5 +133,8 @@ def _pattern(template: str) -> re.Pattern[str]:
             pattern += f"(?P={part})"
         else:
             seen.add(part)
-            pattern += f"(?P<{part}>.*?)"
+            inside = r"[\d,.]+" if _TAKES_NUMBERS.fullmatch(part) else ".*?"
+            if index > 1 and not parts[index - 1]:  # else nothing told where the last place ends
+                inside = _ADDED
+            pattern += f"(?P<{part}>{inside})"
     return re.compile(pattern, re.DOTALL)

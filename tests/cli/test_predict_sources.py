@@ -199,7 +199,7 @@ def test_csv_on_stdout_is_what_a_file_would_hold(predict, tmp_path):
     assert table[2]["label_1"] == ""
     assert table[2]["error"].startswith("d.png cannot be read")
     answer = predict("d.png", "--csv", "--json", cwd=tmp_path)
-    assert "not by --json and --csv" in answer.stderr
+    assert "not by --json, --csv" in answer.stderr
 
 
 def test_pictures_are_sorted_into_folders(predict, tmp_path):

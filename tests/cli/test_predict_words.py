@@ -9,6 +9,7 @@ from imagette.inference.batch import to_row
 from imagette.inference.classifier import Prediction
 
 CLASSES = ("cat", "dog", "automobile")
+NAMES = {name: name for name in CLASSES}
 
 
 def row(*probabilities, known=True, name="a.png"):
@@ -35,22 +36,22 @@ def row(*probabilities, known=True, name="a.png"):
     ],
 )  # fmt: skip
 def test_the_answer_comes_first_and_the_doubt_last(answer, line):
-    assert Words(CLASSES, None, True).lines(answer) == [line]
+    assert Words(NAMES, None, True).lines(answer) == [line]
 
 
 def test_several_classes_stand_in_columns():
     rows = [row(0.93, 0.05, 0.02), row(0.05, 0.3, 0.65, known=False)]
-    assert [line for one in rows for line in Words(CLASSES, 2, True).lines(one)] == [
+    assert [line for one in rows for line in Words(NAMES, 2, True).lines(one)] == [
         "               cat          93%  dog           5%  a.png",
         "none of these  automobile   65%  dog          30%  a.png",
     ]
-    assert Words(CLASSES, 1, False).lines(rows[0]) == ["cat          93%  a.png"]
+    assert Words(NAMES, 1, False).lines(rows[0]) == ["cat          93%  a.png"]
 
 
 def test_letters_that_are_wide_and_names_that_are_long_do_not_break_it():
     names = ("猫", "dog", "x" * 40)
     answers = dict(zip(names, (0.9, 0.1, 0.0), strict=True))
-    words = Words(names, None, False)
+    words = Words({name: name for name in names}, None, False)
     wide = to_row("a.png", Prediction("猫", "", 0, 0.9, answers, None), "m")
     plain = to_row("a.png", Prediction("dog", "", 1, 0.9, answers, None), "m")
     assert len(words.lines(wide)[0]) + 1 == len(words.lines(plain)[0])
@@ -60,12 +61,12 @@ def test_letters_that_are_wide_and_names_that_are_long_do_not_break_it():
 
 def test_many_are_counted_by_their_answers():
     answers = Counter({"cat": 1200, "none of these": 3, "cannot be read": 12, "dog": 7})
-    assert counted(answers) == [
+    assert counted(answers, NAMES) == [
         "  1,200  cat",
         "      7  dog",
         "      3  none of these",
         "     12  cannot be read",
     ]
     many = Counter({f"class {number:02}": 1 for number in range(30)})
-    assert counted(many)[-1] == "  18  of 18 other classes"
+    assert counted(many, {name: name for name in many})[-1] == "  18  of 18 other classes"
     assert answer_of(row(1, 0, 0, known=False)) == "none of these"

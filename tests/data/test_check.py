@@ -63,8 +63,8 @@ def test_the_same_picture_in_train_and_test():
 @pytest.mark.parametrize(
     ("counts", "beginning"),
     [
-        ((9, 12), "Few pictures: ant has fewer than 10"),
-        ((5, 9), "Few pictures: ant, bee have fewer than 10"),
+        ((9, 12), "Few pictures: fewer than 10 to learn from in ant."),
+        ((5, 9), "Few pictures: fewer than 10 to learn from in ant, bee."),
         ((20, 90), "Uneven classes: the largest has 4.5 times as many"),
     ],
 )
@@ -74,5 +74,5 @@ def test_few_or_uneven_pictures(counts, beginning):
 
 
 def test_a_single_picture():
-    with pytest.raises(ImagetteError, match="The class bee has a single picture"):
+    with pytest.raises(ImagetteError, match="The class bee has only one picture"):
         check(dataset(20, 1))

@@ -12,9 +12,22 @@ from imagette.serving.settings import Settings
 
 ROOT = Path(imagette.__file__).parent
 
-_SAYING = {"say", "print_line", "_fail"}
+_SAYING = {"say", "print_line", "print_table", "_fail", "local", "tell", "on_step"}
+_NOTES = ("notes", "lines", "problems")  # lists of sentences that are told later
 _API = "RequestError"  # what the API answers is English
 _HELP = ("help", "epilog", "rich_help_panel")
+_OF_WORDS = (
+    "cli/predict_progress.py", "cli/predict_sources.py", "cli/predict_words.py", "cli/progress.py",
+    "data/check.py", "data/class_names.py", "data/sources/[!_]*.py", "images/find_images.py",
+    "images/signatures.py", "inference/sorted_copies.py", "serving/worker_watch.py",
+    "training/default_recipe.py", "training/last_steps.py", "training/other_formats.py", "runs.py",
+)  # fmt: skip
+"""Modules whose texts of several words are all told to people, wherever they stand."""
+_NOT_TOLD = re.compile(
+    r"CC BY|CIFAR-10 \(|numbers do not end|not a JSON object|[|\\]|^[a-z]+/|--"
+    r"|network trash|system volume|temporary items"
+)
+_WORD = re.compile(r"(?<![-./'])\b[A-Za-z][a-z]+\b(?![-.=]['\w])")
 _COMMANDS = {*app._COMMANDS, *(command.__name__ for command in app._BENCHMARKS)}
 
 
@@ -23,11 +36,15 @@ def said_sentences() -> dict[str, str]:
     """Each sentence with `{}` at its places, and the file that says it."""
     files = {path: ast.parse(path.read_text("utf-8")) for path in sorted(ROOT.rglob("*.py"))}
     saying = _SAYING | set(_raising(files.values()))
+    constants = dict(pair for tree in files.values() for pair in _constants(tree))
     found: dict[str, str] = {}
     for path, tree in files.items():
         here = saying - set(_functions_giving({_API}, tree))
-        for sentence in (*_said_in(tree, here), *_help_of(path, tree)):
-            found.setdefault(anonymous(sentence), str(path.relative_to(ROOT)))
+        whole = any(path.relative_to(ROOT).match(pattern) for pattern in _OF_WORDS)
+        told = _all_texts(tree) if whole else ()
+        for sentence in (*_said_in(tree, here, constants), *_help_of(path, tree), *told):
+            for line in sentence.split("\n"):
+                found.setdefault(anonymous(line), str(path.relative_to(ROOT)))
     return {sentence: file for sentence, file in found.items() if has_words(sentence)}
 
 
@@ -38,8 +55,9 @@ def anonymous(sentence: str) -> str:
 
 
 def has_words(sentence: str) -> bool:
-    """Whether there is anything to translate."""
-    return bool(re.search(r"[a-z]{2}", sentence.replace("{}", "")))
+    """Whether there is anything to translate, other than names of code and files."""
+    rest = sentence.replace("{}", " ")
+    return rest.lower() != "none" and bool(_WORD.search(rest))
 
 
 def _raising(trees: Collection[ast.Module]) -> Iterator[str]:
@@ -60,20 +78,63 @@ def _functions_giving(errors: set[str], tree: ast.Module) -> Iterator[str]:
             yield from {node.name} if ast.unparse(node.returns) in errors else ()
 
 
-def _said_in(tree: ast.Module, saying: set[str]) -> Iterator[str]:
+def _all_texts(tree: ast.Module) -> Iterator[str]:
+    """Every text of several words, but for docstrings and annotations."""
+    parts = {id(part) for node in ast.walk(tree) for part in _no_texts(node)}
+    for node in ast.walk(tree):
+        if id(node) not in parts and isinstance(node, ast.Constant | ast.JoinedStr):
+            for text in _texts(node):
+                if _several_words(text) and not _NOT_TOLD.search(text):
+                    yield text
+
+
+def _no_texts(node: ast.AST) -> Iterator[ast.AST]:
+    """What in a node looks like a text, and is none or only a part of one."""
+    if isinstance(node, ast.JoinedStr):
+        yield from node.values
+    if isinstance(node, ast.Expr):
+        yield node.value
+    if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation:
+        yield from ast.walk(node.annotation)
+    if isinstance(node, ast.FunctionDef) and node.returns:
+        yield from ast.walk(node.returns)
+
+
+def _several_words(text: str) -> bool:
+    return bool(re.search(r"[a-z] [a-z{]|[}] [a-z]{2}", text))
+
+
+def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Texts of several words that a module has a name for."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            for text in _texts(node.value):
+                if _several_words(text):
+                    yield node.targets[0].id, text
+
+
+def _said_in(tree: ast.Module, saying: set[str], constants: dict[str, str]) -> Iterator[str]:
     for function in ast.walk(tree):
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         variables = set()
         for node in ast.walk(function):
-            if isinstance(node, ast.Call) and _name(node.func) in saying:
+            if isinstance(node, ast.Call) and (_name(node.func) in saying or _is_noted(node)):
                 for given in (*node.args, *(keyword.value for keyword in node.keywords)):
                     yield from _texts(given)
-                    variables |= {given.id} if isinstance(given, ast.Name) else set()
+                    names = {n.id for n in ast.walk(given) if isinstance(n, ast.Name)}
+                    variables |= names
+                    yield from (constants[name] for name in names & set(constants))
         for node in ast.walk(function):
             targets = node.targets if isinstance(node, ast.Assign) else ()
-            if variables & {ast.unparse(target) for target in targets}:
+            targets = [node.target] if isinstance(node, ast.AugAssign) else targets
+            if variables & {name for target in targets for name in ast.unparse(target).split(", ")}:
                 yield from _texts(node.value)
+
+
+def _is_noted(call: ast.Call) -> bool:
+    """Whether a text is put into a list of those that are told later."""
+    return ast.unparse(call.func) in {f"{name}.append" for name in _NOTES}
 
 
 def _help_of(path: Path, tree: ast.Module) -> Iterator[str]:
@@ -107,6 +168,9 @@ def _texts(node: ast.expr) -> Iterator[str]:
             for part in parts:
                 if isinstance(part, ast.FormattedValue):
                     yield from _texts(part.value)
+        case ast.List(elts=several) | ast.Tuple(elts=several):
+            for one in several:
+                yield from _texts(one)
         case ast.IfExp(body=one, orelse=other):
             yield from (*_texts(one), *_texts(other))
         case ast.BinOp(left=left, op=ast.Add(), right=right):

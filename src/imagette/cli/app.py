@@ -15,9 +15,10 @@ from typer.core import TyperGroup
 
 from imagette import __version__
 from imagette.cli.benchmark import inference, time_to_accuracy
-from imagette.cli.console import err, local
+from imagette.cli.console import err
 from imagette.cli.french import localize, speak_french
 from imagette.errors import ImagetteError
+from imagette.terminal import local
 
 # What `imagette[train]` brings, by import names.
 _TRAIN_MODULES = (

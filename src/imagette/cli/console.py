@@ -9,20 +9,17 @@ from typing import Any
 
 import typer
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from imagette.translate import system_language, translated
+from imagette.terminal import local
+from imagette.translate import in_numbers, system_language
 from imagette.wording import without_controls
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
-
-
-def local(text: str) -> str:
-    """A sentence in the language of the person's system, without what could upset a terminal."""
-    return without_controls(translated(text, system_language()))
 
 
 def print_line(text: str) -> None:
@@ -45,10 +42,20 @@ def print_table(columns: list[str], rows: list[list[str]]) -> None:
     """Print a table, its first column to the left and all others to the right."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for number, name in enumerate(columns):
-        table.add_column(local(name), justify="right" if number else "left", overflow="fold")
+        heading = local(name)
+        # The first column, of names, is the one that gives way where all is too wide.
+        widest = max(map(cell_len, heading.split())) if number else None
+        table.add_column(
+            heading, justify="right" if number else "left", overflow="fold", min_width=widest
+        )
     for row in rows:
-        table.add_row(*(escape(without_controls(cell)) for cell in row))
+        table.add_row(escape(without_controls(row[0])), *(escape(_cell(cell)) for cell in row[1:]))
     out.print(table)
+
+
+def _cell(text: str) -> str:
+    """What a table says of something: a number as the person's language writes it, or a name."""
+    return without_controls(in_numbers(text, system_language()))
 
 
 def shown(value: Any, form: str) -> str:

@@ -126,8 +126,8 @@ def print_metrics(metrics: dict[str, Any]) -> None:
         f" Brier score {metrics['brier']:.4f}"
     )
     if left_out := metrics.get("learned_left_out"):
-        were = "picture was" if left_out == 1 else "pictures were"
-        print_line(f"Not counted: {left_out:,} {were} learned by the model")
+        pictures = "1 picture" if left_out == 1 else f"{left_out:,} pictures"
+        print_line(f"Not counted: {pictures} learned by the model")
     if _is_imbalanced(metrics["per_class"]):
         print_line(
             f"Balanced accuracy {metrics['balanced_accuracy']:.2%}: every class counts the same,"

@@ -7,6 +7,7 @@ import typer
 
 from imagette.cli.console import print_line, print_table, say, stoppable
 from imagette.cli.options import DataDirOption, DatasetArgument
+from imagette.terminal import local
 
 if TYPE_CHECKING:
     from imagette.data.explore import Exploration
@@ -58,7 +59,7 @@ def _audit(run: Path, dataset: str | None, data_dir: Path | None, folder: Path |
     for subset, label_issues in found.label_issues:
         learned = " (the model may have learned them)" if subset.split == "train" else ""
         print_line(
-            f"{subset.split}: {len(label_issues):,} of {len(subset.examples):,} labels are"
+            f"{local(subset.split)}: {len(label_issues):,} of {len(subset.examples):,} labels are"
             f" doubtful{learned}"
         )
     if found.compared:
@@ -76,11 +77,13 @@ def _print_exploration(exploration: "Exploration") -> None:
         [name, *(f"{split.get(name, 0):,}" for split in counts.values())]
         for name in counts["train"]
     ]
-    rows.append(["all", *(f"{sum(split.values()):,}" for split in counts.values())])
+    rows.append([local("all"), *(f"{sum(split.values()):,}" for split in counts.values())])
     print_table(["class", *counts], rows)
-    for title, values in (("mean", exploration.mean), ("deviation", exploration.deviation)):
+    mean, deviation = local("mean"), local("deviation")
+    width = max(len(mean), len(deviation))
+    for title, values in ((mean, exploration.mean), (deviation, exploration.deviation)):
         red, green, blue = values
-        print_line(f"{title:<9} red {red:.2f}, green {green:.2f}, blue {blue:.2f} (of 255)")
+        print_line(f"{title:<{width}} red {red:.2f}, green {green:.2f}, blue {blue:.2f} (of 255)")
     for where, found in exploration.duplicates.items():
         place = "of train in other splits" if where == "across" else f"within {where}"
         labels = f", {found.disagreeing} with labels that differ" if found.disagreeing else ""

@@ -4,6 +4,7 @@ import json
 
 from imagette.cli.console import print_line, print_table
 from imagette.cli.options import JsonOption
+from imagette.terminal import local
 
 
 def models(as_json: JsonOption = False) -> None:
@@ -20,7 +21,7 @@ def models(as_json: JsonOption = False) -> None:
             [
                 row["name"],
                 f"{row['parameters']:,}",
-                f"{row['flops'] / 1e6:,.1f} million",
+                local(f"{row['flops'] / 1e6:,.1f} million"),
                 ", ".join(f"{key} = {value}" for key, value in row["options"].items()) or "-",
             ]
             for row in rows

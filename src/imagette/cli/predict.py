@@ -6,12 +6,13 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing, nullcontext
+from dataclasses import dataclass, field
 from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 import typer
 
-from imagette.cli.console import duration, say, stoppable, to_json
+from imagette.cli.console import duration, err, say, stoppable, to_json
 from imagette.cli.options import ModelOption
 from imagette.cli.predict_options import (
     AllowPrivateOption,
@@ -29,6 +30,7 @@ from imagette.cli.predict_options import (
 from imagette.cli.predict_sources import camera_index, find_sources, refuse_mistyped
 from imagette.errors import ImagetteError
 from imagette.interrupts import ctrl_c_ends_at_once
+from imagette.translate import system_language
 
 if TYPE_CHECKING:
     from imagette.cli.predict_progress import PredictProgress
@@ -46,6 +48,21 @@ _LONGEST = 86_400
 """Seconds from one picture of a video to the next."""
 _WORTH_COUNTING = 10
 """Lines, from which on nobody counts them by eye."""
+
+
+@dataclass(frozen=True)
+class _Totals:
+    """What there is to tell in the end.
+
+    Attributes:
+        names: what people are told of each class, by its English name.
+        copies: the pictures that were copied.
+        counts: how often each answer was given.
+    """
+
+    names: dict[str, str]
+    copies: "SortedCopies | None"
+    counts: Counter[str] = field(default_factory=Counter)
 
 
 def predict(
@@ -66,7 +83,7 @@ def predict(
     chosen = [option for option, value in places.items() if value]
     if len(chosen) > 1:
         raise ImagetteError(
-            f"The answers go to one place, and not by {' and '.join(chosen)}.", "Give one of them."
+            f"The answers go to one place, and not by {', '.join(chosen)}.", "Give one of them."
         )
     if not 0 <= every <= _LONGEST:
         raise ImagetteError(
@@ -131,7 +148,8 @@ def _predict(asked: Asked, processes: "AnsweringProcesses | None") -> int:
         answers = _answers(classifier, pictures, from_files, asked, processes)
         endless = any(isinstance(one, Video | Camera) for one in sources)
         shown = PredictProgress(None if endless else len(sources), prints=file is None)
-        counts = _answer(answers, shown, asked, _writer(asked, classifier, shown, file), copies)
+        write = _writer(asked, classifier, shown, file)
+        counts = _answer(answers, shown, asked, write, _Totals(_names(classifier), copies))
     return file.unreadable if file else counts[UNREADABLE]
 
 
@@ -186,8 +204,15 @@ def _writer(
         shown.print_lines([_text(csv.header)])
         return lambda rows: shown.print_lines([_text(csv.to_bytes(row)) for row in rows])
     knows = classifier.metadata.familiarity_threshold is not None
-    words = Words(classifier.class_names, asked.top, knows)
+    words = Words(_names(classifier), asked.top, knows)
     return lambda rows: _print_words(rows, words, shown)
+
+
+def _names(classifier: "Classifier") -> dict[str, str]:
+    """What people are told of each class, by its English name."""
+    french = system_language() == "fr"
+    told = classifier.class_names_fr if french else classifier.class_names
+    return dict(zip(classifier.class_names, told, strict=True))
 
 
 def _text(line: bytes) -> str:
@@ -208,16 +233,16 @@ def _answer(
     shown: "PredictProgress",
     asked: Asked,
     write: "Callable[[list[Row]], None]",
-    copies: "SortedCopies | None",
+    totals: _Totals,
 ) -> Counter[str]:
     """Print or write a row for each picture; how often each answer was given."""
     from imagette.cli.predict_words import answer_of
     from imagette.inference.batch import likeliest
 
-    counts: Counter[str] = Counter()
+    copies = totals.copies
     with (
         shown,
-        stoppable(lambda: _say_stopped(shown, asked, counts, copies)),
+        stoppable(lambda: _say_stopped(shown, asked, totals)),
         closing(answers),
     ):
         for rows in answers:
@@ -228,15 +253,13 @@ def _answer(
                     if "error" not in row:
                         row["probabilities"] = dict(likeliest(row, asked.top))
             write(rows)
-            counts.update(map(answer_of, rows))
+            totals.counts.update(map(answer_of, rows))
             shown.advance(len(rows))
-    _say_done(shown, asked, counts, copies)
-    return counts
+    _say_done(shown, asked, totals)
+    return totals.counts
 
 
-def _say_stopped(
-    shown: "PredictProgress", asked: Asked, counts: Counter[str], copies: "SortedCopies | None"
-) -> None:
+def _say_stopped(shown: "PredictProgress", asked: Asked, totals: _Totals) -> None:
     shown.stop()
     stopped = f"Stopped after {shown.count}"
     if asked.out is not None:
@@ -244,28 +267,27 @@ def _say_stopped(
         say(f"{stopped}; their answers are in {asked.out}. Go on with: {again}")
         return
     say(f"{stopped}.")
-    _say_counts(asked, counts, copies)
+    _say_counts(asked, totals)
 
 
-def _say_done(
-    shown: "PredictProgress", asked: Asked, counts: Counter[str], copies: "SortedCopies | None"
-) -> None:
+def _say_done(shown: "PredictProgress", asked: Asked, totals: _Totals) -> None:
     shown.stop()
     if asked.out is not None or (shown.done >= _WORTH_COUNTING and not (asked.json or asked.csv)):
         speed = f" ({shown.done / shown.seconds:,.0f}/s)" if shown.done > 1 else ""
         pictures = "1 picture" if shown.done == 1 else f"{shown.done:,} pictures"
         where = f": {asked.out}" if asked.out else ""
         say(f"{pictures} answered in {duration(shown.seconds)}{speed}{where}")
-    _say_counts(asked, counts, copies)
+    _say_counts(asked, totals)
 
 
-def _say_counts(asked: Asked, counts: Counter[str], copies: "SortedCopies | None") -> None:
+def _say_counts(asked: Asked, totals: _Totals) -> None:
     """How often each answer was given, where nobody would count it, and what was copied."""
     from imagette.cli.predict_words import UNREADABLE, counted
 
+    counts = totals.counts
     if counts.total() >= _WORTH_COUNTING and not (asked.json or asked.csv):
-        say("\n".join(counted(counts)))
+        err.print("\n".join(counted(counts, totals.names)), markup=False, soft_wrap=True)
     elif asked.out is not None and counts[UNREADABLE]:
         say(f"{counts[UNREADABLE]:,} of them cannot be read; their rows have an `error`.")
-    if copies is not None:
-        say(copies.in_words())
+    if totals.copies is not None:
+        say(totals.copies.in_words())

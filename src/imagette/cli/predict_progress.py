@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from imagette.cli.console import duration, err, out, say
+from imagette.terminal import local
 from imagette.wording import without_controls
 
 _BAR_AFTER, _LINE_AFTER, _LINE_EVERY = 1.0, 10.0, 30.0
@@ -60,7 +61,9 @@ class PredictProgress:
         """How many are answered, in words."""
         if self.total is None:
             return "1 picture" if self.done == 1 else f"{self.done:,} pictures"
-        return f"{self.done:,} of {self.total:,} picture{'s' if self.total != 1 else ''}"
+        if self.total == 1:
+            return f"{self.done} of 1 picture"
+        return f"{self.done:,} of {self.total:,} pictures"
 
     def print_lines(self, lines: list[str]) -> None:
         """Print rows as they are, at once, whatever is drawn below them."""
@@ -87,11 +90,14 @@ class PredictProgress:
         per_second = self.done / seconds
         speed = f"{per_second:,.0f}/s" if per_second >= 10 else f"{per_second:.1f}/s"
         if self.total is not None:
-            speed += f", {duration(max(0, self.total - self.done) / per_second)} left"
+            left = duration(max(0, self.total - self.done) / per_second)
+            speed = f"{speed}, {left} left"
         if not self._bar.disable:
             if not self._bar.live.is_started:
                 self._bar.start()
-            self._bar.update(self._task, completed=self.done, count=self.count, speed=speed)
+            self._bar.update(
+                self._task, completed=self.done, count=local(self.count), speed=local(speed)
+            )
         elif now >= self._say_at:
             self._say_at = now + _LINE_EVERY
             say(f"{self.count}, {speed}")

@@ -6,15 +6,18 @@ is to be doubted.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 
 from rich.cells import cell_len
 
 from imagette.inference.answering_processes import Row
 from imagette.inference.batch import likeliest
 from imagette.inference.sorted_copies import NONE_OF_THESE
-from imagette.wording import without_controls
+from imagette.terminal import local
+from imagette.translate import system_language
+from imagette.wording import number, percent, without_controls
 
 UNREADABLE = "cannot be read"
 
@@ -24,6 +27,9 @@ _WIDEST = 28
 """Columns that the name of a class has at most; a longer one pushes the rest of its line."""
 _MOST_COUNTED = 12
 
+_NAME = "\ue000"
+"""Stands for a picture's name in what is wrong with it, which many may have in common."""
+
 _IN_VIDEO = re.compile(r"(.*)#t=(\d+\.\d+)", re.DOTALL)
 _BY_CAMERA = re.compile(r"(camera\d+)#t=(\d{4}-\S+Z)")
 
@@ -32,55 +38,76 @@ class Words:
     """Lines about pictures, in columns as wide as the names of the classes ask for.
 
     Args:
-        class_names: in English.
+        names: each class by its English name, as people are told it.
         top: how many classes are told of each picture; None for the answer alone, with what else
             it may be where that is in doubt.
         knows: whether the model can tell that a picture is none of these.
     """
 
-    def __init__(self, class_names: Sequence[str], top: int | None, knows: bool) -> None:
-        self._top = top
-        self._knows = knows
-        width = min(_WIDEST, max(map(cell_len, class_names)))
-        self._cells = {label: _padded(label, width) for label in class_names}
-        width = max(width + 1, len(NONE_OF_THESE) if knows else 0)
-        self._answers = {label: _padded(label, width) for label in (*class_names, NONE_OF_THESE)}
-        self._doubts = {label: _padded(f"{label}?", width) for label in class_names}
+    def __init__(self, names: Mapping[str, str], top: int | None, knows: bool) -> None:
+        # All that is translated is so once, as there may be a great many lines.
+        self._top, self._knows, self._names = top, knows, names
+        self._width = 4 if system_language() == "en" else 5
+        self._percents = [_percent(hundredth / 100) for hundredth in range(101)]
+        none, mark = local("none of these"), "\u00a0?" if system_language() == "fr" else "?"
+        self._none_width = cell_len(none)
+        width = min(_WIDEST, max(map(cell_len, names.values())))
+        self._cells = {label: _padded(name, width) for label, name in names.items()}
+        width = max(width + len(mark), self._none_width if knows else 0)
+        told = {**names, NONE_OF_THESE: none}
+        self._answers = {label: _padded(name, width) for label, name in told.items()}
+        self._doubts = {label: _padded(f"{name}{mark}", width) for label, name in names.items()}
+        self._why, self._closest = local("why: {file}"), local("(closest: {name} {percent})")
+        self._or, self._a_guess = local("(or {others})"), local("(a guess: or {others})")
 
     def lines(self, row: Row) -> list[str]:
         """About a picture that could be read."""
         lines = [self._line(row)]
         if "explanation" in row:
-            lines.append(f"  why: {row['explanation']}")
+            lines.append("  " + self._why.replace("{file}", row["explanation"]))
         return [without_controls(line) for line in lines]
 
     @staticmethod
     def problem(row: Row) -> str:
         """About one that cannot be read."""
         problem, name = row["error"], row["file"]
-        return f"{problem if name in problem else f'{name}: {problem}'} {row['remedy']}"
+        problem = problem if name in problem else f"{name}: {problem}"
+        return _told(f"{problem}\n{row['remedy']}".replace(name, _NAME)).replace(_NAME, name)
 
     def _line(self, row: Row) -> str:
         where, label, sure = _where(row["file"]), row["label"], row["confidence"]
         if self._top is not None:
             return self._ranking(row, where)
         if row["known"] is False:
-            closest = f"(closest: {label} {_percent(sure)})"
-            return f"{self._answers[NONE_OF_THESE]}        {where}  {closest}"
+            closest = self._closest.replace("{percent}", self._share(sure).strip())
+            closest = closest.replace("{name}", self._names[label])
+            return f"{self._answers[NONE_OF_THESE]}  {'':{self._width}}  {where}  {closest}"
         if sure >= _SURE:
-            return f"{self._answers[label]}  {_percent(sure):>4}  {where}"
+            return f"{self._answers[label]}  {self._share(sure)}  {where}"
         most = 1 if sure >= _PERHAPS else 2
-        others = ", ".join(f"{one} {_percent(p)}" for one, p in likeliest(row, most + 1)[1:])
-        doubt = f"(or {others})" if sure >= _PERHAPS else f"(a guess: or {others})"
-        return f"{self._doubts[label]}  {_percent(sure):>4}  {where}  {doubt}"
+        likely = likeliest(row, most + 1)[1:]
+        others = ", ".join(f"{self._names[one]} {self._share(p).strip()}" for one, p in likely)
+        doubt = self._or if sure >= _PERHAPS else self._a_guess
+        doubt = doubt.replace("{others}", others)
+        return f"{self._doubts[label]}  {self._share(sure)}  {where}  {doubt}"
 
     def _ranking(self, row: Row, where: str) -> str:
         cells = [] if self._top is None else likeliest(row, self._top)
-        ranked = [f"{self._cells[label]}  {_percent(p):>4}" for label, p in cells]
+        ranked = [f"{self._cells[label]}  {self._share(p)}" for label, p in cells]
         if self._knows:
-            verdict = NONE_OF_THESE if row["known"] is False else ""
-            ranked.insert(0, _padded(verdict, len(NONE_OF_THESE)))
+            verdict = self._answers[NONE_OF_THESE].rstrip() if row["known"] is False else ""
+            ranked.insert(0, _padded(verdict, self._none_width))
         return "  ".join([*ranked, where])
+
+    def _share(self, probability: float) -> str:
+        """A percentage; nothing that is possible is called 0 or 100."""
+        if probability > 0.99:
+            share = f">{self._percents[99]}"
+        elif probability < 0.01:
+            share = f"<{self._percents[1]}"
+        else:
+            share = self._percents[round(100 * probability)]
+        return f"{share:>{self._width}}"
 
 
 def answer_of(row: Row) -> str:
@@ -90,16 +117,25 @@ def answer_of(row: Row) -> str:
     return NONE_OF_THESE if row["known"] is False else str(row["label"])
 
 
-def counted(answers: Counter[str]) -> list[str]:
+def counted(answers: Counter[str], names: Mapping[str, str]) -> list[str]:
     """How many pictures each answer was given to, the most first; what is no class comes last."""
+    language = system_language()
     last = (NONE_OF_THESE, UNREADABLE)
     ranked = [one for one in answers.most_common() if one[0] not in last]
-    lines = ranked[:_MOST_COUNTED]
+    lines = [(names[label], count) for label, count in ranked[:_MOST_COUNTED]]
     if more := ranked[_MOST_COUNTED:]:
-        lines.append((f"of {len(more):,} other classes", sum(number for _, number in more)))
-    lines += [(name, answers[name]) for name in last if answers[name]]
-    width = max((len(f"{number:,}") for _, number in lines), default=0)
-    return [f"  {number:>{width},}  {name}" for name, number in lines]
+        others = local(f"of {len(more):,} other classes")
+        lines.append((others, sum(count for _, count in more)))
+    lines += [(local(name), answers[name]) for name in last if answers[name]]
+    told = [(number(count, language), without_controls(name)) for name, count in lines]
+    width = max((len(count) for count, _ in told), default=0)
+    return [f"  {count:>{width}}  {name}" for count, name in told]
+
+
+@lru_cache
+def _told(problem: str) -> str:
+    """What is wrong with a picture, and what to do, in the person's language."""
+    return " ".join(local(sentence) for sentence in problem.split("\n"))
 
 
 def _where(name: str) -> str:
@@ -118,10 +154,7 @@ def _where(name: str) -> str:
 
 
 def _percent(probability: float) -> str:
-    """Nothing that is possible is called 0 or 100 percent."""
-    if probability > 0.99:
-        return ">99%"
-    return "<1%" if probability < 0.01 else f"{probability:.0%}"
+    return percent(probability, system_language(), digits=0)
 
 
 def _padded(text: str, width: int) -> str:

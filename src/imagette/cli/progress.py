@@ -11,6 +11,7 @@ from imagette.cli.console import duration, err, say
 from imagette.cli.step_progress import StepProgress
 from imagette.data import Dataset
 from imagette.images.views import ViewName
+from imagette.terminal import local
 from imagette.training.recipe import Recipe
 from imagette.training.reporter import Reporter
 
@@ -24,18 +25,14 @@ class TrainingReporter(Reporter):
     def __init__(self) -> None:
         self.bar = Progress(
             # Together they fit a terminal of 80 columns.
-            TextColumn("epoch {task.fields[epoch]}"),
+            TextColumn("{task.fields[epoch]}"),
             BarColumn(bar_width=10),
-            TextColumn("loss {task.fields[loss]:.3f} accuracy {task.fields[accuracy]:.1%}"),
-            TextColumn("{task.fields[speed]:,.0f} pictures/s"),
-            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.fields[learned]}"),
             console=err,
             transient=True,
             disable=not err.is_terminal,
         )
-        self.task = self.bar.add_task(
-            "epoch", total=None, epoch="", loss=0.0, accuracy=0.0, speed=0.0, left=""
-        )
+        self.task = self.bar.add_task("", total=None, epoch=local("epoch"), learned="")
         self.steps = StepProgress()
         self.folder: Path | None = None
         self.closed_form = False
@@ -64,10 +61,10 @@ class TrainingReporter(Reporter):
         self.patience = recipe.patience
         self.averaged = ", averaged with the start" if recipe.pretrained_share else ""
         begins = f"resuming after epoch {epochs_done}" if epochs_done else "from the start"
+        epochs = f"{round(recipe.epochs, 1):g} {'epoch' if recipe.epochs == 1 else 'epochs'}"
         say(
             f"Training {recipe.model} by the recipe {recipe.name} on {dataset.name},"
-            f" {begins}, {'at most ' if recipe.patience else ''}{round(recipe.epochs, 1):g} epochs;"
-            f" run folder {folder}"
+            f" {begins}, {'at most ' if recipe.patience else ''}{epochs}; run folder {folder}"
         )
         self.bar.start()
 
@@ -111,7 +108,7 @@ class TrainingReporter(Reporter):
         self.bar.stop()
         say(
             f"All layers{self.averaged}: val accuracy {after:.2%}, the last layer alone"
-            f" {before:.2%}; {'all layers are' if kept else 'the last layer alone is'} kept"
+            f" {before:.2%}; {'all layers are kept' if kept else 'the last layer alone is kept'}"
         )
         if not kept:
             say("Training all layers gained nothing: --recipe photos does as well in seconds.")
@@ -122,11 +119,12 @@ class TrainingReporter(Reporter):
             self.task,
             completed=progress.images,
             total=progress.total_images,
-            epoch=f"{progress.epoch}/{self.epochs}",
-            loss=progress.loss,
-            accuracy=progress.accuracy,
-            speed=progress.images / progress.seconds,
-            left=f"{at_most}{duration(progress.seconds_left + self.steps.total)} left",
+            epoch=local(f"epoch {progress.epoch}/{self.epochs}"),
+            learned=local(
+                f"loss {progress.loss:.3f} accuracy {progress.accuracy:.1%}"
+                f" {progress.images / progress.seconds:,.0f} pictures/s"
+                f" {at_most}{duration(progress.seconds_left + self.steps.total)} left"
+            ),
         )
 
     def on_epoch(self, row: dict[str, float], best: bool) -> None:

@@ -6,6 +6,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from imagette.cli.console import duration, err, say
+from imagette.terminal import local
 
 _NEARLY = 0.95
 """No step that is under way counts for more than this share of it."""
@@ -50,7 +51,7 @@ class StepProgress:
             about = self.seconds.get(name, 0.0) * self._slowness
             say(f"{where}{name}{f', about {duration(about)}' if about >= 1 else ''} ...")
             return
-        self._bar.update(self._task, description=f"{where}{name}")
+        self._bar.update(self._task, description=local(f"{where}{name}"))
         self._bar.start()
 
     def stop(self) -> None:
@@ -96,4 +97,4 @@ class _Left(ProgressColumn):
         self.steps = steps
 
     def render(self, task: Task) -> Text:
-        return Text(f"{duration(self.steps.left)} left" if self.steps.seconds else "")
+        return Text(local(f"{duration(self.steps.left)} left") if self.steps.seconds else "")

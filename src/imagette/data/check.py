@@ -51,9 +51,8 @@ def check(
     lines += _repeated(dataset, groups, single_is_enough)
     few = [name for name, count in zip(dataset.class_names, counts, strict=True) if count < FEW]
     if few:
-        has = "has" if len(few) == 1 else "have"
         lines.append(
-            f"Few pictures: {listed(few, 'en', most=5)} {has} fewer than {FEW} to learn from. Each"
+            f"Few pictures: fewer than {FEW} to learn from in {listed(few, 'en', most=5)}. Each"
             " one more helps; from 50 a class on answers become steady."
         )
     if counts.max() > HIGH_IMBALANCE_RATIO * counts.min():
@@ -123,10 +122,12 @@ def _repeated(
         if extra == 1
         else f"{extra:,} pictures are copies of others"
     )
-    line = f"Copies: {are} in the same class, which count more than once"
-    if not (dataset.test or dataset.validation or left_out_together):
-        line += ", and the accuracy on those held out may be too high"
-    return [f"{line}."]
+    if dataset.test or dataset.validation or left_out_together:
+        return [f"Copies: {are} in the same class, which count more than once."]
+    return [
+        f"Copies: {are} in the same class, which count more than once, and the accuracy on those"
+        " held out may be too high."
+    ]
 
 
 def _name(dataset: Dataset, copy: Copy) -> str:

@@ -147,14 +147,16 @@ class DataSource(ABC):
             return
         raw, empty = self.raw_train, int(counts.argmin())
         chosen = raw.labels == empty if len(labels) else np.full(len(raw.labels), True)
-        whose = f"of the class {self.class_names[empty]} in " if len(labels) else "in "
+        where = f"in {self.source}"
+        if len(labels):
+            where = f"of the class {self.class_names[empty]} {where}"
         paths = {path for path, its in zip(raw.paths or (), chosen, strict=False) if its}
         why = [f"{path}: {reason}" for path, reason in unreadable if path in paths]
-        problem = f"No readable picture {whose}{self.source}."
-        if why:
-            number = f"None of the {len(why):,} pictures" if len(why) > 1 else "The only picture"
-            be_read = "can" if len(why) > 1 else "cannot"
-            problem = f"{number} {whose}{self.source} {be_read} be read: {why[0]}"
+        problem = f"No readable picture {where}."
+        if len(why) == 1:
+            problem = f"The only picture {where} cannot be read: {why[0]}"
+        elif why:
+            problem = f"None of the {len(why):,} pictures {where} can be read: {why[0]}"
         remedy = "Add pictures of it, or remove the class."
         if not len(labels):
             remedy = "Replace them with the pictures themselves."

@@ -26,6 +26,7 @@ from imagette.images.batches import batches
 from imagette.images.formats import MAX_PIXELS
 from imagette.images.open_image import PREPROCESS_VERSION, open_image
 from imagette.images.views import REDUCING_GAP, ViewName
+from imagette.terminal import local
 
 LARGE = 1_000_000_000
 """Arrays of more bytes than this are mapped from a file instead of being read into memory."""
@@ -164,7 +165,7 @@ def _decode_from(
     console = Console(stderr=True)
     bar = Progress(console=console, transient=True, disable=not console.is_terminal)
     with bar, ThreadPoolExecutor() as pool:
-        task = bar.add_task("Reading pictures", total=len(sources), completed=first)
+        task = bar.add_task(local("Reading pictures"), total=len(sources), completed=first)
         for start in range(first, len(sources), _BATCH):
             batch = sources[start : start + _BATCH]
             results = pool.map(lambda source: _decode_one(source, size, view), batch)

@@ -19,6 +19,7 @@ from imagette.features.store import FeatureStore
 from imagette.images.open_image import PREPROCESS_VERSION
 from imagette.images.views import ViewName
 from imagette.models.efficientnet_lite import FEATURES
+from imagette.terminal import local
 
 _AT_ONCE = 4
 
@@ -50,7 +51,7 @@ def compute_features(sources: Sequence[Source], backbone: Backbone, view: ViewNa
     workers = ThreadPoolExecutor(cores())
     try:
         with bar:
-            task = bar.add_task("Looking at pictures", total=len(sources))
+            task = bar.add_task(local("Looking at pictures"), total=len(sources))
             jobs = workers.map(
                 lambda start: _compute(sources[start : start + _AT_ONCE], backbone, view, store),
                 starts,

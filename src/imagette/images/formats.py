@@ -197,7 +197,7 @@ def too_costly(source: ImageInput, image: Image.Image, pixels: int, most: int) -
         pixels: how many are decoded at once.
         most: how many it might have.
     """
-    kind = f"{image.mode} {image.format} file" if image.format else f"{image.mode} picture"
+    kind = f"{image.mode} {image.format}" if image.format else image.mode
     instead = "save it as JPEG"
     if image.format == "JPEG":  # a baseline one takes next to nothing
         kind, instead = f"progressive {kind}", "save it as a JPEG that is not progressive"

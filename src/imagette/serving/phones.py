@@ -8,6 +8,7 @@ from rich.text import Text
 
 from imagette.local_network import addresses_for_others, can_be_reached
 from imagette.serving.ports import url
+from imagette.terminal import local
 
 if TYPE_CHECKING:
     from imagette.serving.webapp_process import WebappProcess
@@ -51,17 +52,17 @@ def lines_for_phones(webapp: "WebappProcess") -> list[str]:
     secure, port = bool(webapp.https_port), webapp.https_port or webapp.port
     addresses = addresses_for_others(webapp.address)
     if not addresses:
-        return [_NO_NETWORK.format(projector=projector)]
+        return [local(_NO_NETWORK.format(projector=projector))]
     urls = [url(one, port, "https" if secure else "http") + webapp.base_path for one in addresses]
-    lines = [f"  Phones in the same network: {urls[0]}"]
+    lines = [local(f"  Phones in the same network: {urls[0]}")]
     console = Console()
     if not console.is_terminal:
         return lines
-    lines += [f"  and in another one: {other}" for other in urls[1:]]
+    lines += [local(f"  and in another one: {other}") for other in urls[1:]]
     lines += qr_lines(urls[0], console)
-    lines.append(f"  For a projector: {projector}")
+    lines.append(local(f"  For a projector: {projector}"))
     http = url(addresses[0], webapp.port) + webapp.base_path
-    return [*lines, _WARNING.format(http=http) if secure else _NO_CAMERA]
+    return [*lines, local(_WARNING.format(http=http) if secure else _NO_CAMERA)]
 
 
 def qr_lines(text: str, console: Console) -> list[str]:

@@ -31,6 +31,7 @@ from imagette.serving.stop import SECONDS_TO_STOP, Interrupt
 from imagette.serving.webapp_process import WebappProcess
 from imagette.serving.worker import has_loaded, load_app, takes_hangup
 from imagette.serving.worker_watch import WatchedServer, WorkerWatch
+from imagette.terminal import tell
 
 # Most of a worker's threads receive uploads or wait for a turn, and take little; they come and go
 # with the need. A connection between two requests has none.
@@ -106,7 +107,9 @@ def _disable_teaching_if_unavailable(settings: Settings) -> Settings:
     try:
         prepare_backbone()
     except ImagetteError as reason:
-        print(reason, "All else is served.", file=sys.stderr, flush=True)
+        tell(reason.problem)
+        tell(reason.remedy)
+        tell("All else is served.")
         return settings.model_copy(update={"teach": False})
     return settings
 
@@ -253,7 +256,9 @@ def _watch_processes(
                 and is_up(server.bind_addr, server.bind_port, "/readyz")
             ):
                 lines += lines_for_phones(webapp) if webapp else []
-                print("Imagette is ready:", *lines, "Press Ctrl-C to stop.", sep="\n", flush=True)
+                tell("Imagette is ready:", sys.stdout)
+                print(*lines, sep="\n", flush=True)  # with colours, of a QR code
+                tell("Press Ctrl-C to stop.", sys.stdout)
                 break
     except ImagetteError as error:
         if not server.interrupt_signal:

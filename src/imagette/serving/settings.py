@@ -176,8 +176,9 @@ def _unusable(error: ValidationError) -> ImagetteError:
     if name not in Settings.model_fields:
         return ImagetteError(f"There is no setting {name}.", "Check its name.")
     value = "what it is" if name == "api_keys" else repr(first["input"])
-    description = Settings.model_fields[name].description
+    text = Settings.model_fields[name].description or ""
+    meaning = f"{text[:1].upper()}{text[1:]}."
     return ImagetteError(
         f"The setting {name} ({variable(name)}) cannot be {value}.",
-        f"{first['msg'].removeprefix('Value error, ')}; it is: {description}.",
+        f"{first['msg'].removeprefix('Value error, ')}. What {name} is: {meaning}",
     )

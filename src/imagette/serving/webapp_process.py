@@ -17,6 +17,7 @@ from imagette.serving.certificate import own_certificate
 from imagette.serving.memory import page_upload_bytes
 from imagette.serving.phones import tell_phones
 from imagette.serving.ports import accepts, check_ports, is_up, resolve, url
+from imagette.terminal import tell
 
 _PROGRAM = "imagette.webapp.server"
 
@@ -105,11 +106,9 @@ class WebappProcess:
     def start(self) -> None:
         """Start the process; it answers some seconds later."""
         if unused := [name for name in _OTHER_PLACES if os.environ.get(name)]:
-            print(
+            tell(
                 f"Not used: {', '.join(unused)}. Say where the page is with --base-path, --host"
-                " and the option for its port; HTTPS comes from --https or a proxy in front.",
-                file=sys.stderr,
-                flush=True,
+                " and the option for its port; HTTPS comes from --https or a proxy in front."
             )
         self._start()
 
@@ -162,11 +161,9 @@ class WebappProcess:
                 continue
             if time.monotonic() - self._started > _LONGEST_PAUSE:
                 pause = _FIRST_PAUSE
-            print(
+            tell(
                 f"The web page stopped by itself ({self._reason()}). It is started again in"
-                f" {pause} s.",
-                file=sys.stderr,
-                flush=True,
+                f" {pause} s."
             )
             if not ends.wait(pause):
                 self._start()
@@ -250,7 +247,7 @@ def serve_webapp(
         webapp.start()
         while not webapp.has_stopped():
             if webapp.is_ready():
-                print(f"The page is ready: {webapp.url}", flush=True)
+                tell(f"The page is ready: {webapp.url}", sys.stdout)
                 tell_phones(webapp)
                 webapp.keep_running(Event())
             time.sleep(0.1)

@@ -5,7 +5,6 @@ does where memory runs short.
 """
 
 import signal
-import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from granian.server import Server
 
 from imagette.serving.metrics import count_worker_ends
 from imagette.serving.worker import has_loaded
+from imagette.terminal import tell
 
 if TYPE_CHECKING:
     from prometheus_client import Counter
@@ -76,8 +76,7 @@ class WorkerWatch:
         place.failed_starts = 0 if self._has_loaded(pid) else place.failed_starts + 1
         place.due = time.monotonic() + pause
         when = f"again in {pause:g} s" if pause else "again now"
-        line = f"Worker {number + 1} ended {describe_end(status)}. It starts {when}."
-        print(line, file=sys.stderr, flush=True)
+        tell(f"Worker {number + 1} ended {describe_end(status)}. It starts {when}.")
         self._count_end("killed" if status == -_SIGKILL else "failed")
 
     def due(self) -> list[int]:

@@ -26,12 +26,16 @@ def choose_recipe(found: DataSource) -> tuple[Recipe, str]:
     images = len(found.raw_train.images)
     if min(width, height) <= SMALL and images > MANY:
         name = DEFAULT
-        why = f"{images:,} pictures of {width}×{height} pixels are enough to train a network"
-        why += " from scratch"
+        why = (
+            f"{images:,} pictures of {width}×{height} pixels are enough to train a network from"
+            " scratch"
+        )
     else:
         name = PHOTOS
-        why = "a network already trained on ImageNet's photographs is used, and only its last layer"
-        why += " is fitted to your pictures"
+        why = (
+            "a network already trained on ImageNet's photographs is used, and only its last layer"
+            " is fitted to your pictures"
+        )
     return Recipe.load(name), f"Recipe {name}: {why}. Choose another with --recipe."
 
 

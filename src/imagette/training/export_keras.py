@@ -80,7 +80,12 @@ def write_keras_file(
                 "Export it to the other format of Keras, or to onnx.",
             )
         write_bytes(target, file.read_bytes())
-    return (*notes, f"It takes pixels {f'in {gives.said}' if gives else f'as {source.name} does'}.")
+    notes.append(
+        f"It takes pixels in {gives.said}."
+        if gives
+        else f"It takes the same pixels as {source.name}."
+    )
+    return tuple(notes)
 
 
 def _answers(model: "keras.Model", takes: PixelValues | None) -> NDArray[np.float32]:

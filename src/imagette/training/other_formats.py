@@ -15,27 +15,27 @@ _ONNX = "Write it as ONNX where it was trained (torch.onnx.export), and export t
 _WHOLE = "Build the model in Python, load the weights into it, and save it whole: model.save(...)."
 
 _KINDS = {
-    "empty": ("is empty", "Copy or download it again."),
+    "empty": ("{path} is empty.", "Copy or download it again."),
     "pointer": (
-        "is a pointer of Git LFS: the model itself was not downloaded",
+        "{path} is a pointer of Git LFS: the model itself was not downloaded.",
         "Run `git lfs pull` where it comes from, or download the file itself.",
     ),
-    "page": ("is a web page, not the file that it links to", "Download the file itself."),
-    "cut": ("is cut off: its end is missing", "Copy or download it again."),
-    "pytorch": ("is a file of PyTorch, which holds program code; it was not opened", _ONNX),
-    "pickle": ("is a pickle of Python, which holds program code; it was not opened", _ONNX),
-    "safetensors": ("holds weights alone, without the layers that they belong to", _ONNX),
-    "weights": ("holds weights alone, without the layers that they belong to", _WHOLE),
-    "layers": ("holds the layers alone, without their weights", _WHOLE),
-    "tflite": ("is a model of TensorFlow Lite, which cannot be turned back", _KERAS_AGAIN),
+    "page": ("{path} is a web page, not the file that it links to.", "Download the file itself."),
+    "cut": ("{path} is cut off: its end is missing.", "Copy or download it again."),
+    "pytorch": ("{path} is a file of PyTorch, which holds program code; it was not opened.", _ONNX),
+    "pickle": ("{path} is a pickle of Python, which holds program code; it was not opened.", _ONNX),
+    "safetensors": ("{path} holds weights alone, without the layers that they belong to.", _ONNX),
+    "weights": ("{path} holds weights alone, without the layers that they belong to.", _WHOLE),
+    "layers": ("{path} holds the layers alone, without their weights.", _WHOLE),
+    "tflite": ("{path} is a model of TensorFlow Lite, which cannot be turned back.", _KERAS_AGAIN),
     "tfjs": (
-        "is a model of TensorFlow.js",
+        "{path} is a model of TensorFlow.js.",
         "Turn it into a Keras file: tensorflowjs_converter --input_format tfjs_layers_model"
         " --output_format keras model.json model.h5; or, from Teachable Machine, choose"
         " Tensorflow, Keras under Export Model.",
     ),
     "saved_model": (
-        "is a SavedModel of TensorFlow",
+        "{path} is a SavedModel of TensorFlow.",
         "Save it as one file with the TensorFlow that wrote it:"
         " tf.keras.models.load_model(FOLDER).save('model.h5'); or, from Teachable Machine, choose"
         " Tensorflow, Keras under Export Model.",
@@ -53,7 +53,7 @@ def refuse_other_formats(path: Path) -> None:
     kind = _kind_by_names(names) if path.is_dir() else _kind_of_file(path)
     if kind:
         problem, remedy = _KINDS[kind]
-        raise ImagetteError(f"{path} {problem}.", remedy)
+        raise ImagetteError(problem.format(path=path), remedy)
 
 
 def _kind_of_file(path: Path) -> str | None:

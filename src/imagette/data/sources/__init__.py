@@ -52,8 +52,9 @@ BUILT_IN = tuple(map(str, _NAMED))
 
 ACCEPTED = (
     ", ".join(f"`{name}` ({remark})" for name, (remark, _) in _NAMED.items())
-    + f", or your own pictures: {', '.join(kind.words for kind in _FILES)}, or `{PREFIX}NAME` for"
-    " a dataset of Hugging Face"
+    + ", or your own pictures: "
+    + ", ".join(kind.words for kind in _FILES)
+    + f", or `{PREFIX}NAME` for a dataset of Hugging Face"
 )
 """All that `open_source` takes, in words."""
 

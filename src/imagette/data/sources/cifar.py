@@ -9,7 +9,6 @@ import hashlib
 import os
 import pickle
 import shutil
-import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -22,6 +21,7 @@ from imagette.data.cache import cache_folder, keras_folder
 from imagette.data.dataset import Split
 from imagette.data.sources.built_in import BuiltIn
 from imagette.errors import ImagetteError
+from imagette.terminal import tell
 
 CLASS_NAMES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"
@@ -80,7 +80,7 @@ def find_cifar10(data_dir: str | Path | None = None) -> Path | None:
             if any((folder / name).is_file() for name in MD5):
                 return folder
         if place in named:
-            print(f"No CIFAR-10 in {place}; looking elsewhere.", file=sys.stderr)
+            tell(f"No CIFAR-10 in {place}; looking elsewhere.")
     return None
 
 

@@ -115,7 +115,9 @@ def _metadata(
         classes = list(CLASS_NAMES)
         notes.append("Ten outputs: assumed to be CIFAR-10's classes (name others with --classes).")
     if classes is None or len(classes) != count:
-        had = f"The model has {outputs} output{'s' if outputs > 1 else ' for two classes'}"
+        had = f"The model has {outputs} outputs"
+        if outputs == 1:
+            had = "The model has 1 output for two classes"
         raise ImagetteError(
             f"{had}, and {len(classes or [])} class names were given.",
             "Name every class in the order of the outputs: --classes red,green,blue."
