@@ -10,7 +10,7 @@ from PIL import Image
 
 ENGLISH = re.compile(
     r"\b(the|of|and|or|to|is|are|with|for|from|by|it|this|pictures?|default|file|about|left|none"
-    r"|accuracy|epochs?|loss|report|bundle|stopped|cannot)\b",
+    r"|accuracy|epochs?|loss|report|stopped|cannot)\b",
     re.IGNORECASE,
 )
 # What is the same in every language: commands, options, paths, names and choices.

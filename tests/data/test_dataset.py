@@ -160,7 +160,7 @@ def test_validation_is_stratified_seeded_and_apart():
 
 
 def test_a_single_picture_cannot_be_on_both_sides():
-    with pytest.raises(ImagetteError, match=r"Class 1 .* has a single picture") as caught:
+    with pytest.raises(ImagetteError, match=r"Class 1 .* has only one picture") as caught:
         split_validation(split(5, 1), 0.2, seed=0)
     assert "Add pictures to it" in caught.value.remedy
 
