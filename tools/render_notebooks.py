@@ -54,6 +54,9 @@ def render(notebook: Path, page: Path) -> None:
     ran = nbformat.read(notebook, as_version=4)
     where = {"metadata": {"path": notebook.parent}}
     NotebookClient(ran, timeout=_LONGEST, resources=where).execute()
+    for cell in ran.cells:
+        if cell.cell_type == "code":  # no warnings, which name the folders of whoever ran it
+            cell.outputs = [one for one in cell.outputs if one.get("name") != "stderr"]
     text, resources = MarkdownExporter().from_notebook_node(ran)
     page.parent.mkdir(parents=True, exist_ok=True)
     for old in page.parent.glob(f"{page.stem}-*.webp"):
@@ -62,7 +65,20 @@ def render(notebook: Path, page: Path) -> None:
         figure = f"{page.stem}-{place}.webp"
         Image.open(BytesIO(data)).save(page.parent / figure, quality=80, method=6)
         text = text.replace(f"({name})", f"({figure})")
-    page.write_text(f"{mark(notebook)}\n\n{_as_a_page(text)}\n", encoding="utf-8")
+    text = with_links_from(page, _as_a_page(text), notebook)
+    page.write_text(f"{mark(notebook)}\n\n{text}\n", encoding="utf-8")
+
+
+def with_links_from(page: Path, text: str, notebook: Path) -> str:
+    """Links to other pages, as they are from a notebook, as they are from its page."""
+
+    def follow(link: re.Match[str]) -> str:
+        target = Path(os.path.normpath(notebook.parent / link[0]))
+        if not target.is_relative_to(ROOT / "docs"):
+            return link[0]
+        return Path(os.path.relpath(target, page.parent)).as_posix()
+
+    return re.sub(r"(?<=\]\()\.\./[^)\s#]+", follow, text)
 
 
 def _as_a_page(text: str) -> str:
