@@ -85,11 +85,17 @@ def _as_a_page(text: str) -> str:
     """What notebooks say to a notebook's reader, as a page says it."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
     text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
+    text = bare_tables(text)
     parts = re.split(r"(^```.*?^```$|`[^`\n]+`|^    [^\n]*$)", text, flags=re.DOTALL | re.MULTILINE)
     text = "".join(part if place % 2 else _with_formulas(part) for place, part in enumerate(parts))
     text = re.sub(r"\]\(\.\./\.\./docs/(?:fr/)?", "](../", text)  # from one page to another
     text = re.sub(r"\n{3,}", "\n\n", text)
     return "\n".join(line.rstrip() for line in text.splitlines()).strip()
+
+
+def bare_tables(text: str) -> str:
+    """Tables of pandas without a look of their own: so they get the site's, and scroll on a phone."""
+    return re.sub(r"<(table|tr) (?:border|style)=[^>]*>", r"<\1>", text)
 
 
 def _with_formulas(prose: str) -> str:

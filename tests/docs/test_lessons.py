@@ -19,6 +19,7 @@ def test_the_page_was_made_of_this_notebook(notebook):
     figures = re.findall(r"\]\(([^)]+\.webp)\)", text)
     assert len(figures) >= 2
     assert all((page.parent / name).is_file() for name in figures)
+    assert "<table border" not in text  # or it would not scroll on a phone
     assert "Warning:" not in text  # which names a folder of whoever ran it
     links = re.findall(r"\]\((\.\./[^)\s#]+)", text)
     assert [link for link in links if not (page.parent / link).is_file()] == []
