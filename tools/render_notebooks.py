@@ -65,20 +65,7 @@ def render(notebook: Path, page: Path) -> None:
         figure = f"{page.stem}-{place}.webp"
         Image.open(BytesIO(data)).save(page.parent / figure, quality=80, method=6)
         text = text.replace(f"({name})", f"({figure})")
-    text = with_links_from(page, _as_a_page(text), notebook)
-    page.write_text(f"{mark(notebook)}\n\n{text}\n", encoding="utf-8")
-
-
-def with_links_from(page: Path, text: str, notebook: Path) -> str:
-    """Links to other pages, as they are from a notebook, as they are from its page."""
-
-    def follow(link: re.Match[str]) -> str:
-        target = Path(os.path.normpath(notebook.parent / link[0]))
-        if not target.is_relative_to(ROOT / "docs"):
-            return link[0]
-        return Path(os.path.relpath(target, page.parent)).as_posix()
-
-    return re.sub(r"(?<=\]\()\.\./[^)\s#]+", follow, text)
+    page.write_text(f"{mark(notebook)}\n\n{_as_a_page(text)}\n", encoding="utf-8")
 
 
 def _as_a_page(text: str) -> str:
@@ -94,7 +81,7 @@ def _as_a_page(text: str) -> str:
 
 
 def bare_tables(text: str) -> str:
-    """Tables of pandas without a look of their own: so they get the site's, and scroll on a phone."""
+    """Tables of pandas without a look of their own: they get the site's, and scroll on a phone."""
     return re.sub(r"<(table|tr) (?:border|style)=[^>]*>", r"<\1>", text)
 
 
