@@ -32,6 +32,7 @@ def row(*probabilities, known=True, name="a.png"):
         (row(0.9, 0.1, 0, known=False), "none of these        a.png  (closest: cat 90%)"),
         (row(0.9, 0.1, 0, name="f.mp4#t=3671.25"), "cat             90%  1:01:11.2  f.mp4"),
         (row(0.9, 0.1, 0, name="f.mp4#t=71.25"), "cat             90%  1:11.2  f.mp4"),
+        (row(0.9, 0.1, 0, name="a\nb.png"), r"cat             90%  a\nb.png"),
         (row(0.9, 0.1, 0, name="f#t=x.png"), "cat             90%  f#t=x.png"),
     ],
 )  # fmt: skip
@@ -42,8 +43,8 @@ def test_the_answer_comes_first_and_the_doubt_last(answer, line):
 def test_several_classes_stand_in_columns():
     rows = [row(0.93, 0.05, 0.02), row(0.05, 0.3, 0.65, known=False)]
     assert [line for one in rows for line in Words(NAMES, 2, True).lines(one)] == [
-        "               cat          93%  dog           5%  a.png",
-        "none of these  automobile   65%  dog          30%  a.png",
+        "cat          93%  dog           5%  a.png",
+        "automobile   65%  dog          30%  a.png  (none of these)",
     ]
     assert Words(NAMES, 1, False).lines(rows[0]) == ["cat          93%  a.png"]
 

@@ -46,15 +46,15 @@ class Words:
 
     def __init__(self, names: Mapping[str, str], top: int | None, knows: bool) -> None:
         # All that is translated is so once, as there may be a great many lines.
-        self._top, self._knows, self._names = top, knows, names
+        self._top, self._names = top, names
         self._width = 4 if system_language() == "en" else 5
         self._percents = [_percent(hundredth / 100) for hundredth in range(101)]
-        none, mark = local("none of these"), "\u00a0?" if system_language() == "fr" else "?"
-        self._none_width = cell_len(none)
+        self._none = local("none of these")
+        mark = "\u00a0?" if system_language() == "fr" else "?"
         width = min(_WIDEST, max(map(cell_len, names.values())))
         self._cells = {label: _padded(name, width) for label, name in names.items()}
-        width = max(width + len(mark), self._none_width if knows else 0)
-        told = {**names, NONE_OF_THESE: none}
+        width = max(width + len(mark), cell_len(self._none) if knows else 0)
+        told = {**names, NONE_OF_THESE: self._none}
         self._answers = {label: _padded(name, width) for label, name in told.items()}
         self._doubts = {label: _padded(f"{name}{mark}", width) for label, name in names.items()}
         self._why, self._closest = local("why: {file}"), local("(closest: {name} {percent})")
@@ -65,7 +65,8 @@ class Words:
         lines = [self._line(row)]
         if "explanation" in row:
             lines.append("  " + self._why.replace("{file}", row["explanation"]))
-        return [without_controls(line) for line in lines]
+        # One line each, whatever a file is called.
+        return [without_controls(line).replace("\n", "\\n") for line in lines]
 
     @staticmethod
     def problem(row: Row) -> str:
@@ -94,10 +95,8 @@ class Words:
     def _ranking(self, row: Row, where: str) -> str:
         cells = [] if self._top is None else likeliest(row, self._top)
         ranked = [f"{self._cells[label]}  {self._share(p)}" for label, p in cells]
-        if self._knows:
-            verdict = self._answers[NONE_OF_THESE].rstrip() if row["known"] is False else ""
-            ranked.insert(0, _padded(verdict, self._none_width))
-        return "  ".join([*ranked, where])
+        verdict = [f"({self._none})"] if row["known"] is False else []
+        return "  ".join([*ranked, where, *verdict])
 
     def _share(self, probability: float) -> str:
         """A percentage; nothing that is possible is called 0 or 100."""
