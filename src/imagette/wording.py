@@ -30,9 +30,10 @@ def percent(fraction: float, language: Language, digits: int = 1) -> str:
 
 
 def duration(seconds: float, language: Language) -> str:
-    """`200` becomes `3 min 20 s`; under a minute, `8.5 s` in English and `8,5 s` in French."""
+    """`200` becomes `3 min 20 s`; under a minute, `8.5 s` in English and `8,5 s` in French, where
+    the unit stays with its number."""
     if seconds < 59.95:
-        return number(seconds, language, digits=1) + " s"
+        return number(seconds, language, digits=1) + (" s" if language == "en" else "\u00a0s")
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
