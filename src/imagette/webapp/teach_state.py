@@ -69,6 +69,7 @@ class TeachState:
         enlarged: name of the image that is looked at, and the whole of it as a data URL.
         hidden: id of the change that is no longer offered to be undone.
         problem: kind of the last problem.
+        zip_problem: kind of the problem with the zip file that was chosen last.
         session: images that the lesson is tried on.
         learned: names of the images that had been learned when those were asked about.
     """
@@ -88,6 +89,7 @@ class TeachState:
     enlarged: tuple[str, str] | None = None
     hidden: str | None = None
     problem: str | None = None
+    zip_problem: str | None = None
     session: Session = field(default_factory=lambda: Session(max_images=MAX_TRIED, keep_files=True))
     learned: frozenset[str] = frozenset()
     # Streamlit begins to run the page anew while a run before it is still sending.
