@@ -99,6 +99,7 @@ def test_a_run_leaves_everything(uninterrupted):
         ".imagette",
         "recipe.toml", "environment.json", "run.json", "history.csv", "model.keras", "model.onnx",
         "metrics.json", "confusion.png", "curves.png", "reliability.png", "report.html",
+        "README.md", "README.fr.md",
     }  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """Teaching from the page: what becomes of the files while the API comes and goes."""
 
+from threading import Thread
+
 import pytest
 
 pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
@@ -55,6 +57,31 @@ def test_what_an_api_that_goes_down_did_not_take_waits_for_it():
     # Where the lesson stands, and what its images look like, need not be asked for.
     assert state.latest == {"after": "dog"}
     assert set(state.thumbnails) == {0, 2, 3, 4, 5}
+
+
+def test_pictures_that_come_while_others_are_sent_are_sent_too_and_none_twice():
+    """As a camera's do: Streamlit runs the page anew meanwhile, in another thread."""
+    state, others = TeachState(), []
+
+    class Busy(Scripted):
+        def add(self, class_name, files):
+            if not others:
+                others.append(Thread(target=go_on))
+                others[0].start()
+                others[0].join(0.3)  # it has to wait
+            return super().add(class_name, files)
+
+    api = Busy([], [])
+
+    def go_on():
+        state.put("cat", [("image.png", Upload(b"\7"))])
+        state.send_waiting(api, LIMITS)
+
+    state.put("cat", files(10, 10))
+    state.send_waiting(api, LIMITS)
+    others[0].join()
+    assert api.kept == [0, 1, 7]
+    assert state.waiting == {}
 
 
 def test_what_an_api_with_much_to_do_has_no_time_for_is_sent_again(monkeypatch):

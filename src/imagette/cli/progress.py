@@ -32,7 +32,7 @@ class TrainingReporter(Reporter):
             transient=True,
             disable=not err.is_terminal,
         )
-        self.task = self.bar.add_task("", total=None, epoch=local("epoch"), learned="")
+        self.task = self.bar.add_task("", total=None, epoch=local("getting ready"), learned="")
         self.steps = StepProgress()
         self.folder: Path | None = None
         self.closed_form = False
@@ -72,7 +72,8 @@ class TrainingReporter(Reporter):
         self.steps.plan(last_steps)
         at_most = "at most " if self.patience and seconds else ""
         after = self.steps.total
-        then = f", the last {duration(after)} to save and measure the network" if seconds else ""
+        then = f", the last {duration(after)} to save and measure the network"
+        then = then if seconds >= 1 else ""  # where pictures or epochs are still to come
         say(f"This will take {at_most}about {duration(seconds + after)}{then}.")
 
     def on_prepare(self) -> None:
@@ -169,7 +170,7 @@ class TrainingReporter(Reporter):
         again = shlex.join(["--name", folder.name, "--runs-dir", str(folder.parent), "--resume"])
         go_on = f"Resume it with: imagette train {again}"
         if self.steps.name:
-            kept = "" if self.closed_form else " The network is saved, and no epoch is lost."
+            kept = "" if self.closed_form else " No epoch is lost."
             return f"Stopped while {self.steps.name}.{kept} {go_on}"
         said = f"Stopped; whole epochs done: {self.last_epoch}."
         if (folder / "model.keras").is_file():

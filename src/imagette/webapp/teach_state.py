@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, Protocol
 
 import streamlit as st
@@ -68,6 +69,7 @@ class TeachState:
         enlarged: name of the image that is looked at, and the whole of it as a data URL.
         hidden: id of the change that is no longer offered to be undone.
         problem: kind of the last problem.
+        zip_problem: kind of the problem with the zip file that was chosen last.
         session: images that the lesson is tried on.
         learned: names of the images that had been learned when those were asked about.
     """
@@ -87,8 +89,11 @@ class TeachState:
     enlarged: tuple[str, str] | None = None
     hidden: str | None = None
     problem: str | None = None
+    zip_problem: str | None = None
     session: Session = field(default_factory=lambda: Session(max_images=MAX_TRIED, keep_files=True))
     learned: frozenset[str] = frozenset()
+    # Streamlit begins to run the page anew while a run before it is still sending.
+    _sending: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     def open(self, lesson: Lesson) -> None:
         """Go to a lesson, which the page's address names from then on."""
@@ -116,10 +121,11 @@ class TeachState:
 
     def put(self, class_name: str, files: Sequence[_File]) -> None:
         """Let files wait to be sent, but for those that were refused on their way here."""
-        self.refused.clear()
-        self.refused[class_name] = [file.refused for _, file in files if file.refused]
         taken = [(name, file) for name, file in files if not file.refused]
-        self.waiting.setdefault(class_name, []).extend(taken)
+        with self._sending:
+            self.refused.clear()
+            self.refused[class_name] = [file.refused for _, file in files if file.refused]
+            self.waiting.setdefault(class_name, []).extend(taken)
 
     def send_waiting(
         self, api: LessonApi, limits: dict[str, Any], tell: Callable[[int, int], Any] | None = None
@@ -137,6 +143,12 @@ class TeachState:
         Raises:
             ApiDown: the API does not answer.
         """
+        with self._sending:
+            self._send_all(api, limits, tell)
+
+    def _send_all(
+        self, api: LessonApi, limits: dict[str, Any], tell: Callable[[int, int], Any] | None
+    ) -> None:
         since = time.monotonic()
         count, done = sum(map(len, self.waiting.values())), 0
         for class_name, files in list(self.waiting.items()):

@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from imagette.webapp import html_parts, styling, teach_parts
 from imagette.webapp.client import Api, LessonApi, NoAnswer
-from imagette.webapp.lesson_zip import REASONS, LessonZipError, read_lesson_zip
+from imagette.webapp.lesson_zip import LessonZipError, read_lesson_zip
 from imagette.webapp.session import current_session
 from imagette.webapp.tabs import teach_answers, teach_lesson
 from imagette.webapp.teach_state import TeachState, begin_anew, id_in_address
@@ -143,12 +143,13 @@ def _ask_names(state: TeachState, api: Api, bounds: dict[str, Any], texts: Texts
         )
     if state.problem == "too-few-names" and len(list(filter(str.strip, state.names))) < 2:
         st.html(teach_parts.field_problem(texts.teach_names_missing))
-    elif state.problem and state.problem not in ("too-few-names", "same-names", *REASONS):
-        # Of two names that are the same it is told beside the second; of a zip file below its box.
+    elif state.problem and state.problem not in ("too-few-names", "same-names"):
+        # Of two names that are the same it is told beside the second.
         tell_problem(state.problem, texts)
 
 
 def _begin(state: TeachState, api: Api) -> None:
+    state.zip_problem = None
     # A click tells what is in the fields before they have told it themselves.
     written = [st.session_state.get(f"teach-name-{n}", "") for n in range(len(state.names))]
     names = [name.strip() for name in written if name.strip()]
@@ -169,8 +170,8 @@ def _offer_to_open(state: TeachState, api: Api, model: dict[str, Any], texts: Te
     key = f"teach-zip-{state.widget_generation}"
     take = partial(_open_zip, state, api, model, key)
     file_box("teach-open", texts.teach_open, key, take, several=False)
-    if state.problem in REASONS:
-        tell_problem(state.problem, texts)
+    if state.zip_problem:
+        tell_problem(state.zip_problem, texts)
 
 
 def _open_zip(state: TeachState, api: Api, model: dict[str, Any], key: str) -> None:
@@ -180,8 +181,8 @@ def _open_zip(state: TeachState, api: Api, model: dict[str, Any], key: str) -> N
     if given is None:
         return
     file = Upload.take(given)
+    state.problem, state.zip_problem = None, file.refused
     if file.refused:
-        state.problem = file.refused
         return
     try:
         found = read_lesson_zip(
@@ -191,18 +192,19 @@ def _open_zip(state: TeachState, api: Api, model: dict[str, Any], key: str) -> N
             model["limits"]["max_upload_bytes"],
         )
     except LessonZipError as error:
-        state.problem = error.kind
+        state.zip_problem = error.kind
         return
 
-    def begin() -> None:
+    try:
         lesson = api.begin_lesson(list(found.classes), found.name)
-        state.open(lesson)
-        # The API writes names in its own way.
-        for one, pictures in zip(lesson["classes"], found.classes.values(), strict=True):
-            if pictures:
-                state.waiting[one["name"]] = list(pictures)
-
-    state.attempt(begin)
+    except NoAnswer as problem:
+        state.zip_problem = problem.kind
+        return
+    state.open(lesson)
+    # The API writes names in its own way.
+    for one, pictures in zip(lesson["classes"], found.classes.values(), strict=True):
+        if pictures:
+            state.waiting[one["name"]] = list(pictures)
 
 
 def _send_and_ask(
