@@ -29,7 +29,7 @@ def keeping(bundle_path, folder):
 
 def say(page, words):
     """Open the form, and choose one of its names."""
-    press(page.locator("[class*=st-key-wrong-] button").first)
+    press(page.locator("[class*=st-key-wrong-] summary").first)
     page.locator("[class*=st-key-wrong-class-] input").click()
     page.get_by_role("option", name=words, exact=True).click()
     wait_until_drawn(page)
@@ -57,7 +57,7 @@ def test_what_was_wrong_is_kept_and_can_be_learned_from(
     expect(page.get_by_text(FR.wrong_kept.format(name="chat"))).to_be_visible()
 
     upload(page, "b.png", noise(2))
-    expect(page.locator("[class*=st-key-wrong-] button")).to_have_count(1)
+    expect(page.locator("[class*=st-key-wrong-] summary")).to_have_count(1)
     say(page, FR.wrong_other)
     page.locator("[class*=st-key-wrong-name-] input").fill("../chat")
     page.locator("[class*=st-key-wrong-keep-] button").click()
