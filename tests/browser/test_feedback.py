@@ -1,7 +1,7 @@
 """Where an answer was wrong: the form beside it, and what is kept."""
 
 import pytest
-from support.acting import press, upload, wait_until_drawn
+from support.acting import upload, wait_until_drawn
 from support.images import noise
 from support.running_server import RunningServer, free_port
 
@@ -28,10 +28,18 @@ def keeping(bundle_path, folder):
 
 
 def say(page, words):
-    """Open the form, and choose one of its names."""
-    press(page.locator("[class*=st-key-wrong-] summary").first)
-    page.locator("[class*=st-key-wrong-class-] input").click()
-    page.get_by_role("option", name=words, exact=True).click()
+    """Open the form, and choose one of its names, with the keyboard alone."""
+    opener = page.locator("[class*=st-key-wrong-] summary")
+    opener.wait_for()
+    wait_until_drawn(page)
+    opener.press("Enter")
+    names = page.locator("[class*=st-key-wrong-class-] input")
+    names.wait_for()
+    page.keyboard.press("Tab")
+    assert names.evaluate("input => input === document.activeElement")
+    page.keyboard.type(words)
+    page.get_by_role("option", name=words, exact=True).wait_for()
+    page.keyboard.press("Enter")
     wait_until_drawn(page)
 
 
