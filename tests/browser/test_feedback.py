@@ -54,7 +54,8 @@ def test_it_is_offered_only_where_the_operator_keeps_pictures(open_page, server,
 def test_what_was_wrong_is_kept_and_can_be_learned_from(
     open_page, keeping, bundle_path, folder, expect
 ):
-    page = open_page(keeping.ui_port, "fr", width=390)
+    # A list of names closes while the page scrolls, which it then does in one step.
+    page = open_page(keeping.ui_port, "fr", width=390, reduced_motion="reduce")
     expect(page.get_by_text(FR.privacy_kept)).to_be_visible()
     said = Classifier(bundle_path).predict(noise(1))
     assert said.label != "cat"
