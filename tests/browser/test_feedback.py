@@ -1,7 +1,7 @@
 """Where an answer was wrong: the form beside it, and what is kept."""
 
 import pytest
-from support.acting import upload, wait_until_drawn
+from support.acting import press, upload, wait_until_drawn
 from support.images import noise
 from support.running_server import RunningServer, free_port
 
@@ -28,18 +28,10 @@ def keeping(bundle_path, folder):
 
 
 def say(page, words):
-    """Open the form, and choose one of its names, with the keyboard alone."""
-    opener = page.locator("[class*=st-key-wrong-] summary")
-    opener.wait_for()
-    wait_until_drawn(page)
-    opener.press("Enter")
-    names = page.locator("[class*=st-key-wrong-class-] input")
-    names.wait_for()
-    page.keyboard.press("Tab")
-    assert names.evaluate("input => input === document.activeElement")
-    page.keyboard.type(words)
-    page.get_by_role("option", name=words, exact=True).wait_for()
-    page.keyboard.press("Enter")
+    """Open the form, and choose one of its names."""
+    press(page.locator("[class*=st-key-wrong-] button").first)
+    page.locator("[class*=st-key-wrong-class-] input").click()
+    page.get_by_role("option", name=words, exact=True).click()
     wait_until_drawn(page)
 
 
@@ -54,8 +46,7 @@ def test_it_is_offered_only_where_the_operator_keeps_pictures(open_page, server,
 def test_what_was_wrong_is_kept_and_can_be_learned_from(
     open_page, keeping, bundle_path, folder, expect
 ):
-    # A list of names closes while the page scrolls, which it then does in one step.
-    page = open_page(keeping.ui_port, "fr", width=390, reduced_motion="reduce")
+    page = open_page(keeping.ui_port, "fr", width=390)
     expect(page.get_by_text(FR.privacy_kept)).to_be_visible()
     said = Classifier(bundle_path).predict(noise(1))
     assert said.label != "cat"
@@ -66,7 +57,7 @@ def test_what_was_wrong_is_kept_and_can_be_learned_from(
     expect(page.get_by_text(FR.wrong_kept.format(name="chat"))).to_be_visible()
 
     upload(page, "b.png", noise(2))
-    expect(page.locator("[class*=st-key-wrong-] summary")).to_have_count(1)
+    expect(page.locator("[class*=st-key-wrong-] button")).to_have_count(1)
     say(page, FR.wrong_other)
     page.locator("[class*=st-key-wrong-name-] input").fill("../chat")
     page.locator("[class*=st-key-wrong-keep-] button").click()

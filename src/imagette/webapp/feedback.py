@@ -18,17 +18,13 @@ _NONE, _OTHER = -1, -2  # in place of a class
 def offer_feedback(
     session: Session, image: SessionImage, model: dict[str, Any], api: Api, texts: Texts
 ) -> None:
-    """What opens a small form below an answer, or what became of it.
-
-    The form lies in the page, not above it: the picture that it asks about stays in sight, and the
-    Tab key leads into it.
-    """
+    """A button beside an answer that opens a small form, or what became of it."""
     if image.kept_as is not None:
         st.success(texts.wrong_kept.format(name=in_markdown(image.kept_as[texts.language])))
         return
     if image.sendable() is None:
         return
-    with st.expander(texts.wrong, icon=":material/thumb_down:", key=f"wrong-{image.number}"):
+    with st.popover(texts.wrong, icon=":material/thumb_down:", key=f"wrong-{image.number}"):
         _show_form(session, image, model, api, texts)
 
 
