@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,27 @@ COPIES = (
 )
 """What `MARK` holds in a folder of which nothing is read but where it is asked for by its name."""
 _MARKED = "Imagette made this folder. Unless pictures of yours lie in it, it is no class of them.\n"
+
+
+def make_private_folder(folder: Path, option: str) -> None:
+    """Make a folder that only its owner may look into, or find that one that is there can be used.
+
+    Args:
+        folder: its path.
+        option: which option of the command line names another one.
+
+    Raises:
+        ImagetteError: it cannot be made, or written to.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ImagetteError(
+            f"The folder {folder} cannot be used: {error.strerror}.",
+            f"Name another one with {option}.",
+        ) from error
 
 
 @contextmanager

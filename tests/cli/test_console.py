@@ -7,7 +7,7 @@ from unittest import mock
 import pytest
 import typer
 
-from imagette.cli.console import stoppable
+from imagette.cli.console import print_line, print_table, say, stoppable
 from imagette.cli.step_progress import StepProgress
 
 if sys.platform == "win32":
@@ -76,3 +76,13 @@ def test_steps_that_take_longer_make_those_to_come_longer(monkeypatch):
     steps.begin("saving")
     steps.begin("measuring")
     assert steps.left == pytest.approx(10)
+
+
+def test_names_stay_what_they_are(capsys):
+    print_line("a :smile: [b]")
+    say("c :smile: [b]")
+    print_table(["class"], [[":smile: [b]"]])
+    printed = capsys.readouterr()
+    assert printed.err == "c :smile: [b]\n"
+    assert printed.out.startswith("a :smile: [b]\n")
+    assert ":smile: [b]" in printed.out.partition("class")[2]

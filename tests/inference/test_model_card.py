@@ -116,7 +116,7 @@ def test_tables_of_very_many_classes_are_left_out():
     names = tuple(f"n{place}" for place in range(MOST_ROWS + 1))
     card = model_card(metadata(names, counts={"train": (5,) * len(names)}), "fr")
     assert "| n0" not in card
-    assert "505 images (505 pour apprendre)" in card
+    assert "505 images, toutes pour apprendre" in card
 
 
 def test_french_spaces_do_not_break():

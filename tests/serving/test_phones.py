@@ -5,6 +5,7 @@ import re
 import socket
 import ssl
 import sys
+from html import escape
 
 import pytest
 from support.command_line import imagette_here
@@ -24,12 +25,15 @@ from imagette.serving.webapp_process import WebappProcess
 from imagette.webapp.texts import TEXTS
 
 NOWHERE = "http://127.0.0.1:1"
+TITLE = "Tri <b>& co"
 EN, FR = TEXTS["en"], TEXTS["fr"]
 
 
 def make_page(address, base_path="", https=False):
     https_port = free_port() if https else 0
-    return WebappProcess(address, free_port(), NOWHERE, 10_000_000, "", base_path, https_port)
+    return WebappProcess(
+        address, free_port(), NOWHERE, 10_000_000, "", base_path, https_port, TITLE
+    )
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +74,8 @@ def own(page):
 
 def told(html):
     """The large address of the page for projectors, after a look that the code holds it too."""
-    (address,) = re.findall('<p class="address">([^<]+)</p>', html)
+    (address,) = re.findall('<p class="address">(.+?)</p>', html)
+    address = address.replace("<wbr>", "")
     code = segno.make_qr(address, error="m").svg_inline(
         border=4, scale=8, omitsize=True, light="#fff"
     )
@@ -111,6 +116,7 @@ def test_the_page_for_projectors_speaks_both_languages(secure_page):
     ):
         html = get(secure_page, path, **headers)[2]
         assert texts.qr_title in html
+        assert f"<header>{escape(TITLE)}</header>" in html
         assert f'<html lang="{texts.language}">' in html
 
 
@@ -203,7 +209,7 @@ def test_elsewhere_than_in_a_terminal_it_is_one_line(monkeypatch):
     assert line.endswith(f" http://10.42.0.1:{page.port}")
     pretend(monkeypatch, {"lo": ["127.0.0.1"]})
     (line,) = lines_for_phones(page)
-    assert "in no network" in line
+    assert "on no network" in line
     assert lines_for_phones(make_page("127.0.0.1")) == []
 
 

@@ -307,6 +307,16 @@ def test_addresses_that_cannot_be_listened_on(bundle_path, options, words):
         serve(Settings(model=bundle_path), **options)
 
 
+@pytest.mark.parametrize("option", ["--feedback", "--lessons-dir"])
+def test_a_folder_that_cannot_be_used_is_told_before_anything_starts(bundle_path, tmp_path, option):
+    path = tmp_path / "file"
+    path.write_bytes(b"")
+    name = option.removeprefix("--").replace("-", "_")
+    settings = Settings(model=bundle_path, teach=option == "--lessons-dir", **{name: path})
+    with pytest.raises(ImagetteError, match=option):
+        serve(settings, port=free_port())
+
+
 def test_a_missing_or_damaged_model_is_told_before_anything_starts(start_server, tmp_path):
     damaged = tmp_path / "damaged.onnx"
     damaged.write_bytes(b"not an ONNX file")

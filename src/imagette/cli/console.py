@@ -18,8 +18,8 @@ from imagette.terminal import local
 from imagette.translate import in_numbers, system_language
 from imagette.wording import without_controls
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, emoji=False)  # `:smile:` may be a name
+err = Console(stderr=True, highlight=False, emoji=False)
 
 
 def print_line(text: str) -> None:

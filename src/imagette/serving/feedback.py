@@ -8,7 +8,6 @@
 import os
 import re
 import shutil
-import tempfile
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,7 +17,7 @@ from threading import Lock
 
 from imagette.data.sources.split_names import is_plain, is_split_alone
 from imagette.errors import ImagetteError
-from imagette.files import write_bytes
+from imagette.files import make_private_folder, write_bytes
 from imagette.images.find_images import folders_in
 from imagette.inference.classifier import Classifier
 from imagette.serving.gate import Gate
@@ -57,15 +56,7 @@ class FeedbackFolder:
         self._folder = settings.feedback.resolve()
         self._most = settings.max_feedback_pictures
         self._lock = Lock()
-        try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self._folder):
-                pass
-        except OSError as error:
-            raise ImagetteError(
-                f"The folder {self._folder} cannot be used: {error.strerror}.",
-                "Name another one with --feedback.",
-            ) from error
+        make_private_folder(self._folder, "--feedback")
 
     def keep(self, content: bytes, name: str, classifier: Classifier, gate: Gate) -> str:
         """Keep a picture under what it shows; one that is there under another name moves.

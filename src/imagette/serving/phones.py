@@ -31,7 +31,7 @@ _NO_CAMERA = """\
   HTTPS. For that, stop this with Ctrl-C and start it again with --https added."""
 
 _NO_NETWORK = """\
-  No phone can come yet: this computer is in no network. Connect it to that of the phones, then
+  No phone can come yet: this computer is on no network. Connect it to that of the phones, then
   open {projector}, which has the address."""
 
 

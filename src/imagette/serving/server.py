@@ -16,6 +16,7 @@ from granian.server.common import AbstractServer
 from pydantic import SecretStr
 
 from imagette.errors import ImagetteError
+from imagette.files import make_private_folder
 from imagette.inference.bundle import open_bundle
 from imagette.inference.trial import share
 from imagette.serving.api_keys import KeyRing
@@ -69,6 +70,10 @@ def serve(
     for model in settings.model:
         open_bundle(model.path, threads=1)
     KeyRing(settings.api_keys, settings.api_keys_file)  # tells what cannot be read
+    if settings.feedback:
+        make_private_folder(settings.feedback.resolve(), "--feedback")
+    if settings.teach and settings.lessons_dir:
+        make_private_folder(settings.lessons_dir.resolve(), "--lessons-dir")
     address = resolve(host)
     page_ports = {"--ui-port": ui_port, "--https-port": https_port or None} if ui else {}
     other_ports = {"--port": port, "--metrics-port": settings.metrics_port or None}

@@ -9,7 +9,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from imagette.webapp import html_parts, styling
 from imagette.webapp.client import Api, ApiDown, NoAnswer
-from imagette.webapp.literal import in_markdown, plain
+from imagette.webapp.literal import TITLE, in_markdown
 from imagette.webapp.session import current_session
 from imagette.webapp.tabs import dataset, model, predict, teach
 from imagette.webapp.texts import TEXTS, Texts
@@ -18,7 +18,6 @@ from imagette.webapp.widgets import tell_problem
 from imagette.wording import LANGUAGES, Language
 
 _HERE = Path(__file__).parent
-_TITLE = plain(os.environ.get("IMAGETTE_TITLE", "")) or "Imagette"
 _API_URL = os.environ.get("IMAGETTE_API_URL", "http://127.0.0.1:5000")
 
 
@@ -39,7 +38,7 @@ def main() -> None:
         dataset_page,
     ]
     chosen = st.navigation(pages, position="hidden")
-    title = _TITLE if chosen == predict_page else f"{chosen.title} – {_TITLE}"
+    title = TITLE if chosen == predict_page else f"{chosen.title} – {TITLE}"
     st.set_page_config(page_title=title, page_icon=str(_HERE / "icon.png"), layout="centered")
     st.html(styling.styles())
     _header(pages, texts)
@@ -76,7 +75,7 @@ def _switch_language() -> None:
 
 def _header(pages: list[StreamlitPage], texts: Texts) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="header"):
-        st.title(in_markdown(_TITLE), anchor=False)
+        st.title(in_markdown(TITLE), anchor=False)
         st.button(
             texts.other_language,
             icon=":material/translate:",

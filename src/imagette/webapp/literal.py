@@ -5,6 +5,7 @@ into HTML goes through `in_html`; what goes into a label of Streamlit's, which r
 through `in_markdown`.
 """
 
+import os
 import re
 from html import escape
 
@@ -52,3 +53,7 @@ def in_markdown(words: str) -> str:
     """
     kept = _REPLACED.sub(_WORD_JOINER, plain(words))
     return _PUNCTUATION.sub(lambda sign: f"&#{ord(sign[0])};", kept)
+
+
+TITLE = plain(os.environ.get("IMAGETTE_TITLE", "")) or "Imagette"
+"""What the page is called."""

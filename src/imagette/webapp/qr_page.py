@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from imagette.local_network import addresses_for_others
+from imagette.webapp.literal import TITLE
 from imagette.webapp.texts import TEXTS, Texts
 from imagette.wording import LANGUAGES, Language
 
@@ -104,16 +105,24 @@ def _address(url: str, texts: Texts) -> str:
     return (
         f"<h1>{escape(texts.qr_title)}</h1>"
         f'<div class="code" role="img" aria-label="{escape(texts.qr_alt)}">{code}</div>'
-        f'<p class="address">{escape(url)}</p><p>{escape(texts.qr_same_network)}</p>'
+        f'<p class="address">{_breakable(url)}</p><p>{escape(texts.qr_same_network)}</p>'
     )
+
+
+def _breakable(url: str) -> str:
+    """An address that may go on in a second line, but not within a word or a number."""
+    scheme, _, rest = escape(url).partition("://")
+    return f"{scheme}://<wbr>{rest.replace(':', '<wbr>:').replace('/', '<wbr>/')}"
 
 
 def _page(body: str, texts: Texts) -> str:
     other = next(one for one in LANGUAGES if one != texts.language)
+    title = escape(TITLE)
     return (
         f'<!doctype html><html lang="{texts.language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
-        f"<title>{escape(texts.qr_title)} – Imagette</title><style>{_STYLES}</style></head>"
-        f'<body><main>{body}</main><footer><a href="?lang={other}" lang="{other}">'
+        f"<title>{escape(texts.qr_title)} – {title}</title><style>{_STYLES}</style></head>"
+        f"<body><header>{title}</header><main>{body}</main>"
+        f'<footer><a href="?lang={other}" lang="{other}">'
         f"{escape(texts.other_language)}</a></footer></body></html>"
     )

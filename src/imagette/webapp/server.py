@@ -8,7 +8,9 @@ How Streamlit looks and behaves is said in `.streamlit/config.toml`, where it lo
 
 import asyncio
 import gc
+import importlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -27,7 +29,6 @@ from streamlit.web.bootstrap import load_config_options
 
 from imagette.webapp.headers import SecurityHeaders
 from imagette.webapp.qr_page import QrPage
-from imagette.webapp.tabs import dataset, model, predict, teach  # noqa: F401  # loaded once, here
 from imagette.webapp.uploads import UploadLimits
 
 # A browser sends little over its WebSocket: clicks, words, and what the open camera sees.
@@ -58,6 +59,7 @@ def run(
         https_port: port to speak HTTPS on too; 0 for none.
         certificate: path of the certificate for that, with its private key.
     """
+    _load_tabs()
     # Streamlit would ask a machine elsewhere for this one's public address.
     streamlit.net_util.get_external_ip = lambda: None
     app = App(
@@ -93,6 +95,16 @@ def run(
         _serve_both(plain, _configure(app, address, https_port, **options))
     else:
         uvicorn.Server(plain).run()
+
+
+def _load_tabs() -> None:
+    """Load what each visit's script needs, once.
+
+    Streamlit would warn, in the terminal, of caches that are made before it runs.
+    """
+    logging.getLogger("streamlit.runtime.caching.cache_data_api").setLevel(logging.ERROR)
+    for name in ("dataset", "model", "predict", "teach"):
+        importlib.import_module(f"imagette.webapp.tabs.{name}")
 
 
 def _configure(app: App, address: str, port: int, **options: Any) -> uvicorn.Config:

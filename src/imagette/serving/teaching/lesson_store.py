@@ -23,6 +23,7 @@ from threading import Thread
 
 from imagette.errors import ImagetteError
 from imagette.features.backbone import Backbone, missing_package, open_backbone
+from imagette.files import make_private_folder
 from imagette.serving.client import PAGE
 from imagette.serving.problems import RequestError
 from imagette.serving.settings import Settings
@@ -90,13 +91,7 @@ class LessonStore:
         self._settings = settings
         self._backbone = prepare_backbone()
         self._folder = settings.lessons_dir.resolve()
-        try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise ImagetteError(
-                f"The folder {self._folder} cannot be used: {error.strerror}.",
-                "Name another one with --lessons-dir.",
-            ) from error
+        make_private_folder(self._folder, "--lessons-dir")
         self._lock = WriteLock(self._folder / ".lock")
         Thread(target=self._delete_expired_at_times, daemon=True).start()
 
