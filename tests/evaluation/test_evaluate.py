@@ -184,7 +184,8 @@ def test_files_of_a_run(evaluation):
     assert not re.search(r"https?://|url\(|<link", page.source)
     percentage = f"{100 * evaluation.metrics['accuracy']:.1f}"
     for text in (
-        f"{percentage}%", percentage.replace(".", ",") + "\u202f%", "12.5 s", "12,5\u00a0s", "3.15.1",
+        f"{percentage}%", percentage.replace(".", ",") + "\u202f%", "12.5 s", "12,5\u00a0s",
+        "3.15.1",
         "the validation pictures of", "images de validation de", "rouge", "tiny <b>",
     ):  # fmt: skip
         assert text in page.text

@@ -77,6 +77,6 @@ def test_weights_that_are_not_there_or_are_others(monkeypatch, tmp_path):
 def test_a_damaged_graph_is_deleted_and_said(tmp_path):
     path = tmp_path / "graph.onnx"
     path.write_bytes(open_backbone().content[:1000])
-    with pytest.raises(ImagetteError, match=r"graph\.onnx is damaged, and was deleted"):
+    with pytest.raises(ImagetteError, match=r"graph\.onnx was damaged, and was deleted"):
         _ = Backbone(path, 224).session
     assert not path.exists()

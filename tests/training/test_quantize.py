@@ -136,5 +136,5 @@ def test_only_the_bundle_of_a_run_can_be_written_so_and_not_over_itself(run, tmp
         with pytest.raises(ImagetteError, match="Only the bundle of a run"):
             export(source, format, out=tmp_path / f"m.{format}", quantize="all")
     with pytest.raises(ImagetteError, match="run's own bundle"):
-        export(run.folder, "onnx", quantize="weights")
+        export(run.folder, "onnx", out=run.folder / "model.onnx", quantize="weights")
     assert (run.folder / "model.onnx").read_bytes() == before

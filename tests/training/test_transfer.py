@@ -183,7 +183,7 @@ def test_what_made_nothing_better_is_not_kept(shapes, tmp_path):
 
 def test_weights_of_one_size_alone_are_asked_about_no_other(digits, tmp_path):
     fixed = Recipe.load("classic").change(inference_size=64)
-    with pytest.raises(ImagetteError, match="has weights for pictures of 32 pixels alone"):
+    with pytest.raises(ImagetteError, match="has weights that only fit pictures of 32 pixels"):
         imagette.train(digits, fixed, runs_dir=tmp_path / "fixed")
 
 

@@ -65,9 +65,7 @@ def test_the_range_is_read_or_asked_for(tmp_path, front, first, expected):
     back = [("Mul", [np.float32(1 / temperature)], {}), *SOFTMAX]
     path = onnx_classifier(tmp_path / "m.onnx", front=front, first=first, back=back)
     if expected is None:
-        with pytest.raises(
-            ImagetteError, match=r"cannot be found out.*--pixels: 1 \(0 to 1\), 255"
-        ):
+        with pytest.raises(ImagetteError, match=r"cannot be told.*--pixels: 1 \(0 to 1\), 255"):
             export(path, classes=["a", "b", "c"])
         assert list(tmp_path.iterdir()) == [path]
         return
@@ -77,7 +75,7 @@ def test_the_range_is_read_or_asked_for(tmp_path, front, first, expected):
         taken = sample_pictures(32, 32).astype(np.float32) * ((high - low) / 255) + low
         own = answers_of(path, np.ascontiguousarray(taken.transpose(0, 3, 1, 2)))
         assert (np.abs(found - own).max() < 1e-3) == ((low, high) == expected)
-    assert f"{expected[1]} (say otherwise with --pixels)" in exported.notes[0]
+    assert f"{expected[1]} (choose others with --pixels)" in exported.notes[0]
 
 
 def test_what_is_said_counts_more_than_what_is_read(tmp_path):
@@ -101,7 +99,7 @@ def test_means_in_the_order_blue_green_red_tell_that_blue_comes_first(tmp_path, 
     back = [("Mul", [np.float32(1 / top)], {}), *SOFTMAX]
     path = onnx_classifier(tmp_path / "m.onnx", front=front, back=back)
     exported = export(path, classes=["a", "b", "c"])
-    assert f"0–{top}, in the order blue, green, red (say" in exported.notes[0]
+    assert f"0–{top}, in the order blue, green, red (choose" in exported.notes[0]
     pictures = sample_pictures(32, 32)
     taken = pictures[..., ::-1].transpose(0, 3, 1, 2) * np.float32(top / 255)
     own = answers_of(path, np.ascontiguousarray(taken))
@@ -115,7 +113,7 @@ def test_signed_bytes_are_levels_less_128(tmp_path):
     front = [("Cast", [], {"to": TensorProto.FLOAT}), *scale(1 / 127.5)]
     path = onnx_classifier(tmp_path / "m.onnx", front=front, back=SOFTMAX, dtype=TensorProto.INT8)
     exported = export(path, classes=["a", "b", "c"])
-    assert "pixels in −128…127 (say" in exported.notes[0]
+    assert "pixels in −128…127 (choose" in exported.notes[0]
     pictures = sample_pictures(32, 32)
     taken = (pictures.astype(np.int16) - 128).astype(np.int8).transpose(0, 3, 1, 2)
     own = answers_of(path, np.ascontiguousarray(taken))
@@ -149,6 +147,6 @@ def test_a_graph_without_weights_is_asked_for(tmp_path):
     graph = onnx.helper.make_graph(nodes, "colours", [shape], [rows])
     opset = onnx.helper.make_opsetid("", 17)
     onnx.save(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), path)
-    with pytest.raises(ImagetteError, match="cannot be found out"):
+    with pytest.raises(ImagetteError, match="cannot be told"):
         export(path, classes=["red", "green", "blue"])
     assert export(path, classes=["red", "green", "blue"], pixels=1).path.exists()

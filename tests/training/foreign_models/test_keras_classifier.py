@@ -81,7 +81,7 @@ def test_the_bundle_answers_as_keras_does(tmp_path, front, of, pixels):
 def test_without_preprocessing_the_values_are_asked_for(tmp_path, pixels):
     model = classifier_behind(same)
     model.save(tmp_path / "m.keras")
-    with pytest.raises(ImagetteError, match=r"cannot be found out.*--pixels"):
+    with pytest.raises(ImagetteError, match=r"cannot be told.*--pixels"):
         export(tmp_path / "m.keras", classes=NAMES)
     assert not (tmp_path / "m.onnx").exists()
     bundle = export(tmp_path / "m.keras", classes=NAMES, pixels=pixels).path
@@ -204,7 +204,7 @@ def test_another_range_for_a_keras_file(tmp_path, front):
     assert np.abs(given - own).max() < 1e-4
     if front == "none":
         assert "as m.keras does" in exported.notes[0]
-        with pytest.raises(ImagetteError, match=r"cannot be found out.*Leave out --pixels"):
+        with pytest.raises(ImagetteError, match=r"cannot be told.*Leave out --pixels"):
             export(tmp_path / "m.keras", "h5", out=tmp_path / "other.h5", pixels=1)
     else:
         assert "0–1" in exported.notes[0]
