@@ -65,7 +65,7 @@ def test_over_https_the_camera_teaches(open_phone, phones, expect):
         page.locator(f".st-key-teach-name-{place} input").fill(name)
     press(page.get_by_role("button", name=EN.teach_begin))
     press(page.locator(".st-key-teach-camera button"))
-    add = page.get_by_role("button", name="+ camera")
+    add = page.get_by_role("button", name=EN.teach_record.format(name="camera"))
     expect(add).to_be_enabled()
     add.click()
     count = page.locator(".st-key-teach-class-1 .imagette-class .count")

@@ -120,7 +120,7 @@ def test_a_process_that_is_killed_is_said(folder, bundle_path):
     next(rows)
     for process in multiprocessing.active_children():
         process.kill()
-    with pytest.raises(ImagetteError, match=r"was killed, most likely for want of memory\."):
+    with pytest.raises(ImagetteError, match=r"was killed, most likely because memory ran out\."):
         list(rows)
 
 

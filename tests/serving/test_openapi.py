@@ -208,7 +208,7 @@ def test_the_page_of_it_in_a_browser(start_server, browser):
     try:
         page.goto(f"http://127.0.0.1:{server.port}/docs")
         page.get_by_text("What a picture, or each of several, shows", exact=True).wait_for()
-        assert page.locator(".opblock").count() == 20
+        assert page.locator(".opblock").count() == 21
         own = f"http://127.0.0.1:{server.port}/"
         assert all(url.startswith((own, "data:", "blob:")) for url in asked)
         assert not problems

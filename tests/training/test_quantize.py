@@ -39,8 +39,8 @@ def smaller(run, tmp_path_factory):
 @pytest.mark.parametrize(("quantize", "off"), [("weights", 0.003), ("all", 0.02)])
 def test_a_smaller_file_answers_nearly_the_same(run, digits, smaller, quantize, off):
     own, small = run.folder / "model.onnx", smaller[quantize]
-    # Its graph weighs as much as its weights.
-    assert small.stat().st_size < 0.6 * own.stat().st_size
+    # Its graph and its small pictures weigh as much as its weights.
+    assert small.stat().st_size < 0.65 * own.stat().st_size
     expected, found = (Classifier(path).predict_proba(digits.test.images) for path in (own, small))
     assert not np.array_equal(expected, found)
     assert np.abs(expected - found).mean() < off

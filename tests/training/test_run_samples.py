@@ -37,7 +37,8 @@ def test_a_training_by_epochs_carries_test_pictures(digits_run):
     assert told.sample_split == "test"
     assert list(map(len, told.samples)) == [6] * 10
     assert list(told.counts) == ["train", "validation", "test"]
-    assert sum(told.counts["test"]) == digits_run.metrics["n"]
+    metrics = json.loads((digits_run.folder / "metrics.json").read_bytes())
+    assert sum(told.counts["test"]) == metrics["n"]
     assert base64.b64decode(told.samples[0][0]).startswith(b"\xff\xd8")
     for name, said in (("README.md", "60 small pictures"), ("README.fr.md", "60 de ces images")):
         assert said in (digits_run.folder / name).read_text(encoding="utf-8")

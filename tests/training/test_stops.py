@@ -89,7 +89,7 @@ def test_pressed_after_the_last_epoch_what_is_left_is_done_later(tmp_path, monke
     assert "No epoch is lost" in said
     assert "getting ready" in said
     assert "loss 0.000" not in said  # before there is any
-    assert "to save and measure the network." in said  # as part of the estimate
+    assert "This will take at most about" in said
     assert " s left" in said
     assert ("model.onnx" in files_in(run)) != left
 

@@ -71,7 +71,7 @@ def test_the_bundle_answers_as_keras_does(tmp_path, front, of, pixels):
     taken = taken.astype(np.float32) / (255 if pixels == "0–1" else 1)
     if shape[0] == 3:
         taken = taken.transpose(0, 3, 1, 2)
-    taken = taken.reshape(9, *(size or 32 for size in shape))
+    taken = taken.reshape(len(pictures), *(size or 32 for size in shape))
     own = model.predict(taken, verbose=0)
     assert np.ptp(own, axis=0).max() > 0.005
     assert np.abs(classifier.predict_proba(pictures) - own).max() < 1e-3
@@ -203,8 +203,8 @@ def test_another_range_for_a_keras_file(tmp_path, front):
     given = again.predict(pictures / (1 if front == "none" else 255), verbose=0)
     assert np.abs(given - own).max() < 1e-4
     if front == "none":
-        assert "as m.keras does" in exported.notes[0]
-        with pytest.raises(ImagetteError, match=r"cannot be told.*Leave out --pixels"):
+        assert "as m.keras" in exported.notes[0]
+        with pytest.raises(ImagetteError, match=r"cannot be found out.*Leave out --pixels"):
             export(tmp_path / "m.keras", "h5", out=tmp_path / "other.h5", pixels=1)
     else:
         assert "0–1" in exported.notes[0]
