@@ -9,7 +9,6 @@ a place called `n` takes nothing but a number. One that has no French yet stays 
 tells which.
 """
 
-import ctypes
 import os
 import re
 import sys
@@ -40,6 +39,8 @@ def system_language() -> Language:
         if value := os.environ.get(variable):
             return "fr" if value.lower().startswith("fr") else "en"
     if sys.platform == "win32":
+        import ctypes  # elsewhere a command need not wait for it
+
         spoken = ctypes.windll.kernel32.GetUserDefaultUILanguage() & 0x3FF
         return "fr" if spoken == _FRENCH_OF_WINDOWS else "en"
     return "en"

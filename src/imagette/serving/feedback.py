@@ -10,18 +10,17 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from threading import Lock
 
 from imagette.data.sources.split_names import is_plain, is_split_alone
-from imagette.errors import ImagetteError
 from imagette.files import make_private_folder, write_bytes
 from imagette.images.find_images import folders_in
 from imagette.inference.classifier import Classifier
 from imagette.serving.gate import Gate
-from imagette.serving.problems import RequestError
+from imagette.serving.problems import RequestError, disk_problems
 from imagette.serving.settings import Settings
 from imagette.serving.teaching.class_names import check_names
 from imagette.serving.upright_picture import SIDE, write_upright
@@ -79,7 +78,7 @@ class FeedbackFolder:
         folder = self._called(_folder_name(name, classifier), own)
         kept, suffix = gate.decode(content, SIDE, write_upright)
         path = folder / f"{blake2b(kept, digest_size=12).hexdigest()}{suffix}"
-        with self._lock, _disk_problems():
+        with self._lock, disk_problems():
             others = [one for one in self._pictures() if one.name == path.name]
             if not others:
                 self._check_room()
@@ -97,7 +96,7 @@ class FeedbackFolder:
         """The folder of a name, or the one there is that differs from it in capitals alone."""
         if name == NONE:
             return self._folder / NONE
-        with _disk_problems():
+        with disk_problems():
             there = {_plain(one.name): one for one in self._folders()}
         if _plain(name) in there:
             return there[_plain(name)]
@@ -187,20 +186,3 @@ def _full(problem: str) -> RequestError:
         f"The folder keeps no more. {problem}",
         "Ask whoever runs the server to take out what is there, or to allow more.",
     )
-
-
-@contextmanager
-def _disk_problems() -> Iterator[None]:
-    try:
-        yield
-    except RequestError:
-        raise
-    except (ImagetteError, OSError) as error:
-        cause = error if isinstance(error, OSError) else error.__cause__
-        if not isinstance(cause, OSError):
-            raise
-        raise RequestError(
-            "no-room",
-            f"The server cannot write to its disk ({cause.strerror}).",
-            "Ask whoever runs it to make room, then try again.",
-        ) from error

@@ -5,7 +5,8 @@
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, current_app, json, request
@@ -85,6 +86,31 @@ class RequestError(ImagetteError):
         bodies too, and is held by it in turn: the memory would be free only at some later time.
         """
         return RequestError(self.kind, self.problem, self.remedy, self.headers)
+
+
+@contextmanager
+def disk_problems(missing: Callable[[], RequestError] | None = None) -> Iterator[None]:
+    """Tell what the disk refuses as a request's problem.
+
+    Args:
+        missing: what to tell where a file is gone, if that means something else.
+
+    Raises:
+        RequestError: it refuses.
+    """
+    try:
+        yield
+    except (ImagetteError, OSError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if isinstance(error, RequestError) or not isinstance(cause, OSError):
+            raise
+        if missing and isinstance(cause, FileNotFoundError):
+            raise missing() from error
+        raise RequestError(
+            "no-room",
+            f"The server cannot write to its disk ({cause.strerror}).",
+            "Ask whoever runs it to make room, then try again.",
+        ) from error
 
 
 def kind_of(error: RequestError | ImageError | ModelError) -> str:

@@ -6,9 +6,8 @@ It imports no more than decoding needs: this runs where large pictures are decod
 
 import io
 
-from PIL import Image
-
 from imagette.images.open_image import OpenedImage
+from imagette.images.thumbnail import plain_pixels
 
 SIDE = 1024
 """Pictures are kept with no more rows and columns than this: more than a network looks at."""
@@ -29,10 +28,7 @@ def write_upright(opened: OpenedImage) -> tuple[bytes, str]:
     Raises:
         ImageError: the picture cannot be read.
     """
-    image = opened.to_rgb(SIDE)
-    image.thumbnail((SIDE, SIDE))
-    pixels = Image.new("RGB", image.size)  # a copy would take along what else is in the file
-    pixels.paste(image)
+    pixels = plain_pixels(opened, SIDE)
     file = io.BytesIO()
     if max(pixels.size) <= _LOSSLESS:
         pixels.save(file, format="PNG")

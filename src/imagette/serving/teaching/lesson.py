@@ -5,19 +5,18 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import lru_cache
+from contextlib import suppress
+from functools import lru_cache, partial
 from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 
-from imagette.errors import ImagetteError
 from imagette.features.backbone import Backbone
 from imagette.files import write_bytes
 from imagette.images.formats import ImageInput
 from imagette.images.views import REDUCING_GAP
+from imagette.serving import problems
 from imagette.serving.gate import Gate
 from imagette.serving.problems import RequestError
 from imagette.serving.settings import Settings
@@ -48,22 +47,8 @@ def no_such_picture() -> RequestError:
     )
 
 
-@contextmanager
-def disk_problems() -> Iterator[None]:
-    """Tell what the disk refuses, or lacks since the lesson was deleted, as a request's problem."""
-    try:
-        yield
-    except (ImagetteError, OSError) as error:
-        cause = error if isinstance(error, OSError) else error.__cause__
-        if isinstance(error, RequestError) or not isinstance(cause, OSError):
-            raise
-        if isinstance(cause, FileNotFoundError):
-            raise lesson_not_found() from error
-        raise RequestError(
-            "no-room",
-            f"The server cannot write to its disk ({cause.strerror}).",
-            "Ask whoever runs it to make room, then try again.",
-        ) from error
+disk_problems = partial(problems.disk_problems, lesson_not_found)
+"""Tells what the disk refuses, or lacks since the lesson was deleted, as a request's problem."""
 
 
 class Lesson:

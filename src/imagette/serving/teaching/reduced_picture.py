@@ -7,10 +7,9 @@ import io
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from imagette.images.open_image import OpenedImage
-from imagette.images.thumbnail import make_thumbnail
+from imagette.images.thumbnail import make_thumbnail, plain_pixels
 from imagette.images.views import ViewName
 from imagette.serving.teaching.thumbnails import SIDE
 
@@ -40,10 +39,7 @@ def reduce_picture(
 
 def _reduce(opened: OpenedImage) -> tuple[bytes, bytes]:
     """A picture as a small PNG file that holds pixels alone, and as a thumbnail."""
-    image = opened.to_rgb(IMAGE_SIDE)
-    image.thumbnail((IMAGE_SIDE, IMAGE_SIDE))
-    pixels = Image.new("RGB", image.size)  # a copy would take along what else is in the file
-    pixels.paste(image)
+    pixels = plain_pixels(opened, IMAGE_SIDE)
     file = io.BytesIO()
     pixels.save(file, format="PNG")
     return file.getvalue(), make_thumbnail(pixels, SIDE)
