@@ -73,7 +73,9 @@ def test_over_https_the_camera_teaches(open_phone, phones, expect):
 
     # Files may come while the camera is open: what it sends then says again what was chosen.
     files = [{"name": "a.png", "mimeType": "image/png", "buffer": stripes(2, True)}]
-    page.locator(".st-key-teach-upload-0 input[type=file]").set_input_files(files)
+    box = page.locator(".st-key-teach-upload-0 input[type=file]")
+    expect(box).to_have_count(1)  # the one of before the last picture leaves a moment later
+    box.set_input_files(files)
     count = page.locator(".st-key-teach-class-0 .imagette-class .count")
     expect(count).to_have_text(EN.teach_count.format(count=1))
     said = page.locator(".st-key-teach-live-answer")
