@@ -6,10 +6,12 @@ import pytest
 
 pytest.importorskip("streamlit", reason="the page needs imagette[webapp]")
 
-from imagette.webapp import teach_state
+from imagette.webapp import live_camera, teach_state
 from imagette.webapp.client import ApiDown, Refused
 from imagette.webapp.live_camera import Frame, _read
+from imagette.webapp.tabs.teach_answers import _watch
 from imagette.webapp.teach_state import TeachState, id_in_address
+from imagette.webapp.texts import TEXTS
 from imagette.webapp.uploads import Upload
 
 LIMITS = {"max_pictures": 3, "max_upload_bytes": 20_000}
@@ -143,3 +145,21 @@ def test_only_what_the_camera_sends_is_taken():
     )  # fmt: skip
     for other in (None, {}, "x", *(sent | change for change in damaged)):
         assert _read(other) is None
+
+
+def test_the_camera_hears_of_its_image_once_that_is_answered_or_cannot_be(monkeypatch):
+    """Else it would send the next one meanwhile, and not spare an API that has much to do."""
+    told = []
+
+    class Busy:
+        def glance(self, content):
+            told.append(content)
+            raise Refused("overloaded")
+
+    def show(record, taken, answers, is_slow, take, texts):
+        told.append((taken, is_slow))
+
+    monkeypatch.setattr(live_camera, "show", show)
+    lesson = {"classes": [{"name": "cat"}, {"name": "dog"}], "model": {"accuracy": 1}}
+    _watch(TeachState(frame=Frame(7, None, [b"seen"])), lesson, Busy(), TEXTS["en"])
+    assert told == [b"seen", (7, True)]

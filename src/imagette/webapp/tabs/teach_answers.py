@@ -81,17 +81,21 @@ def _watch(state: TeachState, lesson: Lesson, api: LessonApi, texts: Texts) -> N
             files = [("camera.jpg", Upload(content)) for content in frame.contents]
             state.put(names[frame.label], files)
 
+    # Asked before the camera hears that its image was taken in: it may send another one then, and
+    # sends the fewer, the longer that took.
+    answer = None
+    if state.frame and model:
+        answer = state.live_answer = state.live_answer or _ask(api, state.frame)
     record = [texts.teach_record.format(name=name) for name in names]
     image, words = st.columns([3, 2])
     with image:
         taken = state.frame.number if state.frame else 0
         # Where the API had no answer, it is given time.
-        is_slow = bool(state.live_answer and state.live_answer.get("problem"))
+        is_slow = bool(answer and answer.get("problem"))
         live_camera.show(record, taken, model is not None, is_slow, take, texts)
     with words, st.container(key="teach-live-answer"):
-        if state.frame and model:
-            state.live_answer = state.live_answer or _ask(api, state.frame)
-            _show_live_answer(state.live_answer, names, texts)
+        if answer:
+            _show_live_answer(answer, names, texts)
         elif model is None:
             st.html(html_parts.paragraphs([texts.teach_no_model]))
     st.caption(texts.teach_camera_help)
