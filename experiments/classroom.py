@@ -3,16 +3,21 @@
     python experiments/classroom.py [--phones 30] [--browsers 2] [--short]
 
 Serves API and page as `imagette serve --ui --teach --https` does. Each phone begins a lesson of its
-own with three classes, uploads ten photographs of each (12 megapixels, some 3 MB, as phones take
-them), opens its camera, and has what it sees answered for a minute, as often as the page's own
-script sends it: the next image 0.4 s after the last one, or once that is answered if that is later.
+own with three classes, uploads ten photographs of each, opens its camera, and has what it sees
+answered for a minute, as often as the page's own script sends it (live_camera.js): the next image
+0.35 s after the last one, or twice as long after it as its answer took, if that is later.
+
+A photograph has 12 megapixels and some 3 MB, as phones take them. The page's script makes it
+smaller before it sends it (uploads.js), so the phones send what it would make of it: 2048 x 1536
+pixels, at JPEG quality 92, some 0.9 MB. What time that takes a phone is not in the figures.
 
 What is real: API, page, HTTPS, WebSockets, lessons, files, and the `--browsers` phones, which are
-windows of headless Chromium with a camera that shows a test pattern. They upload nothing; all that
-is timed of them is the camera. What is simulated: the other phones speak the page's own protocol
-(`shared/page_visit.py`), so that the page does for each all that it does for a browser; they draw
-nothing, share the processors with the server they load, and reach it without any Wi-Fi. Each comes
-from an address of its own, as in a classroom, which needs Linux: all of 127.0.0.0/8 is here there.
+windows of headless Chromium with a camera that shows a test pattern. They record a picture of each
+of two classes, and upload nothing; all that is timed of them is the camera's answers. What is
+simulated: the other phones speak the page's own protocol (`shared/page_visit.py`), so that the page
+does for each all that it does for a browser; they draw nothing, share the processors with the
+server they load, and reach it without any Wi-Fi. Each comes from an address of its own, as in a
+classroom, which needs Linux: all of 127.0.0.0/8 is here there.
 
 Prints median, 95th and 99th percentile of each step, what went wrong, the most memory that API and
 page took, and how long they computed for each live answer, which other work beside hardly changes.
@@ -20,7 +25,6 @@ Writes results/classroom/seconds.json, but for a short run.
 """
 
 import argparse
-import io
 import json
 import shutil
 import statistics
@@ -28,22 +32,18 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections import defaultdict
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from threading import Barrier, BrokenBarrierError, Event, Lock
+from threading import Barrier, BrokenBarrierError
 
-import psutil
-from PIL import Image
-from playwright.sync_api import Page, WebSocket, sync_playwright
 from shared.beside import beside
+from shared.chromium_phones import browsers
+from shared.classroom_findings import Findings, watch
 from shared.page_visit import Trouble, Visit
+from shared.phone_pictures import as_seen, make_photographs
 from shared.servers import (
     Post,
-    descendants,
     free_port,
     imagette,
     machine,
@@ -52,82 +52,13 @@ from shared.servers import (
     small_picture,
     stop_at_signals,
 )
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from imagette.assets import list_samples
 from imagette.files import write_json
 from imagette.local_network import addresses_for_others
 
 RESULTS = Path(__file__).parent / "results" / "classroom"
 CLASSES = ["cat", "ship", "frog"]
-BETWEEN = 0.4  # seconds, as live_camera.js has it
-CHROMIUM_OPTIONS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-]  # fmt: skip
-STEPS = ("open", "begin", "upload of a class", "open camera", "answer", "answer in Chromium")
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What page and API have taken by some time: memory in bytes, and seconds of a processor."""
-
-    time: float
-    memory: dict[str, int]
-    seconds: dict[str, float]
-
-
-class Findings:
-    """What all phones measure, in seconds by step, and what went wrong."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, list[float]] = defaultdict(list)
-        self.troubles: dict[str, int] = defaultdict(int)
-        self.taken: list[Taken] = []
-        self.cameras_began = 0.0
-        self._lock = Lock()
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Time a step; what goes wrong in it is counted, and goes on."""
-        start = time.perf_counter()
-        try:
-            yield
-        except Exception as trouble:
-            with self._lock:
-                self.troubles[f"{name}: {type(trouble).__name__}: {trouble}"] += 1
-            raise
-        self.add(name, time.perf_counter() - start)
-
-    def add(self, name: str, seconds: float) -> None:
-        with self._lock:
-            self.seconds[name].append(round(seconds, 3))
-
-    def most_memory(self) -> dict[str, int]:
-        """The most that page and API took at any time, each by itself."""
-        return {name: max(one.memory[name] for one in self.taken) for name in ("page", "API")}
-
-    def computing(self) -> dict[str, float]:
-        """Seconds of a processor that each live answer took, in the page and in the API."""
-        answers = len(self.seconds["answer"]) + len(self.seconds["answer in Chromium"])
-        live = [one for one in self.taken if one.time > self.cameras_began]
-        return {
-            name: round((live[-1].seconds[name] - live[0].seconds[name]) / max(1, answers), 4)
-            for name in ("page", "API")
-        }
-
-    def summary(self) -> dict[str, dict[str, float]]:
-        """Of each step, how many there were and what they took."""
-        found = {}
-        for name in STEPS:
-            if measured := self.seconds.get(name):
-                cuts = statistics.quantiles([*measured, max(measured)], n=100, method="inclusive")
-                found[name] = {
-                    "count": len(measured), "median": round(cuts[49], 3), "p95": round(cuts[94], 3),
-                    "p99": round(cuts[98], 3), "slowest": max(measured),
-                }  # fmt: skip
-        return found
+BETWEEN, SLOW, PATIENCE = 0.35, 3.0, 5.0  # seconds, as live_camera.js has them
 
 
 def main() -> None:
@@ -135,13 +66,12 @@ def main() -> None:
     parser.add_argument("--phones", type=int, default=30, help="all of them")
     parser.add_argument("--browsers", type=int, default=2, help="those that are Chromium")
     parser.add_argument("--seconds", type=float, default=60, help="of live answers")
-    parser.add_argument("--megapixels", type=float, default=12, help="of a photograph")
     parser.add_argument("--pictures", type=int, default=10, help="of a class")
     parser.add_argument("--short", action="store_true", help="four phones, ten seconds, 3 pictures")
     options = parser.parse_args()
     if options.short:
         options.phones, options.browsers, options.seconds = 4, 1, 10
-        options.pictures, options.megapixels = 3, 2
+        options.pictures = 3
     stop_at_signals()
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if options.browsers and not chromium:
@@ -149,9 +79,9 @@ def main() -> None:
     if not addresses_for_others("0.0.0.0"):
         sys.exit("This machine is in no network, so nothing would be reached by HTTPS.")
     before = machine()
-    photographs = make_photographs(options.pictures, options.megapixels)
+    photographs = make_photographs(CLASSES, options.pictures)
     size = statistics.mean(len(one) for kind in photographs for one in kind)
-    say(f"Photographs of {size / 1e6:.1f} MB on average.")
+    say(f"Phones send photographs of {size / 1e6:.2f} MB on average.")
     port, ui_port, https_port = free_port(), free_port(), free_port()
     ports = ["--ui-port", str(ui_port), "--https-port", str(https_port)]
     command = [
@@ -168,27 +98,8 @@ def main() -> None:
                 teach(options, photographs, (port, https_port), chromium or "", findings)
         for line in log.read_text(errors="replace").splitlines():
             if "Traceback" in line or "Error" in line:
-                findings.troubles[f"log: {line}"] += 1
+                findings.note(f"log: {line}")
     tell(findings, options, before)
-
-
-def make_photographs(count: int, megapixels: float) -> list[list[bytes]]:
-    """So many photographs of each class, in files as large as a phone's."""
-    height = round((megapixels * 1e6 * 3 / 4) ** 0.5)
-    samples = {Path(one.path).stem: one.path for one in list_samples()}
-    kinds = []
-    for name in CLASSES:
-        with Image.open(samples[name]) as opened:
-            image = opened.convert("RGB").resize((height * 4 // 3, height))
-        kind = []
-        for number in range(count):
-            noise = Image.effect_noise(image.size, 30).convert("RGB")
-            file = io.BytesIO()
-            turned = image.rotate(3 * number - 15)
-            Image.blend(turned, noise, 0.25).save(file, "JPEG", quality=85)
-            kind.append(file.getvalue())
-        kinds.append(kind)
-    return kinds
 
 
 def teach(
@@ -210,7 +121,9 @@ def teach(
         for number in range(simulated):
             pool.submit(phone, number, options, photographs, ports, at_once, findings)
         if options.browsers:
-            pool.submit(browsers, options, ports[1], chromium, at_once, findings).result()
+            windows = (options.browsers, options.seconds, CLASSES[:2])
+            wait = partial(wait_at, at_once)
+            pool.submit(browsers, *windows, ports[1], chromium, wait, findings).result()
 
 
 def phone(
@@ -222,9 +135,7 @@ def phone(
     findings: Findings,
 ) -> None:
     """All that one phone does."""
-    seen = io.BytesIO()
-    with Image.open(io.BytesIO(photographs[number % len(CLASSES)][0])) as opened:
-        opened.resize((400, 300)).save(seen, "JPEG", quality=90)
+    seen = as_seen(photographs[number % len(CLASSES)][0])
     visit = None
     try:
         with findings.step("open"):
@@ -240,10 +151,7 @@ def phone(
         wait_at(at_once)
         end = time.monotonic() + options.seconds
         while time.monotonic() < end:
-            start = time.monotonic()
-            with findings.step("answer"):
-                visit.look(seen.getvalue())
-            time.sleep(max(0.0, BETWEEN - (time.monotonic() - start)))
+            look(visit, seen, findings)
         with findings.step("all pictures are there"):
             check_lesson(ports[0], lesson, sum(map(len, photographs)))
     except Exception:  # counted by the step
@@ -251,6 +159,19 @@ def phone(
     finally:
         if visit:
             visit.close()
+
+
+def look(visit: Visit, seen: bytes, findings: Findings) -> None:
+    """Have what a camera sees answered, and wait as long as the page's script does then."""
+    start = time.monotonic()
+    try:
+        with findings.step("answer"):
+            visit.look(seen)
+    except Trouble:
+        pause = SLOW
+    else:
+        pause = max(BETWEEN, 2 * min(time.monotonic() - start, PATIENCE))
+    time.sleep(max(0.0, start + pause - time.monotonic()))
 
 
 def check_lesson(port: int, lesson: str, pictures: int) -> None:
@@ -269,66 +190,6 @@ def wait_at(barrier: Barrier) -> None:
         return
 
 
-def browsers(
-    options: argparse.Namespace, port: int, chromium: str, at_once: Barrier, findings: Findings
-) -> None:
-    """Windows of Chromium that teach by their camera, and time its answers."""
-    address = addresses_for_others("0.0.0.0")[0]
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
-        pages = []
-        for _ in range(options.browsers):
-            context = browser.new_context(
-                locale="en-US", permissions=["camera"], ignore_https_errors=True
-            )
-            context.set_default_timeout(120_000)
-            page = context.new_page()
-            page.on("websocket", lambda one: time_answers(one, findings))
-            page.goto(f"https://{address}:{port}/teach")
-            teach_by_camera(page)
-            pages.append(page)
-        wait_at(at_once)
-        pages[0].wait_for_timeout(2000)  # Playwright tells now what it saw while it was waited
-        findings.seconds.pop("answer in Chromium", None)
-        pages[0].wait_for_timeout(1000 * options.seconds)
-        for page in pages:
-            if page.get_by_test_id("stException").count():
-                findings.troubles["Chromium: an error stands on the page"] += 1
-        browser.close()
-
-
-def teach_by_camera(page: Page) -> None:
-    """Begin a lesson in Chromium, and take a picture of each class."""
-    for place, name in enumerate(CLASSES[:2]):
-        page.locator(f".st-key-teach-name-{place} input").fill(name)
-    page.locator(".st-key-teach-begin button").click()
-    page.locator(".st-key-teach-camera button").click()
-    for label in range(2):
-        page.locator(".imagette-live button").nth(label).click()
-        page.locator(f".st-key-teach-images-{label} button").first.wait_for()
-    page.locator(".st-key-teach-live-answer .imagette-bars").wait_for()
-
-
-def time_answers(connection: WebSocket, findings: Findings) -> None:
-    """Time, of all that goes through a window's WebSocket, each image and its answer."""
-    sent: list[float] = []
-
-    def note_sent(message: str | bytes) -> None:
-        if isinstance(message, bytes):
-            states = BackMsg.FromString(message).rerun_script.widget_states.widgets
-            if any(one.json_trigger_value for one in states):
-                sent[:] = [time.perf_counter()]
-
-    def note_received(message: str | bytes) -> None:
-        if isinstance(message, bytes) and sent:
-            heard = ForwardMsg.FromString(message)
-            if heard.script_finished == ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY:
-                findings.add("answer in Chromium", time.perf_counter() - sent.pop())
-
-    connection.on("framesent", note_sent)
-    connection.on("framereceived", note_received)
-
-
 def wait_for_page(port: int) -> None:
     """Wait until the page takes visits."""
     for _ in range(300):
@@ -341,20 +202,6 @@ def wait_for_page(port: int) -> None:
         else:
             return
     sys.exit("The page does not come up.")
-
-
-def watch(server: psutil.Process, findings: Findings, done: Event) -> None:
-    """Note twice a second what the page takes, and all processes of the API together."""
-    while not done.wait(0.5):
-        memory, seconds = {"page": 0, "API": 0}, {"page": 0.0, "API": 0.0}
-        for one in (server, *descendants(server)):
-            try:
-                name = "page" if "imagette.webapp.server" in one.cmdline() else "API"
-                memory[name] += one.memory_full_info().uss
-                seconds[name] += sum(one.cpu_times()[:2])
-            except psutil.Error:
-                continue
-        findings.taken.append(Taken(time.monotonic(), memory, seconds))
 
 
 def tell(findings: Findings, options: argparse.Namespace, before: object) -> None:

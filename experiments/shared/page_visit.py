@@ -46,7 +46,7 @@ class Visit:
         # What stands on the page, by the end of its id, which is the key that it has in the code.
         self._ids: dict[str, str] = {}
         self._script = self._query = self._fragment = self._session = ""
-        self._camera_frame = 0
+        self._camera: dict[str, Any] = {}  # what the page has told it last
         connection = socket.create_connection((host, port), source_address=self._source)
         self._socket = connect(
             f"wss://{host}:{port}/_stcore/stream",
@@ -103,19 +103,28 @@ class Visit:
     def open_camera(self) -> None:
         """Press the button that opens the camera."""
         self._press("teach-camera")
-        if "live-camera" not in self._ids:
+        if not self._camera:
             raise Trouble("there is no camera")
+        if not self._camera["answers"]:
+            raise Trouble("nothing would answer the camera")
 
     def look(self, image: bytes) -> None:
-        """Hand over what the camera sees, and wait for the answer to that."""
-        self._camera_frame += 1
+        """Hand over what the camera sees, as live_camera.js does, and wait for the answer to that.
+
+        Raises:
+            Trouble: the page has not taken the image in, or shows no bar of each class for it.
+        """
+        number = self._camera["taken"] + 1
         content = f"data:image/jpeg;base64,{base64.b64encode(image).decode()}"
-        value = {"number": self._camera_frame, "label": None, "content": content}
+        value = {"number": number, "label": None, "contents": [content]}
         message = ClientState(fragment_id=self._fragment)
         state = message.widget_states.widgets.add(id=_EVENTS.format(self._ids["live-camera"]))
         state.json_trigger_value = json.dumps([{"event": "image", "value": value}])
         shown = self._rerun(message)
-        if not any("imagette-bars" in text for text in shown):
+        if self._camera["taken"] != number:
+            raise Trouble("what the camera saw was not taken in")
+        bars = [text for text in shown if 'class="imagette-bars"' in text]
+        if len(bars) != 1 or bars[0].count("<li") != len(self._camera["record"]):
             raise Trouble("the camera was not answered")
 
     def close(self) -> None:
@@ -134,6 +143,7 @@ class Visit:
         message.context_info.locale = "en-US"
         self._socket.send(BackMsg(rerun_script=message).SerializeToString())
         shown: list[str] = []
+        said: list[str] = []
         for heard in self._hear():
             kind = heard.WhichOneof("type")
             if kind == "new_session":
@@ -143,29 +153,33 @@ class Visit:
             elif kind == "page_info_changed":
                 self._query = heard.page_info_changed.query_string
             elif kind == "delta":
-                shown += self._note(heard)
+                self._note(heard, shown, said)
             # A run that another one follows at once is not what was waited for.
             elif kind == "script_finished" and heard.script_finished != (
                 ForwardMsg.FINISHED_EARLY_FOR_RERUN
             ):
+                if said:
+                    raise Trouble(f"the page says: {said[0]}")
                 return shown
-        raise Trouble("the page has closed the connection")
+        raise AssertionError("what is heard does not end")
 
-    def _note(self, heard: ForwardMsg) -> Iterator[str]:
+    def _note(self, heard: ForwardMsg, shown: list[str], said: list[str]) -> None:
+        """Note what is shown: HTML, and what is said to have gone wrong."""
         element = heard.delta.new_element
         kind = element.WhichOneof("type")
         if kind is None:
             return
         if kind in ("exception", "alert"):
-            raise Trouble(f"the page says: {str(getattr(element, kind))[:300]}")
+            said.append(str(getattr(element, kind))[:300])
         if kind == "html":
-            yield element.html.body
+            shown.append(element.html.body)
         found = getattr(getattr(element, kind), "id", "")
         if found.startswith("$$ID-"):
             key = found.split("-", 2)[2]
             self._ids[key] = found
             if key == "live-camera":
                 self._fragment = heard.delta.fragment_id
+                self._camera = json.loads(element.bidi_component.json)
 
     def _hear(self) -> Iterator[ForwardMsg]:
         end = time.monotonic() + _SECONDS
