@@ -69,3 +69,46 @@ def test_what_was_wrong_is_kept_and_can_be_learned_from(
     dataset = imagette.load_dataset(str(folder))
     assert sorted(dataset.class_names) == ["*Épagneul* breton", "cat"]
     assert len(dataset.train) == 2
+
+
+def test_the_form_is_filled_in_by_keyboard(open_page, keeping, expect):
+    """Streamlit draws it at the end of the page, where Tab would not lead."""
+    page = open_page(keeping.ui_port)
+    upload(page, "a.png", noise(3))
+    button = page.locator("[class*=st-key-wrong-] button")
+    form, field = page.get_by_role("dialog", name=EN.wrong), page.get_by_label(EN.wrong_what)
+    expect(button).to_be_visible()
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(form).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(button).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(form).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    expect(form).to_have_count(0)
+    expect(button).to_be_focused()
+
+    page.keyboard.press("Enter")
+    expect(form).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(field).to_be_focused()
+    page.keyboard.press("Tab")  # the button to keep it cannot be pressed yet: out of the form
+    expect(form).to_have_count(0)
+    expect(page.locator(".st-key-history button").first).to_be_focused()
+
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(form).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.type(EN.wrong_none[:6])
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    keep = page.get_by_role("button", name=EN.wrong_keep)
+    expect(keep).to_be_enabled()
+    page.keyboard.press("Tab")  # to what takes the choice back
+    page.keyboard.press("Tab")
+    expect(keep).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(EN.wrong_kept.format(name=EN.wrong_none))).to_be_visible()
+    expect(page.locator(".st-key-answer-1")).to_be_focused()

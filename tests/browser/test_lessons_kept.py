@@ -112,8 +112,14 @@ def test_classes_and_names_go_and_come_back_and_so_does_the_lesson(open_page, ta
     lesson = parse_qs(urlsplit(page.url).query)["lesson"]
     for press_next in ("teach-bring-back", "teach-forget-now"):
         page.keyboard.press("Escape")
-        press(page.locator(".st-key-teach-forget button"))
-        press(page.locator(".st-key-teach-forget-yes button"))
+        forget = page.locator(".st-key-teach-forget button")
+        expect(forget).to_be_visible()
+        forget.focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("dialog", name=EN.teach_forget)).to_be_focused()
+        page.keyboard.press("Tab")
+        expect(page.locator(".st-key-teach-forget-yes button")).to_be_focused()
+        page.keyboard.press("Enter")
         expect(page.get_by_text(FR.teach_forgotten.format(minutes=10))).to_be_visible()
         assert "lesson" not in urlsplit(page.url).query
         press(page.locator(f".st-key-{press_next} button"))

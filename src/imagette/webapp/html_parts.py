@@ -13,7 +13,7 @@ from imagette.webapp.sentences import Ranking, confidence_percent
 from imagette.webapp.texts import Texts
 
 _FOLDER = Path(__file__).parent
-_FILES = ("uploads.js", "page.js")
+_FILES = ("uploads.js", "popovers.js", "page.js")
 _PAGE = "".join((_FOLDER / name).read_text(encoding="utf-8") for name in _FILES)
 _VIEW = "imagettePage.show()"
 
@@ -36,7 +36,7 @@ Tile = tuple[str, str | None, str]
 
 def script(texts: Texts, limits: Mapping[str, int]) -> str:
     """What makes the page tell the browser where it is and in which language, and make large files
-    smaller before they are sent; see page.js and uploads.js.
+    smaller before they are sent; see the files of scripts.
 
     Args:
         texts: the page's.
