@@ -116,7 +116,7 @@ def test_classes_and_names_go_and_come_back_and_so_does_the_lesson(open_page, ta
         expect(forget).to_be_visible()
         forget.focus()
         page.keyboard.press("Enter")
-        expect(page.get_by_role("dialog", name=EN.teach_forget)).to_be_focused()
+        expect(page.get_by_role("dialog", name=FR.teach_forget)).to_be_focused()
         page.keyboard.press("Tab")
         expect(page.locator(".st-key-teach-forget-yes button")).to_be_focused()
         page.keyboard.press("Enter")
