@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     """keys of which a client must send one, each as `KEY` or `NAME:KEY`, with commas between; none
     for no keys (in the environment, others on the machine do not see them)"""
     api_keys_file: Path | None = None
-    """file of further keys, one a line, which SIGHUP has read again"""
+    """file of further keys, one per line; SIGHUP reads it again"""
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """sites whose scripts may ask, with commas between, such as `https://example.org`; `*` for
     all"""
