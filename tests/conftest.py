@@ -160,6 +160,22 @@ def plain_plots():
         yield
 
 
+@pytest.fixture
+def give_bundle(monkeypatch):
+    """Call it with a bundle: trainings by epochs are given a copy of it in place of their own.
+
+    To make that takes most of their time, and has tests of its own.
+    """
+
+    def give(path: Path) -> None:
+        def copy(job, *_):
+            shutil.copy(path, job.folder / "model.onnx")
+
+        monkeypatch.setattr("imagette.training.by_epochs.save_bundle_of", copy)
+
+    return give
+
+
 @pytest.fixture(scope="session")
 def digits():
     """The digits dataset, loaded once."""

@@ -36,16 +36,11 @@ EPOCHS = 5
 
 def command(runs: Path, *arguments: str) -> list[str]:
     train = ["train", "digits", "--runs-dir", str(runs), "--recipe", "classic", "--name", "run"]
-    return [*train, "--set", f"epochs={EPOCHS}", "--set", "patience=0", *arguments]
+    return [*train, "--set", f"epochs={EPOCHS}", *arguments]
 
 
 def train_here(runs: Path, *arguments: str) -> subprocess.CompletedProcess:
     return imagette_here(*command(runs, *arguments))
-
-
-def train(runs: Path, *arguments: str, **options) -> subprocess.CompletedProcess:
-    program = [*PROGRAM, *command(runs, *arguments)]
-    return subprocess.run(program, capture_output=True, text=True, **options)
 
 
 def start_and_wait_for_epochs(runs: Path, epochs: int) -> subprocess.Popen:
@@ -60,6 +55,12 @@ def start_and_wait_for_epochs(runs: Path, epochs: int) -> subprocess.Popen:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     return process
+
+
+@pytest.fixture
+def ready_bundle(uninterrupted, give_bundle):
+    """Trainings need not make their bundle."""
+    give_bundle(uninterrupted / "run" / "model.onnx")
 
 
 def weights(runs: Path) -> list[np.ndarray]:
@@ -77,10 +78,10 @@ def losses(runs: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory) -> Path:
+def uninterrupted(tmp_path_factory, digits_run) -> Path:
+    """What `command` would leave: a folder of runs that has a finished one."""
     runs = tmp_path_factory.mktemp("uninterrupted")
-    finished = train_here(runs)
-    assert finished.returncode == 0, finished.stderr
+    shutil.copytree(digits_run.folder, runs / "run")
     return runs
 
 
@@ -119,7 +120,9 @@ def test_the_bundle_knows_where_it_came_from(uninterrupted):
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_ends_with_the_same_weights(uninterrupted, killed, tmp_path):
+def test_killed_and_resumed_ends_with_the_same_weights(
+    uninterrupted, killed, ready_bundle, tmp_path
+):
     shutil.copytree(killed / "run", tmp_path / "run")
     resumed = train_here(tmp_path, "--resume")
     assert resumed.returncode == 0, resumed.stderr
@@ -130,18 +133,17 @@ def test_killed_and_resumed_ends_with_the_same_weights(uninterrupted, killed, tm
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_keeps_the_best_model_and_can_go_on(uninterrupted, tmp_path, stop):
+def test_a_stop_keeps_the_best_model_and_can_go_on(uninterrupted, ready_bundle, tmp_path):
+    """By a signal from the system; Ctrl-C has tests of its own."""
     process = start_and_wait_for_epochs(tmp_path, 1)
-    process.send_signal(stop)
+    process.send_signal(signal.SIGTERM)
     _, messages = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in messages
     assert f"The best network so far is saved in {tmp_path / 'run' / 'model.keras'}" in messages
     assert (tmp_path / "run" / "model.keras").is_file()
-    if stop == signal.SIGINT:  # from there on both are the same
-        assert train_here(tmp_path, "--resume").returncode == 0
-        assert losses(tmp_path) == losses(uninterrupted)
+    assert train_here(tmp_path, "--resume").returncode == 0
+    assert losses(tmp_path) == losses(uninterrupted)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +168,7 @@ def test_resume_refuses_other_data(uninterrupted):
         imagette.train("cifar10", name="run", runs_dir=uninterrupted, resume=True)
 
 
-def test_resume_begins_a_run_without_checkpoint(tmp_path):
+def test_resume_begins_a_run_without_checkpoint(tmp_path, ready_bundle):
     (tmp_path / "run").mkdir()  # killed before anything was written
     begun = train_here(tmp_path, "--resume", "--set", "epochs=1")
     assert begun.returncode == 0, begun.stderr
@@ -187,7 +189,7 @@ def test_a_run_that_lost_files_is_left_alone(uninterrupted, tmp_path):
 
 
 @pytest.mark.slow
-def test_pictures_that_changed_meanwhile_are_noticed(tmp_path, digits):
+def test_pictures_that_changed_meanwhile_are_noticed(tmp_path, digits, ready_bundle):
     recipe = imagette.Recipe.load("classic").change(epochs=2)
     stopping = mock.Mock(spec=Reporter)
     stopping.on_epoch.side_effect = KeyboardInterrupt
@@ -222,7 +224,7 @@ def test_validation_pictures_that_were_given_are_the_validation(tmp_path, digits
     ]
 
 
-def test_two_trainings_never_share_a_folder_and_default_names_are_numbered(tmp_path):
+def test_two_trainings_never_share_a_folder_and_default_names_are_numbered(tmp_path, ready_bundle):
     recipe = imagette.Recipe.load("classic").change(epochs=1)
 
     class Second(Reporter):
@@ -259,14 +261,15 @@ def test_a_loss_that_runs_away_is_said(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="limits the size of files, which Windows cannot")
-def test_a_full_disk_is_said_and_earlier_files_stay(tmp_path):
+def test_a_full_disk_is_said_and_earlier_files_stay(tmp_path, ready_bundle):
     import resource
 
-    def no_large_files():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-
-    short = ("--set", "epochs=1")
-    full = train(tmp_path, *short, preexec_fn=no_large_files)
+    short, limit = ("--set", "epochs=1"), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limit[1]))
+    try:
+        full = train_here(tmp_path, *short)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert full.returncode == 1
     assert "checkpoint.pt could not be written" in full.stderr
     assert "Traceback" not in full.stderr
@@ -293,17 +296,17 @@ def test_names_that_are_none_on_some_system_are_refused(tmp_path, name):
         imagette.train("digits", name=name, runs_dir=tmp_path)
 
 
-@pytest.mark.slow
-def test_early_stopping_keeps_the_best_epoch(tmp_path, digits):
-    recipe = imagette.Recipe.load("classic").change(
-        epochs=30, patience=2, optimizer={"learning_rate": 0.02}, seed=1
-    )
-    run = imagette.train(digits, recipe, name="early", runs_dir=tmp_path)
+def test_early_stopping_keeps_the_best_epoch(tmp_path, digits, ready_bundle, monkeypatch):
+    measured = iter([3.0, 2.0, 1.0, 1.5, 1.25])
+    monkeypatch.setattr(trainer, "measure", lambda *_: (next(measured), 0.5))
+    few = dataclasses.replace(digits, train=digits.train.take(np.arange(100)))
+    recipe, watch = imagette.Recipe.load("classic"), mock.Mock(spec=Reporter)
+    recipe = recipe.change(epochs=30, patience=2)
+    run = imagette.train(few, recipe, name="early", runs_dir=tmp_path, reporter=watch)
     info = json.loads((run.folder / "run.json").read_bytes())
-    with (run.folder / "history.csv").open() as file:
-        val_losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
-    assert info["epochs"] == len(val_losses) < 30
-    assert info["best_epoch"] == int(np.argmin(val_losses)) + 1 == len(val_losses) - 2
+    assert (info["epochs"], info["best_epoch"]) == (5, 3)
+    best = [call.kwargs["best"] for call in watch.on_epoch.call_args_list]
+    assert best == [True, True, True, False, False]
 
 
 @pytest.fixture
@@ -324,7 +327,9 @@ def test_answers_are_calibrated_in_every_format(digits_run, digits):
     assert np.abs(found - expected).max() < 1e-4
 
 
-def test_a_run_is_handed_its_teacher(digits, digits_run, small_sprint, tmp_path, monkeypatch):
+def test_a_run_is_handed_its_teacher(
+    digits, digits_run, small_sprint, ready_bundle, tmp_path, monkeypatch
+):
     """What a teacher's answers change is tested with the loop."""
     given, train_epochs = [], trainer.train_epochs
 
