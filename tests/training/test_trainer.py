@@ -67,7 +67,9 @@ def assert_equal(one: State, other: State) -> None:
     [
         BASE,
         EVERYTHING,
-        BASE.change(precision="bfloat16", augment={"flip": "random"}),
+        BASE.change(
+            precision="bfloat16", augment={"flip": "random"}, model_options={"widths": [8]}
+        ),
         BASE.change(
             optimizer={"name": "adamw", "learning_rate": 0.01}, schedule={"name": "cosine"}
         ),
@@ -94,15 +96,23 @@ def test_another_seed_gives_another_network(few):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "accuracy"),
-    [
-        (BASE.change(epochs=8), 0.9),
-        (EVERYTHING.change(epochs=13), 0.75),
-        (BASE.change(precision="bfloat16", epochs=8, progressive_share=0.0), 0.9),
-    ],
-    ids=["sprint", "everything", "bfloat16"],
+    [(BASE.change(epochs=8), 0.9), (EVERYTHING.change(epochs=13), 0.75)],
+    ids=["sprint", "everything"],
 )
 def test_it_learns(digits, recipe, accuracy):
     assert learn(digits, recipe)[-1].history[-1]["val_accuracy"] > accuracy
+
+
+@pytest.mark.slow
+def test_it_learns_in_bfloat16(few):
+    """Ten times as slowly where no hardware multiplies it, so for a little while only."""
+    short = BASE.change(epochs=2, batch_size=30, progressive_share=0.0)
+    exact, rounded = (
+        learn(few, short.change(precision=precision))[-1].history[-1]["val_accuracy"]
+        for precision in ("float32", "bfloat16")
+    )
+    assert rounded > 0.4  # of ten classes
+    assert rounded == pytest.approx(exact, abs=0.2)
 
 
 def test_the_end_is_not_augmented(digits, monkeypatch):
@@ -123,7 +133,8 @@ def test_the_end_is_not_augmented(digits, monkeypatch):
 def teacher(digits):
     """A network that knows the digits."""
     model = build_model("sprint", widths=[16, 32])
-    last = learn(digits, BASE.change(model_options={"widths": [16, 32]}, epochs=10))[-1]
+    recipe = BASE.change(model_options={"widths": [16, 32]}, epochs=4, batch_size=50)
+    last = learn(digits, recipe)[-1]
     weights.set_weights(model, last.best_weights)
     return model
 
@@ -132,9 +143,9 @@ def teacher(digits):
 def test_a_student_learns_from_a_teacher_alone(digits, teacher):
     wrong = Split(digits.train.images, np.roll(digits.train.labels, 1))
     data = dataclasses.replace(digits, train=wrong)
-    recipe = BASE.change(epochs=12, distillation={"teacher": "x", "alpha": 1.0})
+    recipe = BASE.change(epochs=4, batch_size=50, distillation={"teacher": "x", "alpha": 1.0})
     taught = learn(data, recipe, teacher=teacher)[-1].best_weights
-    alone = learn(data, recipe.change(epochs=3))[-1].best_weights
+    alone = learn(data, recipe.change(epochs=1))[-1].best_weights
     model = build_model("sprint", **BASE.model_options)
     right = []
     for learned in (taught, alone):
