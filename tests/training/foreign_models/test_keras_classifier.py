@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy.special import expit
 from support.keras_models import classifier_behind, functional
 
 from imagette import Classifier, ImagetteError
@@ -40,10 +39,8 @@ def same(x):
 @pytest.mark.parametrize(
     ("front", "of", "pixels"),
     [
-        (lambda x: x / 255.0, {}, "0–255"),
         (lambda x: x / 127.5 - 1, {}, "0–255"),  # with a whole number
         (lambda x: 2 * x - 1, {}, "0–1"),
-        (preprocess_input("mobilenet_v2"), {}, "0–255"),
         (lambda x: preprocess_input("vgg16")(x) / 100, {}, "0–255"),
         (preprocess_input("densenet"), {}, "0–255"),
         (cast, {"dtype": "uint8"}, "0–255"),
@@ -77,8 +74,8 @@ def test_the_bundle_answers_as_keras_does(tmp_path, front, of, pixels):
     assert np.abs(classifier.predict_proba(pictures) - own).max() < 1e-3
 
 
-@pytest.mark.parametrize("pixels", ["1", "-1..1", "imagenet"])
-def test_without_preprocessing_the_values_are_asked_for(tmp_path, pixels):
+def test_without_preprocessing_the_values_are_asked_for(tmp_path):
+    pixels = "imagenet"
     model = classifier_behind(same)
     model.save(tmp_path / "m.keras")
     with pytest.raises(ImagetteError, match=r"cannot be told.*--pixels"):
@@ -112,10 +109,8 @@ def soft(x):
     ("last", "outputs", "meaning"),
     [
         ("sigmoid", 1, lambda p: np.concatenate([1 - p, p], axis=1)),
-        (None, 1, lambda x: np.concatenate([1 - expit(x), expit(x)], axis=1)),
         ("log_softmax", 3, np.exp),
         (soft, 3, lambda p: p),
-        ("relu", 3, None),
         ("sigmoid", 3, None),
     ],
 )
@@ -125,7 +120,7 @@ def test_the_last_activation_tells_what_is_given(tmp_path, last, outputs, meanin
     inside.save(tmp_path / "m.keras")
     names = NAMES[: max(2, outputs)]
     if meaning is None:
-        with pytest.raises(ImagetteError, match=r"ends in Relu|each through a sigmoid"):
+        with pytest.raises(ImagetteError, match="each through a sigmoid"):
             export(tmp_path / "m.keras", classes=names)
         return
     bundle = export(tmp_path / "m.keras", classes=names).path
