@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ROOT / "experiments"
 # Programs of other servers, which run in an environment that has those.
 SCRIPTS = [file for file in EXPERIMENTS.rglob("*.py") if file.parent.name != "serving"]
-NOT_OF_SRC = {"browser", "deploy", "docs", "notebooks", "outside", "support"}
+NOT_OF_SRC = {"browser", "deploy", "docs", "notebooks", "outside", "packages", "support"}
 
 
 def test_each_folder_of_tests_is_one_of_the_package():
