@@ -167,12 +167,12 @@ def test_predict_reads_stdin(pictures, bundle_path):
     [
         (imagette, ["predict", ".", "--model", "absent.onnx"], "no model file absent.onnx"),
         (imagette_here, ["predict", "absent.png"], "no file or folder absent.png"),
-        (imagette, ["train", "nowhere"], "no dataset or folder called nowhere"),
+        (imagette_here, ["train", "nowhere"], "no dataset or folder called nowhere"),
         (imagette_here, ["train", "digits", "--recipe", "nothing"], "no recipe nothing"),
         (imagette_here, ["train", "digits", "--set", "epoch=3"], "no field `epoch`"),
         (imagette_here, ["train", "digits", "--set", "model=alexnet"],
          "no network called 'alexnet'"),
-        (imagette, ["evaluate", "nothing"], "no model file nothing"),
+        (imagette_here, ["evaluate", "nothing"], "no model file nothing"),
         (imagette_here, ["compare", "nothing"], "nothing does not exist"),
         (imagette_here, ["export", "nothing.h5", "--format", "onnx"], "no file nothing.h5"),
         (imagette_here, ["explore", "[red]nowhere[/]"], "called [red]nowhere[/]"),
@@ -280,7 +280,7 @@ def test_what_is_written_among_the_pictures_is_never_learned(tmp_path, monkeypat
 @pytest.mark.slow
 def test_corruptions_are_measured_once(home, trained):
     command = ("evaluate", home / "runs" / "mine-classic", "--corruptions", "--out", home / "again")
-    first, second = done(*command, cwd=home), imagette(*command, cwd=home)
+    first, second = done(*command, cwd=home), done(*command, cwd=home)
     assert "jpeg compression: " in first.stderr
     assert "Under corruption" in first.stdout
     assert "jpeg" not in second.stderr
