@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 PYTEST = $(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo quick test coverage wheel lint format docs test-tensorflow constraints clean
+.PHONY: demo quick test coverage packages lint format docs test-tensorflow constraints clean
 
 demo: $(VENV)/serves
 	$(BIN)/imagette demo
@@ -26,9 +26,10 @@ coverage: $(VENV)/develops
 	tests/install_programs.sh
 	$(PYTEST) --cov --cov-report=term
 
-# Builds what is published, and tries it in an environment of its own.
-wheel: $(VENV)/develops
+# Builds what is published and what is deployed, and tries each in an environment of its own.
+packages: $(VENV)/develops
 	PYTHON=$(BIN)/python tools/try_wheel.sh
+	$(PYTEST) tests/packages
 
 lint: $(VENV)/develops
 	$(BIN)/ruff check

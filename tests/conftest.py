@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from PIL import Image
-from support import dockerfile
 from support.images import written
+from support.shared import for_all
 from support.tiny_bundle import write_bundle
 
 os.environ["LANGUAGE"] = "en"  # whatever the system of who tests speaks
@@ -22,12 +22,6 @@ os.environ["LANGUAGE"] = "en"  # whatever the system of who tests speaks
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     threads = max(1, (os.cpu_count() or 1) // int(workers))
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
-
-
-def for_all(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of this run of the tests that all its processes share."""
-    folder = tmp_path_factory.getbasetemp()
-    return folder.parent if workers else folder
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -58,7 +52,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 
 SLOW_FOLDERS = {"benchmark", "notebooks"}
-SLOW_FIXTURES = {"browser", "digits_run", "installed"}
+SLOW_FIXTURES = {"browser", "digits_run"}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -182,23 +176,6 @@ def digits():
     import imagette
 
     return imagette.load_dataset("digits")
-
-
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory) -> Path:
-    """The `bin` folder of a fresh installation of the API and the page, as deploy/Dockerfile's."""
-    folder = for_all(tmp_path_factory) / "installed"
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "done").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            try:
-                dockerfile.install(folder)
-            except subprocess.CalledProcessError as error:
-                if "NewConnectionError" in error.stderr:
-                    pytest.skip("pip cannot reach the packages from here")
-                pytest.fail(error.stderr)
-            (folder / "done").touch()
-    return folder / "imagette/bin"
 
 
 CHROMIUM = next(

@@ -10,9 +10,7 @@ from support.shown import TEXTS, read
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ROOT / "experiments"
-# Programs of other servers, which run in an environment that has those.
-SCRIPTS = [file for file in EXPERIMENTS.rglob("*.py") if file.parent.name != "serving"]
-NOT_OF_SRC = {"browser", "deploy", "docs", "notebooks", "outside", "support"}
+NOT_OF_SRC = {"browser", "deploy", "docs", "notebooks", "outside", "packages", "support"}
 
 
 def test_each_folder_of_tests_is_one_of_the_package():
@@ -23,15 +21,6 @@ def test_each_folder_of_tests_is_one_of_the_package():
         for folder in tested
         if not {*folder.parts} & NOT_OF_SRC and not (package / folder).is_dir()
     }
-
-
-@pytest.mark.slow
-def test_experiments_can_be_imported():
-    """A name that has moved would be noticed when somebody needs the figures only."""
-    names = [".".join(file.relative_to(EXPERIMENTS).with_suffix("").parts) for file in SCRIPTS]
-    code = f"from importlib import import_module\nfor name in {names}: import_module(name)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=EXPERIMENTS, capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_experiments_open_with_their_command_and_those_shown_exist():

@@ -81,11 +81,10 @@ def test_what_did_not_get_through_is_told_in_french(open_page, server, expect):
     expect(page.locator(".imagette-bars li")).to_have_count(10)
 
 
-@pytest.mark.parametrize("way", [upload, drop])
-def test_what_is_too_large_is_not_sent_and_told_in_french(open_page, server, expect, way):
+def test_what_is_too_large_is_not_sent_and_told_in_french(open_page, server, expect):
     page = open_page(server.ui_port, "fr")
     sizes = sizes_of_requests(page)
-    way(page, "film.mov", bytes(2_000_000), "video/quicktime")
+    drop(page, "film.mov", bytes(2_000_000), "video/quicktime")
     expect(page.get_by_role("alert")).to_have_text(
         "broken_image" + FR.problems["request-too-large"]
     )

@@ -2,12 +2,11 @@
 
 import base64
 import io
-import os
 
 import numpy as np
 import pytest
 from PIL import Image
-from support.acting import drop, press, upload
+from support.acting import press, upload, upload_all
 from support.running_server import RunningServer, free_port, is_listening, picture_file, wait_until
 
 from imagette import Classifier
@@ -33,8 +32,8 @@ def shows_answer(page, expect, bundle_path, picture, texts):
     expect(page.locator("h2.imagette-answer")).to_have_text(said)
 
 
-@pytest.mark.parametrize("texts", [EN, FR])
-def test_upload_and_answer(open_page, server, bundle_path, expect, texts):
+def test_upload_and_answer(open_page, server, bundle_path, expect):
+    texts = FR  # `test_the_language_can_be_switched` shows English too
     picture = picture_file((180, 60, 20), (90, 60))
     page = open_page(server.ui_port, texts.language)
     upload(page, "mine.png", picture)
@@ -52,12 +51,6 @@ def test_upload_and_answer(open_page, server, bundle_path, expect, texts):
     np.testing.assert_array_equal(pixels, Classifier(bundle_path).views(picture)[0].pixels)
     # The picture before it is decoded and shown.
     assert page.locator(".imagette-images img").first.evaluate("image => image.naturalWidth") == 90
-
-
-def test_drag_and_drop(open_page, server, expect):
-    page = open_page(server.ui_port)
-    drop(page, "dropped.png", picture_file())
-    expect(page.locator(".imagette-bars li")).to_have_count(10)
 
 
 def test_the_language_can_be_switched(open_page, server, bundle_path, expect):
@@ -94,32 +87,23 @@ def test_one_click_on_a_sample(open_page, server, bundle_path, expect):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("language", "content", "kind"),
-    [
-        ("en", b"I am no picture.", "unreadable-picture"),
-        ("en", b"", "empty-picture"),
-        ("fr", os.urandom(310_000), "request-too-large"),
-    ],
-    ids=["text", "empty", "too large"],
-)
-def test_a_wrong_file_is_told_kindly(open_page, server, expect, language, content, kind):
-    page = open_page(server.ui_port, language)
-    upload(page, "notes.png", content)
-    expect(page.get_by_role("alert")).to_contain_text(TEXTS[language].problems[kind])
-    expect(page.locator(".imagette-bars")).to_have_count(0)
-
-
-@pytest.mark.parametrize(
-    ("kind", "mode", "colour"),
-    [("TIFF", "CMYK", (0, 90, 90, 0)), ("PPM", "RGB", (9, 99, 9))],
-)
-def test_formats_that_no_browser_shows_are_shown(open_page, server, expect, kind, mode, colour):
+def test_a_wrong_file_is_told_kindly(open_page, server, expect):
     page = open_page(server.ui_port)
-    upload(page, f"odd.{kind.lower()}", picture_file(colour, (70, 50), mode, kind), "image/tiff")
+    for content, kind in ((b"I am no picture.", "unreadable-picture"), (b"", "empty-picture")):
+        upload(page, f"{kind}.png", content)
+        expect(page.get_by_text(EN.problems[kind])).to_be_visible()
+        expect(page.locator(".imagette-bars")).to_have_count(0)
+
+
+def test_formats_that_no_browser_shows_are_shown(open_page, server, expect):
+    page = open_page(server.ui_port)
+    tiff = picture_file((0, 90, 90, 0), (70, 50), "CMYK", "TIFF")
+    ppm = picture_file((9, 99, 9), (60, 50), "RGB", "PPM")
+    upload_all(page, {"odd.tiff": tiff, "odd.ppm": ppm}, "image/tiff")
     shown = page.locator(".imagette-images .stack img")
-    expect(shown).to_have_count(2)  # itself, and what decided
-    assert shown.first.evaluate("image => image.decode().then(() => image.naturalWidth)") == 70
+    expect(shown).to_have_count(4)  # each itself, and what decided
+    width = "image => image.decode().then(() => image.naturalWidth)"
+    assert [shown.nth(place).evaluate(width) for place in (0, 2)] == [70, 60]
 
 
 def test_page_has_a_title_says_what_it_knows_and_has_no_menu(open_page, server, expect):

@@ -167,12 +167,12 @@ def test_predict_reads_stdin(pictures, bundle_path):
     [
         (imagette, ["predict", ".", "--model", "absent.onnx"], "no model file absent.onnx"),
         (imagette_here, ["predict", "absent.png"], "no file or folder absent.png"),
-        (imagette, ["train", "nowhere"], "no dataset or folder called nowhere"),
+        (imagette_here, ["train", "nowhere"], "no dataset or folder called nowhere"),
         (imagette_here, ["train", "digits", "--recipe", "nothing"], "no recipe nothing"),
         (imagette_here, ["train", "digits", "--set", "epoch=3"], "no field `epoch`"),
         (imagette_here, ["train", "digits", "--set", "model=alexnet"],
          "no network called 'alexnet'"),
-        (imagette, ["evaluate", "nothing"], "no model file nothing"),
+        (imagette_here, ["evaluate", "nothing"], "no model file nothing"),
         (imagette_here, ["compare", "nothing"], "nothing does not exist"),
         (imagette_here, ["export", "nothing.h5", "--format", "onnx"], "no file nothing.h5"),
         (imagette_here, ["explore", "[red]nowhere[/]"], "called [red]nowhere[/]"),
@@ -189,7 +189,7 @@ def test_a_mistake_is_two_sentences_and_no_traceback(run, arguments, message, tm
 
 
 @pytest.mark.slow
-def test_evaluate_for_people_and_for_programs(digits_run):
+def test_evaluate_for_people_and_for_programs(digits_run, plain_plots):
     metrics = json.loads(done("evaluate", digits_run.folder, "--json").stdout)
     assert metrics == json.loads((digits_run.folder / "metrics.json").read_bytes())
     assert (metrics["split"], metrics["n"]) == ("test", 360)
@@ -230,7 +230,7 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def trained(home):
+def trained(home, plain_plots):
     """What training on those said."""
     settings = ["--recipe", "classic", "--set", "epochs=12", "--set", "batch_size=8"]
     return done("train", "mine", *settings, cwd=home)
@@ -249,7 +249,7 @@ def test_a_folder_of_pictures_from_exploring_to_predicting(home, trained):
 
 
 @pytest.mark.slow
-def test_what_is_written_among_the_pictures_is_never_learned(tmp_path, monkeypatch):
+def test_what_is_written_among_the_pictures_is_never_learned(tmp_path, monkeypatch, plain_plots):
     """Every command in the folder of the pictures, a training that was stopped among them."""
     rng = np.random.default_rng(0)
     for name, number in product(("a", "b"), range(6)):
@@ -280,7 +280,7 @@ def test_what_is_written_among_the_pictures_is_never_learned(tmp_path, monkeypat
 @pytest.mark.slow
 def test_corruptions_are_measured_once(home, trained):
     command = ("evaluate", home / "runs" / "mine-classic", "--corruptions", "--out", home / "again")
-    first, second = done(*command, cwd=home), imagette(*command, cwd=home)
+    first, second = done(*command, cwd=home), done(*command, cwd=home)
     assert "jpeg compression: " in first.stderr
     assert "Under corruption" in first.stdout
     assert "jpeg" not in second.stderr

@@ -3,10 +3,10 @@
 import os
 import re
 import subprocess
-import sys
 
 import pytest
 from PIL import Image
+from support.command_line import imagette, imagette_here
 
 ENGLISH = re.compile(
     r"\b(the|of|and|or|to|is|are|with|for|from|by|it|this|pictures?|default|file|about|left|none"
@@ -17,26 +17,23 @@ ENGLISH = re.compile(
 NAMES = re.compile(r"DOSSIER/none of these|`[^`]*`|imagette .*|\S*[/\\]\S*|--?[\w-]+|<[^>]*>")
 
 
+FRENCH = {"LANG": "fr_FR.UTF-8", "LANGUAGE": "", "LC_ALL": "", "COLUMNS": "200"}
+
+
+def in_french(done) -> str:
+    """What a command said, all of it French."""
+    said = done.stdout + done.stderr
+    assert "Traceback" not in said, said
+    for line in said.splitlines():
+        assert not ENGLISH.search(NAMES.sub("", line)), line
+    return said
+
+
 @pytest.fixture
 def say_in_french(tmp_path):
-    french = {"LANG": "fr_FR.UTF-8", "LANGUAGE": "", "LC_ALL": "", "COLUMNS": "200"}
-
     def run(*arguments) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "imagette", *map(str, arguments)],
-            cwd=tmp_path,
-            env=os.environ | french,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=500,
-        )
-        said = done.stdout + done.stderr
-        assert "Traceback" not in said, said
-        for line in said.splitlines():
-            assert not ENGLISH.search(NAMES.sub("", line)), line
-        return said
+        options = {"cwd": tmp_path, "stdin": subprocess.DEVNULL, "encoding": "utf-8"}
+        return in_french(imagette(*arguments, env=os.environ | FRENCH, **options))
 
     return run
 
@@ -61,10 +58,19 @@ def test_answers_and_mistakes(say_in_french, bundle_path, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_training_and_its_evaluation(say_in_french):
-    said = say_in_french("train", "digits", "--recipe", "sprint-70", "--set", "epochs=1")
+def test_a_training_and_its_evaluation(monkeypatch, tmp_path, plain_plots):
+    """Within this process, which would keep Typer's own words in French: those are shown above."""
+    monkeypatch.setattr("imagette.cli.app.speak_french", lambda: None)
+    for name, value in FRENCH.items():
+        monkeypatch.setenv(name, value)
+    settings = ["--set", "epochs=1", "--set", "patience=0"]
+
+    said = in_french(
+        imagette_here("train", "digits", "--recipe", "classic", *settings, cwd=tmp_path)
+    )
 
     assert re.search(r"époque +1/1 +perte \d,\d{4} +exactitude \d+,\d\d\u202f%", said)
     measured = re.compile(r"Exactitude \d+,\d\d\u202f% sur la partie de test de digits\u00a0:")
     assert measured.search(said)
-    assert measured.search(say_in_french("evaluate", "runs/digits-sprint-70"))
+    again = imagette_here("evaluate", "runs/digits-classic", cwd=tmp_path)
+    assert measured.search(in_french(again))

@@ -19,10 +19,10 @@ VARIANTS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 OUTPUTS = re.findall(r"`(!Sub [^`]+|!GetAtt [^`]+)`", PAGE)
 
 
-def lint(template: Path) -> str:
+def lint(*templates: Path) -> str:
     """What cfn-lint finds; nothing if all is well."""
     command = Path(sysconfig.get_path("scripts"), "cfn-lint")
-    done = subprocess.run([command, template], capture_output=True, text=True)
+    done = subprocess.run([command, *templates], capture_output=True, text=True)
     return done.stdout + done.stderr
 
 
@@ -40,23 +40,18 @@ def value(name: str) -> str:
     return found[1]
 
 
-def test_the_template_is_valid():
-    assert lint(TEMPLATE) == ""
-
-
-SHOWN = list(zip(VARIANTS, OUTPUTS, strict=True))
-
-
-@pytest.mark.parametrize(("variant", "output"), SHOWN, ids=["REST API", "function URL"])
-def test_the_variants_of_the_page_are_valid(variant, output, tmp_path):
-    other = tmp_path / "template.yaml"
-    indented = re.sub("^", " " * 6, variant.rstrip(), flags=re.MULTILINE) + "\n\n"
-    text = TEXT.replace(part("Events", 6), indented).replace(part("Door", 2), "")
-    text = re.sub(r"(?m)^    Value: .*", f"    Value: {output}", text)
-    # A parameter that nothing uses any more is a warning.
-    text = text.replace(part("RequestsPerSecond", 2), "")
-    other.write_text(text, encoding="utf-8")
-    assert lint(other) == ""
+def test_the_template_and_the_variants_of_the_page_are_valid(tmp_path):
+    templates = [TEMPLATE]
+    for number, (variant, output) in enumerate(zip(VARIANTS, OUTPUTS, strict=True)):
+        indented = re.sub("^", " " * 6, variant.rstrip(), flags=re.MULTILINE) + "\n\n"
+        text = TEXT.replace(part("Events", 6), indented).replace(part("Door", 2), "")
+        text = re.sub(r"(?m)^    Value: .*", f"    Value: {output}", text)
+        # A parameter that nothing uses any more is a warning.
+        text = text.replace(part("RequestsPerSecond", 2), "")
+        templates.append(tmp_path / f"{number}.yaml")
+        templates[-1].write_text(text, encoding="utf-8")
+    assert len(templates) == 3
+    assert lint(*templates) == ""
 
 
 def test_the_model_by_default_is_one_that_ships():

@@ -48,6 +48,12 @@ def said_sentences() -> dict[str, str]:
     return {sentence: file for sentence, file in found.items() if has_words(sentence)}
 
 
+@cache
+def _nodes(tree: ast.AST) -> list[ast.AST]:
+    """All nodes of a module or a function, which several walks below ask for."""
+    return list(ast.walk(tree))
+
+
 def anonymous(sentence: str) -> str:
     """A sentence with `{}` where a value stands, as the catalogue and the code call those
     differently."""
@@ -64,7 +70,7 @@ def _raising(trees: Collection[ast.Module]) -> Iterator[str]:
     """The errors that are two sentences, and the functions that make one."""
     bases = {"ImagetteError"}
     for tree in trees:
-        for node in ast.walk(tree):
+        for node in _nodes(tree):
             if isinstance(node, ast.ClassDef) and node.name != _API:
                 bases |= {node.name} if any(ast.unparse(b) in bases for b in node.bases) else set()
     yield from bases
@@ -73,15 +79,15 @@ def _raising(trees: Collection[ast.Module]) -> Iterator[str]:
 
 
 def _functions_giving(errors: set[str], tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if isinstance(node, ast.FunctionDef) and node.returns:
             yield from {node.name} if ast.unparse(node.returns) in errors else ()
 
 
 def _all_texts(tree: ast.Module) -> Iterator[str]:
     """Every text of several words, but for docstrings and annotations."""
-    parts = {id(part) for node in ast.walk(tree) for part in _no_texts(node)}
-    for node in ast.walk(tree):
+    parts = {id(part) for node in _nodes(tree) for part in _no_texts(node)}
+    for node in _nodes(tree):
         if id(node) not in parts and isinstance(node, ast.Constant | ast.JoinedStr):
             for text in _texts(node):
                 if _several_words(text) and not _NOT_TOLD.search(text):
@@ -114,18 +120,18 @@ def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def _said_in(tree: ast.Module, saying: set[str], constants: dict[str, str]) -> Iterator[str]:
-    for function in ast.walk(tree):
+    for function in _nodes(tree):
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         variables = set()
-        for node in ast.walk(function):
+        for node in _nodes(function):
             if isinstance(node, ast.Call) and (_name(node.func) in saying or _is_noted(node)):
                 for given in (*node.args, *(keyword.value for keyword in node.keywords)):
                     yield from _texts(given)
                     names = {n.id for n in ast.walk(given) if isinstance(n, ast.Name)}
                     variables |= names
                     yield from (constants[name] for name in names & set(constants))
-        for node in ast.walk(function):
+        for node in _nodes(function):
             targets = node.targets if isinstance(node, ast.Assign) else ()
             targets = [node.target] if isinstance(node, ast.AugAssign) else targets
             if variables & {name for target in targets for name in ast.unparse(target).split(", ")}:
@@ -138,7 +144,7 @@ def _is_noted(call: ast.Call) -> bool:
 
 
 def _help_of(path: Path, tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if isinstance(node, ast.Call):
             for keyword in node.keywords:
                 if keyword.arg in _HELP:
