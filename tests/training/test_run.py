@@ -120,9 +120,7 @@ def test_the_bundle_knows_where_it_came_from(uninterrupted):
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_ends_with_the_same_weights(
-    uninterrupted, killed, ready_bundle, tmp_path
-):
+def test_killed_and_resumed_ends_with_the_same_weights(uninterrupted, killed, tmp_path):
     shutil.copytree(killed / "run", tmp_path / "run")
     resumed = train_here(tmp_path, "--resume")
     assert resumed.returncode == 0, resumed.stderr
