@@ -42,11 +42,11 @@ format: $(VENV)/develops
 	$(BIN)/ruff format
 	$(BIN)/nbstripout notebooks/*/*.ipynb
 
-# The documentation site, in English and French; a broken link fails it, and a fault that would keep
-# somebody from reading it.
+# The documentation site, in English and French, and the notebooks that it shows; a broken link fails
+# it, a notebook that does not run, and a fault that would keep somebody from reading it.
 docs: $(VENV)/develops
 	$(BIN)/python tools/build_site.py
-	$(BIN)/pytest --quiet tests/outside/site_is_accessible.py
+	$(PYTEST) tests/outside/site_is_accessible.py tests/outside/notebooks_run.py
 
 # Our .keras and .h5 files must open in TensorFlow too; it gets an environment of its own.
 test-tensorflow: $(VENV)/develops $(VENV)-tensorflow/installed

@@ -51,7 +51,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-SLOW_FOLDERS = {"benchmark", "notebooks"}
+SLOW_FOLDERS = {"benchmark"}
 SLOW_FIXTURES = {"browser", "digits_run"}
 
 

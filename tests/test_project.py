@@ -10,7 +10,7 @@ from support.shown import TEXTS, read
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ROOT / "experiments"
-NOT_OF_SRC = {"browser", "deploy", "docs", "notebooks", "outside", "packages", "support"}
+NOT_OF_SRC = {"browser", "deploy", "docs", "outside", "packages", "support"}
 
 
 def test_each_folder_of_tests_is_one_of_the_package():

@@ -1,4 +1,9 @@
-"""The notebooks: they run offline, their solutions too, and the languages say the same."""
+"""The notebooks: they run offline, their solutions too, and the languages say the same.
+
+    pytest tests/outside/notebooks_run.py
+
+Run by `make docs`, whose site shows them.
+"""
 
 import re
 from itertools import zip_longest
