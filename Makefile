@@ -69,7 +69,7 @@ $(VENV)/serves: pyproject.toml constraints.txt | $(VENV)/bin/python
 # PyTorch comes first and alone, so that no other package chooses its build.
 $(VENV)/develops: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) torch
-	$(PIP) --editable '.[train,webapp,heif,video,otel,docs,dev]'
+	$(PIP) --editable '.[train,webapp,heif,video,otel,ray,docs,dev]'
 	@touch $@
 
 $(VENV)-tensorflow/installed:

@@ -1,0 +1,23 @@
+"""The options of every command that can work on a Ray cluster."""
+
+from typing import Annotated
+
+import typer
+
+RayOption = Annotated[
+    bool,
+    typer.Option(
+        "--ray",
+        help="Work on a Ray cluster of its own, on all cores of this machine"
+        " (pip install 'imagette[ray]').",
+    ),
+]
+RayAddressOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Work on an existing Ray cluster, such as 192.168.1.10:6379; `auto` for the one that"
+        " runs on this machine.",
+        show_default=False,
+    ),
+]
