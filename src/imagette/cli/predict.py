@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from imagette.cli.cluster_options import RayAddressOption, RayOption
 from imagette.cli.console import duration, err, say, stoppable, to_json
 from imagette.cli.options import ModelOption
+from imagette.cli.predict_on_cluster import predict_on_cluster, refuse_other_options
 from imagette.cli.predict_options import (
+    EVERY,
     AllowPrivateOption,
     Asked,
     CameraOption,
@@ -75,8 +78,10 @@ def predict(
     sort_into: SortIntoOption = None,
     explain: ExplainOption = None,
     camera: CameraOption = False,
-    every: EveryOption = 1.0,
+    every: EveryOption = EVERY,
     allow_private: AllowPrivateOption = False,
+    ray: RayOption = False,
+    ray_address: RayAddressOption = None,
 ) -> None:
     """Say what pictures show."""
     places = {"--json": as_json, "--csv": as_csv, "--out": out}
@@ -94,15 +99,22 @@ def predict(
         pictures or [], model, top, as_json, as_csv, out, sort_into, explain, camera, every,
         allow_private,
     )  # fmt: skip
+    on_cluster = ray or ray_address is not None
+    if on_cluster:
+        refuse_other_options(asked)
     if not camera:
         if not pictures:
             raise ImagetteError(
                 "No picture is named.", "Give files, folders, addresses, or - for stdin."
             )
-        refuse_mistyped(pictures)
-    processes = None if explain or camera else _begin_processes(asked.pictures)
-    with processes or nullcontext():
-        unreadable = _predict(asked, processes)
+        if not on_cluster:
+            refuse_mistyped(pictures)
+    if on_cluster:
+        unreadable = predict_on_cluster(asked, ray_address)
+    else:
+        processes = None if explain or camera else _begin_processes(asked.pictures)
+        with processes or nullcontext():
+            unreadable = _predict(asked, processes)
     if unreadable:
         raise typer.Exit(1)
 

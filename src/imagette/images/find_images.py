@@ -94,6 +94,23 @@ def find_images(folder: Path, top: Path | None = None) -> Found:
     return Found(images, sorted(left_out))
 
 
+def walk_images(folder: Path) -> Iterator[tuple[Path, Reason]]:
+    """The files below a folder one by one, each with why it is left out, for more of them than
+    should lie in memory.
+
+    They come as `find_images` has them, but a link to a picture is left out only where that lies
+    in the folder itself.
+    """
+    walk, real = _Walk(folder), Path(os.path.realpath(folder))
+    for path, reason in walk.below(folder):
+        if path in walk.links:
+            walk.links.discard(path)
+            if Path(os.path.realpath(path)).is_relative_to(real):
+                yield path, "is a link to a picture that is found anyway."
+                continue
+        yield path, reason
+
+
 def holds_images(folder: Path) -> bool:
     """Whether a picture lies in a folder, however deep."""
     return any(not reason for _, reason in _Walk(folder).below(folder))

@@ -1,0 +1,314 @@
+"""What somebody names, to where each of its pictures lies: of millions, one at a time."""
+
+import csv
+import itertools
+import os
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from imagette.cluster.file_systems import (
+    connect,
+    is_address,
+    place_in,
+    split_address,
+    unreachable,
+)
+from imagette.data.sources.columns import IMAGE_NAMES, usual
+from imagette.data.sources.table_dialect import find_delimiter
+from imagette.errors import ImagetteError
+from imagette.images.find_images import walk_images
+from imagette.images.formats import SUFFIXES
+
+_LISTS = (".txt", ".csv", ".tsv", ".tab", ".psv")
+_PACKED_TARS = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_ARCHIVES = (".zip", ".tar", *_PACKED_TARS, ".parquet")
+_HEAD = 100_000
+"""Characters of a table by which its separator is told."""
+_MOST_ROWS = 8192
+"""Of a row group of Parquet that is read in parts, each from its beginning on; the pictures of a
+larger one are copied, once."""
+_ROWS = 64
+
+
+class Entry(NamedTuple):
+    """Where a picture lies.
+
+    Attributes:
+        name: what it is called in the answers.
+        root: the number of the bucket or other root that it lies in; -1 for this machine's disks.
+        place: the path of its file, or of the archive that it is in.
+        how: `file`, `bytes` (so many of the place), `zip` (a member, likewise), `parquet` (a row of
+            a row group), or `content`.
+        start: the first byte, or the number of the row group.
+        size: how many bytes, 0 where nobody knows; or the number of the row in its group.
+        content: the bytes of its file, where they cannot be read from the place again.
+    """
+
+    name: str
+    root: int
+    place: str
+    how: str = "file"
+    start: int = 0
+    size: int = 0
+    content: bytes | None = None
+
+
+class PictureSources:
+    """The pictures of folders, lists, archives, Parquet files and buckets.
+
+    Args:
+        names: as somebody typed them.
+
+    Attributes:
+        roots: the buckets, known once all pictures were asked for.
+        left_out: how many files were left out, as far as is known.
+        first_left_out: the first one, and why.
+    """
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+        self.roots: list[str] = []
+        self.left_out = 0
+        self.first_left_out = ""
+
+    def __iter__(self) -> Iterator[Entry]:
+        """All pictures, in an order that is the same each time.
+
+        Raises:
+            ImagetteError: something cannot be read, or is no source of pictures.
+        """
+        for name in self.names:
+            if is_address(name):
+                root, path = split_address(name, has_options=True)
+                yield from self._in_root(self._root(root), path, name.partition("?")[0])
+            elif os.path.isdir(name):  # noqa: PTH112  # long names
+                yield from self._in_folder(name)
+            else:
+                yield from self._file(name, -1, str(Path(name).absolute()))
+
+    def _root(self, root: str) -> int:
+        if root not in self.roots:
+            self.roots.append(root)
+        return self.roots.index(root)
+
+    def _leave_out(self, name: str, reason: str) -> None:
+        self.left_out += 1
+        self.first_left_out = self.first_left_out or f"{name} {reason.rstrip('.')}"
+
+    def _in_folder(self, folder: str) -> Iterator[Entry]:
+        here = Path.cwd()
+        for path, reason in walk_images(Path(folder)):
+            if not reason:
+                yield Entry(str(path), -1, str(here / path))
+            elif path.name.lower().endswith(_ARCHIVES):
+                yield from self._file(str(path), -1, str(here / path))
+            else:
+                self._leave_out(str(path), reason)
+
+    def _in_root(self, root: int, path: str, name: str) -> Iterator[Entry]:
+        from pyarrow.fs import FileSelector, FileType
+
+        system, _ = connect(self.roots[root])
+        place = place_in(self.roots[root], path.rstrip("/"))
+        try:
+            kind = system.get_file_info(place).type
+            if kind == FileType.NotFound:
+                raise FileNotFoundError("there is nothing at that address")
+            if kind == FileType.File:
+                yield from self._file(name, root, place)
+                return
+            inside = system.get_file_info(FileSelector(place))
+        except OSError as error:
+            raise unreachable(name, error) from error
+        for info in sorted(inside, key=lambda one: one.base_name):
+            inner = f"{name.rstrip('/')}/{info.base_name}"
+            if info.base_name.startswith("."):
+                continue
+            if info.type == FileType.Directory:
+                below = f"{path.rstrip('/')}/{info.base_name}".lstrip("/")
+                yield from self._in_root(root, below, inner)
+            elif info.base_name.lower().endswith((*SUFFIXES, *_ARCHIVES)):
+                yield from self._file(inner, root, info.path)
+            else:
+                self._leave_out(inner, "is no picture by its name")
+
+    def _file(self, name: str, root: int, place: str) -> Iterator[Entry]:
+        """A picture, or all those that an archive or a list holds."""
+        low = name.lower()
+        if not low.endswith((*_ARCHIVES, *_LISTS)):
+            yield Entry(name, root, place)
+            return
+        try:
+            with self.opened(root, place) as file:
+                if low.endswith(".zip"):
+                    yield from self._zip(file, name, root, place)
+                elif low.endswith(".parquet"):
+                    yield from self._parquet(file, name, root, place)
+                elif low.endswith(_LISTS):
+                    yield from self._list(file, name, root, place)
+                else:
+                    yield from self._tar(file, name, root, place, low.endswith(_PACKED_TARS))
+        except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError, ValueError) as error:
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ImagetteError(
+                f"{name} cannot be read: {first.rstrip('.')}.",
+                "Check that it is whole and may be read, then run the command again.",
+            ) from error
+
+    @contextmanager
+    def opened(self, root: int, place: str) -> Iterator[BinaryIO]:
+        """A file, wherever it lies."""
+        if root < 0:
+            with open(place, "rb") as file:  # noqa: PTH123  # as quick as can be
+                yield file
+        else:
+            with connect(self.roots[root])[0].open_input_file(place) as stored:
+                yield stored
+
+    def _zip(self, file: BinaryIO, name: str, root: int, place: str) -> Iterator[Entry]:
+        with zipfile.ZipFile(file) as archive:
+            for info in archive.infolist():
+                if not info.is_dir() and self._is_member(info.filename, name):
+                    inner = f"{name}/{info.filename}"
+                    yield Entry(inner, root, place, "zip", info.header_offset, info.compress_size)
+
+    def _tar(
+        self, file: BinaryIO, name: str, root: int, place: str, packed: bool
+    ) -> Iterator[Entry]:
+        with tarfile.open(fileobj=file, mode="r|*" if packed else "r:") as archive:
+            for info in archive:
+                archive.members = []  # which would hold all of them
+                if not info.isreg() or not self._is_member(info.name, name):
+                    continue
+                inner = f"{name}/{info.name}"
+                if packed:
+                    member = archive.extractfile(info)
+                    content = member.read() if member else b""
+                    yield Entry(inner, root, place, "content", 0, len(content), content)
+                else:
+                    yield Entry(inner, root, place, "bytes", info.offset_data, info.size)
+
+    def _is_member(self, path: str, archive: str) -> bool:
+        folders = path.replace("\\", "/").split("/")
+        if any(part.startswith((".", "__MACOSX")) and part != "." for part in folders):
+            return False
+        if path.lower().endswith(tuple(SUFFIXES)):
+            return True
+        self._leave_out(f"{archive}/{path}", "is no picture by its name")
+        return False
+
+    def _parquet(self, file: BinaryIO, name: str, root: int, place: str) -> Iterator[Entry]:
+        from pyarrow import parquet
+
+        table = parquet.ParquetFile(file)
+        column = image_column(table.schema_arrow)
+        if column is None:
+            yield from self._paths(_texts(table, name), name, root)
+            return
+        number = 0
+        for group in range(table.num_row_groups):
+            rows = table.metadata.row_group(group).num_rows
+            if rows <= _MOST_ROWS:
+                for row in range(rows):
+                    yield Entry(f"{name}/{number + row}", root, place, "parquet", group, row)
+            else:
+                for row, content in enumerate(column_values(table, group, column)):
+                    inner = f"{name}/{number + row}"
+                    yield Entry(inner, root, place, "content", 0, len(content), content)
+            number += rows
+
+    def _list(self, file: BinaryIO, name: str, root: int, place: str) -> Iterator[Entry]:
+        import io
+
+        text = io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="")
+        if name.lower().endswith(".txt"):
+            lines = (line.strip("\r\n") for line in text)
+            yield from self._paths((line for line in lines if line.strip()), name, root)
+            return
+        head = text.read(_HEAD)
+        text.seek(0)
+        rows = csv.reader(text, delimiter=find_delimiter(head), skipinitialspace=True)
+        first = next((row for row in rows if row), [])
+        named = usual(first, IMAGE_NAMES)
+        cells = [number for number, cell in enumerate(first) if _may_be_picture(cell)]
+        if named:
+            column = first.index(named[0])
+        elif cells:
+            column, rows = cells[0], itertools.chain([first], rows)
+        else:
+            raise ImagetteError(
+                f"{name} has no column of pictures.",
+                "Call the column with their paths `path` in its first line.",
+            )
+        found = (row[column].strip() for row in rows if len(row) > column)
+        yield from self._paths((path for path in found if path), name, root)
+
+    def _paths(self, paths: Iterator[str], name: str, root: int) -> Iterator[Entry]:
+        """The pictures that a list names: from its own folder on, or from here."""
+        folder = None if root >= 0 else _folder_of(name)
+        for path in paths:
+            if is_address(path):
+                found, rest = split_address(path)
+                number = self._root(found)
+                yield Entry(path, number, place_in(found, rest))
+            elif folder is None:
+                above = name.rpartition("/")[0]
+                rest = split_address(f"{above}/{path}")[1]
+                yield Entry(path, root, place_in(self.roots[root], rest))
+            else:
+                there = folder / path
+                if not there.exists() and Path(path).exists():
+                    folder = Path.cwd()
+                    there = folder / path
+                yield Entry(path, -1, str(there))
+
+
+def image_column(schema: Any) -> str | None:
+    """The column of encoded pictures of a Parquet file: bytes, or structs that hold them."""
+    names = [field.name for field in schema if _is_bytes(field.type)]
+    return (usual(names, IMAGE_NAMES) or names or [None])[0]
+
+
+def column_values(table: Any, group: int, column: str) -> Iterator[bytes]:
+    """The pictures in a row group, a few at a time; no bytes where there is none."""
+    for batch in table.iter_batches(_ROWS, [group], [column]):
+        for value in batch.column(0).to_pylist():
+            yield (value.get("bytes") if isinstance(value, dict) else value) or b""
+
+
+def _texts(table: Any, name: str) -> Iterator[str]:
+    from pyarrow import types
+
+    texts = [
+        field.name
+        for field in table.schema_arrow
+        if types.is_string(field.type) or types.is_large_string(field.type)
+    ]
+    named = usual(texts, IMAGE_NAMES)
+    if not named:
+        raise ImagetteError(
+            f"{name} has no column of pictures or of their paths.",
+            "Give it a column `image` of their bytes, or `path` of where they lie.",
+        )
+    for batch in table.iter_batches(10_000, columns=[named[0]]):
+        yield from (text for text in batch.column(0).to_pylist() if text)
+
+
+def _is_bytes(kind: Any) -> bool:
+    from pyarrow import types
+
+    if types.is_struct(kind):
+        return kind.get_field_index("bytes") >= 0 and _is_bytes(kind.field("bytes").type)
+    return types.is_binary(kind) or types.is_large_binary(kind)
+
+
+def _may_be_picture(cell: str) -> bool:
+    return cell.strip().lower().endswith(tuple(SUFFIXES))
+
+
+def _folder_of(name: str) -> Path:
+    return Path(name).absolute().parent
