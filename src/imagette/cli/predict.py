@@ -1,13 +1,12 @@
 """`imagette predict`."""
 
-import os
 import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, field
-from itertools import groupby, islice
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import typer
@@ -30,7 +29,12 @@ from imagette.cli.predict_options import (
     SortIntoOption,
     TopOption,
 )
-from imagette.cli.predict_sources import camera_index, find_sources, refuse_mistyped
+from imagette.cli.predict_sources import (
+    begin_processes,
+    camera_index,
+    find_sources,
+    refuse_mistyped,
+)
 from imagette.errors import ImagetteError
 from imagette.interrupts import ctrl_c_ends_at_once
 from imagette.translate import system_language
@@ -44,9 +48,6 @@ if TYPE_CHECKING:
     from imagette.inference.sorted_copies import SortedCopies
     from imagette.inference.sources import Source
 
-_MANY = 256
-"""Files in a folder, from which on several processes answer; fewer are answered before those have
-begun."""
 _LONGEST = 86_400
 """Seconds from one picture of a video to the next."""
 _WORTH_COUNTING = 10
@@ -112,7 +113,7 @@ def predict(
     if on_cluster:
         unreadable = predict_on_cluster(asked, ray_address)
     else:
-        processes = None if explain or camera else _begin_processes(asked.pictures)
+        processes = None if explain or camera else begin_processes(asked.pictures)
         with processes or nullcontext():
             unreadable = _predict(asked, processes)
     if unreadable:
@@ -167,17 +168,6 @@ def _predict(asked: Asked, processes: "AnsweringProcesses | None") -> int:
 
 def _never(_: str) -> bool:
     return False
-
-
-def _begin_processes(pictures: list[str]) -> "AnsweringProcesses | None":
-    """Processes that load their modules while this one loads its own and finds the pictures; None
-    where it is not sure that several are worth while."""
-    files = (file for one in pictures for _, _, names in os.walk(one) for file in names)
-    if len(pictures) + len(list(islice(files, _MANY))) < _MANY:
-        return None
-    from imagette.inference.answering_processes import AnsweringProcesses, available_cores
-
-    return AnsweringProcesses() if available_cores() > 1 else None
 
 
 def _answers(

@@ -74,8 +74,8 @@ def _answer(prediction: "ClusterPrediction", asked: Asked, address: str | None) 
         say(f"{done} already answered; going on with the others.")
     shown = PredictProgress(prediction.total - before, prints=False)
     with shown, stoppable(lambda: _say_stopped(shown)):
-        for pictures in prediction.answers(address):
-            shown.advance(pictures)
+        for number in prediction.answers(address):
+            shown.advance(number)
         shown.stop()
         counts = prediction.finish()
     speed = f" ({shown.done / shown.seconds:,.0f}/s)" if shown.done > 1 else ""

@@ -36,9 +36,9 @@ OutOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Write the answers to a file, .jsonl (JSON Lines) or .csv, with --ray .parquet too. Run"
-        " again with the same file, the command goes on where it stopped: pictures whose path is"
-        " in it are left out.",
+        help="Write the answers to a file, .jsonl (JSON Lines) or .csv, with --ray .parquet too."
+        " Run again with the same file, the command goes on where it stopped: pictures whose path"
+        " is in it are left out.",
         show_default=False,
     ),
 ]

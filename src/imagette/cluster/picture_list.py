@@ -78,14 +78,19 @@ def write_list(
     ])  # fmt: skip
     counts = []
     options = ipc.IpcWriteOptions(compression="zstd")
-    with replacing(folder / _LIST) as temporary:
-        with ipc.new_file(temporary, schema, options=options) as writer:
-            for part in _parts(entries):
-                columns = list(zip(*part, strict=True))
-                columns[0] = tuple(map(os.fsencode, columns[0]))
-                columns[2] = tuple(map(os.fsencode, columns[2]))
-                writer.write_batch(pa.record_batch([*columns], schema=schema))
-                counts.append(len(part))
+    with (
+        replacing(folder / _LIST) as temporary,
+        ipc.new_file(str(temporary), schema, options=options) as writer,
+    ):
+        for part in _parts(entries):
+            columns: list[Any] = list(zip(*part, strict=True))
+            columns[0] = map(os.fsencode, columns[0])
+            columns[2] = map(os.fsencode, columns[2])
+            arrays = [
+                pa.array(values, kind) for values, kind in zip(columns, schema.types, strict=True)
+            ]
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
+            counts.append(len(part))
     write_json(folder / _ABOUT, {**about, "counts": counts, "roots": roots})
 
 

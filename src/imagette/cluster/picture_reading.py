@@ -12,7 +12,8 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 from imagette.cluster.file_systems import connect, unreachable
-from imagette.cluster.picture_sources import Entry, column_values, image_column
+from imagette.cluster.picture_sources import Entry
+from imagette.cluster.picture_tables import column_values, image_column
 from imagette.errors import ImageError, ImagetteError
 
 _AHEAD = 16
@@ -142,7 +143,7 @@ class _Reader:
 
 def _open(entry: Entry, roots: Sequence[str]) -> BinaryIO:
     if entry.root < 0:
-        return open(entry.place, "rb")  # noqa: PTH123, SIM115  # which stays open
+        return open(entry.place, "rb")  # noqa: PTH123  # which stays open
     stored: Any = connect(roots[entry.root])[0].open_input_file(entry.place)
     return stored
 

@@ -1,14 +1,12 @@
 """What somebody names, to where each of its pictures lies: of millions, one at a time."""
 
-import csv
-import itertools
 import os
 import tarfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from imagette.cluster.file_systems import (
     connect,
@@ -17,21 +15,22 @@ from imagette.cluster.file_systems import (
     split_address,
     unreachable,
 )
-from imagette.data.sources.columns import IMAGE_NAMES, usual
-from imagette.data.sources.table_dialect import find_delimiter
+from imagette.cluster.picture_tables import (
+    LISTS,
+    column_values,
+    image_column,
+    paths_of_list,
+    paths_of_parquet,
+)
 from imagette.errors import ImagetteError
 from imagette.images.find_images import walk_images
 from imagette.images.formats import SUFFIXES
 
-_LISTS = (".txt", ".csv", ".tsv", ".tab", ".psv")
 _PACKED_TARS = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _ARCHIVES = (".zip", ".tar", *_PACKED_TARS, ".parquet")
-_HEAD = 100_000
-"""Characters of a table by which its separator is told."""
 _MOST_ROWS = 8192
 """Of a row group of Parquet that is read in parts, each from its beginning on; the pictures of a
 larger one are copied, once."""
-_ROWS = 64
 
 
 class Entry(NamedTuple):
@@ -105,7 +104,7 @@ class PictureSources:
             if not reason:
                 yield Entry(str(path), -1, str(here / path))
             elif path.name.lower().endswith(_ARCHIVES):
-                yield from self._file(str(path), -1, str(here / path))
+                yield from self._file(str(path), -1, str(here / path), is_named=False)
             else:
                 self._leave_out(str(path), reason)
 
@@ -132,14 +131,14 @@ class PictureSources:
                 below = f"{path.rstrip('/')}/{info.base_name}".lstrip("/")
                 yield from self._in_root(root, below, inner)
             elif info.base_name.lower().endswith((*SUFFIXES, *_ARCHIVES)):
-                yield from self._file(inner, root, info.path)
+                yield from self._file(inner, root, info.path, is_named=False)
             else:
                 self._leave_out(inner, "is no picture by its name")
 
-    def _file(self, name: str, root: int, place: str) -> Iterator[Entry]:
-        """A picture, or all those that an archive or a list holds."""
+    def _file(self, name: str, root: int, place: str, is_named: bool = True) -> Iterator[Entry]:
+        """A picture, or all those that an archive or, where that is named, a list holds."""
         low = name.lower()
-        if not low.endswith((*_ARCHIVES, *_LISTS)):
+        if not low.endswith((*_ARCHIVES, *LISTS)):
             yield Entry(name, root, place)
             return
         try:
@@ -147,9 +146,9 @@ class PictureSources:
                 if low.endswith(".zip"):
                     yield from self._zip(file, name, root, place)
                 elif low.endswith(".parquet"):
-                    yield from self._parquet(file, name, root, place)
-                elif low.endswith(_LISTS):
-                    yield from self._list(file, name, root, place)
+                    yield from self._parquet(file, name, root, place, is_named)
+                elif low.endswith(LISTS):
+                    yield from self._paths(paths_of_list(file, name), name, root)
                 else:
                     yield from self._tar(file, name, root, place, low.endswith(_PACKED_TARS))
         except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError, ValueError) as error:
@@ -181,7 +180,7 @@ class PictureSources:
     ) -> Iterator[Entry]:
         with tarfile.open(fileobj=file, mode="r|*" if packed else "r:") as archive:
             for info in archive:
-                archive.members = []  # which would hold all of them
+                archive.members = []  # type: ignore[attr-defined]  # which would hold all of them
                 if not info.isreg() or not self._is_member(info.name, name):
                     continue
                 inner = f"{name}/{info.name}"
@@ -201,13 +200,18 @@ class PictureSources:
         self._leave_out(f"{archive}/{path}", "is no picture by its name")
         return False
 
-    def _parquet(self, file: BinaryIO, name: str, root: int, place: str) -> Iterator[Entry]:
+    def _parquet(
+        self, file: BinaryIO, name: str, root: int, place: str, is_named: bool
+    ) -> Iterator[Entry]:
         from pyarrow import parquet
 
         table = parquet.ParquetFile(file)
         column = image_column(table.schema_arrow)
+        if column is None and not is_named:  # answers, say
+            self._leave_out(name, "has no column of pictures")
+            return
         if column is None:
-            yield from self._paths(_texts(table, name), name, root)
+            yield from self._paths(paths_of_parquet(table, name), name, root)
             return
         number = 0
         for group in range(table.num_row_groups):
@@ -220,32 +224,6 @@ class PictureSources:
                     inner = f"{name}/{number + row}"
                     yield Entry(inner, root, place, "content", 0, len(content), content)
             number += rows
-
-    def _list(self, file: BinaryIO, name: str, root: int, place: str) -> Iterator[Entry]:
-        import io
-
-        text = io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="")
-        if name.lower().endswith(".txt"):
-            lines = (line.strip("\r\n") for line in text)
-            yield from self._paths((line for line in lines if line.strip()), name, root)
-            return
-        head = text.read(_HEAD)
-        text.seek(0)
-        rows = csv.reader(text, delimiter=find_delimiter(head), skipinitialspace=True)
-        first = next((row for row in rows if row), [])
-        named = usual(first, IMAGE_NAMES)
-        cells = [number for number, cell in enumerate(first) if _may_be_picture(cell)]
-        if named:
-            column = first.index(named[0])
-        elif cells:
-            column, rows = cells[0], itertools.chain([first], rows)
-        else:
-            raise ImagetteError(
-                f"{name} has no column of pictures.",
-                "Call the column with their paths `path` in its first line.",
-            )
-        found = (row[column].strip() for row in rows if len(row) > column)
-        yield from self._paths((path for path in found if path), name, root)
 
     def _paths(self, paths: Iterator[str], name: str, root: int) -> Iterator[Entry]:
         """The pictures that a list names: from its own folder on, or from here."""
@@ -265,49 +243,6 @@ class PictureSources:
                     folder = Path.cwd()
                     there = folder / path
                 yield Entry(path, -1, str(there))
-
-
-def image_column(schema: Any) -> str | None:
-    """The column of encoded pictures of a Parquet file: bytes, or structs that hold them."""
-    names = [field.name for field in schema if _is_bytes(field.type)]
-    return (usual(names, IMAGE_NAMES) or names or [None])[0]
-
-
-def column_values(table: Any, group: int, column: str) -> Iterator[bytes]:
-    """The pictures in a row group, a few at a time; no bytes where there is none."""
-    for batch in table.iter_batches(_ROWS, [group], [column]):
-        for value in batch.column(0).to_pylist():
-            yield (value.get("bytes") if isinstance(value, dict) else value) or b""
-
-
-def _texts(table: Any, name: str) -> Iterator[str]:
-    from pyarrow import types
-
-    texts = [
-        field.name
-        for field in table.schema_arrow
-        if types.is_string(field.type) or types.is_large_string(field.type)
-    ]
-    named = usual(texts, IMAGE_NAMES)
-    if not named:
-        raise ImagetteError(
-            f"{name} has no column of pictures or of their paths.",
-            "Give it a column `image` of their bytes, or `path` of where they lie.",
-        )
-    for batch in table.iter_batches(10_000, columns=[named[0]]):
-        yield from (text for text in batch.column(0).to_pylist() if text)
-
-
-def _is_bytes(kind: Any) -> bool:
-    from pyarrow import types
-
-    if types.is_struct(kind):
-        return kind.get_field_index("bytes") >= 0 and _is_bytes(kind.field("bytes").type)
-    return types.is_binary(kind) or types.is_large_binary(kind)
-
-
-def _may_be_picture(cell: str) -> bool:
-    return cell.strip().lower().endswith(tuple(SUFFIXES))
 
 
 def _folder_of(name: str) -> Path:

@@ -137,7 +137,7 @@ class ClusterPrediction:
     def _parts(self) -> list[int]:
         """The parts that are not done; `done` counts the pictures of the others."""
         assert self._list is not None
-        written = set(os.listdir(self.folder))
+        written = {path.name for path in self.folder.iterdir()}
         missing = [
             part for part in range(len(self._list.counts)) if _part_name(part) not in written
         ]
