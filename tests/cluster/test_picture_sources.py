@@ -1,4 +1,4 @@
-"""Pictures of folders, lists, archives, Parquet files and buckets: each is listed, and read back."""
+"""Pictures of folders, lists, archives, Parquet files and buckets are listed, and read back."""
 
 import csv
 import tarfile
@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
-pa = pytest.importorskip("pyarrow", reason="it needs imagette[ray]")
+pytest.importorskip("pyarrow", reason="it needs imagette[ray]")
+import pyarrow as pa
+from PIL import Image
+from pyarrow import fs, parquet
+from support.images import written
+
 from imagette.cluster.picture_list import open_list, packed_parts, unpacked, write_list
 from imagette.cluster.picture_reading import read_pictures
 from imagette.cluster.picture_sources import PictureSources
 from imagette.errors import ImageError, ImagetteError
-from PIL import Image
-from pyarrow import fs, parquet
-from support.images import written
 
 NAMES = ("cats/1.png", "cats/2.png", "dogs/1.jpg", "dogs/é.png")
 FILES = {

@@ -13,16 +13,17 @@ import psutil
 import pytest
 
 pytest.importorskip("ray", reason="it needs imagette[ray]")
-from imagette.cluster.connection import cluster
-from imagette.cluster.predict import ClusterPrediction
-from imagette.errors import ImagetteError
-from imagette.inference.batch import predict_files
-from imagette.inference.classifier import Classifier
 from PIL import Image
 from pyarrow import parquet
 from support.command_line import PROGRAM, imagette
 from support.images import noise, written
 from support.two_nodes import TwoNodes
+
+from imagette.cluster.connection import cluster
+from imagette.cluster.predict import ClusterPrediction
+from imagette.errors import ImagetteError
+from imagette.inference.batch import predict_files
+from imagette.inference.classifier import Classifier
 
 pytestmark = pytest.mark.slow
 
@@ -251,9 +252,9 @@ def test_ctrl_c_on_a_cluster_of_its_own(photos, tmp_path):
 
 def test_other_pictures_another_model_and_what_is_there_are_refused(tmp_path, photos, bundle_path):
     out = tmp_path / "answers.parquet"
-    with ClusterPrediction(Classifier(bundle_path), [str(photos)], out).opened():
-        with pytest.raises(ImagetteError, match="Another program is answering"):
-            run(ClusterPrediction(Classifier(bundle_path), [str(photos)], out), "none")
+    first = ClusterPrediction(Classifier(bundle_path), [str(photos)], out)
+    with first.opened(), pytest.raises(ImagetteError, match="Another program is answering"):
+        run(ClusterPrediction(Classifier(bundle_path), [str(photos)], out), "none")
     for model, source in ((bundle_path, tmp_path), ("cifar10-lite", photos)):
         with pytest.raises(ImagetteError, match="other pictures, or of another model"):
             run(ClusterPrediction(Classifier(model), [str(source)], out), "none")
