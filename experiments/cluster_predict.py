@@ -48,7 +48,7 @@ KINDS = ("driver", "worker", "node")
 def small_pictures() -> np.ndarray:
     """Pictures of 32 x 32, as CIFAR-10 has them."""
     if folder := os.environ.get("IMAGETTE_CIFAR10_DIR"):
-        batch = pickle.loads(Path(folder, "test_batch").read_bytes(), encoding="bytes")  # noqa: S301
+        batch = pickle.loads(Path(folder, "test_batch").read_bytes(), encoding="bytes")
         return batch[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     return np.stack([drawn(seed, 32, 32) for seed in range(1000)])
 

@@ -1,5 +1,6 @@
 """What a worker does: a part of the list in, its answers out, as a small Parquet file."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -9,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagette.errors import ImageError, ImagetteError
+
+_ATTEMPTS = 10
+"""A part whose worker was lost so many times is to blame itself; Ray would try for ever."""
 
 
 def answer_schema(class_names: tuple[str, ...], model: str) -> Any:
@@ -79,14 +83,31 @@ class AnswerParts:
         from imagette.cluster.picture_list import unpacked
         from imagette.cluster.picture_reading import read_pictures
 
+        entries = unpacked(part)
+        if _attempt() >= _ATTEMPTS:
+            raise ImagetteError(
+                f"Each worker that answers about the {len(entries):,} pictures from"
+                f" {entries[0].name} on is killed.",
+                "Give the machines more memory, or leave those pictures out; what is answered so"
+                " far is kept.",
+            )
         classifier = _classifier(self)
         answers = _Answers(classifier)
-        for name, picture in read_pictures(unpacked(part), self.roots):
+        for name, picture in read_pictures(entries, self.roots):
             answers.add(name, picture)
         table = answers.table(answer_schema(classifier.class_names, self.checksum[:16]))
         sink = pa.BufferOutputStream()
         parquet.write_table(table, sink, compression="zstd")
         return {"answers": sink.getvalue().to_pybytes(), "pictures": table.num_rows}
+
+
+def _attempt() -> int:
+    """How often this task was tried before."""
+    from ray._private.worker import global_worker
+
+    with suppress(AttributeError):  # which is not of Ray's public parts, and may move
+        return int(global_worker.core_worker.get_current_task_attempt_number())
+    return 0
 
 
 @lru_cache(1)

@@ -1,5 +1,6 @@
 """The parts of a picture list as a dataset of Ray Data, a row a part."""
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,8 @@ def parts_source(path: Path, numbers: list[int]) -> Any:
     import ray
     from ray.data import Datasource, ReadTask
     from ray.data.block import BlockMetadata
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # errors come as exceptions, too
     context = ray.data.DataContext.get_current()
     context.target_max_block_size = 1  # so that each row is a block, and answered by itself
     context.enable_progress_bars = False
@@ -46,11 +47,9 @@ def parts_source(path: Path, numbers: list[int]) -> Any:
                 for chunk in chunks
             ]
 
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
     return ray.data.read_datasource(
-        Parts(),
-        override_num_blocks=len(chunks),
-        ray_remote_args={"num_cpus": 0, "scheduling_strategy": here},
+        Parts(), num_cpus=0, label_selector=here, override_num_blocks=len(chunks)
     )
 
 

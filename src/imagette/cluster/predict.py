@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 ENDINGS = (".parquet", ".csv", ".jsonl")
 _VERSION = 1
 """Raised when what is kept in the folder of parts changes."""
-_RETRIES = 10
-"""A part whose worker is lost so many times is to blame itself."""
 
 
 class ClusterPrediction:
@@ -184,9 +182,7 @@ class ClusterPrediction:
             classifier.max_pixels, self._list.roots,
         )  # fmt: skip
         parts = parts_source(self._list.path, missing)
-        answered = parts.map_batches(
-            answer, batch_size=None, batch_format="pyarrow", num_cpus=1, max_retries=_RETRIES
-        )
+        answered = parts.map_batches(answer, batch_size=None, batch_format="pyarrow", num_cpus=1)
         try:
             blocks = answered.iter_batches(batch_size=None, batch_format="pyarrow")
             with closing(iter(blocks)) as found:  # type: ignore[type-var]
