@@ -174,6 +174,18 @@ def test_a_bucket_with_archives_in_it(tmp_path, s3, monkeypatch):
     assert found == below("s3://photos/2026")
 
 
+def test_a_bucket_that_was_deleted_is_not_told_of_each_picture(tmp_path, s3):
+    where, system = s3
+    system.create_dir("gone")
+    with system.open_output_stream("gone/1.png") as file:
+        file.write(FILES[NAMES[0]])
+    sources = PictureSources([f"s3://gone?scheme=http&endpoint_override={where}"])
+    entries = list(sources)
+    system.delete_dir("gone")
+    with pytest.raises(ImagetteError, match="s3://gone cannot be read"):
+        list(read_pictures(entries, sources.roots))
+
+
 def test_a_file_system_of_fsspec(tmp_path):
     import fsspec
 

@@ -108,8 +108,7 @@ def predict(
             raise ImagetteError(
                 "No picture is named.", "Give files, folders, addresses, or - for stdin."
             )
-        if not on_cluster:
-            refuse_mistyped(pictures)
+        refuse_mistyped([one for one in pictures if not (on_cluster and "://" in one)])
     if on_cluster:
         unreadable = predict_on_cluster(asked, ray_address)
     else:

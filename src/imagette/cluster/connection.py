@@ -2,7 +2,9 @@
 
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,7 +41,8 @@ def cluster(address: str | None = None) -> Iterator[int]:
         if address and address != "auto":
             host, _, port = address.rpartition(":")
             socket.create_connection((host, int(port)), _SECONDS).close()
-        ray.init(address=address or "local", namespace="imagette", **options)
+        with _keeping_sigterm():
+            ray.init(address=address or "local", namespace="imagette", **options)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ImagetteError(
@@ -53,6 +56,17 @@ def cluster(address: str | None = None) -> Iterator[int]:
         yield max(1, int(ray.cluster_resources().get("CPU", 1)))
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _keeping_sigterm() -> Iterator[None]:
+    """Let the command say what SIGTERM does, and not Ray."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _import_ray():  # type: ignore[no-untyped-def]  # a module

@@ -36,7 +36,8 @@ class Counts:
         self.unreadable += len(table) - table["problem"].null_count
         known = pc.fill_null(table["known"], pa.scalar(value=True))
         self.unknown += len(table) - pc.sum(known, min_count=0).as_py()
-        for one in table["label"].filter(known).drop_null().value_counts().to_pylist():
+        labels = table["label"].cast(pa.string()).filter(known).drop_null()
+        for one in labels.value_counts().to_pylist():
             self.labels[one["values"]] += one["counts"]
 
 
