@@ -33,6 +33,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -179,7 +180,7 @@ def children(nodes: list, named: str) -> list[psutil.Process]:
     return found
 
 
-def kill(kind: str, nodes, program: subprocess.Popen, random_: random.Random) -> None:
+def kill(kind: str, nodes: Any, program: subprocess.Popen, random_: random.Random) -> None:
     if kind == "driver":
         program.kill()
     elif kind == "worker":
@@ -196,9 +197,12 @@ def kills(folder: Path, model: str, pictures: Path, number: int, times: int) -> 
     from support.two_nodes import TwoNodes
 
     nodes, out = TwoNodes(), folder / "kills.parquet"
-    random_, killed, begun = random.Random(0), [], time.monotonic()
-    command = ["predict", pictures, "--model", model, "--out", out, "--ray-address", nodes.address]
-    command = [sys.executable, "-m", "imagette", *map(str, command)]
+    random_, begun = random.Random(0), time.monotonic()
+    killed: list[str] = []
+    command = [
+        *(sys.executable, "-m", "imagette", "predict", str(pictures), "--model", model),
+        *("--out", str(out), "--ray-address", nodes.address),
+    ]
     program = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     while True:
         try:

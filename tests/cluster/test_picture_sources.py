@@ -37,7 +37,12 @@ def s3():
         where = "{}:{}".format(*running.get_host_and_port())
         yield (
             where,
-            fs.S3FileSystem(endpoint_override=where, scheme="http", allow_bucket_creation=True),
+            fs.S3FileSystem(
+                endpoint_override=where,
+                scheme="http",
+                allow_bucket_creation=True,
+                allow_bucket_deletion=True,
+            ),
         )
         running.stop()
 

@@ -3,6 +3,7 @@
 import os
 import signal
 from contextlib import suppress
+from typing import Any
 
 import psutil
 
@@ -32,7 +33,7 @@ class TwoNodes:
         self.nodes = [self.add_node() for _ in range(nodes)]
         self.address: str = self._cluster.address
 
-    def add_node(self):
+    def add_node(self) -> Any:
         """Another node that works."""
         node = self._cluster.add_node(num_cpus=self._cores, object_store_memory=200_000_000)
         self._cluster.wait_for_nodes()

@@ -103,10 +103,11 @@ class AnswerParts:
 
 def _attempt() -> int:
     """How often this task was tried before."""
-    from ray._private.worker import global_worker
+    import ray
 
     with suppress(AttributeError):  # which is not of Ray's public parts, and may move
-        return int(global_worker.core_worker.get_current_task_attempt_number())
+        worker: Any = ray._private.worker.global_worker
+        return int(worker.core_worker.get_current_task_attempt_number())
     return 0
 
 
