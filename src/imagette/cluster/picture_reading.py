@@ -52,10 +52,13 @@ def _ahead(reader: "_Reader", entries: list[Entry]) -> Iterator[bytes | ImageErr
         under_way: deque[Future[bytes | ImageError]] = deque(
             threads.submit(reader.fetch, entry) for entry in first
         )
-        while under_way:
-            content = under_way.popleft().result()
-            under_way.extend(threads.submit(reader.fetch, one) for one in islice(waiting, 1))
-            yield content
+        try:
+            while under_way:
+                content = under_way.popleft().result()
+                under_way.extend(threads.submit(reader.fetch, one) for one in islice(waiting, 1))
+                yield content
+        finally:  # where the bucket is gone, each of the others would wait for it
+            threads.shutdown(cancel_futures=True)
 
 
 class _Reader:
