@@ -117,7 +117,11 @@ def _write_parquet(
 
     schema = answer_schema(class_names, model)
     schema = schema.with_metadata({**schema.metadata, "answers": about})
-    with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
+    # By a file of Python's, whose errors are in plain words.
+    with (
+        path.open("wb") as file,
+        parquet.ParquetWriter(file, schema, compression="zstd") as writer,
+    ):
         for table in tables:
             writer.write_table(table.unify_dictionaries().cast(schema))
 

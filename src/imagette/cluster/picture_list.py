@@ -80,7 +80,8 @@ def write_list(
     options = ipc.IpcWriteOptions(compression="zstd")
     with (
         replacing(folder / _LIST) as temporary,
-        ipc.new_file(str(temporary), schema, options=options) as writer,
+        temporary.open("wb") as file,  # of Python's, whose errors are in plain words
+        ipc.new_file(file, schema, options=options) as writer,
     ):
         for part in _parts(entries):
             columns: list[Any] = list(zip(*part, strict=True))
