@@ -80,7 +80,7 @@ def test_a_damaged_or_full_store_costs_only_time(backbone, pictures, tmp_path):
     assert np.array_equal(compute_features(pictures[:2], backbone, "whole").rows, expected)
     closed = FeatureStore("closed")
     closed.close()
-    assert closed.find(b"key") is None
+    assert closed.find([b"key"]) == {}
     closed.keep([(b"key", expected[0])])
 
 

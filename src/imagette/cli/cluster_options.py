@@ -21,3 +21,13 @@ RayAddressOption = Annotated[
         show_default=False,
     ),
 ]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="How many workers of the Ray cluster share the work (default: for features one a core,"
+        " for epochs one a machine).",
+        show_default=False,
+    ),
+]

@@ -29,7 +29,7 @@ from imagette.training.resume import check_device
 from imagette.training.save_network import record_evaluation, save_bundle_of, save_weights
 from imagette.training.state import State
 from imagette.training.teacher import check_teacher, load_teacher
-from imagette.training.trainer import DivergedError, train_epochs
+from imagette.training.trainer import DivergedError
 from imagette.training.training_data import TrainingData, learned_digests, load_data
 from imagette.training.transfer import (
     FittedHead,
@@ -120,7 +120,7 @@ def _learn(
     try:
         if plan.init_from:  # after a stop, too: to compare with, in the end
             head = begin_with_head(model, data.train, data.validation, reporter)
-        for reached in train_epochs(
+        for reached in job.workers.train_epochs(
             model, data.train, data.validation, plan, state,
             reporter.on_progress, estimate, teacher,
         ):  # fmt: skip
