@@ -1,5 +1,6 @@
 """Features of pictures, computed on all cores of a cluster by Ray Data."""
 
+import logging
 import pickle
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,13 +19,13 @@ from imagette.errors import ImagetteError
 from imagette.features.backbone import Backbone
 from imagette.features.compute import Features, Found, compute_few, gather
 from imagette.features.store import FeatureStore
+from imagette.files import cache_folder
 from imagette.images.batches import batches
 from imagette.images.views import ViewName
 
 _AT_ONCE = 8
 _MOST_IN_BLOCK = 256
 _BLOCKS_A_WORKER = 16
-_NOT_THERE = "is not there"
 
 
 def compute_features_on(
@@ -47,7 +48,7 @@ def compute_features_on(
         })
         for block in batches(len(sources), size)
     ]  # fmt: skip
-    store = _store(backbone.key)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
     looked = ray.data.from_arrow(tables).map_batches(
@@ -55,60 +56,79 @@ def compute_features_on(
         batch_size=None,
         batch_format="pyarrow",
         compute=ActorPoolStrategy(min_size=1, max_size=workers, initial_size=1),
-        fn_constructor_args=(_with_content(backbone), view, store),
+        fn_constructor_args=(view, _make_home(backbone)),
         num_cpus=1,
     )
     return gather(len(sources), _found(looked, sources))
 
 
-def _store(key: str) -> Any:
-    """The cache of the driver's machine, for all workers."""
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    options: dict[str, Any] = {"num_cpus": 0, "scheduling_strategy": here}
-    return ray.remote(FeatureStore).options(**options).remote(key)
+class _Home:
+    """On the driver's machine: the backbone's graph, and the features that are known."""
 
+    def __init__(self, backbone: Backbone) -> None:
+        self.backbone, self.store = backbone, FeatureStore(backbone.key)
 
-def _with_content(backbone: Backbone) -> Backbone:
-    """The backbone with its graph, for machines that have no such file."""
-    carried = Backbone(backbone.path, backbone.size)
-    carried.content, carried.key  # noqa: B018  # they are kept, and go with it
-    return carried
-
-
-class _SharedStore:
-    """The driver's cache, as a worker sees it."""
-
-    def __init__(self, actor: Any) -> None:
-        self.actor = actor
+    def get_backbone(self) -> Backbone:
+        """With its graph, for machines that have no such file."""
+        carried = Backbone(self.backbone.path, self.backbone.size)
+        carried.content  # noqa: B018  # it is kept, and goes with it
+        return carried
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float16]]:
-        return ray.get(self.actor.find.remote(keys))
+        return self.store.find(keys)
+
+    def keep(self, pairs: Sequence[tuple[bytes, NDArray[np.float16]]]) -> None:
+        self.store.keep(pairs)
+
+
+def _make_home(backbone: Backbone) -> Any:
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    cache = {"env_vars": {"IMAGETTE_CACHE_DIR": str(cache_folder().resolve())}}
+    options: dict[str, Any] = {
+        "num_cpus": 0,
+        "scheduling_strategy": here,
+        "runtime_env": cache,
+    }
+    return ray.remote(_Home).options(**options).remote(Backbone(backbone.path, backbone.size))
+
+
+class _KnownAtHome:
+    """The features that are known, as a worker asks for them."""
+
+    def __init__(self, home: Any) -> None:
+        self.home = home
+
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float16]]:
+        return ray.get(self.home.find.remote(keys))
 
     def keep(self, pairs: Any) -> None:
-        self.actor.keep.remote(pairs)  # nothing waits for it
+        ray.get(self.home.keep.remote(list(pairs)))
 
 
 class _Look:
     """A worker's: from blocks of pictures to blocks of features."""
 
-    def __init__(self, backbone: Backbone, view: ViewName, store: Any) -> None:
-        self.backbone, self.view, self.store = backbone, view, _SharedStore(store)
+    def __init__(self, view: ViewName, home: Any) -> None:
+        self.backbone: Backbone = ray.get(home.get_backbone.remote())
+        self.view, self.store = view, _KnownAtHome(home)
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        starts, found = [], []
-        for row in block.to_pylist():
-            starts.append(row["start"])
-            found.append(pickle.dumps(self._look(pickle.loads(row["sources"]))))
-        return pa.table({"start": starts, "found": found})
+        rows = [(row["start"], *self._look(row["sources"])) for row in block.to_pylist()]
+        starts, found, absent = zip(*rows, strict=True)
+        return pa.table({"start": starts, "found": found, "absent": absent})
 
-    def _look(self, sources: list[Source]) -> Found:
+    def _look(self, pickled: bytes) -> tuple[bytes, list[int]]:
+        """What is found of some pictures, and which files are not there at all."""
+        sources: list[Source] = pickle.loads(pickled)
         found: Found = []
         for few in batches(len(sources), _AT_ONCE):
             found += compute_few(sources[few], self.backbone, self.view, self.store)
-        for place, source in enumerate(sources):
-            if not found[place][0] and isinstance(source, Path) and not source.is_file():
-                found[place] = b"", _NOT_THERE
-        return found
+        absent = [
+            place
+            for place, source in enumerate(sources)
+            if isinstance(source, Path) and not found[place][0] and not source.is_file()
+        ]
+        return pickle.dumps(found), absent
 
 
 def _found(looked: Any, sources: Sequence[Source]) -> Iterator[tuple[int, Found]]:
@@ -116,11 +136,9 @@ def _found(looked: Any, sources: Sequence[Source]) -> Iterator[tuple[int, Found]
     try:
         for table in looked.iter_batches(batch_size=None, batch_format="pyarrow"):
             for row in table.to_pylist():
-                found: Found = pickle.loads(row["found"])
-                for place, (_, what) in enumerate(found, row["start"]):
-                    if isinstance(what, str) and what == _NOT_THERE:
-                        _check_there(sources[place])
-                yield row["start"], found
+                for place in row["absent"]:
+                    _check_absent(sources[row["start"] + place])
+                yield row["start"], pickle.loads(row["found"])
     except ray.exceptions.RayError as error:
         raise ImagetteError(
             f"The cluster could not look at the pictures: {str(error).strip().splitlines()[-1]}",
@@ -129,7 +147,7 @@ def _found(looked: Any, sources: Sequence[Source]) -> Iterator[tuple[int, Found]
         ) from error
 
 
-def _check_there(source: Source) -> None:
+def _check_absent(source: Source) -> None:
     """Make sure that a file which a worker does not find is not there for the driver, either."""
     if isinstance(source, Path) and source.is_file():
         raise ImagetteError(

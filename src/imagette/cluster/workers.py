@@ -2,16 +2,25 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import ray
 
 from imagette.cluster.features import compute_features_on
+from imagette.data.dataset import Split
 from imagette.data.decode import Source
 from imagette.features.backbone import Backbone
 from imagette.features.compute import Features
 from imagette.images.views import ViewName
+from imagette.inference.answering_processes import available_cores
+from imagette.training.recipe import Recipe
 from imagette.training.workers import Workers
+
+if TYPE_CHECKING:
+    import keras
+
+    from imagette.training.state import EpochProgress, State
 
 
 class ClusterWorkers(Workers):
@@ -23,8 +32,8 @@ class ClusterWorkers(Workers):
     """
 
     def __init__(self, cores: int, workers: int | None = None) -> None:
-        self.cores = cores
-        self.workers = workers
+        self.cores, self.workers = cores, workers
+        self.machines = (workers or cores) / available_cores()
 
     def compute_features(
         self, sources: Sequence[Source], backbone: Backbone, view: ViewName
@@ -43,6 +52,28 @@ class ClusterWorkers(Workers):
             under_way.append(call.remote(shared, *arguments))
         while under_way:
             yield ray.get(under_way.popleft())
+
+    def train_epochs(
+        self,
+        folder: Path,
+        model: "keras.Model",
+        train: Split,
+        validation: Split,
+        recipe: Recipe,
+        state: "State",
+        on_progress: "Callable[[EpochProgress], None]",
+        on_eta: Callable[[float], None],
+        teacher: "keras.Model | None",
+    ) -> "Iterator[State]":
+        from imagette.cluster.epochs import Work, train_epochs_on
+        from imagette.training.weights import set_weights
+
+        if state.finished(recipe):
+            return
+        work = Work.of(model, train, validation, recipe, state, teacher)
+        for state in train_epochs_on(folder, self.workers, work, on_progress, on_eta):
+            set_weights(model, state.weights)
+            yield state
 
 
 def _call(function: Callable[..., Any], *arguments: Any) -> Any:

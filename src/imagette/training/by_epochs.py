@@ -121,7 +121,7 @@ def _learn(
         if plan.init_from:  # after a stop, too: to compare with, in the end
             head = begin_with_head(model, data.train, data.validation, reporter)
         for reached in job.workers.train_epochs(
-            model, data.train, data.validation, plan, state,
+            job.folder, model, data.train, data.validation, plan, state,
             reporter.on_progress, estimate, teacher,
         ):  # fmt: skip
             with stops_held():

@@ -62,7 +62,8 @@ def train_closed_form(job: Job) -> dict[str, Any]:
     view = choose_view(found, backbone)
     looked_at = min(TO_CHOOSE_BY, len(found.raw_train.images))
     seconds = (time.perf_counter() - looking) / (2 * looked_at)  # in two views
-    reporter.on_eta(seconds * (found.count - looked_at), _estimate(len(found.raw_train.images)))
+    seconds *= (found.count - looked_at) / job.workers.machines
+    reporter.on_eta(seconds, _estimate(len(found.raw_train.images)))
     collected = collect(found, backbone, view, job.workers.compute_features)
     # Their images are decoded when they are asked for.
     examples = {name: one.examples for name, one in collected.splits.items()}

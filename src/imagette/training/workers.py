@@ -1,6 +1,7 @@
 """Where the work of a training is done that can be shared: here, by this process."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagette.data.dataset import Split
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
 
 
 class Workers:
-    """Does it in this process; `imagette.cluster` has one that lets many machines do it."""
+    """Does it in this process; `imagette.cluster` has one that lets many machines do it.
+
+    Attributes:
+        machines: how many times this one's cores they are.
+    """
+
+    machines = 1.0
 
     def compute_features(
         self, sources: Sequence[Source], backbone: Backbone, view: ViewName
@@ -31,6 +38,7 @@ class Workers:
 
     def train_epochs(
         self,
+        folder: Path,
         model: "keras.Model",
         train: Split,
         validation: Split,
@@ -40,7 +48,7 @@ class Workers:
         on_eta: Callable[[float], None],
         teacher: "keras.Model | None",
     ) -> "Iterator[State]":
-        """As `imagette.training.trainer.train_epochs`."""
+        """As `imagette.training.trainer.train_epochs`; `folder` is the run's."""
         from imagette.training.trainer import train_epochs
 
         return train_epochs(model, train, validation, recipe, state, on_progress, on_eta, teacher)

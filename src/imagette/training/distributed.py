@@ -1,0 +1,173 @@
+"""A training that several processes share, each on its own cores or GPU: data parallelism.
+
+Each takes its part of every batch, and PyTorch's DistributedDataParallel adds their gradients up
+before the optimizers see them. Whatever speaks of a whole batch speaks of that of all processes:
+the loss, normalisation, and all that is drawn at random, which each draws for the whole batch. So
+a training comes to the same, to within rounding, however many processes share it.
+
+They are one process group of `torch.distributed`, which whoever starts them has made. Where there
+is none, or a group of one, nothing here does anything.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.nn import functional
+
+_batch: list[int] = []
+"""How many images the batch that is learned has in all processes."""
+
+
+def size() -> int:
+    """How many processes share the training."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def part(count: int) -> slice:
+    """Which of so many images are this process's."""
+    if size() == 1:
+        return slice(0, count)
+    rank = dist.get_rank()
+    return slice(count * rank // size(), count * (rank + 1) // size())
+
+
+@contextmanager
+def batch_of(count: int) -> Iterator[None]:
+    """While a batch goes through the network that has so many images in all processes."""
+    _batch.append(count)
+    try:
+        yield
+    finally:
+        _batch.pop()
+
+
+def add_up(values: Sequence[float], device: torch.device) -> list[float]:
+    """The sums of numbers over all processes."""
+    if size() == 1:
+        return list(values)
+    kind = torch.float64 if device.type == "cpu" else torch.float32
+    sums = torch.tensor(values, dtype=kind, device=device)
+    dist.all_reduce(sums)
+    return sums.tolist()
+
+
+def whole(of_part: Tensor, count: int) -> Tensor:
+    """What all processes have computed of a batch of `count`; gradients go to this one's part."""
+    if size() == 1:
+        return of_part
+    mine = part(count)
+    rows = of_part.new_zeros((count, *of_part.shape[1:]))
+    rows[mine] = of_part.detach()
+    dist.all_reduce(rows)
+    return torch.cat([rows[: mine.start], of_part, rows[mine.stop :]])
+
+
+def backward(loss: Tensor) -> None:
+    """Compute the gradients of a loss that each process has of the whole batch.
+
+    Each has those of its part; DistributedDataParallel takes their mean, and the sum is wanted.
+    """
+    (loss * size()).backward()
+
+
+def same_everywhere(tensors: Sequence[Tensor]) -> None:
+    """Give all processes the values of the first: processors of different kinds round otherwise."""
+    if size() > 1:
+        with torch.no_grad():
+            for tensor in tensors:
+                dist.broadcast(tensor, src=0)
+
+
+def share(network: Callable[..., Tensor], parameters: Sequence[Tensor]) -> Callable[..., Tensor]:
+    """The network in training, its gradients those of all processes."""
+    if size() == 1:
+        return network
+    return torch.nn.parallel.DistributedDataParallel(
+        _Module(network, parameters), broadcast_buffers=False
+    )
+
+
+class _Module(torch.nn.Module):
+    def __init__(self, network: Callable[..., Tensor], parameters: Sequence[Tensor]) -> None:
+        super().__init__()
+        self.network = network
+        self.learned = torch.nn.ParameterList(parameters)
+
+    def forward(self, images: Tensor, training: bool) -> Tensor:
+        return self.network(images, training=training)
+
+
+def dropout(inputs: Tensor, rate: float, training: bool) -> Tensor:
+    """As PyTorch's, with the zeros that one process would draw for the whole batch."""
+    if size() == 1 or not training:
+        return functional.dropout(inputs, rate, training)
+    count = _batch[-1]
+    kept = inputs.new_empty((count, *inputs.shape[1:])).bernoulli_(1 - rate)
+    return inputs * kept[part(count)].div_(1 - rate)
+
+
+def batch_norm(
+    inputs: Tensor, gamma: Tensor | None, beta: Tensor | None, epsilon: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalise by the mean and variance of the whole batch.
+
+    Args:
+        inputs: this process's part, `(n, channels, ...)`.
+        gamma: `(channels,)`, or None.
+        beta: likewise.
+        epsilon: added to the variance.
+
+    Returns:
+        The normalised images, and the mean and the (biased) variance of all, `(channels,)`.
+    """
+    return _BatchNorm.apply(inputs, gamma, beta, epsilon)  # type: ignore[no-untyped-call]
+
+
+class _BatchNorm(torch.autograd.Function):
+    """PyTorch's SyncBatchNorm runs on GPUs alone."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, inputs: Tensor, gamma: Tensor | None, beta: Tensor | None, epsilon: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        mean, variance = torch.ops.aten.batch_norm_update_stats(inputs, None, None, 0.0)
+        count = inputs.numel() // inputs.shape[1]
+        mean, squares = mean.double(), variance.double() + mean.double() ** 2
+        sums = torch.cat([count * mean, count * squares, mean.new_tensor([count])])
+        dist.all_reduce(sums)
+        total = sums[-1]
+        mean, squares = (sums[:-1] / total).chunk(2)
+        variance = (squares - mean**2).clamp_min(0).float()
+        mean = mean.float()
+        ctx.save_for_backward(inputs, gamma, mean, torch.rsqrt(variance + epsilon), total)
+        ctx.epsilon = epsilon
+        ctx.mark_non_differentiable(mean, variance)
+        outputs = functional.batch_norm(inputs, mean, variance, gamma, beta, False, 0.0, epsilon)
+        return outputs, mean, variance
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        inputs, gamma, mean, scale, total = ctx.saved_tensors
+        # Sums over this process's part: of the gradient times what was normalised, and of it.
+        _, of_gamma, of_beta = torch.ops.aten.native_batch_norm_backward(
+            grad, inputs, gamma, None, None, mean, scale, True, ctx.epsilon, [False, True, True]
+        )
+        means = torch.stack([of_gamma, of_beta]).double()
+        dist.all_reduce(means)
+        with_normalised, of_all = (means / total).float()
+        factor = scale if gamma is None else scale * gamma
+        slope = -factor * scale * with_normalised
+        offset = -factor * of_all - slope * mean
+
+        def each(channels: Tensor) -> Tensor:
+            return channels.view(-1, *[1] * (inputs.ndim - 2))
+
+        changed = torch.addcmul(each(offset), inputs, each(slope))
+        changed = torch.addcmul(changed, grad, each(factor)).to(inputs.dtype)
+        learned = (of_gamma if ctx.needs_input_grad[1] else None,
+                   of_beta if ctx.needs_input_grad[2] else None)  # fmt: skip
+        return changed, *learned, None
