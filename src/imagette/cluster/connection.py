@@ -2,8 +2,10 @@
 
 import logging
 import os
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,7 +42,7 @@ def cluster(address: str | None = None) -> Iterator[int]:
         if address and address != "auto":
             host, _, port = address.rpartition(":")
             socket.create_connection((host, int(port)), _SECONDS).close()
-        with _stderr_closed():
+        with _as_before():
             ray.init(address=address or "local", namespace="imagette", **options)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -58,8 +60,10 @@ def cluster(address: str | None = None) -> Iterator[int]:
 
 
 @contextmanager
-def _stderr_closed() -> Iterator[None]:
-    """While Ray begins: its part in C++ says there which level of its log was chosen."""
+def _as_before() -> Iterator[None]:
+    """While Ray begins: it would take SIGTERM for itself, and its part in C++ says on stderr which
+    level of its log was chosen."""
+    handler = signal.getsignal(signal.SIGTERM)
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
@@ -69,6 +73,8 @@ def _stderr_closed() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
 
 
 def _import_ray():  # type: ignore[no-untyped-def]  # a module

@@ -1,5 +1,6 @@
 """A training by epochs, shared by the workers of a cluster by Ray Train."""
 
+import pickle
 import shutil
 import tempfile
 import threading
@@ -124,12 +125,12 @@ def train_epochs_on(
     fitting = _Fitting(trainer)
     reached = work.state.epoch
     try:
-        for kind, value in _heard(told, fitting):
-            if kind == "progress":
+        for value in _heard(told, fitting):
+            if isinstance(value, EpochProgress):
                 on_progress(value)
-            elif kind == "eta":
+            elif isinstance(value, float):
                 on_eta(value)
-            elif kind == "error":
+            elif isinstance(value, ImagetteError):
                 raise value
             elif value.epoch > reached:  # not one that is done again
                 reached = value.epoch
@@ -156,15 +157,19 @@ class _Fitting(threading.Thread):
             self.error = error
 
 
-def _heard(told: Queue, fitting: _Fitting) -> Iterator[tuple[str, Any]]:
-    """What the first worker tells, until the end."""
+def _heard(
+    told: Queue, fitting: _Fitting
+) -> Iterator[EpochProgress | float | State | ImagetteError]:
+    """What the first worker tells, until the end: its progress, the time left, a state, an error."""
     while True:
         over = not fitting.is_alive()
         try:
-            yield told.get(timeout=0.5)
+            value = told.get(timeout=0.5)
         except Empty:
             if over:
                 return
+        else:
+            yield pickle.loads(value)
 
 
 def _learn(config: dict[str, Any]) -> None:
@@ -174,9 +179,9 @@ def _learn(config: dict[str, Any]) -> None:
     work: Work = ray.get(config["work"])
     first = ray.train.get_context().get_world_rank() == 0
 
-    def tell(kind: str, value: Any) -> None:
+    def tell(value: EpochProgress | float | State | ImagetteError) -> None:
         if first:
-            config["told"].put((kind, value))
+            config["told"].put(pickle.dumps(value))
 
     state = work.state
     if checkpoint := ray.train.get_checkpoint():
@@ -186,16 +191,16 @@ def _learn(config: dict[str, Any]) -> None:
     try:
         for reached in train_epochs(
             work.model.build(), work.train, work.validation, work.recipe, state,
-            lambda progress: tell("progress", progress), lambda eta: tell("eta", eta), teacher,
+            tell, tell, teacher,
         ):  # fmt: skip
             with tempfile.TemporaryDirectory() as place:
                 if first:
                     save_checkpoint(Path(place), reached)
                 kept = Checkpoint.from_directory(place) if first else None
                 ray.train.report({}, checkpoint=kept)
-            tell("state", reached)
+            tell(reached)
     except ImagetteError as error:  # which comes to all of them, and would come again
-        tell("error", error)
+        tell(error)
 
 
 def _scaling(workers: int | None) -> ScalingConfig:
@@ -204,7 +209,7 @@ def _scaling(workers: int | None) -> ScalingConfig:
     gpus = int(sum(each.get("GPU", 0) for each in alive))
     cores = [int(each.get("CPU", 0)) for each in alive]
     if gpus and (workers or gpus) <= gpus:
-        return ScalingConfig(num_workers=(1, workers or gpus), use_gpu=True)
+        return ScalingConfig(num_workers=(1, workers or gpus), use_gpu=True)  # type: ignore[arg-type]
     workers = workers or sum(1 for each in cores if each)
     if not workers or sum(cores) < workers:
         raise ImagetteError(
@@ -214,7 +219,10 @@ def _scaling(workers: int | None) -> ScalingConfig:
     each = next(
         some for some in range(max(cores), 0, -1) if sum(one // some for one in cores) >= workers
     )
-    return ScalingConfig(num_workers=(1, workers), resources_per_worker={"CPU": each})
+    return ScalingConfig(
+        num_workers=(1, workers),  # type: ignore[arg-type]  # of what Ray had before
+        resources_per_worker={"CPU": each},
+    )
 
 
 def _given_up(error: Exception) -> ImagetteError:

@@ -238,8 +238,9 @@ def leave_one_out(
     for part, found in zip(parts, spread(leave_out, *of_parts), strict=True):
         scores[part] = found
     for group in groups:
-        of_group = (array[group] for array in (rows, labels, weights))
-        scores[group] = _leave_out(decomposition, strength, True, *of_group)
+        scores[group] = _leave_out(
+            decomposition, strength, True, rows[group], labels[group], weights[group]
+        )
     return scores
 
 
