@@ -160,7 +160,7 @@ class _Fitting(threading.Thread):
 def _heard(
     told: Queue, fitting: _Fitting
 ) -> Iterator[EpochProgress | float | State | ImagetteError]:
-    """What the first worker tells, until the end: its progress, the time left, a state, an error."""
+    """What the first worker tells: its progress, the time left, a state, or an error."""
     while True:
         over = not fitting.is_alive()
         try:
