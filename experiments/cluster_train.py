@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
@@ -109,7 +110,8 @@ def features_a_second(files: list[Path], workers: int) -> float:
 def learned_a_second(count: int, workers: int) -> float:
     """Of the second epoch."""
     recipe = Recipe.load("sprint-94").change(epochs=2, min_steps=0, progressive_share=0)
-    model = build_model(recipe.model, **recipe.model_options)
+    options: dict[str, Any] = recipe.model_options
+    model = build_model(recipe.model, **options)
     train = random_split(count)
     with tempfile.TemporaryDirectory() as folder:
         *_, last = ClusterWorkers(2, workers).train_epochs(
@@ -130,7 +132,8 @@ def on_paper(count: int) -> None:
     torch.set_num_threads(1)
     recipe = Recipe.load("sprint-94").change(epochs=2, min_steps=0, progressive_share=0)
     load_torch_keras().utils.set_random_seed(0)
-    model = build_model(recipe.model, **recipe.model_options)
+    options: dict[str, Any] = recipe.model_options
+    model = build_model(recipe.model, **options)
     trainer = Trainer(model, random_split(min(count, 2000)), recipe, None)
     trainer.warm_up()
     step, augment, optimize = trainer.full_step_seconds, *seconds_of_parts(trainer)

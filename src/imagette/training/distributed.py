@@ -49,8 +49,7 @@ def add_up(values: Sequence[float], device: torch.device) -> list[float]:
     """The sums of numbers over all processes."""
     if size() == 1:
         return list(values)
-    kind = torch.float64 if device.type == "cpu" else torch.float32
-    sums = torch.tensor(values, dtype=kind, device=device)
+    sums = torch.tensor(values, dtype=torch.float64, device=device)
     dist.all_reduce(sums)
     return sums.tolist()
 
