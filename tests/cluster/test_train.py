@@ -26,13 +26,14 @@ def nodes() -> Iterator[TwoNodes]:
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """Two hundred files, of which one is no picture, and one is not there."""
+    """Two hundred, of which one is no picture, one is not there, and one has no file."""
     folder, random = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
     found = [folder / f"{number}.png" for number in range(200)]
     for path in found:
         Image.fromarray(random.integers(0, 255, (40, 40, 3), np.uint8)).save(path)
     found[20].write_bytes(b"no picture")
     found[40].unlink()
+    found[60] = found[60].read_bytes  # as in a Parquet file
     return found
 
 

@@ -3,6 +3,8 @@
 import logging
 import pickle
 from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from ray.data import ActorPoolStrategy, DataContext
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from imagette.data.decode import Source
-from imagette.errors import ImagetteError
+from imagette.errors import ImageError, ImagetteError
 from imagette.features.backbone import Backbone
 from imagette.features.compute import Features, Found, compute_few, gather
 from imagette.features.store import FeatureStore
@@ -26,6 +28,9 @@ from imagette.images.views import ViewName
 _AT_ONCE = 8
 _MOST_IN_BLOCK = 256
 _BLOCKS_A_WORKER = 16
+_MOST_PATHS = 1_000_000
+_MOST_CONTENTS = 16_384
+"""So many pictures are sent at a time: as paths or, where they have no file each, themselves."""
 
 
 def compute_features_on(
@@ -33,33 +38,73 @@ def compute_features_on(
 ) -> Features:
     """Compute features as `imagette.features.compute.compute_features` does, on so many cores.
 
-    Workers read the files themselves. Rows come back in any order and are put in that of the
-    sources, so that all is the same whatever became of a worker meanwhile. Features that are known
-    are those of the driver's cache, which keeps all that come.
+    Workers read the files themselves; what has no file of its own, as in Parquet, the driver reads.
+    Rows come back in any order and are put in that of the sources, so that all is the same whatever
+    became of a worker meanwhile. Features that are known are those of the driver's cache, which
+    keeps all that come.
 
     Raises:
         ImagetteError: the workers do not see the files, or the cluster gives up.
     """
-    size = max(1, min(_MOST_IN_BLOCK, len(sources) // (workers * _BLOCKS_A_WORKER)))
-    tables = [
-        pa.table({
-            "start": [block.start],
-            "sources": [cloudpickle.dumps(list(sources[block]))],
-        })
-        for block in batches(len(sources), size)
-    ]  # fmt: skip
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
+    of_files = all(isinstance(source, Path) for source in sources)
+    parts = batches(len(sources), _MOST_PATHS if of_files else _MOST_CONTENTS)
+    home = _make_home(backbone)
+    found = (_look_at(sources, part, workers, view, home) for part in parts)
+    return gather(len(sources), chain.from_iterable(found))
+
+
+def _look_at(
+    sources: Sequence[Source], part: slice, workers: int, view: ViewName, home: Any
+) -> Iterator[tuple[int, Found]]:
+    """What is found of a part of the pictures, a block at a time, in any order."""
+    count = len(sources[part])
+    size = max(1, min(_MOST_IN_BLOCK, count // (workers * _BLOCKS_A_WORKER)))
+    tables = [
+        pa.table({
+            "start": [part.start + block.start],
+            "sources": [cloudpickle.dumps(list(map(_sent, sources[part][block])))],
+        })
+        for block in batches(count, size)
+    ]  # fmt: skip
     looked = ray.data.from_arrow(tables).map_batches(
         _Look,
         batch_size=None,
         batch_format="pyarrow",
         compute=ActorPoolStrategy(min_size=1, max_size=workers, initial_size=1),
-        fn_constructor_args=(view, _make_home(backbone)),
+        fn_constructor_args=(view, home),
         num_cpus=1,
     )
-    return gather(len(sources), _found(looked, sources))
+    try:
+        for table in looked.iter_batches(batch_size=None, batch_format="pyarrow"):
+            for row in table.to_pylist():
+                for place in row["absent"]:
+                    _check_absent(sources[row["start"] + place])
+                yield row["start"], pickle.loads(row["found"])
+    except ray.exceptions.RayError as error:
+        raise ImagetteError(
+            f"The cluster could not look at the pictures: {str(error).strip().splitlines()[-1]}",
+            "See that its machines are up and have Imagette installed, and run the command again:"
+            " what was computed is kept.",
+        ) from error
+
+
+def _sent(source: Source) -> Source:
+    """A picture as workers can read it."""
+    if isinstance(source, Path):
+        return source.absolute()
+    if not callable(source):
+        return source
+    try:
+        return partial(bytes, source())
+    except (ImageError, OSError) as error:
+        return partial(_raise, error)
+
+
+def _raise(error: Exception) -> bytes:
+    raise error
 
 
 class _Home:
@@ -129,22 +174,6 @@ class _Look:
             if isinstance(source, Path) and not found[place][0] and not source.is_file()
         ]
         return pickle.dumps(found), absent
-
-
-def _found(looked: Any, sources: Sequence[Source]) -> Iterator[tuple[int, Found]]:
-    """What was found of the pictures of each block, as the blocks come."""
-    try:
-        for table in looked.iter_batches(batch_size=None, batch_format="pyarrow"):
-            for row in table.to_pylist():
-                for place in row["absent"]:
-                    _check_absent(sources[row["start"] + place])
-                yield row["start"], pickle.loads(row["found"])
-    except ray.exceptions.RayError as error:
-        raise ImagetteError(
-            f"The cluster could not look at the pictures: {str(error).strip().splitlines()[-1]}",
-            "See that its machines are up and have Imagette installed, and run the command again:"
-            " what was computed is kept.",
-        ) from error
 
 
 def _check_absent(source: Source) -> None:
