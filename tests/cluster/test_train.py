@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from threading import Timer
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def nodes() -> Iterator[TwoNodes]:
 def pictures(tmp_path_factory):
     """Two hundred, of which one is no picture, one is not there, and one has no file."""
     folder, random = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
-    found = [folder / f"{number}.png" for number in range(200)]
+    found: list[Any] = [folder / f"{number}.png" for number in range(200)]
     for path in found:
         Image.fromarray(random.integers(0, 255, (40, 40, 3), np.uint8)).save(path)
     found[20].write_bytes(b"no picture")

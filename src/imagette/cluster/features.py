@@ -25,7 +25,7 @@ from imagette.files import cache_folder
 from imagette.images.batches import batches
 from imagette.images.views import ViewName
 
-_AT_ONCE = 8
+_AT_ONCE = 16
 _MOST_IN_BLOCK = 256
 _BLOCKS_A_WORKER = 16
 _MOST_PATHS = 1_000_000
@@ -69,7 +69,7 @@ def _look_at(
         })
         for block in batches(count, size)
     ]  # fmt: skip
-    looked = ray.data.from_arrow(tables).map_batches(
+    looked: Any = ray.data.from_arrow(tables).map_batches(
         _Look,
         batch_size=None,
         batch_format="pyarrow",
