@@ -133,7 +133,9 @@ class _BatchNorm(torch.autograd.Function):
     def forward(
         ctx: Any, inputs: Tensor, gamma: Tensor | None, beta: Tensor | None, epsilon: float
     ) -> tuple[Tensor, Tensor, Tensor]:
-        mean, variance = torch.ops.aten.batch_norm_update_stats(inputs, None, None, 0.0)
+        # With buffers in float32, which a momentum of 0 leaves alone, it counts in float32.
+        buffers = [inputs.new_zeros(inputs.shape[1], dtype=torch.float32) for _ in range(2)]
+        mean, variance = torch.ops.aten.batch_norm_update_stats(inputs, *buffers, 0.0)
         count = inputs.numel() // inputs.shape[1]
         mean, squares = mean.double(), variance.double() + mean.double() ** 2
         sums = torch.cat([count * mean, count * squares, mean.new_tensor([count])])
@@ -151,6 +153,7 @@ class _BatchNorm(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         inputs, gamma, mean, scale, total = ctx.saved_tensors
+        gamma = torch.ones_like(mean) if gamma is None else gamma
         # Sums over this process's part: of the gradient times what was normalised, and of it.
         _, of_gamma, of_beta = torch.ops.aten.native_batch_norm_backward(
             grad, inputs, gamma, None, None, mean, scale, True, ctx.epsilon, [False, True, True]
@@ -158,7 +161,7 @@ class _BatchNorm(torch.autograd.Function):
         means = torch.stack([of_gamma, of_beta]).double()
         dist.all_reduce(means)
         with_normalised, of_all = (means / total).float()
-        factor = scale if gamma is None else scale * gamma
+        factor = scale * gamma
         slope = -factor * scale * with_normalised
         offset = -factor * of_all - slope * mean
 
