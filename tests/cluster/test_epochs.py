@@ -24,8 +24,11 @@ SPRINT = Recipe.load("sprint-80").change(
         "random_shift": 2, "trivial_augment": True, "cutout": 8, "cutmix_prob": 0.5,
     },
 )  # fmt: skip
-CLASSIC = Recipe.load("classic").change(epochs=2, batch_size=50, precision="float32")
-"""No normalisation, but dropout."""
+CLASSIC = Recipe.load("classic").change(
+    epochs=2, batch_size=50, precision="float32", optimizer={"name": "sgd", "learning_rate": 0.01}
+)
+"""No normalisation, but dropout. Not Adam: where a gradient is nearly 0, it makes a whole step of
+what is rounding, and weights that begin 1e-7 apart end 3e-3 apart on one machine, too."""
 
 
 @pytest.fixture(scope="module")
@@ -59,18 +62,21 @@ def shared(workers: int | None = None) -> Workers:
     return ClusterWorkers(2, workers)
 
 
-def check_alike(one: State, other: State, tolerance: float) -> None:
+def check_alike(one: State, other: State, tolerance: float, of_weights: float) -> None:
+    """Losses to within a share of them, and weights to within what they differ by in the mean: an
+    activation that is nearly 0 is cut off here and not there."""
     for name in ("loss", "val_loss"):
         of_one, of_other = ([row[name] for row in state.history] for state in (one, other))
         assert of_one == pytest.approx(of_other, rel=tolerance), name
-    for weight, of_other in zip(one.weights, other.weights, strict=True):
-        assert np.allclose(weight, of_other, atol=tolerance)
+    pairs = zip(one.weights, other.weights, strict=True)
+    differences = np.concatenate([np.ravel(abs(weight - other)) for weight, other in pairs])
+    assert differences.mean() < of_weights
 
 
 def test_two_workers_learn_as_one_does(nodes, learn):
     *_, alone = learn(Workers(), CLASSIC)
     *_, together = learn(shared(2), CLASSIC)
-    check_alike(together, alone, 1e-4)
+    check_alike(together, alone, 1e-4, 1e-6)
 
 
 def test_a_worker_that_is_lost_costs_its_epoch(nodes, learn):
@@ -83,10 +89,10 @@ def test_a_worker_that_is_lost_costs_its_epoch(nodes, learn):
             nodes.kill_node(1)
     nodes.add_node()
     assert [state.epoch for state in states] == [1, 2, 3]
-    check_alike(states[-1], alone, 0.01)
+    check_alike(states[-1], alone, 0.01, 1e-3)
     # One that goes on where two have been.
     *_, resumed = learn(Workers(), SPRINT, states[0])
-    check_alike(resumed, alone, 0.01)
+    check_alike(resumed, alone, 0.01, 1e-3)
 
 
 def test_the_command(nodes, tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ray
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from imagette.cluster.features import compute_features_on
 from imagette.data.dataset import Split
@@ -41,15 +42,21 @@ class ClusterWorkers(Workers):
         return compute_features_on(self.workers or self.cores, sources, backbone, view)
 
     def spread(self, function: Callable[..., Any], *items: Iterable[Any]) -> Iterator[Any]:
-        """As `map`, on all cores; a call that a lost worker had is made again by another."""
-        call = ray.remote(_call).options(num_cpus=1, max_retries=-1)
+        """As `map`, on all cores; a call that a lost worker had is made again by another.
+
+        NumPy computes with as many threads as here, because products in float32 round by them.
+        """
+        threads = _threads()
+        cores = _fewest_cores(threads)
+        call = ray.remote(_call).options(num_cpus=cores, max_retries=-1)
+        at_once = 2 * max(1, (self.workers or self.cores) // cores)
         shared = ray.put(function)
         under_way: deque[Any] = deque()
         for arguments in zip(*items, strict=True):
             # No more than are soon needed: arguments and results take memory.
-            if len(under_way) >= 2 * (self.workers or self.cores):
+            if len(under_way) >= at_once:
                 yield ray.get(under_way.popleft())
-            under_way.append(call.remote(shared, *arguments))
+            under_way.append(call.remote(threads, shared, *arguments))
         while under_way:
             yield ray.get(under_way.popleft())
 
@@ -76,5 +83,18 @@ class ClusterWorkers(Workers):
             yield state
 
 
-def _call(function: Callable[..., Any], *arguments: Any) -> Any:
-    return function(*arguments)
+def _call(threads: int, function: Callable[..., Any], *arguments: Any) -> Any:
+    with threadpool_limits(threads, "blas"):  # Ray allows one a core of the call
+        return function(*arguments)
+
+
+def _threads() -> int:
+    """Of NumPy's products in this process."""
+    return max((one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"),
+               default=1)  # fmt: skip
+
+
+def _fewest_cores(most: int) -> int:
+    """Of the machines that have some, for a call to fit everywhere; not more than `most`."""
+    cores = (int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"])
+    return min([most, *(some for some in cores if some)])

@@ -65,7 +65,7 @@ def add_up(
     """The sums over images `(n, features)` with labels `(n,)` and weights `(n,)`.
 
     They are added in the order of the images, so that they are the same, bit for bit, wherever
-    each part was added up, as long as the processors round alike.
+    each part was added up, as long as the processors are of one kind and as many threads compute.
     """
     parts = list(batches(len(rows), _PART))
     found = Moments.of_none(rows.shape[1], classes)
