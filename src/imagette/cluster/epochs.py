@@ -1,5 +1,6 @@
 """A training by epochs, shared by the workers of a cluster by Ray Train."""
 
+import os
 import pickle
 import shutil
 import tempfile
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 _MOST_FAILURES = 5
 """So often workers may be lost in one training; each time it goes on from its last whole epoch."""
+_SECONDS_FOR_PLACES = 10
+"""Ray, which may count on a machine that it has not yet seen die, waits so long for the places that
+it wants there before it counts again; by default a minute. Places are there at once, or never."""
 _FOLDER = ".ray"
 """In the run's folder, what Ray keeps while the training lasts."""
 
@@ -109,6 +113,7 @@ def train_epochs_on(
     """
     kept = folder.resolve() / _FOLDER
     shutil.rmtree(kept, ignore_errors=True)
+    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", str(_SECONDS_FOR_PLACES))
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     told = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
     trainer = TorchTrainer(
