@@ -10,7 +10,7 @@ from support.two_nodes import TwoNodes
 
 from imagette import ImagetteError, Recipe, build_model
 from imagette.cluster.connection import cluster
-from imagette.data import split_validation
+from imagette.data import Split, split_validation
 from imagette.models.backend import load_torch_keras
 from imagette.runs import read_run
 from imagette.training.state import State
@@ -40,9 +40,16 @@ def nodes() -> Iterator[TwoNodes]:
 
 
 @pytest.fixture
-def learn(digits, tmp_path):
-    """The states after each epoch, of whom the work is shared by, of a recipe."""
-    train = digits.train.take(np.arange(500))
+def learn(tmp_path):
+    """The states after each epoch, of whom the work is shared by, of a recipe.
+
+    Pictures of noise, brighter by their class: on the flat ground of digits, rounding chooses which
+    pixel of equal ones is the largest, and where gradients go.
+    """
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 10, 500)
+    brighter = 12 * labels[:, None, None, None]
+    train = Split((random.integers(0, 120, (500, 32, 32, 3)) + brighter).astype(np.uint8), labels)
 
     def begin(workers: Workers, recipe: Recipe, state: State | None = None) -> Iterator[State]:
         load_torch_keras().utils.set_random_seed(recipe.seed)
@@ -89,10 +96,10 @@ def test_a_worker_that_is_lost_costs_its_epoch(nodes, learn):
             nodes.kill_node(1)
     nodes.add_node()
     assert [state.epoch for state in states] == [1, 2, 3]
-    check_alike(states[-1], alone, 0.01, 1e-3)
+    check_alike(states[-1], alone, 1e-3, 1e-4)
     # One that goes on where two have been.
     *_, resumed = learn(Workers(), SPRINT, states[0])
-    check_alike(resumed, alone, 0.01, 1e-3)
+    check_alike(resumed, alone, 1e-3, 1e-4)
 
 
 def test_the_command(nodes, tmp_path):
