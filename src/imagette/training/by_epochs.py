@@ -57,7 +57,7 @@ def train_by_epochs(job: Job) -> dict[str, Any]:
     """
     folder, recipe = job.folder, job.recipe
     device = _prepare(job)
-    model = _build(recipe, recipe.image_size, job.found)
+    model = build_network(recipe, recipe.image_size, job.found)
     final = _build_final(model, recipe, job.found)
     data = load_data(job)
     state, teacher = load_checkpoint(folder), None
@@ -183,7 +183,7 @@ def _last_steps(
     return {name: seconds for name, seconds in steps.items() if name not in done}
 
 
-def _build(recipe: Recipe, size: int, found: DataSource) -> "keras.Model":
+def build_network(recipe: Recipe, size: int, found: DataSource) -> "keras.Model":
     """The recipe's network for these classes and a size, its weights drawn from the seed."""
     load_torch_keras().utils.set_random_seed(recipe.seed)
     published = recipe.model in APPLICATIONS or recipe.init_from == IMAGENET
@@ -204,7 +204,7 @@ def _build_final(model: "keras.Model", recipe: Recipe, found: DataSource) -> "ke
     """
     if not recipe.inference_size:
         return model
-    final = _build(recipe, recipe.inference_size, found)
+    final = build_network(recipe, recipe.inference_size, found)
     if [each.shape for each in final.weights] != [each.shape for each in model.weights]:
         raise ImagetteError(
             f"The network {recipe.model} has weights that only fit pictures of"

@@ -1,0 +1,171 @@
+"""The trials of a search: Optuna's study, in a file that no kill can leave half written."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+from ray.tune.schedulers import ASHAScheduler
+from ray.tune.search.optuna import OptunaSearch
+
+from imagette.cluster.search_space import SearchSpace
+from imagette.errors import ImagetteError
+from imagette.training.recipe import Recipe
+from imagette.training.recipe_tables import to_tables
+
+METRIC = "accuracy"
+_NAME = "imagette"
+_REDUCTION = 3
+"""One trial in so many goes on at each rung; the usual choice is 3 or 4 (Li et al., *A System for
+Massively Parallel Hyperparameter Tuning*, 2020)."""
+
+
+def open_study(folder: Path) -> optuna.Study:
+    """The study of a folder; what was under way when it was left has failed, and will be done anew.
+
+    Raises:
+        ImagetteError: its file is damaged.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    try:
+        storage = optuna.storages.RDBStorage(f"sqlite:///{(folder / 'study.db').resolve()}")
+        study = optuna.create_study(
+            storage=storage, study_name=_NAME, direction="maximize", load_if_exists=True
+        )
+        for trial in study.get_trials(states=[TrialState.RUNNING]):
+            study.tell(trial.number, state=TrialState.FAIL)
+            if trial.params:
+                study.enqueue_trial(trial.params)
+    except Exception as error:  # of SQLite, by way of SQLAlchemy and of Optuna
+        raise ImagetteError(
+            f"{folder / 'study.db'} is damaged and cannot be read.",
+            "Restore it from a copy, or start a new search under another --name.",
+        ) from error
+    return study
+
+
+def ended(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that have ended, in that order; those that were interrupted are none of them."""
+    found = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE, TrialState.FAIL])
+    real = [
+        trial
+        for trial in found
+        if trial.state == TrialState.COMPLETE or trial.user_attrs.get("ended") == "failed"
+    ]
+    return sorted(real, key=lambda trial: (trial.datetime_complete, trial.number))
+
+
+def rows(study: optuna.Study, space: SearchSpace) -> list[dict[str, Any]]:
+    """A row for each trial that has ended, in that order.
+
+    `trial` is its number from 1; then the fields by dotted name; `val_accuracy` (a fraction; None
+    where it failed), `epochs`, `seconds`, `ended` (`finished`, `stopped early` by ASHA, or `failed`), `problem`.
+    """
+    return [
+        {
+            "trial": number,
+            **space.values(trial.params),
+            "val_accuracy": None if trial.user_attrs["ended"] == "failed" else trial.value,
+            **{key: trial.user_attrs[key] for key in ("epochs", "seconds", "ended", "problem")},
+        }
+        for number, trial in enumerate(ended(study), start=1)
+    ]
+
+
+def importances(study: optuna.Study) -> dict[str, float]:
+    """What share of the differences between trials each field explains, the largest first.
+
+    By fANOVA (Hutter et al., *An Efficient Approach for Assessing Hyperparameter Importance*,
+    2014). Empty where there is too little to tell it by.
+    """
+    values = {trial.value for trial in ended(study) if trial.state == TrialState.COMPLETE}
+    if len(values) < 2:
+        return {}
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    try:
+        return optuna.importance.get_param_importances(study, evaluator=evaluator)
+    except (RuntimeError, ValueError):  # too few trials, or all with the same values
+        return {}
+
+
+def make_scheduler(study: optuna.Study, recipe: Recipe, space: SearchSpace) -> ASHAScheduler:
+    """ASHA, which knows of the trials that ended before."""
+    epochs = max(1, -int(-space.largest(recipe, "epochs") // 1))
+    scheduler = ASHAScheduler(
+        metric=METRIC, mode="max", max_t=epochs, reduction_factor=_REDUCTION,
+        grace_period=max(1, epochs // _REDUCTION**2),
+    )  # fmt: skip
+    for trial in ended(study):
+        earlier: Any = SimpleNamespace(trial_id=f"earlier-{trial.number}")
+        controller: Any = None
+        scheduler.on_trial_add(controller, earlier)
+        for epoch, accuracy in sorted(trial.intermediate_values.items()):
+            told = {"training_iteration": epoch, METRIC: accuracy}
+            scheduler.on_trial_result(controller, earlier, told)
+    return scheduler
+
+
+class Search(OptunaSearch):
+    """Optuna's search, in a study that is kept.
+
+    Args:
+        study: where the trials are.
+        recipe: what a trial changes.
+        space: how.
+        on_end: called when a trial has ended and is in the study.
+    """
+
+    def __init__(
+        self, study: optuna.Study, recipe: Recipe, space: SearchSpace, on_end: Callable[[], None]
+    ) -> None:
+        if not study.trials and (own := space.parameters(recipe)):
+            study.enqueue_trial(own)  # what all others are compared with
+        # Another seed each time that it goes on: the same one would make the same choices again.
+        sampler = optuna.samplers.TPESampler(
+            seed=(recipe.seed + len(study.trials)) % 2**32, multivariate=True, constant_liar=True
+        )
+
+        def choose(trial: optuna.Trial) -> dict[str, Any]:
+            values = {field.name: field.suggest(trial) for field in space.fields}
+            try:
+                return {"recipe": recipe.change(**to_tables(values)).to_dict()}
+            except ImagetteError as error:
+                return {"problem": error.problem}
+
+        super().__init__(
+            space=choose, metric=METRIC, mode="max", sampler=sampler, study_name=_NAME,
+            storage=study._storage,
+        )  # fmt: skip
+        self._on_end: Callable[[], None] | None = on_end
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Note beside what Optuna notes how a trial ended."""
+        told = result or {}
+        finished = told.get("finished") and not told.get("problem")
+        ended = "finished" if finished else "failed" if not told or error else "stopped early"
+        notes = {
+            "epochs": told.get("epochs", 0),
+            "seconds": told.get("seconds", 0.0),
+            "ended": "failed" if told.get("problem") else ended,
+            "problem": told.get("problem", ""),
+        }
+        for key, value in notes.items():
+            self._ot_trials[trial_id].set_user_attr(key, value)
+        super().on_trial_complete(trial_id, None if error else result, error)
+        if self._on_end:
+            self._on_end()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_on_end": None}
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: all of it is in the study."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing, likewise."""
