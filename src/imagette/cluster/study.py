@@ -63,7 +63,8 @@ def rows(study: optuna.Study, space: SearchSpace) -> list[dict[str, Any]]:
     """A row for each trial that has ended, in that order.
 
     `trial` is its number from 1; then the fields by dotted name; `val_accuracy` (a fraction; None
-    where it failed), `epochs`, `seconds`, `ended` (`finished`, `stopped early` by ASHA, or `failed`), `problem`.
+    where it failed), `epochs`, `seconds`, `ended` (`finished`, `stopped early` by ASHA, or
+    `failed`), `problem`.
     """
     return [
         {

@@ -19,7 +19,6 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,14 @@ from imagette.training.reporter import Reporter
 from imagette.training.resume import claimed
 from imagette.training.run import Run, train
 from imagette.training.training_data import load_data
+
+_AS_TOLD = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+}
+"""Ray Tune without what it does unasked: tables, files, signals, another folder to work in."""
 
 
 class TuneReporter:
@@ -113,8 +120,9 @@ def tune(
         rows = _search(folder, info, found, address, reporter)
         best = _best(rows)
         reporter.on_end()
+        pictures = found if isinstance(found, Dataset) else found.source
         run = train(
-            found, Recipe.load(folder / "best.toml"), name=f"trial-{best['trial']}",
+            pictures, Recipe.load(folder / "best.toml"), name=f"trial-{best['trial']}",
             runs_dir=folder, resume=True, data_dir=info.data_dir, reporter=train_reporter,
         )  # fmt: skip
         return Tuned(folder, rows, best, _own(info, rows), _read_importances(folder), run)
@@ -163,6 +171,8 @@ def _run(search: Any, scheduler: Any, data: Mapping[int, Dataset], trials: int) 
 
     from imagette.cluster.trial import run_trial
 
+    for variable, value in _AS_TOLD.items():
+        os.environ.setdefault(variable, value)
     cpus, gpus = _share_of_a_trial(trials)
     references = {size: ray.put(each) for size, each in data.items()}
     trainable = tune.with_parameters(run_trial, data=references, threads=cpus)
@@ -179,29 +189,7 @@ def _run(search: Any, scheduler: Any, data: Mapping[int, Dataset], trials: int) 
                 failure_config=tune.FailureConfig(max_failures=2),
             ),
         )  # fmt: skip
-        with _as_told():
-            tuner.fit()
-
-
-class _as_told:  # noqa: N801  # a context manager
-    """Ray Tune without what it does unasked: files of its own, signals, other folders."""
-
-    _SETTINGS = {
-        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-        "TUNE_DISABLE_SIGINT_HANDLER": "1",
-        "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    }
-
-    def __enter__(self) -> None:
-        self._before = {name: os.environ.get(name) for name in self._SETTINGS}
-        os.environ.update(self._SETTINGS)
-
-    def __exit__(self, *_: object) -> None:
-        for name, value in self._before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        tuner.fit()
 
 
 def _share_of_a_trial(trials: int) -> tuple[int, int]:
