@@ -49,11 +49,15 @@ class Searched:
         low, high = self.values
         if self.whole:
             return trial.suggest_int(self.name, low, high, log=self.way == "log")
-        return trial.suggest_float(self.name, float(low), float(high), log=self.way == "log")
+        way = self.way == "log"
+        return self.value(trial.suggest_float(self.name, float(low), float(high), log=way))
 
     def value(self, parameter: Any) -> Any:
-        """The field's value, of what Optuna calls it."""
-        return self.values[parameter] if self.way == "choose" else parameter
+        """The field's value, of what Optuna calls it: of a number, four digits are enough."""
+        if self.way == "choose":
+            return self.values[parameter]
+        low, high = self.values
+        return parameter if self.whole else min(max(float(f"{parameter:.4g}"), low), high)
 
     def parameter(self, value: Any) -> Any:
         """What Optuna calls a value; None where it may not be taken."""

@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    PercentFormatter,
+)
 
 from imagette.cluster.search_space import Searched, SearchSpace
 from imagette.reports.plotting import BLUE, INK, ORANGE, short, styled, to_png
@@ -31,7 +37,7 @@ def draw(
     """
     fields = sorted(space.fields, key=lambda field: -importances.get(field.name, 0))
     panels = 1 + len(fields)
-    columns = min(panels, _COLUMNS)
+    columns = 2 if panels in (2, 4) else _COLUMNS
     lines = -(-panels // columns)
     figure = Figure(figsize=(3.6 * columns, 3.2 * lines + 0.3), layout="constrained")
     grid = figure.subplots(lines, columns, squeeze=False, sharey=True)
@@ -74,8 +80,13 @@ def _draw_field(
         _scatter(axes, rows, values)
         if field.way == "log":
             axes.set_xscale("log")
-    axes.set_title("" if importance is None else f"explains {importance:.0%}", fontweight="normal")
-    axes.set_xlabel(field.name)
+            axes.xaxis.set_major_locator(
+                LogLocator(subs=(1,) if field.values[1] >= 100 * field.values[0] else (1, 2, 5))
+            )
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_title(field.name)
+    axes.set_xlabel("" if importance is None else f"explains {importance:.0%} of the differences")
 
 
 def _scatter(axes: Axes, rows: Sequence[Mapping[str, Any]], places: Sequence[float]) -> None:
