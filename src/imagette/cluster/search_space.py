@@ -84,7 +84,7 @@ class SearchSpace:
         except OSError as error:
             raise ImagetteError(
                 f"The file {file} cannot be read: {error.strerror}.",
-                "Give a TOML file of the values to try, such as: learning_rate = {log = [0.01, 1]}",
+                "Give a TOML file of the values to try, such as: optimizer.learning_rate = {log = [0.01, 1]}",
             ) from error
         except ValueError as error:  # of TOML and of UTF-8
             raise ImagetteError(
@@ -141,12 +141,12 @@ def _read(file: Path, name: str, given: Any) -> Searched:
             f"Leave `{name}` out; the recipe says what it is.",
         )
     short, kind = name.rpartition(".")[2], _type_of(name)
-    example = f"{short} = {{choose = [...]}}, or for numbers {short} = {{between = [low, high]}}"
+    example = f"{short} = {{choose = [...]}}, or for numbers {short} = {{between = [min, max]}}"
     if not isinstance(given, dict) or len(given) != 1 or not {*given} <= {*_WAYS}:
-        raise wrong(f"`{name}` has no values to try", f"Write {example} or {{log = [low, high]}}.")
+        raise wrong(f"`{name}` has no values to try", f"Write {example} or {{log = [min, max]}}.")
     ((way, values),) = given.items()
     if not isinstance(values, list) or not values:
-        raise wrong(f"`{name}` has no values to try", f"Write {example} or {{log = [low, high]}}.")
+        raise wrong(f"`{name}` has no values to try", f"Write {example} or {{log = [min, max]}}.")
     if way == "choose":
         return Searched(name, way, tuple(values))
     if kind not in (int, float):
@@ -154,12 +154,12 @@ def _read(file: Path, name: str, given: Any) -> Searched:
     numbers = [one for one in values if type(one) in (int, float)]
     if len(values) != 2 or len(numbers) != 2 or not numbers[0] < numbers[1]:
         raise wrong(
-            f"`{name}` has no lowest and highest value", f"Write {short} = {{{way} = [low, high]}}."
+            f"`{name}` has no lowest and highest value", f"Write {short} = {{{way} = [min, max]}}."
         )
     if way == "log" and numbers[0] <= 0:
         raise wrong(
             f"`{name}` has no lowest value above 0, which `log` needs",
-            f"Write {short} = {{between = [low, high]}}, or begin above 0.",
+            f"Write {short} = {{between = [min, max]}}, or begin above 0.",
         )
     return Searched(name, way, tuple(values), whole=kind is int)
 

@@ -119,7 +119,8 @@ def tune(
         reporter = reporter or TuneReporter()
         rows = _search(folder, info, found, address, reporter)
         best = _best(rows)
-        reporter.on_end()
+        if not (folder / f"trial-{best['trial']}" / "metrics.json").is_file():
+            reporter.on_end()
         pictures = found if isinstance(found, Dataset) else found.source
         run = train(
             pictures, Recipe.load(folder / "best.toml"), name=f"trial-{best['trial']}",
@@ -149,23 +150,24 @@ def _search(
                 reporter.on_trial(row, best=row is _best(known, or_any=False))
             _write(folder, info, known, study)
 
+        failure = ""
         if left := max(0, info.trials - len(known)):
             data = _load(folder, info, found)
             reporter.on_start(folder, info.space, info.trials, list(known))
             search = Search(study, info.recipe, info.space, tell)
-            _run(search, make_scheduler(study, info.recipe, info.space), data, left)
+            failure = _run(search, make_scheduler(study, info.recipe, info.space), data, left)
         _write(folder, info, known, study)
     if not _best(known):
-        problem = next((row["problem"] for row in known if row["problem"]), "")
+        problem = next((row["problem"] for row in known if row["problem"]), failure)
         raise ImagetteError(
-            f"No trial could be trained{f': {problem}' if problem else '.'}",
+            f"No trial could be trained: {problem}",
             "Give other values to try, or train the recipe by itself to see what is wrong.",
         )
     return known
 
 
-def _run(search: Any, scheduler: Any, data: Mapping[int, Dataset], trials: int) -> None:
-    """Let Ray Tune make so many trials."""
+def _run(search: Any, scheduler: Any, data: Mapping[int, Dataset], trials: int) -> str:
+    """Let Ray Tune make so many trials; what went wrong in one, where that was unexpected."""
     import ray
     from ray import tune
 
@@ -189,7 +191,8 @@ def _run(search: Any, scheduler: Any, data: Mapping[int, Dataset], trials: int) 
                 failure_config=tune.FailureConfig(max_failures=2),
             ),
         )  # fmt: skip
-        tuner.fit()
+        errors = tuner.fit().errors
+    return str(errors[0]).strip().splitlines()[-1] if errors else ""
 
 
 def _share_of_a_trial(trials: int) -> tuple[int, int]:
