@@ -80,7 +80,7 @@ def _print(tuned: "Tuned") -> None:
         print_metrics(tuned.run.metrics)
     if tuned.importances:
         print_table(
-            ["field", "matters", "best"],
+            ["field", "matters", "best value"],
             [
                 [name, f"{share:.0%}", to_text(tuned.best[name])]
                 for name, share in tuned.importances.items()

@@ -84,7 +84,8 @@ class SearchSpace:
         except OSError as error:
             raise ImagetteError(
                 f"The file {file} cannot be read: {error.strerror}.",
-                "Give a TOML file of the values to try, such as: optimizer.learning_rate = {log = [0.01, 1]}",
+                "Give a TOML file of the values to try, such as:"
+                " optimizer.learning_rate = {log = [0.01, 1]}",
             ) from error
         except ValueError as error:  # of TOML and of UTF-8
             raise ImagetteError(
