@@ -40,6 +40,8 @@ from imagette.training.run import train
 RECIPES = ("sprint-70", "sprint-80", "sprint-90", "sprint-94")
 
 Say = Callable[[str], None]
+TrainAll = Callable[[Path, Sequence[Recipe], Dataset, str | Path | None], None]
+"""Trains recipes into a folder as `train_recipe` does each of them, but side by side."""
 
 
 def time_to_accuracy(
@@ -52,6 +54,7 @@ def time_to_accuracy(
     tensorflow: str | Path | None = None,
     reporter: Reporter | None = None,
     say: Say = lambda _: None,
+    train_all: TrainAll | None = None,
 ) -> list[dict[str, Any]]:
     """Train each recipe with several seeds and compare accuracies and times.
 
@@ -71,6 +74,7 @@ def time_to_accuracy(
             has. Without one the reference is left out.
         reporter: hears of each training.
         say: is told a line at a time what happens.
+        train_all: trains all of them side by side, if they are not to take turns.
 
     Returns:
         A row each, plain values: `name`, `runs`, `accuracy`, `accuracy_sd`, `accuracy_low` and
@@ -95,6 +99,9 @@ def time_to_accuracy(
     if python is None:
         say("TensorFlow is not installed here: the reference is left out (see --tensorflow).")
     _claim(out, data, reading)
+    if train_all:
+        wanted = [recipe.change(seed=seed) for seed in range(runs) for recipe in chosen]
+        train_all(out, [one for one in wanted if not _measured(_folder(out, one))], data, data_dir)
     summary: list[dict[str, Any]] = []
     for seed in range(runs):
         printed = out / "reference" / f"seed-{seed}.jsonl"
@@ -103,7 +110,7 @@ def time_to_accuracy(
             train_reference(python, data, seed, printed)
         for recipe in chosen:
             say(f"{recipe.name}, seed {seed}")
-            _train_recipe(out, recipe.change(seed=seed), data, data_dir, reporter)
+            train_recipe(out, recipe.change(seed=seed), data, data_dir, reporter)
         # After each turn, so that a benchmark that is stopped leaves what it has.
         summary = _collect(out, data)
     return summary
@@ -126,7 +133,7 @@ def _load_recipes(recipes: Sequence[str], runs: int) -> list[Recipe]:
     return chosen
 
 
-def _train_recipe(
+def train_recipe(
     out: Path, recipe: Recipe, data: Dataset, data_dir: str | Path | None, reporter: Reporter | None
 ) -> None:
     """Train and measure a recipe with its seed, or go on with that.
@@ -134,7 +141,7 @@ def _train_recipe(
     Raises:
         ImagetteError: what was trained here before was not this very recipe.
     """
-    folder = out / "runs" / f"{recipe.name}-seed-{recipe.seed}"
+    folder = _folder(out, recipe)
     saved = folder / "recipe.toml"
     if saved.is_file() and Recipe.load(saved) != recipe:
         raise ImagetteError(
@@ -147,6 +154,10 @@ def _train_recipe(
     )  # fmt: skip
     if not _measured(folder):
         evaluate(folder, data, flip=True)
+
+
+def _folder(out: Path, recipe: Recipe) -> Path:
+    return out / "runs" / f"{recipe.name}-seed-{recipe.seed}"
 
 
 def _claim(out: Path, data: Dataset, reading: float) -> None:
