@@ -1,4 +1,4 @@
-"""deploy/ray: valid by Ray's, KubeRay's and Kubernetes' own schemas, and its parts fit each other."""
+"""deploy/ray: valid by Ray's, KubeRay's and Kubernetes' schemas, and its parts fit each other."""
 
 import json
 import re
