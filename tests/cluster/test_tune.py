@@ -1,7 +1,6 @@
 """A search for a better recipe: real trials on Ray, killed, interrupted, and gone on with."""
 
 import csv
-import os
 import signal
 import subprocess
 import time
@@ -90,12 +89,12 @@ def test_a_search_that_is_killed_and_interrupted_goes_on(folder):
     # What was under way came again, and the recipe's own values were the first of all.
     values = [(row["label_smoothing"], row["optimizer.learning_rate"]) for row in last]
     assert values.count(("0.2", "0.01")) == 1
+    check_what_is_left(folder / "tune/first", last)
+    check_it_goes_on_with_nothing_else(folder)
 
 
-@pytest.mark.slow
-def test_it_leaves_the_best_recipe_and_what_mattered(folder):
-    """After the test above."""
-    found, last = folder / "tune/first", ended(folder)
+def check_what_is_left(found: Path, last: list[dict[str, str]]) -> None:
+    """The best recipe, its run, and the plot."""
     best = max(
         (row for row in last if row["ended"] == "finished"), key=lambda row: row["val_accuracy"]
     )
@@ -112,9 +111,9 @@ def test_it_leaves_the_best_recipe_and_what_mattered(folder):
         assert plot.width > 1000
 
 
-@pytest.mark.slow
-def test_it_goes_on_with_nothing_else(folder):
-    before = sorted(os.listdir(folder / "tune/first"))
+def check_it_goes_on_with_nothing_else(folder: Path) -> None:
+    """Other values or another recipe are refused, and nothing is changed."""
+    before = sorted((folder / "tune/first").iterdir())
     other = folder / "other.toml"
     other.write_text("batch_size = {choose = [100, 200]}", encoding="utf-8")
     whole = {"name": "first", "runs_dir": folder / "tune"}
@@ -125,7 +124,7 @@ def test_it_goes_on_with_nothing_else(folder):
     ):
         with pytest.raises(ImagetteError, match=said):
             tune("digits", **whole | asked)
-    assert sorted(os.listdir(folder / "tune/first")) == before
+    assert sorted((folder / "tune/first").iterdir()) == before
 
 
 @pytest.mark.parametrize(
