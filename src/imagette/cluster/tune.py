@@ -115,7 +115,6 @@ def tune(
     asked = Asked(dataset, recipe, space, trials, data_dir)
     folder, info, found = open_folder(asked, name, Path(runs_dir), resume)
     with claimed(folder):
-        info.write(folder)
         reporter = reporter or TuneReporter()
         rows = _search(folder, info, found, address, reporter)
         best = _best(rows)
@@ -141,6 +140,7 @@ def _search(
         # Here, because it brings in Ray: where that is missing, the cluster has said so.
         from imagette.cluster.study import Search, make_scheduler, open_study, rows
 
+        info.write(folder)
         study = open_study(folder)
         known = rows(study, info.space)
 
