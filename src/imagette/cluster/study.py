@@ -1,7 +1,8 @@
 """The trials of a search: Optuna's study, in a file that no kill can leave half written."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -46,6 +47,22 @@ def open_study(folder: Path) -> optuna.Study:
             "Restore it from a copy, or start a new search under another --name.",
         ) from error
     return study
+
+
+@contextmanager
+def writing_study(folder: Path) -> Iterator[None]:
+    """For while trials are made: a study that cannot be written is told as what it is.
+
+    Raises:
+        ImagetteError: it cannot; trials that have ended are kept.
+    """
+    try:
+        yield
+    except optuna.exceptions.StorageInternalError as error:
+        raise ImagetteError(
+            f"{folder / 'study.db'} could not be written.",
+            "Free some space, then go on with the same command and --resume.",
+        ) from error
 
 
 def ended(study: optuna.Study) -> list[FrozenTrial]:

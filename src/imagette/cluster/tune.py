@@ -138,7 +138,7 @@ def _search(
     """Make the trials that are left to make; the rows of all."""
     with cluster(address):
         # Here, because it brings in Ray: where that is missing, the cluster has said so.
-        from imagette.cluster.study import Search, make_scheduler, open_study, rows
+        from imagette.cluster.study import Search, make_scheduler, open_study, rows, writing_study
 
         info.write(folder)
         study = open_study(folder)
@@ -155,7 +155,9 @@ def _search(
             data = _load(folder, info, found)
             reporter.on_start(folder, info.space, info.trials, list(known))
             search = Search(study, info.recipe, info.space, tell)
-            failure = _run(search, make_scheduler(study, info.recipe, info.space), data, left)
+            scheduler = make_scheduler(study, info.recipe, info.space)
+            with writing_study(folder):
+                failure = _run(search, scheduler, data, left)
         _write(folder, info, known, study)
     if not _best(known):
         problem = next((row["problem"] for row in known if row["problem"]), failure)
