@@ -234,7 +234,8 @@ def _write(folder: Path, info: TuneInfo, rows: list[dict[str, Any]], study: Any)
     from imagette.cluster.tune_plot import draw
 
     explained = importances(study)
-    write_csv(folder / "trials.csv", rows)
+    columns = ["trial", *info.space.names, "val_accuracy", "epochs", "seconds", "ended", "problem"]
+    write_csv(folder / "trials.csv", rows, columns)
     shares = [{"field": name, "importance": share} for name, share in explained.items()]
     write_csv(folder / "importance.csv", shares, ["field", "importance"])
     measured = [row for row in rows if row["val_accuracy"] is not None]
