@@ -61,7 +61,8 @@ def tune(
     from imagette.cli.progress import TrainingReporter
     from imagette.cli.tune_progress import TrialTable
 
-    with TrialTable() as table, TrainingReporter() as reporter, stoppable(table.interrupted):
+    table = TrialTable()
+    with stoppable(table.interrupted), table, TrainingReporter() as reporter:
         from imagette.cluster.tune import tune as search
 
         tuned = search(

@@ -91,8 +91,9 @@ class TrialTable(TuneReporter):
             left=local(f"about {duration(left)} left") if self.here else "",
         )  # fmt: skip
 
-    def on_end(self) -> None:
+    def on_end(self, folder: Path, trials: int) -> None:
         self.bar.stop()
+        self.folder, self.trials, self.done = folder, trials, trials
         say("The best recipe is now trained, and measured on pictures that no trial has seen.")
 
     def interrupted(self) -> None:

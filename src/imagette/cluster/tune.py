@@ -54,7 +54,7 @@ class TuneReporter:
     def on_trial(self, row: dict[str, Any], best: bool) -> None:
         """A trial has ended; `row` is as in `imagette.cluster.study.rows`."""
 
-    def on_end(self) -> None:
+    def on_end(self, folder: Path, trials: int) -> None:
         """All trials have ended, and the best recipe is about to be trained and measured."""
 
 
@@ -119,7 +119,7 @@ def tune(
         rows = _search(folder, info, found, address, reporter)
         best = _best(rows)
         if not (folder / f"trial-{best['trial']}" / "metrics.json").is_file():
-            reporter.on_end()
+            reporter.on_end(folder, len(rows))
         pictures = found if isinstance(found, Dataset) else found.source
         run = train(
             pictures, Recipe.load(folder / "best.toml"), name=f"trial-{best['trial']}",
