@@ -108,12 +108,11 @@ def test_all_have_the_same_ray():
 
 def test_ray_up_takes_the_file():
     util = pytest.importorskip("ray.autoscaler._private.util")
-    util.validate_config(CLUSTER)
     prepared = util.prepare_config(CLUSTER)
     assert prepared["max_workers"] == len(CLUSTER["provider"]["worker_ips"])
     util.validate_config(prepared)
     with pytest.raises(jsonschema.ValidationError):
-        util.validate_config(CLUSTER | {"mistyped": 1})
+        util.validate_config(prepared | {"mistyped": 1})
     begun = [*CLUSTER["head_start_ray_commands"], *CLUSTER["worker_start_ray_commands"]]
     made = CLUSTER["setup_commands"][0].split()[-1]
     assert all(line.startswith(f"{made}/bin/ray ") for line in begun)
