@@ -2,7 +2,10 @@
 
 import logging
 import os
+import signal
 import socket
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,8 +42,9 @@ def cluster(address: str | None = None) -> Iterator[int]:
         if address and address != "auto":
             host, _, port = address.rpartition(":")
             socket.create_connection((host, int(port)), _SECONDS).close()
-        ray.init(address=address or "local", namespace="imagette", **options)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        with _as_before():
+            ray.init(address=address or "local", namespace="imagette", **options)
+    except Exception as error:  # that a start took too long is a plain one of Ray's
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ImagetteError(
             f"The Ray cluster {address or 'of this machine'} does not answer: {first.rstrip('.')}.",
@@ -55,10 +59,29 @@ def cluster(address: str | None = None) -> Iterator[int]:
         ray.shutdown()
 
 
+@contextmanager
+def _as_before() -> Iterator[None]:
+    """While Ray begins: it would take SIGTERM for itself, and its part in C++ says on stderr which
+    level of its log was chosen."""
+    handler = signal.getsignal(signal.SIGTERM)
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
+
+
 def _import_ray():  # type: ignore[no-untyped-def]  # a module
     # Before it is imported: it tells nobody that it is used, and writes no bars of its own.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
         import ray
@@ -67,6 +90,8 @@ def _import_ray():  # type: ignore[no-untyped-def]  # a module
             "Ray is not installed.", "Install it with: pip install 'imagette[ray]'"
         ) from None
     logging.getLogger("ray").setLevel(logging.ERROR)
+    # That a node is lost it says on stdout, among results, whatever is set.
+    ray._private.worker.print_to_stdstream = lambda *_, **__: None
     return ray
 
 

@@ -22,6 +22,9 @@ def run_trial(config: dict[str, Any], data: Mapping[int, Any], threads: int) -> 
     """
     from ray import get, tune
 
+    from imagette.models.backend import load_torch_keras
+
+    load_torch_keras()  # before the clock starts: a worker waits for that once
     began = time.perf_counter()
     epochs = 0
     try:

@@ -108,4 +108,6 @@ def _scatter(axes: Axes, rows: Sequence[Mapping[str, Any]], places: Sequence[flo
         "best": {"color": ORANGE, "marker": "*", "s": 130},
     }
     for kind, (across, up) in kinds.items():
-        axes.scatter(across, up, label=kind, zorder=3, **looks[kind])
+        # An empty one would stand in the legend.
+        if across:
+            axes.scatter(across, up, label=kind, zorder=3, **looks[kind])
