@@ -46,7 +46,7 @@ def ended(folder: Path) -> list[dict[str, str]]:
 
 
 def interrupted(folder: Path, *arguments: str) -> tuple[str, str]:
-    """A search that is stopped by Ctrl-C when its first trial has ended: what it printed and said."""
+    """What a search printed and said that Ctrl-C stopped when its first trial had ended."""
     process = subprocess.Popen(
         [*PROGRAM, "tune", *arguments, "--name", "first"],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
