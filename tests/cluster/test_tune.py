@@ -1,16 +1,19 @@
-"""A search for a better recipe: real trials on Ray, interrupted, and gone on with."""
+"""A search for a better recipe: real trials on Ray, stopped, killed, and gone on with."""
 
 import csv
 import signal
 import subprocess
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
 from PIL import Image
-from support.command_line import PROGRAM, imagette
+from support.command_line import PROGRAM
 
 from imagette import ImagetteError, Recipe
 from imagette.cluster.search_space import SearchSpace
@@ -45,45 +48,59 @@ def ended(folder: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(file.open(encoding="utf-8"))) if file.is_file() else []
 
 
-def interrupted(folder: Path, *arguments: str) -> tuple[str, str]:
-    """What a search printed and said that Ctrl-C stopped when its first trial had ended."""
-    process = subprocess.Popen(
+def started(folder: Path, *arguments: str) -> subprocess.Popen:
+    """A search under way."""
+    return subprocess.Popen(
         [*PROGRAM, "tune", *arguments, "--name", "first"],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+
+
+def wait_until(there: Callable[[], Any], process: subprocess.Popen) -> None:
     deadline = time.monotonic() + 300
-    while not ended(folder):
+    while not there():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    begun = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGINT)
-    printed, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
-    _, left = psutil.wait_procs(begun, timeout=30)
-    assert begun
-    assert not left
-    return printed, said
+
+
+def of_trials(process: subprocess.Popen) -> list[psutil.Process]:
+    """The processes of Ray's that train trials."""
+    found = []
+    for one in psutil.Process(process.pid).children(recursive=True):
+        with suppress(psutil.Error):
+            if one.cmdline()[:1] == ["ray::ImplicitFunc.train"]:
+                found.append(one)
+    return found
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_search_that_is_interrupted_goes_on(folder):
-    printed, said = interrupted(
-        folder, "digits", "--recipe", "tiny.toml", "--space", "space.toml", "--trials", str(TRIALS)
-    )
+def test_a_search_that_is_interrupted_or_loses_a_worker_goes_on(folder):
+    whole = ["digits", "--recipe", "tiny.toml", "--space", "space.toml", "--trials", str(TRIALS)]
+    process = started(folder, *whole)
+    wait_until(lambda: ended(folder), process)
+    begun = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    printed, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
     assert not printed
     assert f"Making {TRIALS} trials" in said
     assert "imagette tune --name first --runs-dir tune --resume" in said.splitlines()[-1]
     assert "Traceback" not in said
+    assert begun
+    assert not psutil.wait_procs(begun, timeout=30)[1]
     first = ended(folder)
 
-    finished = imagette("tune", "--name", "first", "--resume", cwd=folder)
-    assert finished.returncode == 0, finished.stderr
-    assert f"Going on after {len(first)} of {TRIALS} trials" in finished.stderr
-    assert "Traceback" not in finished.stderr
-    assert "Accuracy" in finished.stdout
-    assert "Ray" not in finished.stdout + finished.stderr
+    process = started(folder, "--resume")
+    wait_until(lambda: of_trials(process), process)
+    of_trials(process)[0].kill()  # its trial begins anew
+    printed, said = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert f"Going on after {len(first)} of {TRIALS} trials" in said
+    assert "Traceback" not in said
+    assert "Accuracy" in printed
+    assert "Ray" not in printed + said
     last = ended(folder)
     assert first == last[: len(first)]
     assert len(last) == TRIALS

@@ -15,6 +15,7 @@ Trials are compared on the pictures held out for validation, the same for all. T
 looked at by the run of the best recipe alone.
 """
 
+import logging
 import os
 import tempfile
 from collections.abc import Mapping
@@ -177,6 +178,8 @@ def _run(search: Any, scheduler: Any, data: Mapping[int, Dataset], trials: int) 
 
     for variable, value in _AS_TOLD.items():
         os.environ.setdefault(variable, value)
+    # A worker that is lost it tells by a traceback, though the trial begins anew.
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     cpus, gpus = _share_of_a_trial(trials)
     references = {size: ray.put(each) for size, each in data.items()}
     trainable = tune.with_parameters(run_trial, data=references, threads=cpus)
