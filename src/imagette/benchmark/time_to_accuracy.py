@@ -197,7 +197,8 @@ def _collect(out: Path, data: Dataset) -> list[dict[str, Any]]:
 
 
 def _measured(folder: Path) -> bool:
-    return "flip_averaged" in (read_metrics(read_run(folder)) or {})
+    begun = (folder / "recipe.toml").is_file()
+    return begun and "flip_averaged" in (read_metrics(read_run(folder)) or {})
 
 
 def _training_row(folder: Path, data: Dataset) -> tuple[dict[str, Any], Curve]:
