@@ -32,6 +32,8 @@ def open_study(folder: Path) -> optuna.Study:
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    # Of a trial that began anew on another machine.
+    warnings.filterwarnings("ignore", message="The reported value is ignored")
     try:
         storage = optuna.storages.RDBStorage(f"sqlite:///{(folder / 'study.db').resolve()}")
         study = optuna.create_study(

@@ -192,8 +192,9 @@ def _run(search: Any, scheduler: Any, data: Mapping[int, Dataset], trials: int) 
             ),
             run_config=tune.RunConfig(
                 name="trials", storage_path=scratch, verbose=0,
-                # A worker that is lost with its machine: the trial begins anew on another.
-                failure_config=tune.FailureConfig(max_failures=2),
+                # A worker that is lost with its machine: the trial begins anew on another, once Ray
+                # has seen which machine is gone; until then it may try that one again.
+                failure_config=tune.FailureConfig(max_failures=10),
             ),
         )  # fmt: skip
         errors = tuner.fit().errors
