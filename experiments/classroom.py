@@ -26,7 +26,6 @@ Writes results/classroom/seconds.json, but for a short run.
 
 import argparse
 import json
-import shutil
 import statistics
 import sys
 import tempfile
@@ -38,6 +37,7 @@ from pathlib import Path
 from threading import Barrier, BrokenBarrierError
 
 from shared.beside import beside
+from shared.chromium import find_chromium
 from shared.chromium_phones import browsers
 from shared.classroom_findings import Findings, watch
 from shared.page_visit import Trouble, Visit
@@ -73,9 +73,8 @@ def main() -> None:
         options.phones, options.browsers, options.seconds = 4, 1, 10
         options.pictures = 3
     stop_at_signals()
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if options.browsers and not chromium:
-        sys.exit("There is no Chromium on this machine: install it, or give --browsers 0.")
+    if options.browsers:
+        find_chromium()
     if not addresses_for_others("0.0.0.0"):
         sys.exit("This machine is in no network, so nothing would be reached by HTTPS.")
     before = machine()
@@ -95,7 +94,7 @@ def main() -> None:
         with running(command, f"http://127.0.0.1:{port}/predict", post, log, {}) as server:
             wait_for_page(https_port)
             with beside(lambda done: watch(server, findings, done)):
-                teach(options, photographs, (port, https_port), chromium or "", findings)
+                teach(options, photographs, (port, https_port), findings)
         for line in log.read_text(errors="replace").splitlines():
             if "Traceback" in line or "Error" in line:
                 findings.note(f"log: {line}")
@@ -106,7 +105,6 @@ def teach(
     options: argparse.Namespace,
     photographs: list[list[bytes]],
     ports: tuple[int, int],
-    chromium: str,
     findings: Findings,
 ) -> None:
     """Have all phones teach at once, at the ports of API and page."""
@@ -123,7 +121,7 @@ def teach(
         if options.browsers:
             windows = (options.browsers, options.seconds, CLASSES[:2])
             wait = partial(wait_at, at_once)
-            pool.submit(browsers, *windows, ports[1], chromium, wait, findings).result()
+            pool.submit(browsers, *windows, ports[1], wait, findings).result()
 
 
 def phone(

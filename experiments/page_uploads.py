@@ -17,6 +17,7 @@ from threading import Event, Thread
 
 import psutil
 from playwright.sync_api import sync_playwright
+from shared.chromium import find_chromium
 
 _SECONDS_AFTER = 20
 
@@ -25,7 +26,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=25)
     parser.add_argument("--megabytes", type=float, default=35)
-    parser.add_argument("--chromium", default="/usr/bin/chromium")
     options = parser.parse_args()
     with (
         socket.create_server(("127.0.0.1", 0)) as one,
@@ -47,13 +47,13 @@ def main() -> None:
             for file in files:
                 file.touch()
                 os.truncate(file, int(options.megabytes * 1e6))
-            _drop(port, files, streamlit, options.chromium)
+            _drop(port, files, streamlit)
     finally:
         server.terminate()
         server.wait()
 
 
-def _drop(port: str, files: list[Path], process: psutil.Process, chromium: str) -> None:
+def _drop(port: str, files: list[Path], process: psutil.Process) -> None:
     over, peak = Event(), [0.0]
 
     def watch() -> None:
@@ -61,7 +61,7 @@ def _drop(port: str, files: list[Path], process: psutil.Process, chromium: str) 
             peak[0] = max(peak[0], _megabytes(process))
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
         tab = browser.new_page()
         tab.goto(f"http://127.0.0.1:{port}/")
         box = tab.locator("input[type=file]")

@@ -19,15 +19,14 @@ import http.client
 import io
 import json
 import random
-import shutil
 import statistics
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageEnhance
 from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
+from shared.chromium import CHROMIUM_OPTIONS, find_chromium
 from shared.servers import (
     Post,
     free_port,
@@ -46,10 +45,6 @@ RESULTS = Path(__file__).parent / "results" / "teaching"
 CLASSES = ("cat", "ship")
 PICTURES = 12
 SIZE = (1200, 900)
-CHROMIUM_OPTIONS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-]  # fmt: skip
 
 # Resolves to the seconds from an event to when the second class has so many pictures and the page
 # is at rest, so that all that stands on it is answered by them.
@@ -73,9 +68,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
     stop_at_signals()
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if not chromium:
-        sys.exit("There is no Chromium on this machine: install it.")
+    chromium = find_chromium()
     before, (port, ui_port) = machine(), (free_port(), free_port())
     command = [
         *imagette(port),

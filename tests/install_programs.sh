@@ -1,16 +1,13 @@
 #!/usr/bin/env bash
-# The tests of the page and of the reports need a Chromium (best its headless shell), those of how to serve behind a proxy an
+# The tests of the page and of the reports need a Chromium, those of how to serve behind a proxy an
 # nginx, those of rates a Redis, those of the monitoring a Prometheus; on Debian and Ubuntu this
 # installs what is missing.
 set -euo pipefail
 has() { PATH=$PATH:/usr/sbin command -v "$@" >/dev/null; }
 
 missing=()
-if ! has chromium-headless-shell && apt-cache show chromium-headless-shell &>/dev/null; then
-    missing+=(chromium-headless-shell fonts-dejavu-core)
-elif ! { has chromium-headless-shell || has chromium || has chromium-browser || has google-chrome; }; then
+has chromium-headless-shell || has chromium || has chromium-browser || has google-chrome ||
     missing+=(chromium fonts-dejavu-core)
-fi
 has nginx || missing+=(nginx)
 has redis-server || missing+=(redis-server)
 { has prometheus && has promtool; } || missing+=(prometheus)
@@ -22,6 +19,9 @@ fi
 sudo=""
 [ "$(id -u)" = 0 ] || sudo="sudo"
 $sudo apt-get update -qq
+if apt-cache show chromium-headless-shell &>/dev/null; then
+    missing=("${missing[@]/#chromium/chromium-headless-shell}") # the same, and quicker
+fi
 DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 for service in nginx redis-server prometheus; do
     # Their packages start a server, which nobody has asked for here.

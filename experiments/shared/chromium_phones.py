@@ -8,12 +8,8 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from imagette.local_network import addresses_for_others
+from shared.chromium import CHROMIUM_OPTIONS, find_chromium
 from shared.classroom_findings import Findings
-
-_OPTIONS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-]  # fmt: skip
 
 
 def browsers(
@@ -21,7 +17,6 @@ def browsers(
     seconds: float,
     names: list[str],
     port: int,
-    chromium: str,
     wait: Callable[[], None],
     findings: Findings,
 ) -> None:
@@ -32,13 +27,12 @@ def browsers(
         seconds: for which they are timed.
         names: of the classes that they teach.
         port: of the page, by HTTPS.
-        chromium: path of the browser.
         wait: waits for the other phones.
         findings: takes what was measured.
     """
     address = addresses_for_others("0.0.0.0")[0]
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=_OPTIONS)
+        browser = driver.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_OPTIONS)
         pages = []
         for _ in range(count):
             context = browser.new_context(

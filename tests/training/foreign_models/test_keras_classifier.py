@@ -74,8 +74,8 @@ def test_the_bundle_answers_as_keras_does(tmp_path, front, of, pixels):
     assert np.abs(classifier.predict_proba(pictures) - own).max() < 1e-3
 
 
-def test_without_preprocessing_the_values_are_asked_for(tmp_path):
-    pixels = "imagenet"
+@pytest.mark.parametrize("pixels", ["1", "-1..1", "imagenet"])
+def test_without_preprocessing_the_values_are_asked_for(tmp_path, pixels):
     model = classifier_behind(same)
     model.save(tmp_path / "m.keras")
     with pytest.raises(ImagetteError, match=r"cannot be told.*--pixels"):
