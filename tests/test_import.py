@@ -11,7 +11,7 @@ from PIL import Image
 import imagette
 
 HEAVY = {"keras", "torch", "tensorflow", "jax", "onnx", "onnxscript", "sklearn", "matplotlib"}
-HEAVY |= {"scipy", "pandas", "streamlit", "pooch"}
+HEAVY |= {"scipy", "pandas", "streamlit", "pooch", "ray", "optuna"}
 
 
 def modules_after(code: str) -> set[str]:
@@ -52,6 +52,26 @@ prediction = imagette.Classifier({str(bundle_path)!r}).predict({str(picture)!r})
 assert prediction.label in prediction.probabilities
 """
     assert not modules_after(code) & HEAVY
+
+
+@pytest.mark.slow
+def test_a_command_without_ray_does_not_import_it(bundle_path, tmp_path):
+    picture = tmp_path / "picture.png"
+    Image.new("RGB", (40, 30), (10, 200, 30)).save(picture)
+    code = """
+import contextlib, sys
+from imagette.cli.app import main
+sys.argv = ["imagette", *{arguments!r}]
+with contextlib.suppress(SystemExit):
+    main()
+"""
+    predict = ["predict", str(picture), "--model", str(bundle_path)]
+    train = ["train", "digits", "--recipe", "sprint-70", "--runs-dir", str(tmp_path), "--name", "a",
+             "--set", "epochs=1", "--set", "model_options.widths=[4]"]  # fmt: skip
+    for arguments in (predict, train):
+        assert "imagette" in (loaded := modules_after(code.format(arguments=arguments)))
+        assert not loaded & {"ray", "optuna"}
+    assert (tmp_path / "a" / "metrics.json").is_file()
 
 
 def test_predicting_leaves_nothing_at_home_and_tells_nobody(bundle_path, tmp_path):

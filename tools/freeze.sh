@@ -7,7 +7,7 @@ trap 'rm -rf "$folder"' EXIT
 "${1:-python3}" -m venv "$folder"
 torch=$(sed -n 's/^torch==//p' constraints.txt)
 "$folder/bin/python" -m pip install --quiet "torch==$torch"
-"$folder/bin/python" -m pip install --quiet '.[train,webapp,notebook,heif,video,otel,lambda,fuzz,docs,dev]'
+"$folder/bin/python" -m pip install --quiet '.[train,webapp,notebook,heif,video,otel,ray,lambda,fuzz,docs,dev]'
 {
     echo "# Versions known to work together; made by \`make constraints\`."
     # PyTorch's build (+cpu, +cu130) and the GPU libraries it brings depend on the machine.

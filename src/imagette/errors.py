@@ -34,3 +34,9 @@ class ImageError(ImagetteError):
     def __init__(self, problem: str, remedy: str, *, too_large: bool = False) -> None:
         super().__init__(problem, remedy)
         self.too_large = too_large
+
+
+def first_line(error: BaseException) -> str:
+    """The reason that a library gives, without its details or a full stop; the kind of the error
+    where it gives none."""
+    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__

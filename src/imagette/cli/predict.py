@@ -1,20 +1,22 @@
 """`imagette predict`."""
 
-import os
 import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, field
-from itertools import groupby, islice
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import typer
 
+from imagette.cli.cluster_options import RayAddressOption, RayOption
 from imagette.cli.console import duration, err, say, stoppable, to_json
 from imagette.cli.options import ModelOption
+from imagette.cli.predict_on_cluster import predict_on_cluster, refuse_other_options
 from imagette.cli.predict_options import (
+    EVERY,
     AllowPrivateOption,
     Asked,
     CameraOption,
@@ -27,7 +29,12 @@ from imagette.cli.predict_options import (
     SortIntoOption,
     TopOption,
 )
-from imagette.cli.predict_sources import camera_index, find_sources, refuse_mistyped
+from imagette.cli.predict_sources import (
+    begin_processes,
+    camera_index,
+    find_sources,
+    refuse_mistyped,
+)
 from imagette.errors import ImagetteError
 from imagette.interrupts import ctrl_c_ends_at_once
 from imagette.translate import system_language
@@ -41,9 +48,6 @@ if TYPE_CHECKING:
     from imagette.inference.sorted_copies import SortedCopies
     from imagette.inference.sources import Source
 
-_MANY = 256
-"""Files in a folder, from which on several processes answer; fewer are answered before those have
-begun."""
 _LONGEST = 86_400
 """Seconds from one picture of a video to the next."""
 _WORTH_COUNTING = 10
@@ -75,8 +79,10 @@ def predict(
     sort_into: SortIntoOption = None,
     explain: ExplainOption = None,
     camera: CameraOption = False,
-    every: EveryOption = 1.0,
+    every: EveryOption = EVERY,
     allow_private: AllowPrivateOption = False,
+    ray: RayOption = False,
+    ray_address: RayAddressOption = None,
 ) -> None:
     """Say what pictures show."""
     places = {"--json": as_json, "--csv": as_csv, "--out": out}
@@ -94,15 +100,21 @@ def predict(
         pictures or [], model, top, as_json, as_csv, out, sort_into, explain, camera, every,
         allow_private,
     )  # fmt: skip
+    on_cluster = ray or ray_address is not None
+    if on_cluster:
+        refuse_other_options(asked)
     if not camera:
         if not pictures:
             raise ImagetteError(
                 "No picture is named.", "Give files, folders, addresses, or - for stdin."
             )
-        refuse_mistyped(pictures)
-    processes = None if explain or camera else _begin_processes(asked.pictures)
-    with processes or nullcontext():
-        unreadable = _predict(asked, processes)
+        refuse_mistyped([one for one in pictures if not (on_cluster and "://" in one)])
+    if on_cluster:
+        unreadable = predict_on_cluster(asked, ray_address)
+    else:
+        processes = None if explain or camera else begin_processes(asked.pictures)
+        with processes or nullcontext():
+            unreadable = _predict(asked, processes)
     if unreadable:
         raise typer.Exit(1)
 
@@ -155,17 +167,6 @@ def _predict(asked: Asked, processes: "AnsweringProcesses | None") -> int:
 
 def _never(_: str) -> bool:
     return False
-
-
-def _begin_processes(pictures: list[str]) -> "AnsweringProcesses | None":
-    """Processes that load their modules while this one loads its own and finds the pictures; None
-    where it is not sure that several are worth while."""
-    files = (file for one in pictures for _, _, names in os.walk(one) for file in names)
-    if len(pictures) + len(list(islice(files, _MANY))) < _MANY:
-        return None
-    from imagette.inference.answering_processes import AnsweringProcesses, available_cores
-
-    return AnsweringProcesses() if available_cores() > 1 else None
 
 
 def _answers(

@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+EVERY = 1.0
+"""Seconds between two pictures of a video, where nobody asks for others."""
+
 PicturesArgument = Annotated[
     list[str] | None,
     typer.Argument(
@@ -33,8 +36,9 @@ OutOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Write the answers to a file, .jsonl (JSON Lines) or .csv. Run again with the same"
-        " file, the command goes on where it stopped: pictures whose path is in it are left out.",
+        help="Write the answers to a file, .jsonl (JSON Lines) or .csv, with --ray .parquet too."
+        " Run again with the same file, the command goes on where it stopped: pictures whose path"
+        " is in it are left out.",
         show_default=False,
     ),
 ]

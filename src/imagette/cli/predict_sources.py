@@ -5,6 +5,7 @@ import errno
 import os
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,12 @@ from imagette.wording import listed
 
 if TYPE_CHECKING:
     from imagette.images.find_images import LeftOut
+    from imagette.inference.answering_processes import AnsweringProcesses
     from imagette.inference.sources import Source
+
+_MANY = 256
+"""Files in a folder, from which on several processes answer; fewer are answered before those have
+begun."""
 
 
 def refuse_mistyped(names: list[str]) -> None:
@@ -78,6 +84,17 @@ def find_sources(names: list[str]) -> "Iterator[Source]":
             yield Video(name)
         else:
             yield name, name
+
+
+def begin_processes(pictures: list[str]) -> "AnsweringProcesses | None":
+    """Processes that load their modules while this one loads its own and finds the pictures; None
+    where it is not sure that several are worth while."""
+    files = (file for one in pictures for _, _, names in os.walk(one) for file in names)
+    if len(pictures) + len(list(islice(files, _MANY))) < _MANY:
+        return None
+    from imagette.inference.answering_processes import AnsweringProcesses, available_cores
+
+    return AnsweringProcesses() if available_cores() > 1 else None
 
 
 def _is_missing(path: str) -> bool:

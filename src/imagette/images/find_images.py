@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from imagette.errors import ImagetteError
-from imagette.files import COPIES, MARK, SOFTWARE
+from imagette.files import COPIES, MARK
 from imagette.images.formats import SUFFIXES
+from imagette.images.own_files import is_marked, is_own_image, may_be_own_image
 from imagette.images.signatures import first_bytes, is_image
 
 _SYSTEM = frozenset([
@@ -41,16 +42,6 @@ _TEXTS = frozenset([
     ".md", ".names", ".py", ".sh", ".toml", ".tsv", ".txt", ".xml", ".yaml", ".yml",
 ])  # fmt: skip
 """Endings of what lies beside pictures, and is none under another name."""
-
-_PLOTS = {
-    "classes.png": "index.html", "examples.png": "index.html", "duplicates.png": "index.html",
-    "confusion.png": "metrics.json", "reliability.png": "metrics.json",
-    "curves.png": "metrics.json",
-    "time-to-accuracy.png": "summary.csv", "frontier.png": "summary.csv", "compare.png": "",
-}  # fmt: skip
-"""The plots that Imagette writes, each with a file that it writes beside it; heat maps are called
-`NAME-why.png`."""
-_SIGNED = f"tEXtSoftware\0{SOFTWARE}".encode()
 
 _OTHER, _OWN = "is no picture", "was written by Imagette"
 
@@ -92,6 +83,23 @@ def find_images(folder: Path, top: Path | None = None) -> Found:
     if any(reason == _OWN for _, reason in left_out):
         left_out = _whole_folders(folder, images, left_out)
     return Found(images, sorted(left_out))
+
+
+def walk_images(folder: Path) -> Iterator[tuple[Path, Reason]]:
+    """The files below a folder one by one, each with why it is left out, for more of them than
+    should lie in memory.
+
+    They come as `find_images` has them, but a link to a picture is left out only where that lies
+    in the folder itself.
+    """
+    walk, real = _Walk(folder), Path(os.path.realpath(folder))
+    for path, reason in walk.below(folder):
+        if walk.links and path in walk.links:
+            walk.links.discard(path)
+            if Path(os.path.realpath(path)).is_relative_to(real):
+                yield path, "is a link to a picture that is found anyway."
+                continue
+        yield path, reason
 
 
 def holds_images(folder: Path) -> bool:
@@ -171,7 +179,7 @@ class _Walk:
         except OSError as error:
             yield folder, f"cannot be opened ({error.strerror})."
             return
-        if _is_marked(folder):
+        if is_marked(folder):
             yield folder / MARK, _OWN
         for entry in inside:
             path, reason = Path(entry.path), self.judge(entry)
@@ -238,27 +246,9 @@ def _judge_file(entry: os.DirEntry[str]) -> Reason:
     suffix = point + ending if point else ""
     if not entry.is_file() or suffix in _RAW:
         return _OTHER
-    could_be_own = suffix == ".png" and (entry.name in _PLOTS or "-why" in entry.name)
-    if could_be_own and _is_own_image(Path(entry.path)):
+    if suffix == ".png" and may_be_own_image(entry.name) and is_own_image(Path(entry.path)):
         return _OWN
     return "" if suffix in SUFFIXES or is_image(first_bytes(Path(entry.path))) else _OTHER
-
-
-def _is_own_image(path: Path) -> bool:
-    """Whether a PNG file is a plot or heat map of Imagette: it says so, or lies beside the file
-    that an earlier version wrote with it."""
-    beside = _PLOTS.get(path.name)
-    return _SIGNED in first_bytes(path) or bool(beside and path.with_name(beside).is_file())
-
-
-def _is_marked(folder: Path) -> bool:
-    """Whether a folder was made by Imagette, or is as earlier versions left them."""
-    left = (("recipe.toml", "environment.json"), ("audit.html", "audit.csv"), (".lock",))
-    return (
-        (folder / MARK).exists()
-        or any(all((folder / name).is_file() for name in names) for names in left)
-        or (folder.name == "runs" and not any(folder.iterdir()))
-    )
 
 
 def _is_own_folder(folder: Path) -> bool:

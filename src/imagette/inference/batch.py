@@ -62,7 +62,7 @@ def answer_pictures(
     looks: list[Views | ImageError] = []
     views = 0
     for name, picture in pictures:
-        look = _look_at(classifier, picture, room)
+        look = look_at(classifier, picture, room)
         more = 1 if isinstance(look, ImageError) else len(look)
         if looks and views + more > most:
             yield from _rows(classifier, names, looks, model)
@@ -157,11 +157,18 @@ def _size(picture: str | bytes | Image | ImageError) -> int:
     return 0 if isinstance(picture, ImageError) else 3 * picture.width * picture.height
 
 
-def _look_at(
+def look_at(
     classifier: Classifier,
     picture: str | bytes | Image | ImageError,
-    room: DecodingRoom | None,
+    room: DecodingRoom | None = None,
 ) -> Views | ImageError:
+    """The looks that are taken at a picture, or why it cannot be read.
+
+    Args:
+        classifier: what will answer.
+        picture: a path, the bytes of a file, a PIL image, or why there is none.
+        room: as of `answer_pictures`.
+    """
     if isinstance(picture, ImageError):
         return picture
     try:

@@ -132,7 +132,7 @@ class RowFile:
         else:
             raise ImagetteError(
                 f"Answers cannot be written to {path}.",
-                "Give a file that ends in .jsonl (JSON Lines) or .csv.",
+                "Give a file that ends in .jsonl (JSON Lines) or .csv; with --ray, also .parquet.",
             )
         self.path = path
         self.done: set[str] = set()

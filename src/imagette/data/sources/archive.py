@@ -13,11 +13,11 @@ from pathlib import Path
 from unicodedata import normalize
 
 from imagette.data.cache import kept_folder
-from imagette.data.sources.image_index import ImageIndex, first_line
+from imagette.data.sources.image_index import ImageIndex
 from imagette.data.sources.parquet import open_parquet
 from imagette.data.sources.parquet_files import is_parquet
 from imagette.data.sources.table_in_folder import open_folder_or_table
-from imagette.errors import ImagetteError
+from imagette.errors import ImagetteError, first_line
 from imagette.images.find_images import folders_in
 from imagette.images.signatures import UNPACK, first_bytes, what_else
 

@@ -13,9 +13,9 @@ from imagette.data.sources.columns import (
     may_split,
     usual,
 )
-from imagette.data.sources.image_index import ImageIndex, ImageRef, first_line
+from imagette.data.sources.image_index import ImageIndex, ImageRef
 from imagette.data.sources.split_names import SplitName, split_named
-from imagette.errors import ImageError, ImagetteError
+from imagette.errors import ImageError, ImagetteError, first_line
 
 PREFIX = "hf:"
 """What a source begins with that names such a dataset: `hf:beans`, `hf:user/name`."""

@@ -46,11 +46,6 @@ def file_ref(file: Path, class_name: str, path: str) -> ImageRef:
     return ImageRef(file, class_name, path, *file_stamp(file))
 
 
-def first_line(error: Exception) -> str:
-    """The reason that a library gives, without its details."""
-    return str(error).strip().partition("\n")[0].rstrip(".")
-
-
 @dataclass(frozen=True)
 class ImageIndex(DataSource):
     """Images that were found, by split.

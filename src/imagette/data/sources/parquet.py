@@ -24,10 +24,10 @@ from imagette.data.sources.columns import (
     may_split,
     usual,
 )
-from imagette.data.sources.image_index import ImageIndex, ImageRef, file_stamp, first_line
+from imagette.data.sources.image_index import ImageIndex, ImageRef, file_stamp
 from imagette.data.sources.parquet_files import files_by_split
 from imagette.data.sources.split_names import SplitName
-from imagette.errors import ImageError, ImagetteError
+from imagette.errors import ImageError, ImagetteError, first_line
 
 _LAYOUT = (
     "Give it a column of images (their bytes) and a column `label` of classes (texts or integers),"

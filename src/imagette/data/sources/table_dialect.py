@@ -44,7 +44,7 @@ def read_lines(file: Path) -> tuple[list[Line], tuple[str, ...]]:
     told = re.match(r'"?sep=(.)"?\s*?\n', text)  # Excel's
     skipped = 1 if told else 0
     lines = text[told.end() :] if told else text
-    delimiter = told[1] if told else _delimiter(lines)
+    delimiter = told[1] if told else find_delimiter(lines)
     reader = _reader(lines, delimiter)
     try:
         found = [Line(reader.line_num + skipped, _stripped(cells)) for cells in reader]
@@ -80,7 +80,7 @@ def _reader(text: str, delimiter: str) -> Any:
     return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
 
 
-def _delimiter(text: str) -> str:
+def find_delimiter(text: str) -> str:
     """What separates the cells: by it, most lines have the same number of them, and several."""
     lines = text[:200_000].splitlines()[:100]
 
