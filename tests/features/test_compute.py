@@ -9,7 +9,7 @@ from PIL import Image
 
 from imagette.features import compute, store
 from imagette.features.backbone import open_backbone
-from imagette.features.compute import compute_features
+from imagette.features.compute import compute_features, gather
 from imagette.features.store import FeatureStore
 
 
@@ -80,7 +80,7 @@ def test_a_damaged_or_full_store_costs_only_time(backbone, pictures, tmp_path):
     assert np.array_equal(compute_features(pictures[:2], backbone, "whole").rows, expected)
     closed = FeatureStore("closed")
     closed.close()
-    assert closed.find(b"key") is None
+    assert closed.find([b"key"]) == {}
     closed.keep([(b"key", expected[0])])
 
 
@@ -108,3 +108,16 @@ def test_large_photographs_of_a_phone(backbone):
     Image.effect_noise((4000, 3000), 60).convert("RGB").save(content, "JPEG", quality=80)
     found = compute_features([lambda: content.getvalue()], backbone, "centre")
     assert found.rows.shape == (1, 1280)
+
+
+def test_what_comes_in_any_order_is_put_in_that_of_the_pictures():
+    rows = np.arange(6 * 1280, dtype=np.float16).reshape(6, 1280)
+    jobs = [
+        (4, [(b"e", rows[4]), (b"f", rows[5])]),
+        (2, [(b"", "is no picture."), (b"d", rows[3])]),
+        (0, [(b"", "is damaged."), (b"b", rows[1])]),
+    ]
+    found = gather(6, jobs)
+    assert np.array_equal(found.rows, rows[[1, 3, 4, 5]])
+    assert found.digests == [b"b", b"d", b"e", b"f"]
+    assert list(found.unreadable.items()) == [(0, "is damaged."), (2, "is no picture.")]

@@ -7,7 +7,9 @@ from support.without_calibration import answers_of_network
 
 from imagette import Classifier
 from imagette.data import split_validation
+from imagette.evaluation.calibration import fit_temperature
 from imagette.heads import ood_score
+from imagette.models.backend import load_keras
 from imagette.training.bundle_writer import save_bundle
 from imagette.training.calibrate_bundle import calibrate_bundle, remove_calibration
 from imagette.training.onnx_graph import find_ends, read_metadata, update_metadata
@@ -138,3 +140,16 @@ def test_a_network_that_knew_other_things_is_compared_with_what_it_learned(bundl
     assert (classifier.predict_arrays(noise())[1] < 0.5).mean() > 0.9
     of_one = classify(calibrate_bundle(bundle, learned, held_out.take(np.arange(1))))
     assert np.isfinite(of_one.predict_arrays(noise())[1]).all()
+
+
+def test_answers_are_calibrated_in_every_format(digits_run, digits):
+    recipe, bundle = digits_run.recipe, digits_run.folder / "model.onnx"
+    assert Classifier(bundle).metadata.temperature > 0
+    _, validation = split_validation(digits.train, recipe.validation_fraction, recipe.seed)
+    logits = np.log(answers_of_network(bundle, validation.images).clip(1e-30))
+    # What is calibrated already has nothing left to correct.
+    assert fit_temperature(logits, validation.labels) == pytest.approx(1, abs=0.02)
+    model = load_keras().saving.load_model(digits_run.folder / "model.keras")
+    expected = model.predict(digits.test.images.astype(np.float32), verbose=0)
+    found = answers_of_network(bundle, digits.test.images)
+    assert np.abs(found - expected).max() < 1e-4

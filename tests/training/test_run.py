@@ -18,11 +18,9 @@ from unittest import mock
 import numpy as np
 import pytest
 from support.command_line import PROGRAM, imagette_here
-from support.without_calibration import answers_of_network
 
 import imagette
-from imagette.data import Dataset, Split, split_validation
-from imagette.evaluation.calibration import fit_temperature
+from imagette.data import Dataset, Split
 from imagette.evaluation.label_issues import find_label_issues
 from imagette.models.backend import load_keras
 from imagette.training import trainer
@@ -284,16 +282,6 @@ def test_a_damaged_checkpoint_is_named(killed, tmp_path):
     assert "checkpoint.pt is damaged" in resumed.stderr
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["", " ", "a/b", "..", "/tmp/x", "a\\b", "a\nb", "a\x1b[2Jb", "a\u2028b", "a" * 300, "nul",
-     "a.", " a"],
-)  # fmt: skip
-def test_names_that_are_none_on_some_system_are_refused(tmp_path, name):
-    with pytest.raises(imagette.ImagetteError, match="cannot be the name"):
-        imagette.train("digits", name=name, runs_dir=tmp_path)
-
-
 def test_early_stopping_keeps_the_best_epoch(tmp_path, digits, ready_bundle, monkeypatch):
     measured = iter([3.0, 2.0, 1.0, 1.5, 1.25])
     monkeypatch.setattr(trainer, "measure", lambda *_: (next(measured), 0.5))
@@ -305,53 +293,3 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path, digits, ready_bundle, mon
     assert (info["epochs"], info["best_epoch"]) == (5, 3)
     best = [call.kwargs["best"] for call in watch.on_epoch.call_args_list]
     assert best == [True, True, True, False, False]
-
-
-@pytest.fixture
-def small_sprint():
-    return imagette.Recipe.load("sprint-70").change(model_options={"widths": [8, 16]}, epochs=1)
-
-
-def test_answers_are_calibrated_in_every_format(digits_run, digits):
-    recipe, bundle = digits_run.recipe, digits_run.folder / "model.onnx"
-    assert imagette.Classifier(bundle).metadata.temperature > 0
-    _, validation = split_validation(digits.train, recipe.validation_fraction, recipe.seed)
-    logits = np.log(answers_of_network(bundle, validation.images).clip(1e-30))
-    # What is calibrated already has nothing left to correct.
-    assert fit_temperature(logits, validation.labels) == pytest.approx(1, abs=0.02)
-    model = load_keras().saving.load_model(digits_run.folder / "model.keras")
-    expected = model.predict(digits.test.images.astype(np.float32), verbose=0)
-    found = answers_of_network(bundle, digits.test.images)
-    assert np.abs(found - expected).max() < 1e-4
-
-
-def test_a_run_is_handed_its_teacher(
-    digits, digits_run, small_sprint, ready_bundle, tmp_path, monkeypatch
-):
-    """What a teacher's answers change is tested with the loop."""
-    given, train_epochs = [], trainer.train_epochs
-
-    def watched(*arguments):
-        given.append(arguments[-1])
-        return train_epochs(*arguments)
-
-    monkeypatch.setattr("imagette.training.by_epochs.train_epochs", watched)
-    taught = small_sprint.change(distillation={"teacher": str(digits_run.folder)})
-    run = imagette.train(digits, taught, name="student", runs_dir=tmp_path)
-    [teacher] = given
-    learned = load_keras().saving.load_model(digits_run.folder / "model.keras")
-    for mine, theirs in zip(teacher.get_weights(), learned.get_weights(), strict=True):
-        assert np.array_equal(mine, theirs)
-    assert imagette.Recipe.load(run.folder / "recipe.toml") == taught
-
-
-def test_a_teacher_must_be_there_and_fit(digits, digits_run, small_sprint, tmp_path):
-    renamed = dataclasses.replace(digits, class_names=tuple("abcdefghij"))
-    for data, teacher, message in (
-        (digits, "nowhere", "no trained network in nowhere"),
-        (renamed, str(digits_run.folder), "cannot teach"),
-    ):
-        recipe = small_sprint.change(distillation={"teacher": teacher})
-        with pytest.raises(imagette.ImagetteError, match=message):
-            imagette.train(data, recipe, runs_dir=tmp_path)
-    assert not list(tmp_path.iterdir())

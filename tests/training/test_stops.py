@@ -13,7 +13,7 @@ from PIL import Image
 from support.command_line import PROGRAM, imagette_here
 
 import imagette
-from imagette.training import by_epochs
+from imagette.training.workers import Workers
 
 if sys.platform == "win32":
     pytest.skip("Windows has no such terminal", allow_module_level=True)
@@ -93,7 +93,7 @@ def test_pressed_after_the_last_epoch_what_is_left_is_done_later(tmp_path, monke
     assert " s left" in said
     assert ("model.onnx" in files_in(run)) != left
 
-    monkeypatch.setattr(by_epochs, "train_epochs", None)  # no epoch is left to make
+    monkeypatch.setattr(Workers, "train_epochs", None)  # no epoch is left to make
     resumed = imagette_here("train", "--name", "run", "--resume", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert ("exporting" in resumed.stderr) == left

@@ -12,7 +12,7 @@ import torch
 from imagette import ImagetteError, Recipe, build_model
 from imagette.data import Split, split_validation
 from imagette.models.backend import load_torch_keras
-from imagette.training import losses, outputs, trainer, weights
+from imagette.training import outputs, trainer, weights
 from imagette.training.state import State
 from imagette.training.trainer import train_epochs
 
@@ -282,25 +282,6 @@ def test_whitening_stays_as_it_was_fitted(few):
     kernels = [state.weights[position] for state in states]
     assert all(torch.equal(kernels[0], kernel) for kernel in kernels)
     assert float(kernels[0].abs().sum()) > 0
-
-
-def test_a_rare_class_is_learned(monkeypatch):
-    """Where nothing tells two classes apart, all that is learned is how much each counts."""
-
-    def share_of_the_rare_class() -> float:
-        random = np.random.default_rng(0)
-        labels = np.repeat([0, 1], [190, 10])[random.permutation(200)]
-        train = Split(random.integers(0, 256, (200, 32, 32, 3), np.uint8), labels)
-        load_torch_keras().utils.set_random_seed(0)
-        model = build_model("sprint", classes=2, widths=[8, 16])
-        recipe = BASE.change(epochs=5, progressive_share=0.0, batch_size=50)
-        *_, _ = train_epochs(model, train, train, recipe, State())
-        logits = outputs.compute_logits(model, random.integers(0, 256, (99, 32, 32, 3), np.uint8))
-        return float(torch.tensor(logits).softmax(1)[:, 1].mean())
-
-    weighed = share_of_the_rare_class()
-    monkeypatch.setattr(losses, "IMBALANCE_RATIO", float("inf"))
-    assert share_of_the_rare_class() < 0.25 < weighed
 
 
 def test_pictures_in_a_file_teach_the_same(few, tmp_path):

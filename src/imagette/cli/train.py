@@ -1,17 +1,21 @@
 """`imagette train`."""
 
 import shlex
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imagette.cli.cluster_options import RayAddressOption, RayOption, WorkersOption
 from imagette.cli.console import print_line, say, stoppable
 from imagette.cli.evaluate import print_metrics
 from imagette.cli.options import RECIPES, DataDirOption, DatasetArgument, RunsDirOption
+from imagette.errors import ImagetteError
 
 if TYPE_CHECKING:
     from imagette.training.run import Run
+    from imagette.training.workers import Workers
 
 
 def train(
@@ -46,6 +50,9 @@ def train(
             " where pictures are private.",
         ),
     ] = False,
+    ray: RayOption = False,
+    ray_address: RayAddressOption = None,
+    workers: WorkersOption = None,
 ) -> None:
     """Train a network, measure it, and leave everything in a run folder.
 
@@ -54,16 +61,35 @@ def train(
     """
     from imagette.cli.progress import TrainingReporter
 
-    with TrainingReporter() as reporter, stoppable(reporter.interrupted):
+    with TrainingReporter() as reporter, stoppable(reporter.interrupted), ExitStack() as stack:
         from imagette.training.recipe_tables import parse_settings
         from imagette.training.run import train as train_run
 
         run = train_run(
             dataset, recipe, changes=parse_settings(settings or []), name=name,
             runs_dir=runs_dir, resume=resume, data_dir=data_dir, reporter=reporter,
-            samples=not no_samples,
+            samples=not no_samples, workers=_workers(stack, ray, ray_address, workers),
         )  # fmt: skip
     _print_run(run)
+
+
+def _workers(
+    stack: ExitStack, ray: bool, address: str | None, count: int | None
+) -> "Workers | None":
+    """Who does the work: the workers of a cluster, which is left at the end of the stack."""
+    if not ray and address is None:
+        if count is not None:
+            raise ImagetteError(
+                "--workers tells how many workers of a Ray cluster share the work.",
+                "Add --ray, or --ray-address ADDRESS.",
+            )
+        return None
+    from imagette.cluster.connection import cluster
+
+    cores = stack.enter_context(cluster(address))
+    from imagette.cluster.workers import ClusterWorkers
+
+    return ClusterWorkers(cores, count)
 
 
 def _print_run(run: "Run") -> None:

@@ -1,5 +1,6 @@
 """A dataset as features: what a head learns from, and what it is measured on."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -9,13 +10,16 @@ from numpy.typing import NDArray
 
 from imagette.data.data_source import DataSource, RawSplit, Skipped
 from imagette.data.dataset import Split
+from imagette.data.decode import Source
 from imagette.data.on_demand import OnDemand
 from imagette.features.backbone import Backbone
-from imagette.features.compute import compute_features
+from imagette.features.compute import Features, compute_features
 from imagette.heads.head import directions
 from imagette.heads.ood_score import spread_over_classes
 from imagette.heads.ridge import fit_ridge, make_targets
 from imagette.images.views import ViewName
+
+Compute = Callable[[Sequence[Source], Backbone, ViewName], Features]
 
 TO_CHOOSE_BY = 200
 """The view is chosen by so many images, five or more of a class."""
@@ -67,12 +71,14 @@ class Collected:
         return {name: split for name, split in named.items() if split is not None}
 
 
-def collect(found: DataSource, backbone: Backbone, view: ViewName) -> Collected:
+def collect(
+    found: DataSource, backbone: Backbone, view: ViewName, compute: Compute = compute_features
+) -> Collected:
     """Compute the features of a source's images, or take those that are known."""
     splits: dict[str, FeatureSplit] = {}
     skipped: Skipped = ()
     for name, raw in found.raw_splits.items():
-        splits[name], more = collect_split(raw, backbone, view)
+        splits[name], more = collect_split(raw, backbone, view, compute)
         skipped += more
     return Collected(splits["train"], splits.get("validation"), splits.get("test"), skipped, view)
 
@@ -109,10 +115,10 @@ def _error(rows: NDArray[np.float16], labels: NDArray[np.int64]) -> float:
 
 
 def collect_split(
-    raw: RawSplit, backbone: Backbone, view: ViewName
+    raw: RawSplit, backbone: Backbone, view: ViewName, compute: Compute = compute_features
 ) -> tuple[FeatureSplit, Skipped]:
     """The features of one split, and the images that cannot be read, each with the reason."""
-    features = compute_features(raw.images, backbone, view)
+    features = compute(raw.images, backbone, view)
     kept = [place for place in range(len(raw.images)) if place not in features.unreadable]
     images: Any = OnDemand([raw.images[place] for place in kept], backbone.size, view)
     paths = None if raw.paths is None else tuple(raw.paths[place] for place in kept)

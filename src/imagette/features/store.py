@@ -1,7 +1,7 @@
 """Features that were computed once, kept for the next time: ten pictures more cost ten pictures."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
@@ -30,15 +30,19 @@ class FeatureStore:
         self._lock = Lock()
         self._file = _open(backbone)
 
-    def find(self, key: bytes) -> Row | None:
-        """The features of a picture, float16 `(1280,)`, if they are known."""
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, Row]:
+        """By its key the features of each picture, float16 `(1280,)`, that are known."""
+        places = ",".join("?" * len(keys))
         with self._lock, suppress(sqlite3.Error):
             found = self._file.execute(
-                "SELECT value FROM features WHERE key = ?", (key,)
-            ).fetchone()
-            if found and len(found[0]) == 2 * FEATURES:
-                return np.frombuffer(found[0], np.float16)
-        return None
+                f"SELECT key, value FROM features WHERE key IN ({places})", keys
+            ).fetchall()
+            return {
+                key: np.frombuffer(value, np.float16)
+                for key, value in found
+                if len(value) == 2 * FEATURES
+            }
+        return {}
 
     def keep(self, pairs: Iterable[tuple[bytes, Row]]) -> None:
         """Keep features under their keys."""

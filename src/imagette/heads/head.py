@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from imagette.heads.moments import Spread
 from imagette.heads.ood_score import OodScore, find_groups, fit_ood_score
 from imagette.heads.ridge import fit_ridge
 from imagette.images.batches import batches
@@ -75,7 +76,10 @@ class LeftOut:
 
 
 def fit_head(
-    features: NDArray[np.floating], labels: NDArray[np.int64], classes: int
+    features: NDArray[np.floating],
+    labels: NDArray[np.int64],
+    classes: int,
+    spread: Spread = map,
 ) -> tuple[Head, LeftOut]:
     """Fit a head; all classes count alike, however many images each has.
 
@@ -83,6 +87,7 @@ def fit_head(
         features: `(n, features)`, none below 0 (what follows a ReLU).
         labels: `(n,)`, at least one image of every class.
         classes: number of classes.
+        spread: does, for parts of the images, what takes long where there are many.
 
     Returns:
         The head, and how it answers about images that it has not learned.
@@ -90,8 +95,8 @@ def fit_head(
     rows = directions(features)
     labels = labels.astype(np.int64)
     counts = np.bincount(labels, minlength=classes)
-    groups, left_in = find_groups(rows, labels, NEAR_DUPLICATE, MOST_IN_GROUP)
-    fit = fit_ridge(rows, labels, classes, groups)
+    groups, left_in = find_groups(rows, labels, NEAR_DUPLICATE, MOST_IN_GROUP, spread)
+    fit = fit_ridge(rows, labels, classes, groups, spread)
     # The answer without the only image of a class says nothing of the head.
     counted = np.where(counts[labels] > 1, fit.weights, 0)
     temperature = fit_temperature(fit.loo_scores, labels, counted)

@@ -6,9 +6,12 @@ to 0–1 so that the threshold, which 95 % of such images reach, is 0.5.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+
+from imagette.heads.moments import Spread
 
 Directions = NDArray[np.floating]
 """`(n, features)`, each of length 1."""
@@ -114,7 +117,11 @@ def _threshold_and_scale(similarity: NDArray[np.float32]) -> tuple[float, float]
 
 
 def find_groups(
-    directions: Directions, labels: NDArray[np.int64], cosine: float, most: int
+    directions: Directions,
+    labels: NDArray[np.int64],
+    cosine: float,
+    most: int,
+    spread: Spread = map,
 ) -> tuple[list[NDArray[np.int64]], int]:
     """Images of a class that are nearly the same, as groups of two and more.
 
@@ -124,15 +131,17 @@ def find_groups(
         cosine: from which two images are.
         most: larger groups are left alone, and those of more than half a class: they are what the
             class is like.
+        spread: looks at the images of several classes.
 
     Returns:
         The groups, and how many images are in those that are left alone.
     """
     groups, left_alone = [], 0
-    for label in np.unique(labels):
-        places = np.flatnonzero(labels == label)
-        largest = min(most, len(places) // 2)
-        for group in _join(directions[places], cosine, largest):
+    of_class = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    largest_of = [min(most, len(places) // 2) for places in of_class]
+    joined = spread(partial(_join, cosine), (directions[one] for one in of_class), largest_of)
+    for places, largest, found in zip(of_class, largest_of, joined, strict=True):
+        for group in found:
             if 1 < len(group) <= largest:
                 groups.append(places[group])
             elif len(group) > max(largest, 2):
@@ -140,7 +149,7 @@ def find_groups(
     return groups, left_alone
 
 
-def _join(directions: Directions, cosine: float, most: int) -> list[NDArray[np.int64]]:
+def _join(cosine: float, directions: Directions, most: int) -> list[NDArray[np.int64]]:
     """Connected components of the pairs that are alike.
 
     Of an image that is like more than `most` others only so many pairs are joined: its component

@@ -13,10 +13,12 @@ images, which is smaller then.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imagette.heads.moments import Moments, Spread, add_up
 from imagette.images.batches import batches
 
 Array = NDArray[np.float64]
@@ -28,6 +30,8 @@ STRENGTHS = np.logspace(-4, 1, 21)
 """Those that are tried, for features whose mean squared distance from their mean is 1."""
 DEFAULT_STRENGTH = 1e-2
 """Where no class has two images."""
+_LEAST_EIGENVALUE = 1e-10
+"""As a share of the largest; smaller ones are rounding."""
 _BATCH = 4096
 _MOST_SCORES_A_BATCH = 4_000_000
 _MOST_TO_CHOOSE_BY = 4_000
@@ -76,10 +80,13 @@ class Decomposition:
         return projected @ (scaled / (self.eigenvalues + strength)[:, None]) + self.target_mean
 
 
-def decompose(rows: Rows, labels: Labels, weights: Array, classes: int) -> Decomposition:
+def decompose(
+    rows: Rows, labels: Labels, weights: Array, classes: int, spread: Spread = map
+) -> Decomposition:
     """Decompose the regression of some images, whose weights are `(n,)`, above 0."""
-    few = len(rows) <= rows.shape[1]
-    return (_decompose_gram if few else _decompose_covariance)(rows, labels, weights, classes)
+    if len(rows) <= rows.shape[1]:
+        return _decompose_gram(rows, labels, weights, classes)
+    return decompose_moments(add_up(rows, labels, weights, classes, spread))
 
 
 def _decompose_gram(rows: Rows, labels: Labels, weights: Array, classes: int) -> Decomposition:
@@ -91,7 +98,7 @@ def _decompose_gram(rows: Rows, labels: Labels, weights: Array, classes: int) ->
     x = (rows.astype(np.float64) - mean) * root
     variance = _safe_variance(float((x**2).sum()))
     values, left = np.linalg.eigh(x @ x.T / variance)
-    kept = values > 1e-10 * max(values.max(), 1e-300)
+    kept = values > _LEAST_EIGENVALUE * max(values.max(), 1e-300)
     values, left = values[kept], left[:, kept]
     vectors = x.T @ (left / np.sqrt(values * variance))
     targets = (make_targets(labels, classes) - target_mean) * root
@@ -99,29 +106,17 @@ def _decompose_gram(rows: Rows, labels: Labels, weights: Array, classes: int) ->
     return Decomposition(mean, target_mean, variance, values, vectors, cross, total)
 
 
-def _decompose_covariance(
-    rows: Rows, labels: Labels, weights: Array, classes: int
-) -> Decomposition:
-    """From sums over batches, so that many images take little memory."""
-    features = rows.shape[1]
-    total, counts, sums = 0.0, np.zeros(classes), np.zeros(features)
-    products, class_sums = np.zeros((features, features)), np.zeros((classes, features))
-    for batch in batches(len(rows), _BATCH):
-        x, y, w = rows[batch].astype(np.float32), labels[batch], weights[batch]
-        weighted = x * w[:, None].astype(np.float32)
-        total += float(w.sum())
-        counts += np.bincount(y, w, classes)
-        sums += weighted.sum(axis=0, dtype=np.float64)
-        products += weighted.T @ x
-        np.add.at(class_sums, y, weighted)
-    mean, shares = sums / total, counts / total
-    covariance = products / total - np.outer(mean, mean)
+def decompose_moments(moments: Moments) -> Decomposition:
+    """The same from sums over the images, wherever they were added up."""
+    total = float(moments.counts.sum())
+    mean, shares = moments.class_sums.sum(axis=0) / total, moments.counts / total
+    covariance = moments.products / total - np.outer(mean, mean)
     variance = _safe_variance(float(np.trace(covariance)))
     values, vectors = np.linalg.eigh(covariance / variance)
-    kept = values > 1e-7 * max(values.max(), 1e-300)  # what is less is rounding of the sums
+    kept = values > _LEAST_EIGENVALUE * max(values.max(), 1e-300)
     values, vectors = values[kept], vectors[:, kept]
     # The sum of x times a target of ±1: twice that over the class, less that over all.
-    with_targets = 2 * (class_sums / total - shares[:, None] * mean)
+    with_targets = 2 * (moments.class_sums / total - shares[:, None] * mean)
     cross = vectors.T @ with_targets.T
     return Decomposition(mean, 2 * shares - 1, variance, values, vectors, cross, total)
 
@@ -148,13 +143,19 @@ class Fit:
     loo_scores: NDArray[np.float32]
 
 
-def fit_ridge(rows: Rows, labels: Labels, classes: int, groups: Sequence[Labels] = ()) -> Fit:
+def fit_ridge(
+    rows: Rows,
+    labels: Labels,
+    classes: int,
+    groups: Sequence[Labels] = (),
+    spread: Spread = map,
+) -> Fit:
     """Decompose, choose the strength, solve, and leave each image out, with `groups` as in
     `leave_one_out`."""
     weights = balanced_weights(labels, classes)
-    decomposition = decompose(rows, labels, weights, classes)
+    decomposition = decompose(rows, labels, weights, classes, spread)
     strength = choose_strength(decomposition, rows, labels, weights, groups)
-    scores = leave_one_out(decomposition, rows, labels, weights, strength, groups)
+    scores = leave_one_out(decomposition, rows, labels, weights, strength, groups, spread)
     return Fit(*decomposition.solve(strength), weights, scores)
 
 
@@ -215,6 +216,7 @@ def leave_one_out(
     weights: Array,
     strength: float,
     groups: Sequence[Labels] = (),
+    spread: Spread = map,
 ) -> NDArray[np.float32]:
     """The scores that each image would get had the regression not learned it.
 
@@ -225,25 +227,39 @@ def leave_one_out(
         weights: `(n,)`, as in `decompose`.
         strength: of the regularisation.
         groups: positions of images that are left out together, such as near duplicates.
+        spread: does it for parts of the images.
 
     Returns:
         float32 `(n, classes)`.
     """
     classes = len(decomposition.target_mean)
     scores = np.empty((len(rows), classes), np.float32)
-
-    def leave_out(some: slice | Labels, together: Sequence[Labels]) -> None:
-        targets = make_targets(labels[some], classes)
-        projected = decomposition.project(rows[some])
-        scores[some] = _left_out(
-            decomposition, projected, targets, weights[some], strength, together
-        )
-
-    for batch in batches(len(rows), min(_BATCH, max(1, _MOST_SCORES_A_BATCH // classes))):
-        leave_out(batch, [])
+    parts = list(batches(len(rows), min(_BATCH, max(1, _MOST_SCORES_A_BATCH // classes))))
+    leave_out = partial(_leave_out, decomposition, strength, False)
+    of_parts = ([array[part] for part in parts] for array in (rows, labels, weights))
+    for part, found in zip(parts, spread(leave_out, *of_parts), strict=True):
+        scores[part] = found
     for group in groups:
-        leave_out(group, [np.arange(len(group))])
+        scores[group] = _leave_out(
+            decomposition, strength, True, rows[group], labels[group], weights[group]
+        )
     return scores
+
+
+def _leave_out(
+    decomposition: Decomposition,
+    strength: float,
+    together: bool,
+    rows: Rows,
+    labels: Labels,
+    weights: Array,
+) -> NDArray[np.float32]:
+    """Scores of images that are left out one by one, or all together."""
+    targets = make_targets(labels, len(decomposition.target_mean))
+    groups = [np.arange(len(rows))] if together else []
+    projected = decomposition.project(rows)
+    found = _left_out(decomposition, projected, targets, weights, strength, groups)
+    return found.astype(np.float32)
 
 
 def _left_out(

@@ -29,7 +29,7 @@ from imagette.training.resume import check_device
 from imagette.training.save_network import record_evaluation, save_bundle_of, save_weights
 from imagette.training.state import State
 from imagette.training.teacher import check_teacher, load_teacher
-from imagette.training.trainer import DivergedError, train_epochs
+from imagette.training.trainer import DivergedError
 from imagette.training.training_data import TrainingData, learned_digests, load_data
 from imagette.training.transfer import (
     FittedHead,
@@ -57,7 +57,7 @@ def train_by_epochs(job: Job) -> dict[str, Any]:
     """
     folder, recipe = job.folder, job.recipe
     device = _prepare(job)
-    model = _build(recipe, recipe.image_size, job.found)
+    model = build_network(recipe, recipe.image_size, job.found)
     final = _build_final(model, recipe, job.found)
     data = load_data(job)
     state, teacher = load_checkpoint(folder), None
@@ -89,15 +89,15 @@ def train_by_epochs(job: Job) -> dict[str, Any]:
 
 
 def _prepare(job: Job) -> Literal["cpu", "cuda"]:
-    """Check what can be checked at once, and choose the device: `cpu` or `cuda`."""
+    """Check what can be checked at once; which device the epochs run on, `cpu` or `cuda`."""
     check_start(job.recipe.init_from, job.recipe.model)
-    device = choose_device()
-    configure(device)
+    configure(choose_device())
     if job.recipe.distillation.teacher:
         check_teacher(Path(job.recipe.distillation.teacher))
+    device = job.workers.device_type
     if job.earlier:
-        check_device(job.folder, job.earlier, device.type)
-    return "cuda" if device.type == "cuda" else "cpu"
+        check_device(job.folder, job.earlier, device)
+    return device
 
 
 def _learn(
@@ -120,8 +120,8 @@ def _learn(
     try:
         if plan.init_from:  # after a stop, too: to compare with, in the end
             head = begin_with_head(model, data.train, data.validation, reporter)
-        for reached in train_epochs(
-            model, data.train, data.validation, plan, state,
+        for reached in job.workers.train_epochs(
+            job.folder, model, data.train, data.validation, plan, state,
             reporter.on_progress, estimate, teacher,
         ):  # fmt: skip
             with stops_held():
@@ -183,7 +183,7 @@ def _last_steps(
     return {name: seconds for name, seconds in steps.items() if name not in done}
 
 
-def _build(recipe: Recipe, size: int, found: DataSource) -> "keras.Model":
+def build_network(recipe: Recipe, size: int, found: DataSource) -> "keras.Model":
     """The recipe's network for these classes and a size, its weights drawn from the seed."""
     load_torch_keras().utils.set_random_seed(recipe.seed)
     published = recipe.model in APPLICATIONS or recipe.init_from == IMAGENET
@@ -204,7 +204,7 @@ def _build_final(model: "keras.Model", recipe: Recipe, found: DataSource) -> "ke
     """
     if not recipe.inference_size:
         return model
-    final = _build(recipe, recipe.inference_size, found)
+    final = build_network(recipe, recipe.inference_size, found)
     if [each.shape for each in final.weights] != [each.shape for each in model.weights]:
         raise ImagetteError(
             f"The network {recipe.model} has weights that only fit pictures of"

@@ -10,11 +10,21 @@ from imagette.files import write_bytes
 from imagette.training.state import State
 
 
-def save_checkpoint(folder: Path, state: State) -> None:
-    # Through memory, because on a full disk PyTorch's own writing ends in an error of its insides.
+def to_bytes(state: State) -> bytes:
+    """What `from_bytes` makes the state from, on a machine without a GPU, too."""
     content = io.BytesIO()
     torch.save(vars(state), content)
-    write_bytes(folder / "checkpoint.pt", content.getvalue())
+    return content.getvalue()
+
+
+def from_bytes(content: bytes) -> State:
+    """The state, with all that it holds on the CPU."""
+    return State(**torch.load(io.BytesIO(content), weights_only=True, map_location="cpu"))
+
+
+def save_checkpoint(folder: Path, state: State) -> None:
+    # Through memory, because on a full disk PyTorch's own writing ends in an error of its insides.
+    write_bytes(folder / "checkpoint.pt", to_bytes(state))
 
 
 def load_checkpoint(folder: Path) -> State:
@@ -23,7 +33,7 @@ def load_checkpoint(folder: Path) -> State:
     if not path.is_file():
         return State()
     try:
-        return State(**torch.load(path, weights_only=True, map_location="cpu"))
+        return from_bytes(path.read_bytes())
     # A damaged file makes PyTorch raise nearly anything.
     except Exception as error:
         raise ImagetteError(

@@ -62,15 +62,17 @@ def train_closed_form(job: Job) -> dict[str, Any]:
     view = choose_view(found, backbone)
     looked_at = min(TO_CHOOSE_BY, len(found.raw_train.images))
     seconds = (time.perf_counter() - looking) / (2 * looked_at)  # in two views
-    reporter.on_eta(seconds * (found.count - looked_at), _estimate(len(found.raw_train.images)))
-    collected = collect(found, backbone, view)
+    seconds *= (found.count - looked_at) / job.workers.machines
+    reporter.on_eta(seconds, _estimate(len(found.raw_train.images)))
+    collected = collect(found, backbone, view, job.workers.compute_features)
     # Their images are decoded when they are asked for.
     examples = {name: one.examples for name, one in collected.splits.items()}
     dataset = Dataset.from_source(found, examples, collected.skipped)
     reporter.on_fit(view)
     reporter.on_step(FIT)
     fit_started = time.perf_counter()
-    head, left_out = fit_head(collected.train.rows, dataset.train.labels, len(dataset.class_names))
+    labels, classes = dataset.train.labels, len(dataset.class_names)
+    head, left_out = fit_head(collected.train.rows, labels, classes, job.workers.spread)
     if dataset.source not in BUILT_IN:
         reporter.on_data(_check(dataset, collected, left_out))
     of_learned = answers_left_out(collected.train, left_out)

@@ -1,7 +1,7 @@
 """What is to be trained, from what and into which folder, and the files that every run has."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from imagette.runs import RunInfo
 from imagette.training.environment import environment
 from imagette.training.recipe import Recipe
 from imagette.training.reporter import Reporter
+from imagette.training.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Job:
         earlier: what the run has done so far; None where it begins.
         reporter: hears of the progress.
         samples: whether the bundle may carry small pictures of each class.
+        workers: who does what can be shared.
     """
 
     folder: Path
@@ -38,6 +40,7 @@ class Job:
     earlier: RunInfo | None
     reporter: Reporter
     samples: bool = True
+    workers: Workers = field(default_factory=Workers)
 
     @property
     def carries_samples(self) -> bool:

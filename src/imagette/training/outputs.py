@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from imagette.images.batches import default_batch_size
+from imagette.training import distributed
 from imagette.training.hardware import choose_device
 from imagette.training.torch_graph import TorchNetwork
 
@@ -27,16 +28,22 @@ def measure(
 ) -> tuple[float, float]:
     """Mean cross-entropy (nats) and top-1 accuracy (fraction), computed in `precision`.
 
-    Images are uint8 `(n, height, width, channels)`, labels int64 `(n,)`.
+    Images are uint8 `(n, height, width, channels)`, labels int64 `(n,)`. Processes that share a
+    training share this, too.
     """
-    loss, right = 0.0, 0
+    loss, right, count = 0.0, 0, len(labels)
+    mine = distributed.part(count)
+    images, labels = images[mine], labels[mine]
     with torch.no_grad():
         size = default_batch_size(EVALUATION_BATCH, *images.shape[1:3])
         for batch, truth in zip(images.split(size), labels.split(size), strict=True):
+            if not len(batch):
+                continue
             logits = network(batch.to(labels.device, precision), training=False)
             loss += float(functional.cross_entropy(logits, truth, reduction="sum"))
             right += int((logits.argmax(1) == truth).sum())
-    return loss / len(labels), right / len(labels)
+    of_all, right_of_all = distributed.add_up([loss, right], labels.device)
+    return of_all / count, right_of_all / count
 
 
 def compute_logits(model: "keras.Model", images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -34,6 +34,7 @@ from imagette.training.resume import (
     leave_out_samples,
     read_earlier,
 )
+from imagette.training.workers import Workers
 
 
 def train(
@@ -47,6 +48,7 @@ def train(
     data_dir: str | Path | None = None,
     reporter: Reporter | None = None,
     samples: bool = True,
+    workers: Workers | None = None,
 ) -> Run:
     """Train a network, evaluate it, and leave everything in a run folder.
 
@@ -64,6 +66,7 @@ def train(
         reporter: hears of the progress.
         samples: whether the bundle carries a few small pictures of each class, for its page to
             show; of a run that is gone on with, not if it began without them.
+        workers: who does what can be shared; by default this process.
 
     Raises:
         ImagetteError: the data, the recipe, its teacher or the run folder cannot be used, or the
@@ -105,7 +108,7 @@ def train(
     if not earlier:  # another run may have taken the name while the images were found
         folder = choose_folder(runs_dir, name, default, resume)
     with claimed(folder):
-        job = Job(folder, recipe, found, data_dir, earlier, reporter, samples)
+        job = Job(folder, recipe, found, data_dir, earlier, reporter, samples, workers or Workers())
         return Run(folder, recipe, train_it(job))
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from imagette.training import distributed
 from imagette.training.depthwise import DepthwiseConvolution, depthwise_is_faster
 from imagette.training.packed_convolution import PackedConvolution, packing_is_faster
 
@@ -188,16 +189,20 @@ def _batch_normalization(layer: Any) -> Operation | None:
     def run(inputs: Tensor, training: bool) -> Tensor:
         x = inputs.movedim(-1, 1)
         if training and layer.trainable:
-            batch_mean, batch_variance = mean.clone(), variance.clone()
-            # A momentum of 1 makes PyTorch leave the batch's own statistics there.
-            x = functional.batch_norm(
-                x, batch_mean, batch_variance, gamma, beta, True, 1.0, layer.epsilon
-            )
-            count = inputs.numel() // inputs.shape[-1]
+            if distributed.size() > 1:
+                x, batch_mean, found = distributed.batch_norm(x, gamma, beta, layer.epsilon)
+            else:
+                batch_mean, batch_variance = mean.clone(), variance.clone()
+                # A momentum of 1 makes PyTorch leave the batch's own statistics there.
+                x = functional.batch_norm(
+                    x, batch_mean, batch_variance, gamma, beta, True, 1.0, layer.epsilon
+                )
+                count = inputs.numel() // inputs.shape[-1]
+                # PyTorch divides by count - 1, Keras by count.
+                found = batch_variance * ((count - 1) / count)
             with torch.no_grad():
                 mean.lerp_(batch_mean, 1 - layer.momentum)
-                # PyTorch divides by count - 1, Keras by count.
-                variance.lerp_(batch_variance * ((count - 1) / count), 1 - layer.momentum)
+                variance.lerp_(found, 1 - layer.momentum)
         else:
             x = functional.batch_norm(x, mean, variance, gamma, beta, False, 0.0, layer.epsilon)
         return x.movedim(1, -1)
@@ -245,7 +250,7 @@ def _merging(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Any], Op
 def _dropout(layer: Any) -> Operation | None:
     if layer.noise_shape is not None:
         return None
-    return lambda inputs, training: functional.dropout(inputs, layer.rate, training)
+    return lambda inputs, training: distributed.dropout(inputs, layer.rate, training)
 
 
 def _rescaling(layer: Any) -> Operation | None:

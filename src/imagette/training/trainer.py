@@ -22,6 +22,7 @@ from torch import Tensor
 from imagette.data.dataset import Split
 from imagette.errors import ImagetteError
 from imagette.models.sprint import whiten
+from imagette.training import distributed
 from imagette.training.augment import Batch, augment_batch, shrink
 from imagette.training.batch_order import epoch_order, first_mirrored
 from imagette.training.fold_batchnorm import Folded
@@ -87,6 +88,7 @@ def train_epochs(
     start = time.perf_counter()
     if not state.epoch and not recipe.init_from:
         whiten(model, train.images)
+    distributed.same_everywhere([weight.value for weight in model.weights])
     while not state.finished(recipe):
         progress = trainer.train_epoch(state.epoch + 1, on_progress)
         seconds = time.perf_counter() - start
@@ -132,6 +134,9 @@ class Trainer:
         self.network = Folded(model, until="logits", frozen_only=True)
         self.compiled = _compile(self.network) if _compiles(self.device) else self.network
         self.teacher = Folded(teacher, until="logits") if teacher else None
+        self.shared = distributed.share(
+            self.compiled, [weight.value for weight in model.trainable_weights]
+        )
         self.optimizers = make_optimizers(model, recipe, self.precision)
         self.batches = math.ceil(len(train) / recipe.batch_size)
         self.steps_per_epoch = recipe.epoch_repeats * self.batches
@@ -153,6 +158,12 @@ class Trainer:
         """
         if self.small_steps:
             self._check_progressive_size()
+        smallest = len(self.images) // self.batches
+        if smallest < distributed.size():
+            raise ImagetteError(
+                f"Batches of {smallest} are too small for {distributed.size()} workers.",
+                f"Share the training among at most {smallest}, or set a larger batch_size.",
+            )
         weights = get_weights(self.model)
         try:
             if self.small_steps:
@@ -169,7 +180,7 @@ class Trainer:
             if self.compiled is self.network:
                 raise
             # PyTorch finds no compiler for this GPU.
-            self.compiled = self.network
+            self.compiled = self.shared = self.network
             self.warm_up()
         finally:
             set_weights(self.model, weights)
@@ -236,24 +247,30 @@ class Trainer:
         batch = Batch(images, self.labels[indices], self.classes, mirrored)
         batch = augment_batch(batch, recipe.augment, at_the_end=number >= self.augmented_steps)
         images, targets, *_ = batch
+        count = len(images)
+        images = images[distributed.part(count)]
         if self.teacher:  # which always sees the full size
             with torch.no_grad():
                 taught = self.teacher(images.to(self.precision), training=False)
+                taught = distributed.whole(taught, count)
         if number < self.small_steps:
             images = shrink(images, recipe.progressive_size)
-        logits = self.compiled(images.to(self.precision), training=True)
+        with distributed.batch_of(count):
+            logits = self.shared(images.to(self.precision), training=True)
+        logits = distributed.whole(logits, count)
         loss = compute_loss(logits, targets, recipe, self.class_weights, taught)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        distributed.backward(loss)
         for optimizer in self.optimizers:
             optimizer.step()
         return logits.detach(), loss.detach()
 
 
 def _compiles(device: torch.device) -> bool:
-    """Whether steps are compiled: on a GPU, where no user has to bring a compiler for it."""
-    return device.type == "cuda"
+    """Whether steps are compiled: on a GPU, for which PyTorch brings a compiler. Not where several
+    processes share a step: normalisation exchanges sums in the middle of it."""
+    return device.type == "cuda" and distributed.size() == 1
 
 
 def _compile(network: Network) -> Network:
