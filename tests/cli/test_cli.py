@@ -25,7 +25,7 @@ COMMANDS = [name for name in typer.main.get_command(app).commands if name != "be
 def test_the_commands_are_the_promised_ones_and_help_names_them():
     assert sorted(COMMANDS) == [
         "compare", "demo", "evaluate", "explore", "export", "models", "page", "predict", "serve",
-        "train",
+        "train", "tune",
     ]  # fmt: skip
     assert [group.name for group in app.registered_groups] == ["benchmark"]
     text = imagette("--help").stdout

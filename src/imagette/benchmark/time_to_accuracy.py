@@ -31,6 +31,7 @@ from imagette.errors import ImagetteError
 from imagette.evaluation import evaluate
 from imagette.files import write_bytes, write_csv, write_json
 from imagette.runs import read_metrics, read_run
+from imagette.training.absolute_paths import absolute_recipe
 from imagette.training.environment import environment
 from imagette.training.hardware import choose_device, choose_precision
 from imagette.training.recipe import Recipe
@@ -40,6 +41,10 @@ from imagette.training.run import train
 RECIPES = ("sprint-70", "sprint-80", "sprint-90", "sprint-94")
 
 Say = Callable[[str], None]
+TrainAll = Callable[[Path, Sequence[Recipe], Dataset, str | Path | None], None]
+"""Trains recipes into a folder as `train_recipe` does each of them, but side by side."""
+CORES_EACH = "cores_each"
+"""In machine.json: the cores of each training, where trainings run side by side."""
 
 
 def time_to_accuracy(
@@ -52,6 +57,7 @@ def time_to_accuracy(
     tensorflow: str | Path | None = None,
     reporter: Reporter | None = None,
     say: Say = lambda _: None,
+    train_all: TrainAll | None = None,
 ) -> list[dict[str, Any]]:
     """Train each recipe with several seeds and compare accuracies and times.
 
@@ -71,6 +77,7 @@ def time_to_accuracy(
             has. Without one the reference is left out.
         reporter: hears of each training.
         say: is told a line at a time what happens.
+        train_all: trains all of them side by side, if they are not to take turns.
 
     Returns:
         A row each, plain values: `name`, `runs`, `accuracy`, `accuracy_sd`, `accuracy_low` and
@@ -95,6 +102,10 @@ def time_to_accuracy(
     if python is None:
         say("TensorFlow is not installed here: the reference is left out (see --tensorflow).")
     _claim(out, data, reading)
+    _check_turns(out, side_by_side=train_all is not None)
+    if train_all:
+        wanted = [recipe.change(seed=seed) for seed in range(runs) for recipe in chosen]
+        train_all(out, [one for one in wanted if not measured(out, one)], data, data_dir)
     summary: list[dict[str, Any]] = []
     for seed in range(runs):
         printed = out / "reference" / f"seed-{seed}.jsonl"
@@ -103,7 +114,7 @@ def time_to_accuracy(
             train_reference(python, data, seed, printed)
         for recipe in chosen:
             say(f"{recipe.name}, seed {seed}")
-            _train_recipe(out, recipe.change(seed=seed), data, data_dir, reporter)
+            train_recipe(out, recipe.change(seed=seed), data, data_dir, reporter)
         # After each turn, so that a benchmark that is stopped leaves what it has.
         summary = _collect(out, data)
     return summary
@@ -115,7 +126,7 @@ def _load_recipes(recipes: Sequence[str], runs: int) -> list[Recipe]:
     Raises:
         ImagetteError: there is nothing to train, or two have the same name.
     """
-    chosen = [Recipe.load(recipe) for recipe in recipes]
+    chosen = [absolute_recipe(Recipe.load(recipe)) for recipe in recipes]
     if not chosen or runs < 1:
         raise ImagetteError("There is nothing to train.", "Name a recipe, and at least one run.")
     if len({REFERENCE, *(recipe.name for recipe in chosen)}) <= len(chosen):
@@ -126,7 +137,7 @@ def _load_recipes(recipes: Sequence[str], runs: int) -> list[Recipe]:
     return chosen
 
 
-def _train_recipe(
+def train_recipe(
     out: Path, recipe: Recipe, data: Dataset, data_dir: str | Path | None, reporter: Reporter | None
 ) -> None:
     """Train and measure a recipe with its seed, or go on with that.
@@ -134,7 +145,7 @@ def _train_recipe(
     Raises:
         ImagetteError: what was trained here before was not this very recipe.
     """
-    folder = out / "runs" / f"{recipe.name}-seed-{recipe.seed}"
+    folder = _folder(out, recipe)
     saved = folder / "recipe.toml"
     if saved.is_file() and Recipe.load(saved) != recipe:
         raise ImagetteError(
@@ -145,8 +156,12 @@ def _train_recipe(
         data, recipe, name=folder.name, runs_dir=folder.parent, resume=True, data_dir=data_dir,
         reporter=reporter,
     )  # fmt: skip
-    if not _measured(folder):
+    if not measured(out, recipe):
         evaluate(folder, data, flip=True)
+
+
+def _folder(out: Path, recipe: Recipe) -> Path:
+    return out / "runs" / f"{recipe.name}-seed-{recipe.seed}"
 
 
 def _claim(out: Path, data: Dataset, reading: float) -> None:
@@ -171,6 +186,25 @@ def _claim(out: Path, data: Dataset, reading: float) -> None:
         )
 
 
+def _check_turns(out: Path, side_by_side: bool) -> None:
+    """Make sure that all trainings of a folder run on equally many cores, so that times compare.
+
+    Raises:
+        ImagetteError: there are some that did not.
+    """
+    before = CORES_EACH in json.loads((out / "machine.json").read_text(encoding="utf-8"))
+    if before and not side_by_side:
+        raise ImagetteError(
+            f"{out} holds trainings that ran side by side, each on its share of the cores.",
+            "Choose another folder with --out, or add --ray.",
+        )
+    if side_by_side and not before and any((out / "runs").glob("*")):
+        raise ImagetteError(
+            f"{out} holds trainings that ran one after another, each on all cores.",
+            "Choose another folder with --out, or leave out --ray.",
+        )
+
+
 def _collect(out: Path, data: Dataset) -> list[dict[str, Any]]:
     """Write tables and plot of all that has finished in the folder; returns the summary."""
     fits = [reference_row(printed) for printed in sorted((out / "reference").glob("*.jsonl"))]
@@ -185,8 +219,14 @@ def _collect(out: Path, data: Dataset) -> list[dict[str, Any]]:
     return summary
 
 
+def measured(out: Path, recipe: Recipe) -> bool:
+    """Whether a recipe with its seed is trained and measured in the folder of a benchmark."""
+    return _measured(_folder(out, recipe))
+
+
 def _measured(folder: Path) -> bool:
-    return "flip_averaged" in (read_metrics(read_run(folder)) or {})
+    begun = (folder / "recipe.toml").is_file()
+    return begun and "flip_averaged" in (read_metrics(read_run(folder)) or {})
 
 
 def _training_row(folder: Path, data: Dataset) -> tuple[dict[str, Any], Curve]:
@@ -199,7 +239,8 @@ def _training_row(folder: Path, data: Dataset) -> tuple[dict[str, Any], Curve]:
     kind = choose_precision(torch.device(device), plan.precision)
     flops = training_flops(plan, (plan.image_size, plan.image_size, 3), len(data.class_names))
     machine = json.loads((folder.parent.parent / "machine.json").read_text(encoding="utf-8"))
-    peak = machine["peak_flops_per_second"].get(_named(kind))
+    # That peak is of all cores.
+    peak = None if CORES_EACH in machine else machine["peak_flops_per_second"].get(_named(kind))
     row = {
         "name": recipe.name,
         "seed": recipe.seed,

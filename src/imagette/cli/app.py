@@ -29,6 +29,7 @@ _TRAIN_MODULES = (
 _COMMANDS = {
     "explore": ("explore", "digits --out digits-pages"),
     "train": ("train", "my_pictures/"),
+    "tune": ("tune", "digits --space space.toml --trials 20"),
     "evaluate": ("evaluate", "runs/first --json"),
     "predict": ("predict", "cat.jpg holidays/"),
     "models": ("models", "--json"),

@@ -1,10 +1,12 @@
 """`imagette benchmark`: Imagette compared with the usual tools."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from imagette.cli.cluster_options import RayAddressOption, RayOption
 from imagette.cli.console import print_line, print_table, say, shown, stoppable, to_json
 from imagette.cli.options import DataDirOption, JsonOption
 from imagette.errors import ImagetteError
@@ -33,10 +35,13 @@ def time_to_accuracy(
         ),
     ] = Path("time-to-accuracy"),
     data_dir: DataDirOption = None,
+    ray: RayOption = False,
+    ray_address: RayAddressOption = None,
 ) -> None:
     """Train recipes with several seeds, beside a classic one by Keras' fit on TensorFlow.
 
-    Ctrl-C stops it; the same command continues.
+    Ctrl-C stops it; the same command continues. On a Ray cluster trainings run side by side, all
+    on the same number of cores each; their seconds compare with one another only.
     """
     from imagette.cli.progress import TrainingReporter
 
@@ -44,10 +49,15 @@ def time_to_accuracy(
     with TrainingReporter() as reporter, stoppable(lambda: say(kept)):
         from imagette.benchmark.time_to_accuracy import RECIPES, time_to_accuracy
 
+        train_all = None
+        if ray or ray_address:
+            from imagette.cluster.side_by_side import side_by_side
+
+            train_all = partial(side_by_side, address=ray_address, say=say)
         names = [name.strip() for name in recipes.split(",")] if recipes else RECIPES
         rows = time_to_accuracy(
             names, runs, out=out_dir, dataset=dataset, data_dir=data_dir, tensorflow=tensorflow,
-            reporter=reporter, say=say,
+            reporter=reporter, say=say, train_all=train_all,
         )  # fmt: skip
     _print_times(rows)
     print_line(f"Table: {out_dir / 'summary.csv'}, plot: {out_dir / 'time-to-accuracy.png'}")
