@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 PYTEST = $(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo quick test coverage packages lint format docs test-tensorflow constraints clean
+.PHONY: demo quick test coverage cluster packages lint format docs test-tensorflow constraints clean
 
 demo: $(VENV)/serves
 	$(BIN)/imagette demo
@@ -24,7 +24,13 @@ test: $(VENV)/develops
 # Which lines of the package no test reaches; a third slower than `make test` by Python 3.11.
 coverage: $(VENV)/develops
 	tests/install_programs.sh
-	$(PYTEST) --cov --cov-report=term
+	$(PYTEST) --cov --cov-report=
+	$(BIN)/pytest tests/cluster --cov --cov-append --cov-report=term
+
+# What works on a Ray cluster, on clusters of two nodes that the tests start on this machine. One
+# test at a time, because Ray fills all cores.
+cluster: $(VENV)/develops
+	$(BIN)/pytest tests/cluster
 
 # Builds what is published and what is deployed, and tries each in an environment of its own.
 packages: $(VENV)/develops
@@ -70,7 +76,7 @@ $(VENV)/serves: pyproject.toml constraints.txt | $(VENV)/bin/python
 # PyTorch comes first and alone, so that no other package chooses its build.
 $(VENV)/develops: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) torch
-	$(PIP) --editable '.[train,webapp,heif,video,otel,docs,dev]'
+	$(PIP) --editable '.[train,webapp,heif,video,otel,ray,docs,dev]'
 	@touch $@
 
 $(VENV)-tensorflow/installed:
