@@ -1,9 +1,13 @@
 """Pictures of folders, lists, archives, Parquet files and buckets are listed, and read back."""
 
 import csv
+import io
+import struct
 import tarfile
+import threading
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -157,18 +161,25 @@ def test_a_bucket_with_archives_in_it(tmp_path, s3, monkeypatch):
     for name, content in {**FILES, "notes.txt": b"none"}.items():
         with system.open_output_stream(f"photos/2026/{name}") as file:
             file.write(content)
-    with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
-        archive.writestr("more.png", FILES[NAMES[0]])
-    with system.open_output_stream("photos/2026/more.zip") as file:
-        file.write((tmp_path / "more.zip").read_bytes())
+    with (
+        zipfile.ZipFile(tmp_path / "more.zip", "w") as zipped,
+        tarfile.open(tmp_path / "more.tar", "w") as archive,
+    ):
+        for name, content in FILES.items():
+            zipped.writestr(with_notes(name), content)
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
     parquet.write_table(pa.table({"image": [FILES[NAMES[1]]]}), tmp_path / "more.parquet")
-    with system.open_output_stream("photos/2026/more.parquet") as file:
-        file.write((tmp_path / "more.parquet").read_bytes())
+    for name in ("more.zip", "more.tar", "more.parquet"):
+        with system.open_output_stream(f"photos/2026/{name}") as file:
+            file.write((tmp_path / name).read_bytes())
 
     found = listed(tmp_path, f"s3://photos/2026?scheme=http&endpoint_override={where}")
     assert found == {
         **below("s3://photos/2026"),
-        "s3://photos/2026/more.zip/more.png": FILES[NAMES[0]],
+        **below("s3://photos/2026/more.tar"),
+        **below("s3://photos/2026/more.zip"),
         "s3://photos/2026/more.parquet/0": FILES[NAMES[1]],
     }
     # A list of addresses, and a file that is gone by now.
@@ -178,6 +189,13 @@ def test_a_bucket_with_archives_in_it(tmp_path, s3, monkeypatch):
     found = listed(tmp_path, tmp_path / "list.txt")
     assert isinstance(found.pop(addresses[-1]), ImageError)
     assert found == below("s3://photos/2026")
+
+
+def with_notes(name: str) -> zipfile.ZipInfo:
+    """A member of a zip file whose header is longer than usual."""
+    member = zipfile.ZipInfo(name)
+    member.extra = struct.pack("<2H", 0x7075, 700) + bytes(700)
+    return member
 
 
 def test_a_bucket_that_was_deleted_is_not_told_of_each_picture(tmp_path, s3):
@@ -245,6 +263,21 @@ def test_a_member_of_a_packed_tar_that_is_too_large_is_not_read(tmp_path, folder
     found = listed(tmp_path, tmp_path / "photos.tar.gz")
     assert "has more than" in str(found[f"{tmp_path}/photos.tar.gz/large.png"])
     assert found[f"{tmp_path}/photos.tar.gz/{NAMES[0]}"] == FILES[NAMES[0]]
+
+
+def test_pictures_of_an_archive_in_a_bucket_are_fetched_at_the_same_time(monkeypatch):
+    others = threading.Barrier(8)
+
+    class Slow:
+        def read_at(self, size: int, start: int) -> bytes:
+            others.wait(20)  # for seven others, or the test fails
+            return bytes([start]) * size
+
+    bucket = SimpleNamespace(open_input_file=lambda _: Slow())
+    monkeypatch.setattr(picture_reading, "connect", lambda _: (bucket, "photos"))
+    entries = [Entry(str(n), 0, "photos/all.tar", "bytes", n, 3) for n in range(32)]
+    found = list(read_pictures(entries, ["s3://photos"]))
+    assert found == [(str(n), bytes([n]) * 3) for n in range(32)]
 
 
 class FakeBucket:

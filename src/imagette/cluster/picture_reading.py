@@ -9,9 +9,10 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from functools import lru_cache
+from itertools import compress, islice
 from threading import Condition
-from typing import Any, BinaryIO
+from typing import Any
 
 from imagette.cluster.file_systems import connect, is_missing_or_denied, unreachable
 from imagette.cluster.picture_sources import LARGEST, Entry
@@ -19,13 +20,18 @@ from imagette.cluster.picture_tables import column_values, image_column
 from imagette.errors import ImageError, ImagetteError, first_line
 
 _AHEAD = 16
-"""Files that are fetched from buckets at the same time."""
+"""Pictures that are fetched from buckets at the same time."""
+_FETCHED = ("file", "bytes", "zip")
+"""What can be: each picture lies in bytes of its own."""
 _AHEAD_BYTES = 128_000_000
-"""Of files that are fetched and not answered yet; of one larger file, where it is the next."""
+"""Of those that are fetched and not answered yet; of one larger one, where it is the next."""
 _WAITS = (1.0, 3.0)
 """Seconds before something in a bucket is asked for again: a network, or a service, has moments in
 which it does not answer."""
-_LOCAL_HEADER = struct.Struct("<26x2H")
+_LOCAL_HEADER = struct.Struct("<4s2x2H16x2H")
+_AFTER_HEADER = 512
+"""Bytes of a member's name and notes, if they are not longer: read with the rest, since from a
+bucket each reading takes as long as many bytes do."""
 _CHOOSE = "Choose another one."
 
 Picture = tuple[str, "str | bytes | ImageError"]
@@ -39,11 +45,13 @@ def read_pictures(entries: Sequence[Entry], roots: Sequence[str]) -> Iterator[Pi
         ImagetteError: a bucket, or the file that many pictures lie in, cannot be read at all.
     """
     reader = _Reader(roots)
-    files = [entry for entry in entries if entry.root >= 0 and entry.how == "file"]
-    fetched = _ahead(reader, files)
-    for entry in entries:
-        if entry.how == "file":
-            yield entry.name, next(fetched) if entry.root >= 0 else reader.local(entry)
+    is_fetched = [entry.root >= 0 and entry.how in _FETCHED for entry in entries]
+    fetched = _ahead(reader, list(compress(entries, is_fetched)))
+    for entry, one in zip(entries, is_fetched, strict=True):
+        if one:
+            yield entry.name, next(fetched)
+        elif entry.how == "file":
+            yield entry.name, reader.local(entry)
         else:
             yield entry.name, reader.inside(entry)
 
@@ -118,7 +126,8 @@ class _Reader:
     def __init__(self, roots: Sequence[str]) -> None:
         self._roots = roots
         self._unreachable: ImagetteError | None = None
-        self._opened: dict[tuple[int, str], BinaryIO] = {}
+        # The last few: a part may go from one archive to the next, and threads read ahead.
+        self._archive = lru_cache(maxsize=4)(self._open)
         self._rows: Iterator[bytes] = iter(())
         self._next = (-1, "", -1, 0)
 
@@ -136,13 +145,15 @@ class _Reader:
         return entry.place
 
     def fetch(self, entry: Entry, number: int, room: _Room) -> bytes | ImageError:
-        """The bytes of a file in a bucket; `number` is its place in the order of answers."""
-        root = self._roots[entry.root]
+        """The bytes of a picture in a bucket; `number` is its place in the order of answers."""
 
         def read() -> bytes | ImageError:
             if self._unreachable is not None:  # another file told; each takes seconds to find out
                 raise self._unreachable
-            with connect(root)[0].open_input_file(entry.place) as file:
+            if entry.how != "file":
+                room.enter(number, min(entry.size, LARGEST))
+                return self._inside(entry)
+            with self._open(entry.root, entry.place) as file:
                 size = file.size()
                 if size > LARGEST:
                     return _too_large()
@@ -152,9 +163,11 @@ class _Reader:
 
         try:
             return _patiently(read)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             try:
-                _check_root(root, error)
+                _check_root(self._roots[entry.root], error)
+                if entry.how != "file":
+                    raise _unusable(entry, error) from error
                 if not is_missing_or_denied(error):
                     raise unreachable(entry.name, error) from error
             except ImagetteError as told:
@@ -164,53 +177,44 @@ class _Reader:
 
     def inside(self, entry: Entry) -> bytes | ImageError:
         """The bytes of a picture that lies in a file with others."""
+        try:
+            return _patiently(lambda: self._inside(entry))
+        except (OSError, ValueError, StopIteration) as error:
+            raise _unusable(entry, error) from error
+
+    def _inside(self, entry: Entry) -> bytes | ImageError:
         if entry.how != "parquet" and entry.size > LARGEST:
             return _too_large()
         if entry.how == "content":
             return entry.content or ImageError("There is no picture.", _CHOOSE)
-
-        def read() -> bytes | ImageError:
-            try:
-                return self._inside(entry)
-            except OSError:
-                self._forget()
-                raise
-
         try:
-            return _patiently(read) if entry.root >= 0 else read()
-        except (OSError, ValueError, StopIteration) as error:
-            raise ImagetteError(
-                f"{entry.place} cannot be read on the machine {platform.node()}:"
-                f" {first_line(error)}.",
-                "All machines of the cluster must see it at the same path, or in a bucket, as it"
-                " was when its pictures were listed; then run the same command again.",
-            ) from error
+            if entry.how == "parquet":
+                return self._row(entry) or ImageError("There is no picture.", _CHOOSE)
+            file = self._archive(entry.root, entry.place)
+            if entry.how == "zip":
+                return _member(file, entry.start, entry.size)
+            content: bytes = file.read_at(entry.size, entry.start)
+            return content
+        except OSError:  # asked again, it begins with what it opens
+            self._archive.cache_clear()
+            self._next = (-1, "", -1, 0)
+            raise
 
-    def _inside(self, entry: Entry) -> bytes | ImageError:
-        if entry.how == "parquet":
-            return self._row(entry) or ImageError("There is no picture.", _CHOOSE)
-        file = self._open(entry)
-        file.seek(entry.start)
-        return file.read(entry.size) if entry.how == "bytes" else _member(file, entry.size)
+    def _open(self, root: int, place: str) -> Any:
+        """A file, as one of PyArrow's, from which several threads may read at once."""
+        if root >= 0:
+            return connect(self._roots[root])[0].open_input_file(place)
+        import pyarrow as pa
 
-    def _forget(self) -> None:
-        """Begin again with the archive that is open."""
-        self._opened, self._next = {}, (-1, "", -1, 0)
-
-    def _open(self, entry: Entry) -> BinaryIO:
-        key = entry.root, entry.place
-        if key not in self._opened:
-            for file in self._opened.values():
-                file.close()
-            self._opened = {key: _open(entry, self._roots)}
-        return self._opened[key]
+        return pa.PythonFile(open(place, "rb"), "r")  # noqa: PTH123  # it stays open
 
     def _row(self, entry: Entry) -> bytes:
         from pyarrow import parquet
 
         here = entry.root, entry.place, entry.start
         if self._next[:3] != here or entry.size < self._next[3]:
-            table = parquet.ParquetFile(self._open(entry), buffer_size=1 << 20)
+            file = self._archive(entry.root, entry.place)
+            table = parquet.ParquetFile(file, buffer_size=1 << 20)
             column = image_column(table.schema_arrow)
             assert column is not None
             self._rows, self._next = column_values(table, entry.start, column), (*here, 0)
@@ -219,23 +223,26 @@ class _Reader:
         return next(islice(self._rows, skipped, None))
 
 
-def _open(entry: Entry, roots: Sequence[str]) -> BinaryIO:
-    if entry.root < 0:
-        return open(entry.place, "rb")  # noqa: PTH123  # which stays open
-    stored: Any = connect(roots[entry.root])[0].open_input_file(entry.place)
-    return stored
+def _unusable(entry: Entry, error: Exception) -> ImagetteError:
+    return ImagetteError(
+        f"{entry.place} cannot be read on the machine {platform.node()}: {first_line(error)}.",
+        "All machines of the cluster must see it at the same path, or in a bucket, as it was when"
+        " its pictures were listed; then run the same command again.",
+    )
 
 
-def _member(file: BinaryIO, size: int) -> bytes | ImageError:
+def _member(file: Any, start: int, size: int) -> bytes | ImageError:
     """A member of a zip file, from its own header on."""
-    header = file.read(30)
-    if len(header) < 30 or header[:4] != b"PK\x03\x04":
+    content: bytes = file.read_at(_LOCAL_HEADER.size + _AFTER_HEADER + size, start)
+    if len(content) < _LOCAL_HEADER.size or content[:4] != b"PK\x03\x04":
         raise ValueError("it has changed since its pictures were listed")
-    flags, method = struct.unpack("<2H", header[6:10])
+    _, flags, method, *lengths = _LOCAL_HEADER.unpack_from(content)
     if flags & 1:
         return ImageError("The picture is encrypted.", "Unpack the zip file first.")
-    file.seek(sum(_LOCAL_HEADER.unpack(header)), os.SEEK_CUR)
-    packed = file.read(size)
+    begin = _LOCAL_HEADER.size + sum(lengths)
+    if begin > _LOCAL_HEADER.size + _AFTER_HEADER:
+        content, begin = file.read_at(size, start + begin), 0
+    packed = content[begin : begin + size]
     try:
         if method == 0:
             return packed

@@ -1,6 +1,7 @@
 """Find each picture in the sources that a user names, one at a time, as there may be millions."""
 
 import gzip
+import io
 import lzma
 import os
 import struct
@@ -40,6 +41,8 @@ _DAMAGED = (
 """What the modules raise of an archive that is not whole; PyArrow's errors are ValueErrors."""
 LARGEST = 256_000_000
 """Bytes of a picture's file; a larger one is not read."""
+_FROM_BUCKET = 4_000_000
+"""Bytes of a tar file that are read at once where each reading goes over a network."""
 _MOST_ROWS = 8192
 """Of a row group of Parquet that is read in parts, each from its beginning on; the pictures of a
 larger one are copied, once."""
@@ -198,6 +201,8 @@ class PictureSources:
     def _tar(
         self, file: BinaryIO, name: str, root: int, place: str, packed: bool
     ) -> Iterator[Entry]:
+        if root >= 0:  # a tar file has no list of its members, and each reading takes long
+            file = io.BufferedReader(file, _FROM_BUCKET)  # type: ignore[arg-type]
         with tarfile.open(fileobj=file, mode="r|*" if packed else "r:") as archive:
             for info in archive:
                 archive.members = []  # type: ignore[attr-defined]  # which would hold all of them
