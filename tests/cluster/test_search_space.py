@@ -4,6 +4,7 @@ import pytest
 
 from imagette import ImagetteError, Recipe
 from imagette.cluster.search_space import SearchSpace
+from imagette.cluster.tune_folder import TuneInfo
 from imagette.training.recipe_tables import to_tables
 
 RECIPE = Recipe.load("sprint-90")
@@ -78,3 +79,21 @@ def test_mistakes_are_told_before_anything_is_trained(tmp_path, text, said):
 def test_a_file_that_is_not_there_is_told(tmp_path):
     with pytest.raises(ImagetteError, match="cannot be read"):
         SearchSpace.load(tmp_path / "none.toml", RECIPE)
+
+
+@pytest.mark.parametrize(("images", "passes"), [(45_000, 1), (300, 80)])
+def test_no_batch_size_makes_more_passes_than_another(tmp_path, images, passes):
+    """Unless the search itself tries how many."""
+    space = read(tmp_path, "batch_size = {choose = [100, 500, 1000]}")
+    info = TuneInfo("cifar10", RECIPE, space, tmp_path / "space.toml", 3, None)
+    info.settle(tmp_path, "cpu", images)
+    made = {
+        info.base.change(batch_size=size).resolve("cpu", images).epoch_repeats
+        for size in (100, 500, 1000)
+    }
+    assert made == {passes}
+
+    space = read(tmp_path, "min_steps = {choose = [100, 400]}")
+    info = TuneInfo("cifar10", RECIPE, space, tmp_path / "space.toml", 3, None)
+    info.settle(tmp_path, "cpu", images)
+    assert info.base == RECIPE

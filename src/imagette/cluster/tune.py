@@ -162,11 +162,14 @@ def _search(
     failure = ""
     if left := max(0, info.trials - len(known)):
         data = _load(folder, info, found)
+        cores, gpus = _share_of_a_trial(info.trials)
+        images = len(next(iter(data.values())).train)
+        info.settle(folder, "cuda" if gpus else "cpu", images)
         reporter.on_start(folder, info.space, info.trials, list(known))
-        search = Search(study, info.recipe, info.space, tell)
-        scheduler = make_scheduler(study, info.recipe, info.space)
+        search = Search(study, info.base, info.space, tell)
+        scheduler = make_scheduler(study, info.base, info.space)
         with writing_study(folder):
-            failure = _run(search, scheduler, data, left, _share_of_a_trial(info.trials))
+            failure = _run(search, scheduler, data, left, (cores, gpus))
     _write(folder, info, known, study)
     if not _best(known):
         problem = next((row["problem"] for row in known if row["problem"]), failure)
@@ -268,7 +271,7 @@ def _write(folder: Path, info: TuneInfo, rows: list[dict[str, Any]], study: Any)
 def _recipe_of(info: TuneInfo, row: Mapping[str, Any]) -> Recipe:
     """The recipe of a trial."""
     values = {name: row[name] for name in info.space.names}
-    return info.recipe.change(name=f"{info.recipe.name}-tuned", **to_tables(values))
+    return info.base.change(name=f"{info.recipe.name}-tuned", **to_tables(values))
 
 
 def _best(rows: list[dict[str, Any]], or_any: bool = True) -> dict[str, Any]:
@@ -280,7 +283,7 @@ def _best(rows: list[dict[str, Any]], or_any: bool = True) -> dict[str, Any]:
 
 
 def _own(info: TuneInfo, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
-    own = to_dotted(info.recipe.model_dump())
+    own = to_dotted(info.base.model_dump())
     names, measured = info.space.names, [row for row in rows if row["val_accuracy"] is not None]
     return next((row for row in measured if all(row[one] == own[one] for one in names)), None)
 

@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from imagette.cluster.search_space import SearchSpace
 from imagette.data import Dataset, DataSource, open_source
@@ -18,18 +19,20 @@ TRIALS = 20
 _NOTES, _SPACE = "tune.json", "space.toml"
 
 
-@dataclass(frozen=True)
+@dataclass
 class TuneInfo:
     """A search: what it tries on which pictures.
 
     Attributes:
         dataset: the pictures, or what `load_dataset` takes.
-        recipe: the recipe that the trials change.
+        recipe: the recipe that was named.
         space: the fields to change.
         space_file: the file of `space`.
         trials: how many, in all.
         data_dir: where to look for CIFAR-10 first.
         fingerprints: for each image size the fingerprint of the train split, once it is known.
+        epoch_repeats: the recipe's passes over the pictures in an epoch, its `min_steps` included,
+            once they are known; None where the search itself sets them.
     """
 
     dataset: str | Path | Dataset
@@ -39,6 +42,17 @@ class TuneInfo:
     trials: int
     data_dir: str | None
     fingerprints: dict[str, str] = field(default_factory=dict)
+    epoch_repeats: int | None = None
+
+    @property
+    def base(self) -> Recipe:
+        """The recipe that trials change, with so many passes whatever their batch size.
+
+        By `min_steps`, a trial with larger batches would make more passes, and win by them.
+        """
+        if self.epoch_repeats is None:
+            return self.recipe
+        return self.recipe.change(epoch_repeats=self.epoch_repeats, min_steps=0)
 
     def write(self, folder: Path) -> None:
         """Write what --resume needs besides the study."""
@@ -56,6 +70,7 @@ class TuneInfo:
                 "data_dir": self.data_dir,
                 "trials": self.trials,
                 "fingerprints": self.fingerprints,
+                "epoch_repeats": self.epoch_repeats,
             },
         )
 
@@ -72,6 +87,18 @@ class TuneInfo:
                 "Start a new search under another --name.",
             )
         self._write_json(folder)
+
+    def settle(self, folder: Path, device: Literal["cpu", "cuda"], images: int) -> None:
+        """Record the passes, of the first session for all.
+
+        Args:
+            folder: of the search.
+            device: what trials run on.
+            images: how many they learn from.
+        """
+        if self.epoch_repeats is None and not {"epoch_repeats", "min_steps"} & {*self.space.names}:
+            self.epoch_repeats = self.recipe.resolve(device, images).epoch_repeats
+            self._write_json(folder)
 
 
 @dataclass(frozen=True)
@@ -167,7 +194,7 @@ def _earlier(folder: Path, asked: Asked) -> TuneInfo:
         return TuneInfo(
             asked.dataset or told["dataset"], recipe, space, file,
             asked.trials or told["trials"], asked.full_data_dir or told["data_dir"],
-            told["fingerprints"],
+            told["fingerprints"], told["epoch_repeats"],
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ImagetteError(
