@@ -26,7 +26,8 @@ Hyperparameter Tuning*, 2020, who use 3 or 4)."""
 MAX_FAILURES = 10
 """How often a trial whose worker was lost begins anew. Not once, because Ray gives it the machine
 that is gone again until it has noticed."""
-_INSTEAD_OF = "instead of"
+_INSTEAD_OF, _END = "instead of", "end"
+"""Of a trial, in Optuna's study: which one it runs again, and how it ended."""
 
 
 def open_study(folder: Path) -> optuna.Study:
@@ -44,7 +45,7 @@ def open_study(folder: Path) -> optuna.Study:
         study = optuna.create_study(
             storage=storage, study_name=_NAME, direction="maximize", load_if_exists=True
         )
-        _enqueue_interrupted(study)
+        enqueue_interrupted(study)
     except Exception as error:  # of SQLite, by way of SQLAlchemy and of Optuna
         raise ImagetteError(
             f"{folder / 'study.db'} is damaged and cannot be read.",
@@ -53,14 +54,17 @@ def open_study(folder: Path) -> optuna.Study:
     return study
 
 
-def _enqueue_interrupted(study: optuna.Study) -> None:
-    """Enqueue the values of each trial that was running when its search was killed, once."""
+def enqueue_interrupted(study: optuna.Study) -> None:
+    """Enqueue the values of each trial that was running when its search was stopped, once."""
     enqueued = {trial.user_attrs.get(_INSTEAD_OF) for trial in study.get_trials(deepcopy=False)}
     for trial in study.get_trials(states=[TrialState.RUNNING]):
+        if _END in trial.user_attrs and trial.intermediate_values:  # it had ended
+            study.tell(trial.number, trial.intermediate_values[max(trial.intermediate_values)])
+            continue
         # Of an enqueued trial killed before it took its values, these are all there is.
         values = trial.system_attrs.get("fixed_params", {}) | trial.params
         # First enqueued, then closed, and noted: a kill between the two neither loses nor doubles.
-        if values and "ended" not in trial.user_attrs and trial.number not in enqueued:
+        if values and _END not in trial.user_attrs and trial.number not in enqueued:
             study.enqueue_trial(values, user_attrs={_INSTEAD_OF: trial.number})
         study.tell(trial.number, state=TrialState.FAIL)
 
@@ -85,9 +89,7 @@ def ended(study: optuna.Study) -> list[FrozenTrial]:
     """The trials that have ended, in that order, without those that were interrupted."""
     found = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE, TrialState.FAIL])
     real = [
-        trial
-        for trial in found
-        if trial.state == TrialState.COMPLETE or trial.user_attrs.get("ended") == "failed"
+        trial for trial in found if trial.state == TrialState.COMPLETE or _END in trial.user_attrs
     ]
     return sorted(real, key=lambda trial: (trial.datetime_complete, trial.number))
 
@@ -104,26 +106,39 @@ def rows(study: optuna.Study, space: SearchSpace) -> list[dict[str, Any]]:
         {
             "trial": number,
             **space.values(trial.params),
-            "val_accuracy": None if trial.user_attrs["ended"] == "failed" else trial.value,
-            **{key: trial.user_attrs[key] for key in ("epochs", "seconds", "ended", "problem")},
+            "val_accuracy": None if _failed(trial) else trial.value,
+            **trial.user_attrs[_END],
         }
         for number, trial in enumerate(ended(study), start=1)
     ]
+
+
+def _failed(trial: FrozenTrial) -> bool:
+    failed: bool = trial.user_attrs[_END]["ended"] == "failed"
+    return failed
 
 
 def importances(study: optuna.Study) -> dict[str, float]:
     """The share of the variance between trials that each field explains, the largest first.
 
     By fANOVA (Hutter et al., *An Efficient Approach for Assessing Hyperparameter Importance*,
-    2014). Empty with fewer than two different accuracies.
+    2014), of the accuracies after as many epochs as every trial made: those stopped early have no
+    others. Without trials that failed. Empty with fewer than two different accuracies.
     """
-    values = {trial.value for trial in ended(study) if trial.state == TrialState.COMPLETE}
-    if len(values) < 2:
-        return {}
+    trials = [one for one in ended(study) if one.intermediate_values and not _failed(one)]
+    epoch = min((max(one.intermediate_values) for one in trials), default=0)
+    comparable = optuna.create_study(direction="maximize")
+    for one in trials:
+        value = one.intermediate_values[epoch]
+        comparable.add_trial(
+            optuna.trial.create_trial(
+                params=one.params, distributions=one.distributions, value=value
+            )
+        )
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
     try:
-        return optuna.importance.get_param_importances(study, evaluator=evaluator)
-    except (RuntimeError, ValueError):  # too few trials, or all with the same values
+        return optuna.importance.get_param_importances(comparable, evaluator=evaluator)
+    except (RuntimeError, ValueError):  # too few trials, or all with the same values or accuracy
         return {}
 
 
@@ -187,14 +202,13 @@ class Search(OptunaSearch):
         if error:
             problem = f"Its worker was lost {MAX_FAILURES + 1} times; perhaps memory is too small."
         ended = "finished" if told.get("finished") else "stopped early"
-        notes = {
+        end = {
             "epochs": told.get("epochs", 0),
             "seconds": told.get("seconds", 0.0),
             "ended": "failed" if problem else ended,
             "problem": problem,
         }
-        for key, value in notes.items():
-            self._ot_trials[trial_id].set_user_attr(key, value)
+        self._ot_trials[trial_id].set_user_attr(_END, end)
         super().on_trial_complete(trial_id, None if error else result, error)
         if self._on_end:
             self._on_end()

@@ -52,13 +52,14 @@ def _learn(recipe: Recipe, data: Dataset, threads: int) -> Iterator[dict[str, An
     import torch
 
     from imagette.training.by_epochs import build_network
-    from imagette.training.hardware import choose_device, configure
+    from imagette.training.hardware import choose_device, configure, release_memory
     from imagette.training.reporter import Reporter
     from imagette.training.state import State
     from imagette.training.teacher import load_teacher
     from imagette.training.trainer import train_epochs
     from imagette.training.transfer import begin_with_head, check_start, load_start
 
+    release_memory()  # of the process's last trial, whose network may have been another
     torch.set_num_threads(threads)
     device = choose_device()
     configure(device)

@@ -15,9 +15,6 @@ Trials are compared on the same validation split. Only the run of the best recip
 trials, looks at the test split.
 """
 
-import logging
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,14 +34,6 @@ from imagette.training.reporter import Reporter
 from imagette.training.resume import claimed
 from imagette.training.run import Run
 from imagette.training.training_data import load_data
-
-_QUIET = {
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-}
-"""Keeps Ray Tune from printing tables, writing files, handling signals and changing folder."""
 
 
 class TuneReporter:
@@ -134,11 +123,12 @@ def tune(
 
 def _train_best(run: Path, info: TuneInfo, found: DataSource, reporter: Reporter) -> Run:
     """Train the best recipe on a worker, with as many cores as a trial has, and measure it."""
+    from imagette.cluster.run_trials import share_of_a_trial
     from imagette.cluster.train_best import train_best
 
     pictures = found if isinstance(found, Dataset) else found.source
     recipe = absolute_recipe(Recipe.load(run.parent / "best.toml"))
-    share = _share_of_a_trial(info.trials)
+    share = share_of_a_trial(info.trials)
     return train_best(pictures, recipe, run, *share, info.data_dir, reporter)
 
 
@@ -147,7 +137,8 @@ def _search(
 ) -> list[dict[str, Any]]:
     """Run the trials that are left; returns the rows of all."""
     # Imported here, because it imports Ray: `cluster` has said so if that is missing.
-    from imagette.cluster.study import Search, make_scheduler, open_study, rows, writing_study
+    from imagette.cluster.run_trials import run_trials, share_of_a_trial
+    from imagette.cluster.study import open_study, rows, writing_study
 
     info.write(folder)
     study = open_study(folder)
@@ -160,16 +151,14 @@ def _search(
         _write(folder, info, known, study)
 
     failure = ""
-    if left := max(0, info.trials - len(known)):
+    if len(known) < info.trials:
         data = _load(folder, info, found)
-        cores, gpus = _share_of_a_trial(info.trials)
+        share = share_of_a_trial(info.trials)
         images = len(next(iter(data.values())).train)
-        info.settle(folder, "cuda" if gpus else "cpu", images)
+        info.settle(folder, "cuda" if share.gpus else "cpu", images)
         reporter.on_start(folder, info.space, info.trials, list(known))
-        search = Search(study, info.base, info.space, tell)
-        scheduler = make_scheduler(study, info.base, info.space)
         with writing_study(folder):
-            failure = _run(search, scheduler, data, left, (cores, gpus))
+            failure = run_trials(study, info, data, share, tell)
     _write(folder, info, known, study)
     if not _best(known):
         problem = next((row["problem"] for row in known if row["problem"]), failure)
@@ -178,58 +167,6 @@ def _search(
             "Give other values to try, or train the recipe alone to see what is wrong.",
         )
     return known
-
-
-def _run(
-    search: Any,
-    scheduler: Any,
-    data: Mapping[int, Dataset],
-    trials: int,
-    share: tuple[int, int],
-) -> str:
-    """Let Ray Tune run so many trials; returns the last line of an error, if there was one."""
-    import ray
-    from ray import tune
-
-    from imagette.cluster.study import MAX_FAILURES
-    from imagette.cluster.trial import run_trial
-
-    for variable, value in _QUIET.items():
-        os.environ.setdefault(variable, value)
-    # Ray Tune would print a traceback for a lost worker, though its trial begins anew.
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    cpus, gpus = share
-    references = {size: ray.put(each) for size, each in data.items()}
-    trainable = tune.with_parameters(run_trial, data=references, threads=cpus)
-    with tempfile.TemporaryDirectory(prefix="imagette-tune-") as scratch:
-        tuner = tune.Tuner(
-            tune.with_resources(trainable, {"cpu": cpus, "gpu": gpus}),
-            tune_config=tune.TuneConfig(
-                search_alg=search, scheduler=scheduler, num_samples=trials, reuse_actors=True,
-                trial_dirname_creator=lambda trial: trial.trial_id,
-            ),
-            run_config=tune.RunConfig(
-                name="trials", storage_path=scratch, verbose=0,
-                failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
-            ),
-        )  # fmt: skip
-        errors = tuner.fit().errors
-    return str(errors[0]).strip().splitlines()[-1] if errors else ""
-
-
-def _share_of_a_trial(trials: int) -> tuple[int, int]:
-    """Cores and GPUs of each trial: a GPU if the cluster has any, else its share of the cores.
-
-    Args:
-        trials: of the whole search, so that those of a later session get as many.
-    """
-    import ray
-
-    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    cores = [int(each.get("CPU", 0)) for each in machines]
-    if any(each.get("GPU", 0) for each in machines):
-        return 1, 1
-    return max(1, min(sum(cores) // trials, max(cores))), 0
 
 
 def _load(folder: Path, info: TuneInfo, found: DataSource) -> dict[int, Dataset]:
