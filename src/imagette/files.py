@@ -49,17 +49,18 @@ def make_private_folder(folder: Path, option: str) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on success it takes `path`'s place in one step.
+def replacing(path: Path, folder: Path | None = None) -> Iterator[Path]:
+    """Give a temporary path; on success it takes `path`'s place in one step.
 
-    When the body fails, the temporary file goes and an earlier `path` stays as it was.
+    It lies beside `path`, or in another `folder` of the same disk, to be removed with that if the
+    program is killed. When the body fails, it goes, and an earlier `path` stays as it was.
 
     Raises:
         ImagetteError: the file could not be written (a full disk, say).
     """
     # The ending stays, because savers choose the format by it.
     # Two that write the same file at once do not share it.
-    temporary = path.with_name(f".writing-{secrets.token_hex(4)}-{path.name}")
+    temporary = (folder or path.parent) / f".writing-{secrets.token_hex(4)}-{path.name}"
     try:
         make_folder(path.parent)
         yield temporary

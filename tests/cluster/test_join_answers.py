@@ -32,7 +32,7 @@ def joined(tmp_path):
             table = pa.Table.from_pylist(some, answer_schema(CLASSES, MODEL))
             parquet.write_table(table, path)
         out = tmp_path / f"answers.{ending}"
-        counts = join_answers(parts, out, CLASSES, ("chat", "chien"), MODEL)
+        counts = join_answers(parts, out, tmp_path, CLASSES, ("chat", "chien"), MODEL)
         assert (counts.unreadable, counts.labels["dog"]) == (2, len(NAMES) - 2)
         return out
 

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 pytest.importorskip("pyarrow", reason="it needs imagette[ray]")
@@ -17,7 +18,7 @@ from PIL import Image
 from pyarrow import fs, parquet
 from support.images import written
 
-from imagette.cluster import picture_reading
+from imagette.cluster import picture_reading, picture_tables, read_ahead
 from imagette.cluster.picture_list import open_list, packed_parts, unpacked, write_list
 from imagette.cluster.picture_reading import read_pictures
 from imagette.cluster.picture_sources import Entry, PictureSources
@@ -67,7 +68,7 @@ def folder(tmp_path) -> Path:
 def listed(tmp_path, *names) -> dict[str, bytes | ImageError]:
     """What is read of each picture, by its name, by way of a written list."""
     sources = PictureSources(list(map(str, names)))
-    write_list(tmp_path, sources, sources.roots, {"about": "a test"})
+    write_list(tmp_path, sources, sources.roots, sources.files, {"about": "a test"})
     found = open_list(tmp_path)
     read = {}
     for part in packed_parts(found.path, range(len(found.counts))):
@@ -253,6 +254,63 @@ def test_a_damaged_archive_is_left_out_of_a_folder_and_refused_by_its_name(
         list(PictureSources([str(broken)]))
 
 
+def test_a_damaged_picture_in_an_archive_is_told_of_it_alone(tmp_path):
+    path = tmp_path / "photos.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in FILES.items():
+            archive.writestr(name, content)
+        places = [info.header_offset for info in archive.infolist()]
+    whole = bytearray(path.read_bytes())
+    whole[places[1] : places[1] + 4] = b"none"
+    path.write_bytes(whole)
+    found = listed(tmp_path, path)
+    assert isinstance(found.pop(f"{path}/{NAMES[1]}"), ImageError)
+    assert found.items() <= below(path).items()
+
+    path = tmp_path / "photos.parquet"
+    noise = [np.random.default_rng(seed).bytes(5000) for seed in range(6)]
+    parquet.write_table(pa.table({"image": noise}), path, row_group_size=2, compression="zstd")
+    column = parquet.ParquetFile(path).metadata.row_group(1).column(0)
+    begin = column.dictionary_page_offset or column.data_page_offset
+    whole = bytearray(path.read_bytes())
+    whole[begin : begin + 60] = bytes(60)
+    path.write_bytes(whole)
+    found = listed(tmp_path, path)
+    assert [isinstance(one, ImageError) for one in found.values()] == [0, 0, 1, 1, 0, 0]
+    assert [one for one in found.values() if isinstance(one, bytes)] == noise[:2] + noise[4:]
+
+
+def test_an_archive_that_has_changed_is_known(tmp_path):
+    path = tmp_path / "photos.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(NAMES[0], FILES[NAMES[0]])
+    listed(tmp_path, path)
+    assert open_list(tmp_path).changed is None
+    content = path.read_bytes()
+    path.write_bytes(content + b" ")
+    assert open_list(tmp_path).changed == str(path)
+    path.unlink()
+    assert open_list(tmp_path).changed == str(path)
+
+
+def test_large_pictures_of_a_parquet_file_are_read_one_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(picture_tables, "_BYTES", 20_000)
+    asked = []
+    read = parquet.ParquetFile.iter_batches
+
+    def watched(self, rows, *more):
+        asked.append(rows)
+        return read(self, rows, *more)
+
+    monkeypatch.setattr(parquet.ParquetFile, "iter_batches", watched)
+    path = tmp_path / "photos.parquet"
+    for size, rows in ((9000, 2), (90_000, 1), (3, 64)):
+        noise = [np.random.default_rng(seed).bytes(size) for seed in range(100)]
+        parquet.write_table(pa.table({"image": noise}), path)
+        assert list(listed(tmp_path, path).values()) == noise
+        assert asked[-1] == rows
+
+
 def test_a_member_of_a_packed_tar_that_is_too_large_is_not_read(tmp_path, folder, monkeypatch):
     for module in ("picture_sources", "picture_reading"):
         monkeypatch.setattr(f"imagette.cluster.{module}.LARGEST", 100)
@@ -324,15 +382,15 @@ def test_what_is_missing_or_denied_is_told_of_the_picture(monkeypatch, error):
 
 
 def test_few_bytes_are_fetched_ahead(monkeypatch):
-    monkeypatch.setattr(picture_reading, "_AHEAD_BYTES", 25)
+    monkeypatch.setattr(read_ahead, "_BYTES", 25)
     rooms = []
 
-    class Watched(picture_reading._Room):
+    class Watched(read_ahead.Room):
         def enter(self, number: int, size: int) -> None:
             super().enter(number, size)
             rooms.append(sum(self._sizes.values()))
 
-    monkeypatch.setattr(picture_reading, "_Room", Watched)
+    monkeypatch.setattr(read_ahead, "Room", Watched)
     names = [str(number) for number in range(50)]
     found = list(read_from(FakeBucket({}, 8), monkeypatch, names))
     assert len(found) == 50
@@ -346,6 +404,6 @@ def test_a_list_that_was_cut_short_is_none(tmp_path, folder):
         raise ImagetteError("The bucket is gone.", "Try again.")
 
     with pytest.raises(ImagetteError):
-        write_list(tmp_path, broken(), [], {})
+        write_list(tmp_path, broken(), [], [], {})
     assert open_list(tmp_path) is None
     assert not list(tmp_path.glob("*.arrow"))

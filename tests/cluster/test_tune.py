@@ -13,16 +13,20 @@ from typing import Any
 
 import psutil
 import pytest
+import ray
 from optuna.trial import TrialState
 from PIL import Image
+from ray.exceptions import OutOfMemoryError
 from support.command_line import PROGRAM
 
 from imagette import ImagetteError, Recipe
 from imagette.cli.app import main
+from imagette.cluster import run_trials
 from imagette.cluster.connection import cluster
 from imagette.cluster.search_space import SearchSpace
 from imagette.cluster.study import METRIC, Search, importances, make_scheduler, open_study, rows
 from imagette.cluster.tune import tune
+from imagette.cluster.tune_folder import TuneInfo
 from imagette.runs import read_metrics, read_run
 
 SPACE = """
@@ -264,6 +268,54 @@ def test_an_interrupted_trial_is_enqueued_once_whenever_the_kill_came(search, tm
     assert waiting(open_study(tmp_path)) == [2]
     assert Search(again, recipe, space, lambda: None).suggest("b") == own
     assert rows(again, space) == []
+
+
+def test_a_trial_that_was_killed_as_it_ended_has_ended(search, tmp_path, monkeypatch):
+    _, space, study, asked = search
+    asked.suggest("a")
+    monkeypatch.setattr(study, "tell", None)  # killed here
+    monkeypatch.setattr(asked._ot_study, "tell", None)
+    told(asked, "a", [0.2, 0.4], finished=True)
+    assert rows(study, space) == []
+    [row] = rows(open_study(tmp_path), space)
+    assert (row["val_accuracy"], row["epochs"], row["ended"]) == (0.4, 2, "finished")
+
+
+def test_workers_killed_for_lack_of_memory_begin_their_trials_anew(search, tmp_path, monkeypatch):
+    recipe, space, study, _ = search
+    short = RuntimeError("Caught unexpected exception")
+    short.__cause__ = OutOfMemoryError("1 worker was killed")
+    begun = []
+
+    def run(study, info, *_):
+        begun.append(Search(study, recipe, space, lambda: None).suggest(str(len(begun))))
+        if len(begun) < 3:
+            raise short
+        return "done"
+
+    monkeypatch.setattr(run_trials, "_run", run)
+    monkeypatch.setattr(ray, "put", lambda value: value)
+    info = TuneInfo("digits", recipe, space, tmp_path / "space.toml", TRIALS, None)
+    share = run_trials.Share(1, 0)
+    assert run_trials.run_trials(study, info, {}, share, lambda: None) == "done"
+    assert begun[0] == begun[1] == begun[2]
+    monkeypatch.setattr(run_trials, "MAX_FAILURES", -1)
+    with pytest.raises(ImagetteError, match="because memory was short"):
+        run_trials.run_trials(study, info, {}, share, lambda: None)
+
+
+def test_importances_compare_trials_after_as_many_epochs(search):
+    """And leave out those that failed."""
+    *_, study, asked = search
+    for number in range(12):
+        config = asked.suggest(str(number))["recipe"]
+        early = 0.5 + config["label_smoothing"]  # decides alone
+        told(asked, str(number), [early] if number % 2 else [early, 0.99 - early / 9])
+    asked.suggest("failed")
+    told(asked, "failed", [0.0], finished=True, problem="The loss became nan in epoch 1.")
+    found = importances(study)
+    assert max(found, key=found.get) == "label_smoothing"
+    assert found["label_smoothing"] > 0.95
 
 
 def test_trials_find_paths_from_whatever_folder_they_run_in(search, tmp_path, monkeypatch):

@@ -1,8 +1,9 @@
 """Buckets and other remote storage: by PyArrow's file systems, or by fsspec's where it has none."""
 
+import os
 import re
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from imagette.errors import ImagetteError, first_line
@@ -82,6 +83,29 @@ def place_in(root: str, path: str) -> str:
     """The path of something below a root, as its file system has it."""
     base = connect(root)[1]
     return f"{base}/{path}" if path else base or "/"
+
+
+class Stamp(NamedTuple):
+    """By which a file is known to be the same: bytes, and nanoseconds since 1970."""
+
+    size: int
+    modified: int
+
+
+def stamp_of(root: str | None, place: str) -> Stamp | None:
+    """That of a file in a bucket or, without a root, on this machine; None where there is none.
+
+    Raises:
+        OSError: it cannot be asked for.
+    """
+    if root is None:
+        try:
+            found = os.stat(place)  # noqa: PTH116
+        except FileNotFoundError:
+            return None
+        return Stamp(found.st_size, found.st_mtime_ns)
+    info = connect(root)[0].get_file_info(place)
+    return None if info.size is None else Stamp(info.size, info.mtime_ns or 0)
 
 
 def unreachable(root: str, error: Exception) -> ImagetteError:

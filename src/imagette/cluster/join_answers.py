@@ -48,6 +48,7 @@ class Counts:
 def join_answers(
     parts: Iterable[Path],
     out: Path,
+    folder: Path,
     class_names: tuple[str, ...],
     class_names_fr: tuple[str, ...],
     model: str,
@@ -60,6 +61,7 @@ def join_answers(
     Args:
         parts: the files, in order.
         out: ends in `.parquet`, `.csv` or `.jsonl`.
+        folder: of the parts, where it lies until it is whole.
         class_names: in English, in the classes' order.
         class_names_fr: in French.
         model: as of `model_digest`.
@@ -71,7 +73,7 @@ def join_answers(
         ImagetteError: it cannot be written; the parts are left as they are.
     """
     counts = Counts()
-    with replacing(out) as temporary:
+    with replacing(out, folder) as temporary:
         if out.suffix.lower() == ".parquet":
             _write_parquet(temporary, _groups(parts, counts), class_names, model)
             return counts

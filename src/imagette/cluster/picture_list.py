@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from imagette.cluster.file_systems import stamp_of, unreachable
 from imagette.cluster.picture_sources import Entry
 from imagette.files import replacing, write_json
 
@@ -32,12 +33,30 @@ class PictureList:
         about: what it was made of.
         counts: how many pictures each part has.
         roots: the buckets that its pictures lie in.
+        files: the archives and lists it was made of, as of `PictureSources`.
     """
 
     path: Path
     about: dict[str, Any]
     counts: tuple[int, ...]
     roots: tuple[str, ...]
+    files: list[Any]
+
+    @property
+    def changed(self) -> str | None:
+        """The name of an archive or a list that has changed since; None if there is none.
+
+        Raises:
+            ImagetteError: a bucket does not answer.
+        """
+        for name, root, place, stamp in self.files:
+            try:
+                now = stamp_of(self.roots[root] if root >= 0 else None, place)
+            except OSError as error:
+                raise unreachable(name, error) from error
+            if list(now or ()) != (stamp or []):
+                return str(name)
+        return None
 
     @property
     def pictures(self) -> int:
@@ -50,9 +69,10 @@ def open_list(folder: Path) -> PictureList | None:
     try:
         found = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
         counts, roots = tuple(found.pop("counts")), tuple(found.pop("roots"))
+        files = found.pop("files")
     except (FileNotFoundError, ValueError, KeyError):
         return None
-    return PictureList(folder / _LIST, found, counts, roots)
+    return PictureList(folder / _LIST, found, counts, roots, files)
 
 
 def remove_list(folder: Path) -> None:
@@ -62,7 +82,11 @@ def remove_list(folder: Path) -> None:
 
 
 def write_list(
-    folder: Path, entries: Iterable[Entry], roots: list[str], about: dict[str, Any]
+    folder: Path,
+    entries: Iterable[Entry],
+    roots: list[str],
+    files: list[Any],
+    about: dict[str, Any],
 ) -> None:
     """Write all pictures; `open_list` finds the list only once all are written.
 
@@ -70,6 +94,7 @@ def write_list(
         folder: where to.
         entries: the pictures.
         roots: the buckets, complete after the last picture.
+        files: the archives and lists, likewise.
         about: what the list is made of.
 
     Raises:
@@ -98,7 +123,7 @@ def write_list(
             ]
             writer.write_batch(pa.record_batch(arrays, schema=schema))
             counts.append(len(part))
-    write_json(folder / _ABOUT, {**about, "counts": counts, "roots": roots})
+    write_json(folder / _ABOUT, {**about, "counts": counts, "roots": roots, "files": files})
 
 
 def _parts(entries: Iterable[Entry]) -> Iterator[list[Entry]]:

@@ -6,25 +6,19 @@ import platform
 import struct
 import time
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from itertools import compress, islice
-from threading import Condition
-from typing import Any
+from typing import Any, NamedTuple
 
 from imagette.cluster.file_systems import connect, is_missing_or_denied, unreachable
 from imagette.cluster.picture_sources import LARGEST, Entry
 from imagette.cluster.picture_tables import column_values, image_column
+from imagette.cluster.read_ahead import Room, read_ahead
 from imagette.errors import ImageError, ImagetteError, first_line
 
-_AHEAD = 16
-"""Pictures that are fetched from buckets at the same time."""
 _FETCHED = ("file", "bytes", "zip")
-"""What can be: each picture lies in bytes of its own."""
-_AHEAD_BYTES = 128_000_000
-"""Of those that are fetched and not answered yet; of one larger one, where it is the next."""
+"""What can be fetched ahead from a bucket: each picture lies in bytes of its own."""
 _WAITS = (1.0, 3.0)
 """Seconds before something in a bucket is asked for again: a network, or a service, has moments in
 which it does not answer."""
@@ -34,6 +28,17 @@ _AFTER_HEADER = 512
 bucket each reading takes as long as many bytes do."""
 _CHOOSE = "Choose another one."
 
+_DAMAGED = ImageError("The picture is damaged in its archive.", _CHOOSE)
+
+
+class _Packed(NamedTuple):
+    """A member of a zip file, unpacked only when it is looked at: it may be far larger then."""
+
+    method: int
+    content: bytes
+
+
+_Found = bytes | ImageError | _Packed
 Picture = tuple[str, "str | bytes | ImageError"]
 """What a picture is called, and its path, the bytes of its file, or why there are none."""
 
@@ -46,74 +51,14 @@ def read_pictures(entries: Sequence[Entry], roots: Sequence[str]) -> Iterator[Pi
     """
     reader = _Reader(roots)
     is_fetched = [entry.root >= 0 and entry.how in _FETCHED for entry in entries]
-    fetched = _ahead(reader, list(compress(entries, is_fetched)))
+    fetched = read_ahead(reader.fetch, list(compress(entries, is_fetched)))
     for entry, one in zip(entries, is_fetched, strict=True):
         if one:
-            yield entry.name, next(fetched)
+            yield entry.name, _unpacked(next(fetched))
         elif entry.how == "file":
             yield entry.name, reader.local(entry)
         else:
-            yield entry.name, reader.inside(entry)
-
-
-def _ahead(reader: "_Reader", entries: list[Entry]) -> Iterator[bytes | ImageError]:
-    if not entries:
-        return
-    room = _Room()
-    with ThreadPoolExecutor(_AHEAD) as threads:
-        waiting = enumerate(entries)
-
-        def submit(most: int) -> list[Future[bytes | ImageError]]:
-            some = islice(waiting, most)
-            return [threads.submit(reader.fetch, one, number, room) for number, one in some]
-
-        under_way = deque(submit(2 * _AHEAD))
-        try:
-            while under_way:
-                content = under_way.popleft().result()
-                under_way.extend(submit(1))
-                yield content
-                del content
-                room.leave()
-        finally:
-            room.close()
-            threads.shutdown(cancel_futures=True)
-
-
-class _Room:
-    """The memory for files that are fetched ahead, which are answered in the order of numbers."""
-
-    def __init__(self) -> None:
-        self._changed = Condition()
-        self._sizes: dict[int, int] = {}
-        self._next = 0
-        self._is_closed = False
-
-    def enter(self, number: int, size: int) -> None:
-        """Wait until a file has its place: until there is room, or it is the next."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: (
-                    self._is_closed
-                    or number == self._next
-                    or number in self._sizes  # asked for again
-                    or sum(self._sizes.values()) + size <= _AHEAD_BYTES
-                )
-            )
-            self._sizes[number] = size
-
-    def leave(self) -> None:
-        """The next file is answered."""
-        with self._changed:
-            self._sizes.pop(self._next, None)
-            self._next += 1
-            self._changed.notify_all()
-
-    def close(self) -> None:
-        """Nothing is answered any more, so nothing is to wait."""
-        with self._changed:
-            self._is_closed = True
-            self._changed.notify_all()
+            yield entry.name, _unpacked(reader.inside(entry))
 
 
 class _Reader:
@@ -144,10 +89,10 @@ class _Reader:
             return ImageError("There is no such file.", "Check its name.")
         return entry.place
 
-    def fetch(self, entry: Entry, number: int, room: _Room) -> bytes | ImageError:
+    def fetch(self, entry: Entry, number: int, room: Room) -> _Found:
         """The bytes of a picture in a bucket; `number` is its place in the order of answers."""
 
-        def read() -> bytes | ImageError:
+        def read() -> _Found:
             if self._unreachable is not None:  # another file told; each takes seconds to find out
                 raise self._unreachable
             if entry.how != "file":
@@ -163,7 +108,9 @@ class _Reader:
 
         try:
             return _patiently(read)
-        except (OSError, ValueError) as error:
+        except ValueError:
+            return _DAMAGED
+        except OSError as error:
             try:
                 _check_root(self._roots[entry.root], error)
                 if entry.how != "file":
@@ -175,27 +122,34 @@ class _Reader:
                 raise
             return ImageError(f"The file cannot be read: {first_line(error)}.", _CHOOSE)
 
-    def inside(self, entry: Entry) -> bytes | ImageError:
+    def inside(self, entry: Entry) -> _Found:
         """The bytes of a picture that lies in a file with others."""
         try:
             return _patiently(lambda: self._inside(entry))
-        except (OSError, ValueError, StopIteration) as error:
+        except (ValueError, StopIteration):
+            return _DAMAGED
+        except OSError as error:
+            if entry.root < 0 and error.errno is None:  # PyArrow's, of what it cannot unpack
+                return _DAMAGED
             raise _unusable(entry, error) from error
 
-    def _inside(self, entry: Entry) -> bytes | ImageError:
+    def _inside(self, entry: Entry) -> _Found:
         if entry.how != "parquet" and entry.size > LARGEST:
             return _too_large()
         if entry.how == "content":
             return entry.content or ImageError("There is no picture.", _CHOOSE)
         try:
             if entry.how == "parquet":
-                return self._row(entry) or ImageError("There is no picture.", _CHOOSE)
+                content = self._row(entry)
+                if len(content) > LARGEST:
+                    return _too_large()
+                return content or ImageError("There is no picture.", _CHOOSE)
             file = self._archive(entry.root, entry.place)
             if entry.how == "zip":
                 return _member(file, entry.start, entry.size)
-            content: bytes = file.read_at(entry.size, entry.start)
+            content = file.read_at(entry.size, entry.start)
             return content
-        except OSError:  # asked again, it begins with what it opens
+        except (OSError, ValueError, StopIteration):  # the next one begins with what it opens
             self._archive.cache_clear()
             self._next = (-1, "", -1, 0)
             raise
@@ -231,31 +185,37 @@ def _unusable(entry: Entry, error: Exception) -> ImagetteError:
     )
 
 
-def _member(file: Any, start: int, size: int) -> bytes | ImageError:
+def _member(file: Any, start: int, size: int) -> _Packed | ImageError:
     """A member of a zip file, from its own header on."""
     content: bytes = file.read_at(_LOCAL_HEADER.size + _AFTER_HEADER + size, start)
     if len(content) < _LOCAL_HEADER.size or content[:4] != b"PK\x03\x04":
-        raise ValueError("it has changed since its pictures were listed")
+        return _DAMAGED
     _, flags, method, *lengths = _LOCAL_HEADER.unpack_from(content)
     if flags & 1:
         return ImageError("The picture is encrypted.", "Unpack the zip file first.")
     begin = _LOCAL_HEADER.size + sum(lengths)
     if begin > _LOCAL_HEADER.size + _AFTER_HEADER:
         content, begin = file.read_at(size, start + begin), 0
-    packed = content[begin : begin + size]
+    return _Packed(method, content[begin : begin + size])
+
+
+def _unpacked(found: _Found) -> bytes | ImageError:
+    if not isinstance(found, _Packed):
+        return found
     try:
-        if method == 0:
-            return packed
-        if method == 8:
-            return zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, LARGEST)
-        if method == 12:
-            return bz2.BZ2Decompressor().decompress(packed, LARGEST)
+        if found.method == 0:
+            return found.content
+        if found.method == 8:
+            unpack = zlib.decompressobj(-zlib.MAX_WBITS)
+            return unpack.decompress(found.content, LARGEST)
+        if found.method == 12:
+            return bz2.BZ2Decompressor().decompress(found.content, LARGEST)
     except (zlib.error, OSError):
-        return ImageError("The picture is damaged in its zip file.", _CHOOSE)
+        return _DAMAGED
     return ImageError("The picture is packed in an unusual way.", "Unpack the zip file first.")
 
 
-def _patiently(read: Callable[[], bytes | ImageError]) -> bytes | ImageError:
+def _patiently(read: Callable[[], _Found]) -> _Found:
     """What `read` gives, asked again a few times after errors that may pass."""
     for seconds in _WAITS:
         try:

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from imagette.cluster.file_systems import (
+    Stamp,
     connect,
     is_address,
     is_missing_or_denied,
     place_in,
     split_address,
+    stamp_of,
     unreachable,
 )
 from imagette.cluster.picture_tables import (
@@ -79,6 +81,7 @@ class PictureSources:
 
     Attributes:
         roots: the buckets, known once all pictures were asked for.
+        files: the archives and lists, likewise: name, number of the bucket, place and stamp.
         left_out: how many files were left out, as far as is known.
         first_left_out: the first one, and why.
     """
@@ -86,6 +89,7 @@ class PictureSources:
     def __init__(self, names: list[str]) -> None:
         self.names = names
         self.roots: list[str] = []
+        self.files: list[tuple[str, int, str, Stamp | None]] = []
         self.left_out = 0
         self.first_left_out = ""
 
@@ -162,6 +166,8 @@ class PictureSources:
             yield Entry(name, root, place, size=size)
             return
         try:
+            stamp = stamp_of(self.roots[root] if root >= 0 else None, place)
+            self.files.append((name, root, place, stamp))
             with self.opened(root, place) as file:
                 if low.endswith(".zip"):
                     yield from self._zip(file, name, root, place)
@@ -247,7 +253,9 @@ class PictureSources:
             else:
                 for row, content in enumerate(column_values(table, group, column)):
                     inner = f"{name}/{number + row}"
-                    yield Entry(inner, root, place, "content", 0, len(content), content)
+                    size = len(content)
+                    content = content if size <= LARGEST else b""
+                    yield Entry(inner, root, place, "content", 0, size, content)
             number += rows
 
     def _paths(self, paths: Iterator[str], name: str, root: int) -> Iterator[Entry]:

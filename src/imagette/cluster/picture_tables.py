@@ -14,7 +14,8 @@ from imagette.images.formats import SUFFIXES
 LISTS = (".txt", ".csv", ".tsv", ".tab", ".psv")
 _HEAD = 100_000
 """Characters of a table by which its separator is told."""
-_ROWS = 64
+_ROWS, _BYTES = 64, 32_000_000
+"""Of encoded pictures that are read together."""
 
 
 def paths_of_list(file: BinaryIO, name: str) -> Iterator[str]:
@@ -59,9 +60,18 @@ def image_column(schema: Any) -> str | None:
 
 def column_values(table: Any, group: int, column: str) -> Iterator[bytes]:
     """The pictures in a row group, a few at a time; no bytes where there is none."""
-    for batch in table.iter_batches(_ROWS, [group], [column]):
-        for value in batch.column(0).to_pylist():
-            yield (value.get("bytes") if isinstance(value, dict) else value) or b""
+    about = table.metadata.row_group(group)
+    chunks = [about.column(number) for number in range(about.num_columns)]
+    size = sum(
+        one.total_uncompressed_size
+        for one in chunks
+        if one.path_in_schema.partition(".")[0] == column
+    )
+    rows = max(1, min(_ROWS, _BYTES * about.num_rows // max(1, size)))
+    for batch in table.iter_batches(rows, [group], [column]):
+        for value in batch.column(0):
+            content = value.as_py()
+            yield (content.get("bytes") if isinstance(content, dict) else content) or b""
 
 
 def paths_of_parquet(table: Any, name: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ Tasks, and not actors: an actor is bound to a machine like the one that was lost
 any. And not Ray Data, which takes twice as long to start, and more processes.
 """
 
+import glob
 import os
 import re
 import secrets
@@ -124,17 +125,14 @@ class ClusterPrediction:
                 self._write_list(sources)
                 found = open_list(self.folder)
                 assert found is not None
-            elif found.about != self._about:
-                raise ImagetteError(
-                    f"{self.folder} holds answers about other pictures, or of another model.",
-                    "Give another file to --out, or delete that folder to start over.",
-                )
+            else:
+                self._refuse_others(found)
             self._list = found
             yield sources
 
     def _write_list(self, sources: PictureSources) -> None:
         try:
-            write_list(self.folder, sources, sources.roots, self._about)
+            write_list(self.folder, sources, sources.roots, sources.files, self._about)
             found = open_list(self.folder)
             if found is None or not found.pictures:
                 left_out = sources.first_left_out
@@ -148,6 +146,18 @@ class ClusterPrediction:
             (self.folder / _LOCK).unlink(missing_ok=True)
             remove_if_empty(self.folder)
             raise
+
+    def _refuse_others(self, found: PictureList) -> None:
+        """A list of an earlier run must be of the same pictures, and its answers of this model."""
+        problem = ""
+        if found.about != self._about:
+            problem = f"{self.folder} holds answers about other pictures, or of another model."
+        elif changed := found.changed:
+            problem = f"{changed} has changed since its pictures were listed in {self.folder}."
+        if problem:
+            raise ImagetteError(
+                problem, "Give another file to --out, or delete that folder to start over."
+            )
 
     def _refuse_parts_without_a_list(self) -> None:
         """A new list may have other pictures in its parts than those that are answered."""
@@ -226,6 +236,7 @@ class ClusterPrediction:
         counts = join_answers(
             (self.folder / _part_name(part) for part in range(len(self._list.counts))),
             self._out,
+            self.folder,
             self._classifier.class_names,
             self._classifier.class_names_fr,
             self._classifier.sha256[:16],
@@ -239,7 +250,7 @@ class ClusterPrediction:
 
     def sweep(self) -> None:
         """Remove what is left of folders of parts whose run was killed while it removed them."""
-        for old in self.folder.parent.glob(f".done-*-{self.folder.name}"):
+        for old in self.folder.parent.glob(f".done-*-{glob.escape(self.folder.name)}"):
             shutil.rmtree(old, ignore_errors=True)
 
 
