@@ -193,9 +193,10 @@ def kills(folder: Path, model: str, pictures: Path, number: int, times: int) -> 
         program = begin()
     nodes.close()
     answered = parquet.read_table(out)["path"].to_pylist()
-    expected = sorted(str(path) for path in pictures.rglob("*.*"))
-    print(f"{len(killed)} kills, {errors} ends with an error, {time.monotonic() - begun:.0f} s,"
-          f" {number:,} pictures: exactly once: {answered == expected}")  # fmt: skip
+    assert answered == sorted(str(path) for path in pictures.rglob("*.*"))
+    assert len(killed) == times, "it ended before all kills: give more --pictures"
+    print(f"{len(killed)} kills, {errors} ends with an error, {time.monotonic() - begun:.0f} s:"
+          f" each of {number:,} pictures is answered exactly once")  # fmt: skip
 
 
 def watched(pictures: Path, model: str, out: Path, *options: str) -> tuple[float, dict[str, int]]:
@@ -207,7 +208,7 @@ def watched(pictures: Path, model: str, out: Path, *options: str) -> tuple[float
     )
     for _ in count():
         try:
-            program.wait(0.5)
+            assert program.wait(0.5) == 0
             return time.monotonic() - begun, most
         except psutil.TimeoutExpired:
             try:

@@ -84,9 +84,10 @@ def _workers(
                 "Add --ray, or --ray-address ADDRESS.",
             )
         return None
-    from imagette.cluster.connection import cluster
+    from imagette.cluster.connection import NO_CORE_YET, cluster, wait_for_a_machine
 
-    cores = stack.enter_context(cluster(address))
+    stack.enter_context(cluster(address))
+    cores = wait_for_a_machine(lambda: say(NO_CORE_YET))
     from imagette.cluster.workers import ClusterWorkers
 
     return ClusterWorkers(cores, count)

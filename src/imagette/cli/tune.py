@@ -39,6 +39,14 @@ def tune(
             min=1, help="How many recipes to try, those of a search resumed included (default: 20)."
         ),
     ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Run trials for so many minutes, then train the best recipe; --resume runs the"
+            " others.",
+        ),
+    ] = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the search (default: DATASET-RECIPE, numbered).")
     ] = None,
@@ -68,8 +76,9 @@ def tune(
         from imagette.cluster.tune import tune as search
 
         tuned = search(
-            dataset, recipe, space, trials=trials, name=name, runs_dir=runs_dir, resume=resume,
-            data_dir=data_dir, address=ray_address, reporter=table, train_reporter=reporter,
+            dataset, recipe, space, trials=trials, minutes=minutes, name=name, runs_dir=runs_dir,
+            resume=resume, data_dir=data_dir, address=ray_address, reporter=table,
+            train_reporter=reporter,
         )  # fmt: skip
     _print(tuned)
 
@@ -98,7 +107,8 @@ def _print(tuned: "Tuned") -> None:
     if own is best:
         print_line("It is the recipe itself: no trial was better.")
     elif own:
-        print_line(f"The recipe itself: val accuracy {own['val_accuracy']:.2%}")
+        stopped = f", stopped after {own['epochs']} epochs" if own["ended"] != "finished" else ""
+        print_line(f"The recipe itself: val accuracy {own['val_accuracy']:.2%}{stopped}")
     print_line(f"Table: {tuned.folder / 'trials.csv'}, plot: {tuned.folder / 'trials.png'}")
     print_line(f"Recipe: {shlex.quote(str(tuned.folder / 'best.toml'))}")
     print_line(f"Bundle: {shlex.quote(str(tuned.run.folder / 'model.onnx'))}")

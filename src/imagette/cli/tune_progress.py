@@ -104,7 +104,9 @@ class TrialTable(TuneReporter):
         say("The best recipe is now trained, and measured on pictures that no trial has seen.")
 
     def on_wait(self) -> None:
-        say("The Ray cluster has no core yet; waiting for a machine.")
+        from imagette.cluster.connection import NO_CORE_YET
+
+        say(NO_CORE_YET)
 
     def interrupted(self) -> None:
         """Say what Ctrl-C has kept and how to go on."""

@@ -16,6 +16,7 @@ from imagette.errors import ImagetteError, first_line
 
 _SECONDS = 10.0
 """How long to wait for the head to take a connection; Ray itself would wait minutes."""
+NO_CORE_YET = "The Ray cluster has no core yet; waiting for a machine."
 _HOST_AND_PORT = re.compile(r"(\[[0-9a-f:.%]+\]|[^\s:/\[\]]+):(\d+)", re.IGNORECASE)
 _REMEDY = (
     "Give the address that `ray start --head` printed, such as --ray-address 192.168.1.10:6379, on"
@@ -126,21 +127,21 @@ def kind_and_first_line(error: BaseException) -> str:
     return f"{': '.join(told).rstrip('.:')}."
 
 
-def wait_for_a_machine(tell: Callable[[], None]) -> None:
-    """Return when a machine of the cluster has a core: an autoscaler starts machines only when work
-    waits for them.
+def wait_for_a_machine(tell: Callable[[], None]) -> int:
+    """Return how many cores the cluster has, once it has one: an autoscaler starts machines only
+    when work waits for them.
 
     Args:
         tell: called once if that takes more than a few seconds.
     """
     import ray
 
-    if ray.cluster_resources().get("CPU"):
-        return
-    started = ray.remote(num_cpus=1)(_nothing).remote()
-    if not ray.wait([started], timeout=_SECONDS)[0]:
-        tell()
-    result_of(started)
+    if not ray.cluster_resources().get("CPU"):
+        started = ray.remote(num_cpus=1)(_nothing).remote()
+        if not ray.wait([started], timeout=_SECONDS)[0]:
+            tell()
+        result_of(started)
+    return int(ray.cluster_resources()["CPU"])
 
 
 def _nothing() -> None:

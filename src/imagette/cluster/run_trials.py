@@ -1,8 +1,10 @@
 """Trials of a search, run side by side by Ray Tune."""
 
 import logging
+import math
 import os
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -58,6 +60,7 @@ def run_trials(
     data: Mapping[int, Dataset],
     share: Share,
     on_end: Callable[[], None],
+    minutes: float | None = None,
 ) -> str:
     """Run the trials that are left.
 
@@ -67,6 +70,7 @@ def run_trials(
         data: for each image size the train and validation splits.
         share: what each trial gets.
         on_end: called when a trial has ended and is in the study.
+        minutes: after which those that run are interrupted, and no other is run.
 
     Returns:
         The last line of an error of a trial, if there was one.
@@ -79,9 +83,10 @@ def run_trials(
     # Ray Tune would print a traceback for a lost worker, though its trial begins anew.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     references = {size: ray.put(each) for size, each in data.items()}
+    deadline = math.inf if minutes is None else time.monotonic() + 60 * minutes
     for _ in range(MAX_FAILURES + 1):
         try:
-            return _run(study, info, references, share, on_end)
+            return _run(study, info, references, share, on_end, deadline)
         except RuntimeError as error:
             # Ray Tune gives up at this one error; all trials that were running begin anew.
             if not isinstance(error.__cause__, OutOfMemoryError):
@@ -100,8 +105,10 @@ def _run(
     references: Mapping[int, ray.ObjectRef],
     share: Share,
     on_end: Callable[[], None],
+    deadline: float,
 ) -> str:
     left = info.trials - len(ended(study))
+    seconds = None if math.isinf(deadline) else max(0.0, deadline - time.monotonic())
     trainable = tune.with_parameters(run_trial, data=references, threads=share.cores)
     with tempfile.TemporaryDirectory(prefix="imagette-tune-") as scratch:
         tuner = tune.Tuner(
@@ -110,6 +117,7 @@ def _run(
                 search_alg=Search(study, info.base, info.space, on_end),
                 scheduler=make_scheduler(study, info.base, info.space),
                 num_samples=left, reuse_actors=True,
+                time_budget_s=seconds,
                 trial_dirname_creator=lambda trial: trial.trial_id,
             ),
             run_config=tune.RunConfig(

@@ -5,7 +5,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from imagette.benchmark.time_to_accuracy import CORES_EACH, measured, train_recipe
-from imagette.cluster.connection import cluster, result_of, shared_path, wait_for_a_machine
+from imagette.cluster.connection import (
+    NO_CORE_YET,
+    cluster,
+    result_of,
+    shared_path,
+    wait_for_a_machine,
+)
 from imagette.data import Dataset
 from imagette.errors import ImagetteError
 from imagette.files import write_json
@@ -42,8 +48,7 @@ def side_by_side(
     with cluster(address):
         import ray
 
-        wait_for_a_machine(lambda: say("The Ray cluster has no core yet; waiting for a machine."))
-        cores = int(ray.cluster_resources()["CPU"])
+        cores = wait_for_a_machine(lambda: say(NO_CORE_YET))
         gpus = 1 if ray.cluster_resources().get("GPU") else 0
         cpus = _cores_each(out, 1 if gpus else cores // len(recipes))
         task = ray.remote(num_cpus=cpus, num_gpus=gpus)(_train)

@@ -15,6 +15,7 @@ Trials are compared on the same validation split. Only the run of the best recip
 trials, looks at the test split.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,7 @@ def tune(
     space: Path | None = None,
     *,
     trials: int | None = None,
+    minutes: float | None = None,
     name: str | None = None,
     runs_dir: str | Path = "tune",
     resume: bool = False,
@@ -94,6 +96,8 @@ def tune(
         recipe: a preset's name or a TOML file; `sprint-90` if None.
         space: TOML file of the search space (see `imagette.cluster.search_space`).
         trials: how many, those of earlier sessions included; None for 20, or as many as before.
+        minutes: after which no further trial is run, in this session; those that run are
+            interrupted.
         name: of the folder; by default `<dataset>-<recipe>`, numbered when that is taken.
         runs_dir: folder in which it is made.
         resume: go on with the search of that name; begin it if there is none.
@@ -112,7 +116,7 @@ def tune(
         reporter = reporter or TuneReporter()
         with cluster(address):
             wait_for_a_machine(reporter.on_wait)
-            rows = _search(folder, info, found, reporter)
+            rows = _search(folder, info, found, reporter, minutes)
             best = _best(rows)
             run = folder / f"trial-{best['trial']}"
             if not (run / "metrics.json").is_file():
@@ -133,7 +137,11 @@ def _train_best(run: Path, info: TuneInfo, found: DataSource, reporter: Reporter
 
 
 def _search(
-    folder: Path, info: TuneInfo, found: DataSource, reporter: TuneReporter
+    folder: Path,
+    info: TuneInfo,
+    found: DataSource,
+    reporter: TuneReporter,
+    minutes: float | None,
 ) -> list[dict[str, Any]]:
     """Run the trials that are left; returns the rows of all."""
     # Imported here, because it imports Ray: `cluster` has said so if that is missing.
@@ -144,11 +152,18 @@ def _search(
     study = open_study(folder)
     known = rows(study, info.space)
 
+    drawn = 0.0
+    """When drawing, which takes longer with each trial, may take its time again."""
+
     def tell() -> None:
+        nonlocal drawn
         for row in rows(study, info.space)[len(known) :]:
             known.append(row)
             reporter.on_trial(row, best=row is _best(known, or_any=False))
-        _write(folder, info, known, study)
+        _write(folder, info, known)
+        if (begun := time.monotonic()) >= drawn:
+            _draw(folder, info, known, study)
+            drawn = time.monotonic() + 10 * (time.monotonic() - begun)
 
     failure = ""
     if len(known) < info.trials:
@@ -158,10 +173,15 @@ def _search(
         info.settle(folder, "cuda" if share.gpus else "cpu", images)
         reporter.on_start(folder, info.space, info.trials, list(known))
         with writing_study(folder):
-            failure = run_trials(study, info, data, share, tell)
-    _write(folder, info, known, study)
+            failure = run_trials(study, info, data, share, tell, minutes)
+    _write(folder, info, known)
+    _draw(folder, info, known, study)
     if not _best(known):
         problem = next((row["problem"] for row in known if row["problem"]), failure)
+        if not problem and not known:
+            raise ImagetteError(
+                "No trial has ended in that time.", "Go on with --resume, and more --minutes."
+            )
         raise ImagetteError(
             f"No trial could be trained: {problem}",
             "Give other values to try, or train the recipe alone to see what is wrong.",
@@ -182,27 +202,31 @@ def _load(folder: Path, info: TuneInfo, found: DataSource) -> dict[int, Dataset]
         recipe = info.recipe.change(image_size=size, inference_size=0, progressive_share=0.0)
         job = Job(folder, recipe, found, info.data_dir, None, Reporter())
         loaded = load_data(job)
-        info.check_pictures(folder, size, loaded.dataset)
+        info.check_pictures(folder, size, loaded)
         data[size] = Dataset(
             found.name, found.class_names, train=loaded.train, validation=loaded.validation
         )
     return data
 
 
-def _write(folder: Path, info: TuneInfo, rows: list[dict[str, Any]], study: Any) -> None:
-    """Write the tables, the plot and the best recipe of the trials so far."""
+def _write(folder: Path, info: TuneInfo, rows: list[dict[str, Any]]) -> None:
+    """Write the table of the trials so far, and the best recipe."""
+    columns = ["trial", *info.space.names, "val_accuracy", "epochs", "seconds", "ended", "problem"]
+    write_csv(folder / "trials.csv", rows, columns)
+    if best := _best(rows):
+        _recipe_of(info, best).save(folder / "best.toml")
+
+
+def _draw(folder: Path, info: TuneInfo, rows: list[dict[str, Any]], study: Any) -> None:
+    """Draw the trials so far, and write what each field mattered."""
     from imagette.cluster.study import importances
     from imagette.cluster.tune_plot import draw
 
     explained = importances(study)
-    columns = ["trial", *info.space.names, "val_accuracy", "epochs", "seconds", "ended", "problem"]
-    write_csv(folder / "trials.csv", rows, columns)
     shares = [{"field": name, "importance": share} for name, share in explained.items()]
     write_csv(folder / "importance.csv", shares, ["field", "importance"])
-    measured = [row for row in rows if row["val_accuracy"] is not None]
-    if measured:
+    if measured := [row for row in rows if row["val_accuracy"] is not None]:
         write_bytes(folder / "trials.png", draw(measured, info.space, explained))
-        _recipe_of(info, _best(rows)).save(folder / "best.toml")
 
 
 def _recipe_of(info: TuneInfo, row: Mapping[str, Any]) -> Recipe:

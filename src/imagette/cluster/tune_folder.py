@@ -11,8 +11,10 @@ from imagette.data import Dataset, DataSource, open_source
 from imagette.errors import ImagetteError
 from imagette.files import write_json
 from imagette.models import check_options
+from imagette.training.absolute_paths import absolute_recipe
 from imagette.training.recipe import DEFAULT, Recipe
 from imagette.training.resume import choose_folder, earlier_recipe
+from imagette.training.training_data import TrainingData
 
 TRIALS = 20
 """Optuna's TPE suggests ten at random and ten informed by those."""
@@ -30,7 +32,8 @@ class TuneInfo:
         space_file: the file of `space`.
         trials: how many, in all.
         data_dir: where to look for CIFAR-10 first.
-        fingerprints: for each image size the fingerprint of the train split, once it is known.
+        fingerprints: for each image size those of what is learned from and of what trials are
+            compared on, once they are known.
         epoch_repeats: the recipe's passes over the pictures in an epoch, its `min_steps` included,
             once they are known; None where the search itself sets them.
     """
@@ -74,13 +77,14 @@ class TuneInfo:
             },
         )
 
-    def check_pictures(self, folder: Path, size: int, dataset: Dataset) -> None:
-        """Record the pictures, or check that they are the same as in earlier trials.
+    def check_pictures(self, folder: Path, size: int, data: TrainingData) -> None:
+        """Record what is learned from and what trials are compared on, or check that they are the
+        same as in earlier trials.
 
         Raises:
             ImagetteError: they differ.
         """
-        now = dataset.train.fingerprint()
+        now = " ".join(split.fingerprint() for split in (data.train, data.validation))
         if self.fingerprints.setdefault(str(size), now) != now:
             raise ImagetteError(
                 f"{folder} holds trials on other pictures.",
@@ -133,7 +137,7 @@ class Asked:
                 "Let all layers learn: --recipe finetune.",
             )
         check_options(recipe.model, recipe.model_options)
-        return recipe
+        return absolute_recipe(recipe)  # because --resume may run in another folder
 
     @property
     def full_data_dir(self) -> str | None:

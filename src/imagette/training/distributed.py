@@ -2,8 +2,8 @@
 
 Each process takes its part of every batch, and PyTorch's DistributedDataParallel averages their
 gradients before the optimizers see them. The loss, normalisation and random numbers are those of
-the whole batch: given the same weights, a step gives the same gradients however many processes
-share it, to within the rounding of float32.
+the whole batch (but for dropout with a `noise_shape`): given the same weights, a step gives the
+same gradients however many processes share it, to within the rounding of float32.
 
 What becomes of rounding depends on the network. Where nothing is normalised over the batch, losses
 stay the same to 1e-4. Normalisation and max-pooling make rounding grow: which of two nearly equal
