@@ -208,7 +208,7 @@ class PictureSources:
         self, file: BinaryIO, name: str, root: int, place: str, packed: bool
     ) -> Iterator[Entry]:
         if root >= 0:  # a tar file has no list of its members, and each reading takes long
-            file = io.BufferedReader(file, _FROM_BUCKET)  # type: ignore[arg-type]
+            file = io.BufferedReader(file, _FROM_BUCKET)  # type: ignore[type-var]
         with tarfile.open(fileobj=file, mode="r|*" if packed else "r:") as archive:
             for info in archive:
                 archive.members = []  # type: ignore[attr-defined]  # which would hold all of them
