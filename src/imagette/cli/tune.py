@@ -14,6 +14,21 @@ from imagette.cli.options import RECIPES, DataDirOption, DatasetArgument, RunsDi
 if TYPE_CHECKING:
     from imagette.cluster.tune import Tuned
 
+TrialsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="How many recipes to try, those of a search resumed included (default: 20)."
+    ),
+]
+MinutesOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        help="Run trials for so many minutes, then train the best recipe; --resume runs the"
+        " others.",
+    ),
+]
+
 
 def tune(
     dataset: DatasetArgument = None,
@@ -33,20 +48,8 @@ def tune(
             " {log = [0.01, 1]}` for each field.",
         ),
     ] = None,
-    trials: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="How many recipes to try, those of a search resumed included (default: 20)."
-        ),
-    ] = None,
-    minutes: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            help="Run trials for so many minutes, then train the best recipe; --resume runs the"
-            " others.",
-        ),
-    ] = None,
+    trials: TrialsOption = None,
+    minutes: MinutesOption = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the search (default: DATASET-RECIPE, numbered).")
     ] = None,
@@ -107,8 +110,13 @@ def _print(tuned: "Tuned") -> None:
     if own is best:
         print_line("It is the recipe itself: no trial was better.")
     elif own:
-        stopped = f", stopped after {own['epochs']} epochs" if own["ended"] != "finished" else ""
-        print_line(f"The recipe itself: val accuracy {own['val_accuracy']:.2%}{stopped}")
+        accuracy = f"{own['val_accuracy']:.2%}"
+        if own["ended"] == "finished":
+            print_line(f"The recipe itself: val accuracy {accuracy}")
+        else:
+            print_line(
+                f"The recipe itself: val accuracy {accuracy}, stopped after {own['epochs']} epochs"
+            )
     print_line(f"Table: {tuned.folder / 'trials.csv'}, plot: {tuned.folder / 'trials.png'}")
     print_line(f"Recipe: {shlex.quote(str(tuned.folder / 'best.toml'))}")
     print_line(f"Bundle: {shlex.quote(str(tuned.run.folder / 'model.onnx'))}")
